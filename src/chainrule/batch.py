@@ -1,0 +1,96 @@
+"""A batch: elements, which of them count, and what they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chainrule.errors import InputError
+
+__all__ = ["Batch"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B examples of up to D elements.
+
+    x: the elements, integers (symbols) or reals, shape (B, D). What stands in the padding is never read.
+    mask: True where an element counts in the likelihood, shape (B, D); by default everywhere. An element that is given
+        and not scored (a prefix, the context window of a stream) is False here, and so is padding, which follows the
+        last element that counts.
+    context: what the whole example is conditioned on: classes (B,) or vectors (B, C); None for none.
+    dims, bytes: what each example stands for, in scalars of the raw data and in bytes, shape (B,); by default its
+        counted elements, and none.
+
+    >>> Batch(torch.zeros(2, 3, dtype=torch.long)).elements
+    tensor([3, 3])
+    """
+
+    x: Tensor
+    mask: Tensor = None  # type: ignore[assignment]
+    context: Tensor | None = None
+    dims: Tensor = None  # type: ignore[assignment]
+    bytes: Tensor = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.x.ndim != 2:
+            raise InputError(f"a batch needs elements of shape (B, D), got {tuple(self.x.shape)}; flatten each example")
+        if self.mask is None:
+            object.__setattr__(self, "mask", torch.ones_like(self.x, dtype=torch.bool))
+        if self.mask.shape != self.x.shape or self.mask.dtype != torch.bool:
+            raise InputError(
+                f"the mask is {self.mask.dtype} of shape {tuple(self.mask.shape)}, "
+                f"expected booleans of the elements' shape {tuple(self.x.shape)}"
+            )
+        if self.dims is None:
+            object.__setattr__(self, "dims", self.elements)
+        if self.bytes is None:
+            object.__setattr__(self, "bytes", torch.zeros_like(self.elements))
+        for name in ("context", "dims", "bytes"):
+            value = getattr(self, name)
+            if value is not None and len(value) != len(self.x):
+                raise InputError(f"{name} has {len(value)} entries for {len(self.x)} examples; give one for each")
+
+    @classmethod
+    def of(cls, examples: Sequence[Any], **counts: Any) -> Batch:
+        """Pad examples of any lengths into one batch; padding is known by length and never counts.
+
+        >>> Batch.of([[1, 2, 3], [4]]).mask
+        tensor([[ True,  True,  True],
+                [ True, False, False]])
+        """
+        rows = [torch.as_tensor(example).flatten() for example in examples]
+        if not rows:
+            raise InputError("a batch needs at least one example, got none")
+        x = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        length = torch.tensor([len(row) for row in rows])
+        return cls(x, torch.arange(x.shape[1]) < length[:, None], **counts)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def elements(self) -> Tensor:
+        """How many elements of each example count, shape (B,)."""
+        return self.mask.sum(1)
+
+    def _map(self, function: Any) -> Batch:
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        mapped: dict[str, Any] = {name: None if part is None else function(part) for name, part in parts.items()}
+        return Batch(**mapped)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on another device."""
+        return self._map(lambda part: part.to(device, non_blocking=True))
+
+    def __getitem__(self, rows: slice | Tensor) -> Batch:
+        """Some of the examples, as a batch."""
+        return self._map(lambda part: part[rows])
+
+    def split(self, size: int) -> list[Batch]:
+        """The same examples in microbatches of at most `size`, in order."""
+        return [self[start : start + size] for start in range(0, len(self), size)]

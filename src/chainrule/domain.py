@@ -1,0 +1,81 @@
+"""The domain: what each element of an example may be."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chainrule.errors import InputError
+
+__all__ = ["Domain"]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What each element may be, and how the elements of one example are laid out.
+
+    shape: the layout of an example in elements, e.g. `(8, 8)` for a small image; their product is the number of
+        elements D. With `variable_length` it is `(longest,)`.
+    num_symbols: V for elements in {0, ..., V-1}; None for real elements.
+    ordinal: whether the symbols are levels of a quantity (grey values) and not mere names (letters).
+    resolution: the step at which real elements were recorded, None if unknown.
+    variable_length: whether examples differ in length.
+    end: the symbol that ends an example of variable length and is scored like any other, None if there is none.
+
+    >>> Domain(shape=(8, 8), num_symbols=17, ordinal=True).length
+    64
+    """
+
+    shape: tuple[int, ...]
+    num_symbols: int | None
+    ordinal: bool = False
+    resolution: float | None = None
+    variable_length: bool = False
+    end: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", tuple(int(side) for side in self.shape))
+        if not self.shape or min(self.shape) < 1:
+            raise InputError(f"a domain's shape needs positive sides, got {self.shape}")
+        if self.num_symbols is not None and self.num_symbols < 1:
+            raise InputError(f"a domain needs at least one symbol, got num_symbols={self.num_symbols}")
+        if self.variable_length and len(self.shape) != 1:
+            raise InputError(f"examples of variable length are sequences, got the shape {self.shape}")
+
+    @property
+    def length(self) -> int:
+        """D, the number of elements of the longest example."""
+        return prod(self.shape)
+
+    def check(self, x: npt.NDArray[Any], what: str = "the data") -> None:
+        """Refuse elements outside the domain, naming the first one.
+
+        Raises InputError for a wrong dtype, NaN or infinite values, and symbols outside {0, ..., V-1}.
+        """
+        if self.num_symbols is None:
+            bad = ~np.isfinite(x)
+            wanted = "finite real values"
+        elif not np.issubdtype(x.dtype, np.integer) and x.dtype != np.bool_:
+            raise InputError(
+                f"{what} has dtype {x.dtype}, expected integers in 0..{self.num_symbols - 1}; "
+                "convert it, or declare the elements as real"
+            )
+        else:
+            bad = (x < 0) | (x >= self.num_symbols)
+            wanted = f"integers in 0..{self.num_symbols - 1}"
+        if bad.any():
+            first = tuple(int(i) for i in np.argwhere(bad)[0])
+            raise InputError(f"{what} has {x[first]} at {first}, expected {wanted}; correct or re-encode it")
+
+    def to_json(self) -> dict[str, Any]:
+        """The domain as JSON, for `config.json`; `Domain.from_json` is its inverse."""
+        return asdict(self) | {"shape": list(self.shape)}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Domain:
+        """The domain that `to_json` wrote."""
+        return cls(**(fields | {"shape": tuple(fields["shape"])}))

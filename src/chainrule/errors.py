@@ -1,0 +1,34 @@
+"""What goes wrong, by whose hand.
+
+    ValueError
+    └── InputError        what came cannot be used: says what came, what was expected, what to do
+        └── RunError      a run directory cannot be read or written
+
+The command line turns an `InputError` into one line and exit code 2; anything else is a defect of ours and keeps its
+traceback.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = ["InputError", "RunError", "unknown_name"]
+
+
+class InputError(ValueError):
+    """Input that cannot be used, with a message that says what to do about it."""
+
+
+class RunError(InputError):
+    """A run directory that is missing, damaged, foreign or not writable."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
+    """The error for a misspelt name, with the nearest known one.
+
+    >>> print(unknown_name("head", "categorial", ["bernoulli", "categorical"]))
+    unknown head 'categorial'; did you mean 'categorical'? Known: bernoulli, categorical
+    """
+    known = sorted(known)
+    near = get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return InputError(f"unknown {kind} {name!r}{hint} Known: {', '.join(known)}")

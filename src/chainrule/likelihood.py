@@ -1,0 +1,231 @@
+"""The exact log-likelihood of a data set, as a value that adds up.
+
+    ln p(D) = sum_n L_n,   L_n = sum_d ln p(x_{n,d} | x_{n,<d})
+
+Sums and counts are kept, never means; every metric is a ratio of two sums, made at the edge. Examples are the
+independent unit, so the standard error of a ratio r = sum A_n / sum W_n is that of a ratio estimator (Cochran,
+*Sampling Techniques*, 1977, section 2.11),
+
+    se(r) = sqrt( N/(N-1) sum_n (A_n - r W_n)^2 ) / sum_n W_n,
+
+for which the centred second moments of (L, 1, elements, dims, bytes) are enough. They are merged pairwise (Chan, Golub,
+LeVeque 1983), so that nothing cancels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import exp, inf, isnan, log, nan, sqrt
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chainrule.batch import Batch
+from chainrule.errors import InputError
+
+__all__ = ["LogLikelihood", "Protocol", "Ratio"]
+
+_QUANTITIES = ("nats", "examples", "elements", "dims", "bytes")
+LN2 = log(2)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How the examples were scored; numbers of different protocols are never added or compared.
+
+    end: "given" when the length is known, p(x | T), "scored" when the end is an element of its own, p(x, T).
+    context: what each example was conditioned on, e.g. "none", "class", "256 of the stream, stride 128".
+    dtype: the floating type of the conditionals.
+    start: how the first element was predicted.
+    """
+
+    end: str = "given"
+    context: str = "none"
+    dtype: str = "float32"
+    start: str = "learned"
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A metric and its standard error.
+
+    >>> print(Ratio(86.1234, 0.4567))
+    86.12 ± 0.46
+    """
+
+    value: float
+    standard_error: float
+
+    def __str__(self) -> str:
+        if not 0 < self.standard_error < inf:
+            return f"{self.value:.6g}"
+        digits = max(0, 1 - int(np.floor(np.log10(self.standard_error))))
+        return f"{self.value:.{digits}f} ± {self.standard_error:.{digits}f}"
+
+
+def _zeros() -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.zeros((len(_QUANTITIES), len(_QUANTITIES)))
+
+
+@dataclass(frozen=True, eq=False)
+class LogLikelihood:
+    """The log-likelihood of a set of examples: sums, counts, squares and the protocol.
+
+    total: sums over the *possible* examples of nats (ln p, float64), 1, elements, dims and bytes, shape (5,).
+    scatter: their centred second moments, sum_n (v_n - mean)(v_n - mean)^T, shape (5, 5).
+    impossible: how many examples have p(x) = 0. They count in `examples` and make every metric infinite; the metrics of
+        the rest are those of `.possible`.
+    missed: elements, dims and bytes of the impossible examples.
+
+    >>> a = LogLikelihood.of(Batch(torch.zeros(2, 3).long()), torch.tensor([-1.0, -3.0]))
+    >>> (a + a).nats_per_example.value, (a + a).examples
+    (2.0, 4)
+    """
+
+    total: np.ndarray[Any, np.dtype[np.float64]] = field(default_factory=lambda: np.zeros(len(_QUANTITIES)))
+    scatter: np.ndarray[Any, np.dtype[np.float64]] = field(default_factory=_zeros)
+    impossible: int = 0
+    missed: tuple[int, int, int] = (0, 0, 0)
+    protocol: Protocol | None = None
+
+    @classmethod
+    def zero(cls) -> LogLikelihood:
+        """The log-likelihood of no examples: the neutral element of the sum."""
+        return cls()
+
+    @classmethod
+    def of(cls, batch: Batch, log_prob: Tensor, protocol: Protocol | None = None) -> LogLikelihood:
+        """The log-likelihood of one batch from its examples' log-probabilities L_n, shape (B,), in nats.
+
+        Raises InputError for a wrong shape and for NaN or +inf, which are no log-probabilities.
+        """
+        if log_prob.shape != (len(batch),):
+            raise InputError(f"log_prob has the shape {tuple(log_prob.shape)}, expected one of {len(batch)} examples")
+        nats = log_prob.detach().double().cpu().numpy()
+        if not (nats < inf).all():
+            bad = int(np.flatnonzero(~(nats < inf))[0])
+            raise InputError(f"example {bad} of the batch has ln p = {nats[bad]}, which is no log-probability")
+        counts = torch.stack([batch.elements, batch.dims, batch.bytes], 1).cpu().numpy()
+        possible = nats > -inf
+        rows = np.column_stack([nats, np.ones(len(nats)), counts])[possible]
+        total = rows.sum(0)
+        centred = rows - total / max(len(rows), 1)
+        elements, dims, bytes_ = (int(count) for count in counts[~possible].sum(0))
+        return cls(total, centred.T @ centred, int((~possible).sum()), (elements, dims, bytes_), protocol)
+
+    def __add__(self, other: LogLikelihood) -> LogLikelihood:
+        if None not in (self.protocol, other.protocol) and self.protocol != other.protocol:
+            raise InputError(f"log-likelihoods of two protocols do not add: {self.protocol} and {other.protocol}")
+        scatter = self.scatter + other.scatter
+        n, m = self.total[1], other.total[1]
+        if n and m:
+            apart = self.total / n - other.total / m
+            scatter = scatter + n * m / (n + m) * np.outer(apart, apart)
+        missed = tuple(a + b for a, b in zip(self.missed, other.missed, strict=True))
+        return LogLikelihood(
+            self.total + other.total,
+            scatter,
+            self.impossible + other.impossible,
+            missed,  # type: ignore[arg-type]
+            self.protocol or other.protocol,
+        )
+
+    def all_reduced(self) -> LogLikelihood:
+        """The sum over all processes of a distributed job, the same on each; itself outside of one."""
+        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+            return self
+        parts: list[LogLikelihood | None] = [None] * torch.distributed.get_world_size()
+        torch.distributed.all_gather_object(parts, self)
+        return sum((part for part in parts if part is not None), LogLikelihood.zero())
+
+    @property
+    def possible(self) -> LogLikelihood:
+        """The same without the examples of probability zero."""
+        return LogLikelihood(self.total, self.scatter, protocol=self.protocol)
+
+    @property
+    def total_nats(self) -> float:
+        """ln p(D) in nats, -inf if any example is impossible."""
+        return -inf if self.impossible else float(self.total[0])
+
+    @property
+    def examples(self) -> int:
+        """N, the number of examples."""
+        return int(self.total[1]) + self.impossible
+
+    @property
+    def elements(self) -> int:
+        """The number of scored elements, sum_n T_n."""
+        return int(self.total[2]) + self.missed[0]
+
+    @property
+    def dims(self) -> int:
+        """The number of scalars of the raw data, sum_n D_n."""
+        return int(self.total[3]) + self.missed[1]
+
+    @property
+    def bytes(self) -> int:
+        """The number of bytes that the scored elements stand for, sum_n B_n; 0 where bytes mean nothing."""
+        return int(self.total[4]) + self.missed[2]
+
+    def _ratio(self, per: str, unit: float = 1.0) -> Ratio:
+        w = _QUANTITIES.index(per)
+        n, below = self.total[1], self.total[w]
+        if self.impossible:
+            return Ratio(inf, nan)
+        if not below:
+            return Ratio(nan, nan)
+        r = self.total[0] / below
+        squares = self.scatter[0, 0] - 2 * r * self.scatter[0, w] + r * r * self.scatter[w, w]
+        error = sqrt(n / (n - 1) * max(squares, 0.0)) / below if n > 1 else nan
+        return Ratio(-float(r) / unit + 0.0, float(error) / unit)
+
+    @property
+    def nats_per_example(self) -> Ratio:
+        """-sum_n L_n / N; lower is better."""
+        return self._ratio("examples")
+
+    @property
+    def nats_per_element(self) -> Ratio:
+        """-sum_n L_n / sum_n T_n; lower is better."""
+        return self._ratio("elements")
+
+    @property
+    def bits_per_dim(self) -> Ratio:
+        """-sum_n L_n / (ln 2 sum_n D_n); lower is better. A number for discrete data."""
+        return self._ratio("dims", LN2)
+
+    @property
+    def bits_per_byte(self) -> Ratio:
+        """-sum_n L_n / (ln 2 sum_n B_n), over the bytes of exactly the scored text; NaN where there are none."""
+        return self._ratio("bytes", LN2)
+
+    @property
+    def perplexity(self) -> Ratio:
+        """exp(-sum_n L_n / sum_n T_n), with the standard error of its first-order expansion."""
+        rate = self.nats_per_element
+        value = inf if rate.value > 700 else exp(rate.value)
+        return Ratio(value, value * rate.standard_error)
+
+    def to_json(self) -> dict[str, Any]:
+        """Every count and metric by name, non-finite numbers as strings ("inf") or null (undefined)."""
+        metrics = ["nats_per_example", "nats_per_element", "bits_per_dim", "perplexity"]
+        metrics += ["bits_per_byte"] if self.bytes else []
+        record: dict[str, Any] = {}
+        for name in metrics:
+            ratio: Ratio = getattr(self, name)
+            record |= {name: _json(ratio.value), f"{name}_se": _json(ratio.standard_error)}
+            if self.impossible:
+                record[f"{name}_of_possible"] = _json(getattr(self.possible, name).value)
+        record |= {name: getattr(self, name) for name in ("examples", "elements", "dims", "bytes", "impossible")}
+        record["total_nats"] = _json(self.total_nats)
+        record["protocol"] = None if self.protocol is None else vars(self.protocol)
+        return record
+
+
+def _json(number: float) -> float | str | None:
+    if isnan(number):
+        return None
+    return number if abs(number) < inf else str(number)

@@ -1,0 +1,56 @@
+"""The contract of a network: a module that turns x_<d into features h_d, all at once or one element at a time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from math import prod
+from typing import Any
+
+from torch import Tensor, nn
+
+__all__ = ["AutoregressiveNetwork"]
+
+State = Any
+
+
+class AutoregressiveNetwork(nn.Module, ABC):
+    """Elements -> features; h[:, d] is a function of x[:, :d] and of the context only.
+
+    shape: the layout of the longest example in elements; their product is its length.
+    features: H, the size of the features.
+    """
+
+    def __init__(self, shape: int | tuple[int, ...], features: int) -> None:
+        super().__init__()
+        self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        self.length = prod(self.shape)
+        self.features = features
+
+    @property
+    def receptive_field(self) -> int:
+        """How many elements before x_d can influence h_d; all of them unless a network says otherwise."""
+        return self.length - 1
+
+    @abstractmethod
+    def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
+        """The features after the embedding and after every block, each of shape (B, D, width).
+
+        All of them are causal, so each is a representation of x_<d; the last one is what `forward` returns.
+        """
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """The features h of shape (B, D, H) from elements (B, D) and a context, classes (B,) or vectors (B, C)."""
+        return self.layers(x, context)[-1]
+
+    @abstractmethod
+    def initial_state(self, batch_size: int, context: Tensor | None = None) -> State:
+        """What `step` needs to know before the first element."""
+
+    @abstractmethod
+    def step(self, x_previous: Tensor | None, state: State) -> tuple[Tensor, State]:
+        """The features of the next element, shape (B, H), and the state after it.
+
+        x_previous: the element before, shape (B,), None for the first. The state may be updated in place: a state that
+        was passed in is spent. The cost does not grow with what was computed before, but for attention's look at its
+        own cache.
+        """

@@ -1,0 +1,82 @@
+"""The laws, each on every exported part."""
+
+import inspect
+
+import pytest
+
+import chainrule.heads
+import chainrule.networks
+from chainrule.heads import Head
+from chainrule.model import AutoregressiveModel
+from chainrule.networks import AutoregressiveNetwork
+from chainrule.testing import LawBroken, check_head, check_model, check_network
+from laws.head_instances import FEATURES, HEADS
+from laws.network_instances import LENGTH, NETWORKS
+
+
+def kind(name):
+    """The class that an instance is of."""
+    return name.split(",")[0]
+
+
+def exported(package, base):
+    members = (getattr(package, name) for name in package.__all__)
+    return {m.__name__ for m in members if inspect.isclass(m) and issubclass(m, base) and m is not base}
+
+
+def test_every_part_has_an_instance():
+    assert exported(chainrule.networks, AutoregressiveNetwork) == {kind(name) for name in NETWORKS}
+    assert exported(chainrule.heads, Head) == {kind(name) for name in HEADS}
+
+
+@pytest.mark.parametrize("num_symbols", [5, None], ids=["symbols", "reals"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_network(name, num_symbols):
+    check_network(NETWORKS[name].build(num_symbols), num_symbols, NETWORKS[name].context)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_head(name):
+    check_head(HEADS[name]())
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_model(network, head):
+    instance, built = NETWORKS[network], HEADS[head]()
+    v = built.num_symbols
+    assert instance.build(v).features == FEATURES
+    length = LENGTH if v is None or v**LENGTH <= 1000 else 3
+    check_model(AutoregressiveModel(instance.build(v), built), v, length, instance.context)
+
+
+def test_a_leak_is_caught():
+    class Leaky(chainrule.networks.CausalConv):
+        def layers(self, x, context=None):
+            h = super().layers(x, context)
+            return [*h[:-1], h[-1] + 1e-3 * h[-1].mean(1, keepdim=True)]
+
+    with pytest.raises(LawBroken, match="causality"):
+        check_network(Leaky(5, LENGTH, FEATURES), 5)
+
+
+def test_a_wrong_step_is_caught():
+    class Late(chainrule.networks.CausalConv):
+        def step(self, x_previous, state):
+            state.d += state.d == 2
+            return super().step(x_previous, state)
+
+    with pytest.raises(LawBroken, match="step"):
+        check_network(Late(5, LENGTH, FEATURES), 5)
+
+
+def test_an_unnormalised_head_is_caught():
+    class Clamped(chainrule.heads.CategoricalHead):
+        def forward(self, h):
+            p = super().forward(h * 20)
+            original = p.pmf
+            p.pmf = lambda: original().clamp(1e-2, 1 - 1e-2)
+            return p
+
+    with pytest.raises(LawBroken):
+        check_head(Clamped(FEATURES, 5))
