@@ -1,0 +1,167 @@
+"""`chainrule fit`: data in, a run directory with a trained model and its exact log-likelihood out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from chainrule.baselines import IndependentElements
+from chainrule.config import Spec, build_model
+from chainrule.data.arrays import ArrayEncoding
+from chainrule.data.base import DataSet
+from chainrule.errors import InputError
+from chainrule.evaluation import evaluate
+from chainrule.likelihood import LogLikelihood, Protocol
+from chainrule.model import AutoregressiveModel
+from chainrule.report.console import Console
+from chainrule.report.tables import result_table
+from chainrule.run import Run, write_file
+from chainrule.training.fit import Fit, Record, fit
+from chainrule.training.settings import TrainingSettings
+
+__all__ = ["fit_run", "protocol_of"]
+
+SPLITS = ("train", "valid", "test")
+
+
+def fit_run(data: DataSet, spec: Spec, settings: TrainingSettings, out: Path | None, console: Console) -> Run:
+    """Train, evaluate, draw: everything that a run directory holds."""
+    torch.manual_seed(settings.seed)
+    model = build_model(spec, data.encoding.domain)
+    run = Run.create(out or _free_place(data.name), _configuration(data, spec, settings))
+    console.print(f"[bold]{data.name}[/]: {data.note}")
+    console.print(_describe(spec, model))
+    baseline = _baseline(data)
+    fitted = _train(model, data, settings, run, console)
+    console.print(
+        f"kept step {fitted.best_step} of {fitted.steps} "
+        f"(ended by {fitted.stopped}, {fitted.seconds:.0f} s of training and validation)"
+    )
+    results = {split: evaluate(model, data.split(split), protocol=protocol_of(data)).likelihood for split in SPLITS}
+    console.print(result_table(results, baseline))
+    report = {
+        "kept_step": fitted.best_step,
+        "steps": fitted.steps,
+        "stopped": fitted.stopped,
+        "seconds": fitted.seconds,
+        "results": {split: likelihood.to_json() for split, likelihood in results.items()},
+        "independent_elements": {split: likelihood.to_json() for split, likelihood in baseline.items()},
+    }
+    run.write_report(report)
+    console.print(f"pictures and samples: {', '.join(_illustrate(run, model, data, fitted, baseline)) or 'none'}")
+    console.print(f"run directory: [bold]{run.path}[/]")
+    console.result({"run": str(run.path)} | report)
+    return run
+
+
+def protocol_of(data: DataSet) -> Protocol:
+    """How the examples of a data set are scored."""
+    encoding = data.encoding
+    if encoding.kind == "bytes":
+        window, stride = data.options["window"], data.options["stride"]
+        return Protocol(context=f"windows of {window} of the stream, stride {stride}")
+    return Protocol()
+
+
+def _free_place(name: str) -> Path:
+    """runs/NAME-1, or the next number that is free."""
+    stem = Path(name).stem
+    return next(p for k in range(1, 10_000) if not (p := Path("runs") / f"{stem}-{k}").exists())
+
+
+def _configuration(data: DataSet, spec: Spec, settings: TrainingSettings) -> dict[str, Any]:
+    described = {
+        "name": data.name,
+        "options": data.options,
+        "encoding": data.encoding.to_json(),
+        "note": data.note,
+        "sha256": data.digest(),
+    }
+    return {
+        "data": described,
+        "protocol": dataclasses.asdict(protocol_of(data)),
+        "model": spec,
+        "training": dataclasses.asdict(settings),
+    }
+
+
+def _describe(spec: Spec, model: AutoregressiveModel) -> str:
+    count = sum(parameter.numel() for parameter in model.parameters())
+    network, head = (
+        f"{spec[part]['name']}({', '.join(f'{k}={v}' for k, v in spec[part].items() if k != 'name')})"
+        for part in ("network", "head")
+    )
+    sees = f"sees {min(model.network.receptive_field, model.network.length - 1)} of {model.network.length - 1} elements"
+    return f"{network} + {head}: {count:,} parameters, {sees}"
+
+
+def _baseline(data: DataSet) -> dict[str, LogLikelihood]:
+    domain = data.encoding.domain
+    if domain.num_symbols is None:
+        return {}
+    pooled = data.encoding.kind == "bytes"
+    model = IndependentElements.fit(data.train, domain.num_symbols, pooled=pooled)
+    return {split: evaluate(model, data.split(split), protocol=protocol_of(data)).likelihood for split in SPLITS}
+
+
+def _train(model: AutoregressiveModel, data: DataSet, settings: TrainingSettings, run: Run, console: Console) -> Fit:
+    valid = ""
+    with console.progress("training", settings.steps) as update:
+
+        def on_step(record: Record) -> None:
+            if record["step"] % 10 == 0:
+                update(10, f"train {record['nats_per_example']:.2f} nats{valid}")
+
+        def on_validation(record: Record) -> None:
+            nonlocal valid
+            valid = (
+                f", valid {record['valid_nats_per_example']:.2f} nats = {record['valid_bits_per_dim']:.3f} bits/dim, "
+                f"{record['examples_per_second']:.0f} examples/s"
+            )
+            run.log(record)
+
+        return fit(
+            model,
+            data.train,
+            data.valid,
+            settings,
+            on_step=on_step,
+            on_validation=on_validation,
+            on_best=run.save_model,
+        )
+
+
+def _illustrate(
+    run: Run, model: AutoregressiveModel, data: DataSet, fitted: Fit, baseline: dict[str, LogLikelihood]
+) -> list[str]:
+    """Write pictures and samples into the run directory; the names of the files."""
+    written: list[str] = []
+
+    def keep(name: str, content: bytes) -> None:
+        write_file(run.path / name, content)
+        written.append(name)
+
+    encoding = data.encoding
+    is_image = isinstance(encoding, ArrayEncoding) and encoding.is_image
+    n = 64 if is_image else 4
+    drawn = encoding.decode(model.sample(n, seed=0).x.cpu().numpy())
+    if encoding.kind == "bytes":
+        keep("samples.txt", b"\n\n----\n\n".join(drawn) + b"\n")
+    else:
+        keep("samples.json", json.dumps(np.asarray(drawn).tolist()).encode())
+    try:
+        from chainrule.report.pictures import learning_curve, samples_beside_data
+
+        level = baseline["valid"].nats_per_example.value if baseline else float("inf")
+        keep("learning_curve.png", learning_curve(fitted.records, fitted.best_step, level))
+        if is_image:
+            seen = encoding.decode(data.test.batch(np.arange(min(n, len(data.test)))).x.numpy())
+            keep("samples.png", samples_beside_data(np.asarray(drawn), seen, encoding.domain.num_symbols or 2))
+    except InputError as error:
+        written.append(f"(no pictures: {error})")
+    return written

@@ -1,0 +1,119 @@
+"""Names -> parts: the one place where a string stands for a class; and the defaults for each kind of data.
+
+A model's configuration is plain JSON, `{"network": {"name": ..., ...}, "head": {"name": ..., ...}}`; names come from
+the registries below, never from an import path. Nothing here imports torch before a part is built.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from inspect import Parameter, signature
+from typing import TYPE_CHECKING, Any
+
+from chainrule.domain import Domain
+from chainrule.errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    from chainrule.model import AutoregressiveModel
+
+__all__ = ["DEFAULTS", "HEADS", "NETWORKS", "Spec", "build_model", "default_spec", "kind_of", "part_options"]
+
+Spec = dict[str, Any]
+
+NETWORKS = {
+    "causal_conv": "chainrule.networks.causal_conv:CausalConv",
+    "transformer": "chainrule.networks.transformer:Transformer",
+}
+
+HEADS = {
+    "bernoulli": "chainrule.heads.bernoulli:BernoulliHead",
+    "categorical": "chainrule.heads.categorical:CategoricalHead",
+}
+
+# By kind of data: an image has rows and columns, a text is a stream of bytes, anything else is a row of symbols.
+DEFAULTS: dict[str, dict[str, Spec]] = {
+    "image": {
+        "network": {"name": "causal_conv", "width": 64, "depth": 6, "dropout": 0.5},
+        "training": {"steps": 2000, "batch_size": 50, "learning_rate": 3e-3, "weight_decay": 0.1, "average": 0.995},
+    },
+    "text": {
+        "network": {"name": "transformer", "width": 128, "depth": 4, "heads": 4, "dropout": 0.1},
+        "training": {"steps": 2000, "batch_size": 16, "learning_rate": 3e-3, "evaluate_every": 250},
+    },
+    "row": {
+        "network": {"name": "transformer", "width": 64, "depth": 3, "heads": 4, "dropout": 0.1},
+        "training": {"steps": 2000, "batch_size": 64, "learning_rate": 2e-3},
+    },
+}
+
+
+def kind_of(domain: Domain, encoding: str) -> str:
+    """The kind of data that the defaults go by: "image", "text" or "row"."""
+    if encoding == "bytes":
+        return "text"
+    return "image" if len(domain.shape) > 1 else "row"
+
+
+def _part(kind: str, name: str, registry: dict[str, str]) -> Any:
+    if name not in registry:
+        raise unknown_name(kind, name, registry)
+    module, _, attribute = registry[name].partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def part_options(kind: str, name: str) -> dict[str, Any]:
+    """The options of a network or head by name, with their defaults; what data decides is left out.
+
+    >>> part_options("network", "causal_conv")["kernel_size"]
+    3
+    """
+    part = _part(kind, name, NETWORKS if kind == "network" else HEADS)
+    decided = {"num_symbols", "shape", "features", "ordinal", "num_classes", "context_size"}
+    parameters = signature(part).parameters.values()
+    return {p.name: None if p.default is Parameter.empty else p.default for p in parameters if p.name not in decided}
+
+
+def default_spec(domain: Domain, encoding: str, network: str | None = None, head: str | None = None) -> Spec:
+    """The network and head for a domain, every option spelt out; names choose others than the default."""
+    chosen = DEFAULTS[kind_of(domain, encoding)]["network"]
+    name = network or chosen["name"]
+    options = part_options("network", name)
+    kept = {key: value for key, value in chosen.items() if key in options}
+    spec: Spec = {"network": {"name": name} | options | kept}
+    head = head or ("bernoulli" if domain.num_symbols == 2 else "categorical")
+    spec["head"] = {"name": head} | part_options("head", head)
+    return spec
+
+
+def build_model(spec: Spec, domain: Domain) -> AutoregressiveModel:
+    """The model that a specification describes, for elements of a domain.
+
+    Raises InputError for unknown names and options and for options that the part refuses.
+    """
+    from chainrule.model import AutoregressiveModel
+
+    network = dict(spec["network"])
+    shape = domain.shape
+    network_part = _part("network", name := network.pop("name"), NETWORKS)
+    _known("network", name, network)
+    if "ordinal" in signature(network_part).parameters:
+        network["ordinal"] = domain.ordinal
+    head = dict(spec["head"])
+    head_part = _part("head", name := head.pop("name"), HEADS)
+    _known("head", name, head)
+    built = _build(network_part, domain.num_symbols, shape, **network)
+    return AutoregressiveModel(built, _build(head_part, built.features, domain.num_symbols, **head))
+
+
+def _known(kind: str, name: str, options: Spec) -> None:
+    known = part_options(kind, name)
+    for option in options:
+        if option not in known:
+            raise unknown_name(f"option of the {kind} {name!r}", option, known)
+
+
+def _build(part: Any, *args: Any, **options: Any) -> Any:
+    try:
+        return part(*args, **options)
+    except TypeError as error:
+        raise InputError(f"{part.__name__} cannot be built from {options}: {error}") from error

@@ -1,0 +1,35 @@
+"""The exponential average of the weights: a better model than the last step's, for the price of a copy."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Generic, TypeVar
+
+import torch
+from torch import nn
+
+__all__ = ["WeightAverage"]
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+class WeightAverage(Generic[Model]):
+    """w <- beta_t w + (1 - beta_t) theta_t,  beta_t = min(decay, (1 + t) / (10 + t)).
+
+    The decay grows at first, so that the start is forgotten (Polyak & Juditsky 1992 for the idea). decay: 0 makes the
+    average the current weights. `model` is the averaged copy, in evaluation mode.
+    """
+
+    def __init__(self, model: Model, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self.model: Model = deepcopy(model).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, model: Model) -> None:
+        """Take in the weights after a step."""
+        beta = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        self.updates += 1
+        torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - beta)
+        for mine, theirs in zip(self.model.buffers(), model.buffers(), strict=True):
+            mine.copy_(theirs)

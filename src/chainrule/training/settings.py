@@ -1,0 +1,60 @@
+"""The settings of a training run: plain values, every one of them in `config.json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from chainrule.errors import InputError
+
+__all__ = ["TrainingSettings"]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How long, how fast, how regular.
+
+    steps: optimizer steps. batch_size: examples a step, over all microbatches. microbatch: examples a forward pass; the
+    result is the same up to rounding, the memory smaller. normalisation: what the loss of a step is divided by, see
+    `Objective`. learning_rate: its peak. weight_decay: AdamW's decoupled decay of matrices, not a prior. warmup,
+    cooldown: shares of the steps in which the rate rises from zero and falls back to it. clip_norm: the largest norm
+    of a gradient. average: the decay of the exponential average of the weights, 0 for none; the average is what is
+    evaluated and kept. evaluate_every: steps between validations. patience: validations without a better one before
+    training stops. seed: of initial weights, order and dropout.
+    """
+
+    steps: int = 2000
+    batch_size: int = 64
+    microbatch: int | None = None
+    normalisation: str = "per_example"
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    warmup: float = 0.05
+    cooldown: float = 0.6
+    clip_norm: float = 1.0
+    average: float = 0.99
+    evaluate_every: int = 100
+    patience: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        microbatch = self.batch_size if self.microbatch is None else self.microbatch
+        for name, value, fine, wanted in (
+            ("steps", self.steps, self.steps >= 1, "at least 1"),
+            ("batch_size", self.batch_size, self.batch_size >= 1, "at least 1"),
+            ("microbatch", microbatch, 1 <= microbatch <= self.batch_size, f"from 1 to the batch's {self.batch_size}"),
+            ("learning_rate", self.learning_rate, 0 < self.learning_rate < float("inf"), "positive"),
+            ("weight_decay", self.weight_decay, 0 <= self.weight_decay < float("inf"), "at least 0"),
+            ("warmup", self.warmup, 0 <= self.warmup <= 1, "a share from 0 to 1"),
+            ("cooldown", self.cooldown, 0 <= self.cooldown <= 1, "a share from 0 to 1"),
+            ("clip_norm", self.clip_norm, self.clip_norm > 0, "positive"),
+            ("average", self.average, 0 <= self.average < 1, "from 0 to below 1"),
+            ("evaluate_every", self.evaluate_every, self.evaluate_every >= 1, "at least 1"),
+            ("patience", self.patience, self.patience >= 1, "at least 1"),
+        ):
+            if not fine:
+                raise InputError(f"{name} must be {wanted}, got {value}")
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """The names of all settings."""
+        return [field.name for field in fields(cls)]
