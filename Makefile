@@ -1,0 +1,41 @@
+# Every target makes the environment that it needs: on a fresh machine `make demo` and `make test` are enough.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+DATA ?= $(or $(CHAINRULE_DATA),../shared/data)
+
+.PHONY: demo test test-quick check format bench docs clean
+.DEFAULT_GOAL := demo
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,images,report]"
+	touch $@
+
+demo: $(READY)  ## train on the digits, report, draw samples: runs/digits-K
+	$(BIN)/chainrule fit digits
+
+test: $(READY)  ## every test, the slow ones too
+	$(BIN)/python -m pytest -m "not gpu" -q --durations=10
+
+test-quick: $(READY)  ## the default tier
+	$(BIN)/python -m pytest -q
+
+check: $(READY)  ## format, lint, types, imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)  ## ratios against peers, side by side
+	$(BIN)/python -m benchmarks --data $(DATA)
+
+docs: $(READY)  ## make the figures of the documentation again
+	$(BIN)/python -m docs.make_figures
+
+clean:
+	rm -rf .venv build dist *.egg-info
