@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from chainrule.model import AutoregressiveModel
     from chainrule.networks.causal_conv import CausalConv
     from chainrule.networks.transformer import Transformer
+    from chainrule.objective import ARMLogLikelihood
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ARMLogLikelihood",
     "AutoregressiveModel",
     "Batch",
     "BernoulliHead",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "ARMLogLikelihood": "chainrule.objective",
     "AutoregressiveModel": "chainrule.model",
     "Batch": "chainrule.batch",
     "BernoulliHead": "chainrule.heads.bernoulli",

@@ -100,13 +100,14 @@ class AutoregressiveModel(nn.Module):
                 try:
                     previous = draw(d, self.head.at(d, h, before))
                 except StopIteration:
-                    return before
+                    x = before
+                    break
                 if x is None:
                     x = previous.new_empty(batch_size, length)
                 x[:, d] = previous
         if x is None:
             raise InputError(f"a chain has at least one element, got length={length}")
-        return x
+        return x.clone()
 
     def sample(
         self,
@@ -180,21 +181,24 @@ class AutoregressiveModel(nn.Module):
             layers = self.network.layers(batch.x, batch.context)
             if not -len(layers) <= layer < len(layers):
                 raise InputError(f"layer {layer} does not exist: the network has layers 0 to {len(layers) - 1}")
-            h = layers[layer]
-            if pool is None:
-                return h
-            if pool == "mean":
-                weight = batch.mask.to(h.dtype).unsqueeze(-1)
-                return (h * weight).sum(1) / weight.sum(1).clamp(min=1)
-            if pool == "last":
-                position = torch.arange(h.shape[1], device=h.device)
-                return h[torch.arange(len(h)), (batch.mask * position).argmax(1)]
+        h = layers[layer].clone()
+        if pool is None:
+            return h
+        if pool == "mean":
+            weight = batch.mask.to(h.dtype).unsqueeze(-1)
+            return (h * weight).sum(1) / weight.sum(1).clamp(min=1)
+        if pool == "last":
+            position = torch.arange(h.shape[1], device=h.device)
+            return h[torch.arange(len(h)), (batch.mask * position).argmax(1)]
         raise InputError(f"pool is None, 'mean' or 'last', got {pool!r}")
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients, inside; the mode before, afterwards."""
+    """Evaluation mode and no gradients, inside; the mode before, afterwards.
+
+    Tensors made inside cannot take part in a gradient later: clone what leaves.
+    """
     training = model.training
     model.eval()
     try:

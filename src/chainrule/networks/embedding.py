@@ -112,6 +112,7 @@ class ElementEmbedding(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The embeddings e_1, ..., e_D, shape (B, D, width), from elements (B, D)."""
+        self._check(x)
         start = self.start.expand(len(x), 1, self.width)
         embedded = torch.cat([start, self.elements(x[:, :-1])], 1)
         positions = self.positions()
@@ -123,6 +124,12 @@ class ElementEmbedding(nn.Module):
             embedded = embedded + positions[: x.shape[1]]
         vector = self.context(context, len(x))
         return embedded + (vector.unsqueeze(1) if isinstance(vector, Tensor) else vector)
+
+    def _check(self, x: Tensor) -> None:
+        if self.num_symbols is not None and not x.is_floating_point() and not torch.compiler.is_compiling():
+            low, high = (int(end) for end in torch.aminmax(x)) if x.numel() else (0, 0)
+            if low < 0 or high >= self.num_symbols:
+                raise InputError(f"symbols run from {low} to {high}, but the network reads 0 to {self.num_symbols - 1}")
 
     def background(self, batch_size: int, context: Tensor | None = None) -> Tensor:
         """What `step` adds to the element before: positions and context, shape (D or 1, B or 1, width)."""
