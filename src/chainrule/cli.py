@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
 
 from chainrule import __version__
 from chainrule.config import DEFAULTS, HEADS, NETWORKS
@@ -135,6 +136,7 @@ def _console(json: bool) -> Console:
     return Console(json=json)
 
 
+BatchSize = Annotated[int, Parameter(help="A matter of speed only.", validator=Number(gte=1))]
 Json = Annotated[bool, Parameter(negative="", help="Print one JSON object on standard output, and nothing else there.")]
 RunPath = Annotated[Path, Parameter(help="A run directory that `fit` made.")]
 
@@ -164,7 +166,7 @@ def evaluate(
     source: Annotated[str | None, Parameter(name="DATA", help="What to score [default: the run's own data].")] = None,
     *,
     split: Annotated[str, Parameter(help="Of the run's own data: train, valid or test.")] = "test",
-    batch_size: Annotated[int, Parameter(help="A matter of speed only.")] = 256,
+    batch_size: BatchSize = 256,
     json: Json = False,
 ) -> None:
     """Score every example once: nats/example, bits/dim and their standard errors."""
@@ -198,7 +200,7 @@ def score(
     source: Annotated[str, Parameter(name="DATA", help="What to score.")],
     *,
     out: Annotated[Path | None, Parameter(help="A .csv or .jsonl file [default: CSV on standard output].")] = None,
-    batch_size: Annotated[int, Parameter(help="A matter of speed only.")] = 256,
+    batch_size: BatchSize = 256,
     json: Json = False,
 ) -> None:
     """Print ln p(x) of every example of DATA, in nats."""

@@ -124,8 +124,9 @@ def open_array(source: str, *, shape: tuple[int, ...] | None = None, split: str 
 def _read(path: Path) -> dict[str, Array]:
     """The arrays of a file: `train`, `valid` and `test` where it has them, else its only array under ""."""
     try:
-        loaded = np.load(path, allow_pickle=False)
-        arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else {"": loaded}
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else {"": loaded}
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check the path") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:

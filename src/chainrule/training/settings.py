@@ -8,6 +8,9 @@ from chainrule.errors import InputError
 
 __all__ = ["TrainingSettings"]
 
+_TYPES: dict[str, type | tuple[type, ...]] = {"int": int, "int | None": (int, type(None)), "float": (int, float), "str": str}
+_NORMALISATIONS = ("per_example", "per_element")
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -37,6 +40,10 @@ class TrainingSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, _TYPES[str(field.type)]) or isinstance(value, bool):
+                raise InputError(f"{field.name} must be of type {field.type}, got {value!r}")
         microbatch = self.batch_size if self.microbatch is None else self.microbatch
         for name, value, fine, wanted in (
             ("steps", self.steps, self.steps >= 1, "at least 1"),
@@ -49,6 +56,7 @@ class TrainingSettings:
             ("clip_norm", self.clip_norm, self.clip_norm > 0, "positive"),
             ("average", self.average, 0 <= self.average < 1, "from 0 to below 1"),
             ("evaluate_every", self.evaluate_every, self.evaluate_every >= 1, "at least 1"),
+            ("normalisation", self.normalisation, self.normalisation in _NORMALISATIONS, " or ".join(_NORMALISATIONS)),
             ("patience", self.patience, self.patience >= 1, "at least 1"),
         ):
             if not fine:

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import torch
+
+from chainrule import AutoregressiveModel, CategoricalHead, CausalConv, InputError
+from chainrule.baselines import IndependentElements
+from chainrule.data import ArrayExamples, StreamExamples, open
+from chainrule.evaluation import evaluate
+from chainrule.testing import randomised
+
+
+def test_the_number_does_not_depend_on_the_batch_size():
+    data = open("digits")
+    torch.manual_seed(0)
+    model = randomised(AutoregressiveModel(CausalConv(17, (8, 8), 16, depth=6), CategoricalHead(16, 17)))
+    values = [evaluate(model, data.test, batch_size=size).likelihood for size in (1, 7, 64, 447)]
+    for value in values:
+        assert value.examples == 447
+        assert value.elements == 447 * 64
+        assert value.nats_per_example.value == pytest.approx(values[0].nats_per_example.value, rel=1e-6)
+        assert value.nats_per_example.standard_error == pytest.approx(
+            values[0].nats_per_example.standard_error, rel=1e-4
+        )
+
+
+def test_independent_elements_match_the_known_figure_on_digits():
+    data = open("digits")
+    baseline = IndependentElements.fit(data.train, 17)
+    assert evaluate(baseline, data.test).likelihood.nats_per_example.value == pytest.approx(106.47, abs=0.005)
+
+
+@pytest.mark.parametrize(("window", "stride"), [(4, 4), (4, 1), (5, 2), (64, 32)])
+def test_every_element_of_a_stream_is_scored_once(window, stride):
+    stream = np.random.default_rng(0).integers(0, 256, 37).astype(np.uint8)
+    examples = StreamExamples(stream, window, stride)
+    batches = [examples.batch(np.array([row])) for row in range(len(examples))]
+    scored = torch.cat([batch.x[batch.mask] for batch in batches])
+    assert scored.tolist() == stream.tolist()
+    for batch in batches[1:]:
+        assert batch.x.shape[1] == min(window, len(stream))
+
+
+def test_training_windows_are_disjoint_and_move():
+    examples = StreamExamples(np.arange(100, dtype=np.uint8), 10, 5)
+    epochs = [examples.epoch(0, e) for e in range(4)]
+    for epoch in epochs:
+        batch = epoch.batch(np.arange(len(epoch)))
+        assert batch.x[batch.mask].tolist() == list(range(epoch.offset, 100))
+    assert len({epoch.offset for epoch in epochs}) > 1
+
+
+def test_a_bad_batch_size():
+    model = IndependentElements(torch.ones(2, 3))
+    with pytest.raises(InputError, match="batch_size=0"):
+        evaluate(model, ArrayExamples(np.zeros((1, 2), dtype=np.int64)), batch_size=0)
