@@ -1,8 +1,21 @@
 """Settings of the whole suite: one thread a process, no network, a fixed hypothesis profile."""
 
+import os
+from pathlib import Path
+
+import pytest
 import torch
 from hypothesis import settings
 
 torch.set_num_threads(1)  # the models are tiny; `-n 2` uses both cores
 settings.register_profile("chainrule", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("chainrule")
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The directory of public data sets: CHAINRULE_DATA, else ../shared/data beside the repository."""
+    place = Path(os.environ.get("CHAINRULE_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    if not place.is_dir():
+        pytest.skip(f"there is no data at {place}; set CHAINRULE_DATA")
+    return place

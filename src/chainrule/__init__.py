@@ -10,29 +10,52 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chainrule.batch import Batch
+    from chainrule.certificate.verify import verify
     from chainrule.domain import Domain
     from chainrule.errors import InputError
     from chainrule.heads.bernoulli import BernoulliHead
     from chainrule.heads.categorical import CategoricalHead
+    from chainrule.heads.channel_chain import ChannelChainHead
+    from chainrule.heads.columns import ColumnsHead
+    from chainrule.heads.count import CountHead
+    from chainrule.heads.gaussian_mixture import GaussianMixtureHead
+    from chainrule.heads.logistic_mixture import LogisticMixtureHead
+    from chainrule.heads.missing import MissingHead
     from chainrule.likelihood import LogLikelihood
     from chainrule.model import AutoregressiveModel
     from chainrule.networks.causal_conv import CausalConv
+    from chainrule.networks.made import MADE
+    from chainrule.networks.pixelcnn import PixelCNN
+    from chainrule.networks.recurrent import Recurrent
     from chainrule.networks.transformer import Transformer
     from chainrule.objective import ARMLogLikelihood
+    from chainrule.ordering import Ordered, OrderEnsemble
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "MADE",
     "ARMLogLikelihood",
     "AutoregressiveModel",
     "Batch",
     "BernoulliHead",
     "CategoricalHead",
     "CausalConv",
+    "ChannelChainHead",
+    "ColumnsHead",
+    "CountHead",
     "Domain",
+    "GaussianMixtureHead",
     "InputError",
     "LogLikelihood",
+    "LogisticMixtureHead",
+    "MissingHead",
+    "OrderEnsemble",
+    "Ordered",
+    "PixelCNN",
+    "Recurrent",
     "Transformer",
+    "verify",
 ]
 
 _HOME = {
@@ -42,10 +65,22 @@ _HOME = {
     "BernoulliHead": "chainrule.heads.bernoulli",
     "CategoricalHead": "chainrule.heads.categorical",
     "CausalConv": "chainrule.networks.causal_conv",
+    "ChannelChainHead": "chainrule.heads.channel_chain",
+    "ColumnsHead": "chainrule.heads.columns",
+    "CountHead": "chainrule.heads.count",
     "Domain": "chainrule.domain",
+    "GaussianMixtureHead": "chainrule.heads.gaussian_mixture",
     "InputError": "chainrule.errors",
     "LogLikelihood": "chainrule.likelihood",
+    "LogisticMixtureHead": "chainrule.heads.logistic_mixture",
+    "MissingHead": "chainrule.heads.missing",
+    "MADE": "chainrule.networks.made",
+    "OrderEnsemble": "chainrule.ordering",
+    "Ordered": "chainrule.ordering",
+    "PixelCNN": "chainrule.networks.pixelcnn",
+    "Recurrent": "chainrule.networks.recurrent",
     "Transformer": "chainrule.networks.transformer",
+    "verify": "chainrule.certificate.verify",
 }
 
 

@@ -25,6 +25,10 @@ class Batch:
     context: what the whole example is conditioned on: classes (B,) or vectors (B, C); None for none.
     dims, bytes: what each example stands for, in scalars of the raw data and in bytes, shape (B,); by default its
         counted elements, and none.
+    document: for rows that hold several examples side by side, which of them each element belongs to: a number that
+        changes where a new example begins, -1 in the padding, shape (B, D); None where a row is an example.
+    impossible: True for examples whose raw value lies outside the domain, so that p(x) = 0 whatever stands in x,
+        shape (B,); None where there are none.
 
     >>> Batch(torch.zeros(2, 3, dtype=torch.long)).elements
     tensor([3, 3])
@@ -35,6 +39,8 @@ class Batch:
     context: Tensor | None = None
     dims: Tensor = None  # type: ignore[assignment]
     bytes: Tensor = None  # type: ignore[assignment]
+    document: Tensor | None = None
+    impossible: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.x.ndim != 2:
@@ -46,11 +52,15 @@ class Batch:
                 f"the mask is {self.mask.dtype} of shape {tuple(self.mask.shape)}, "
                 f"expected booleans of the elements' shape {tuple(self.x.shape)}"
             )
+        if self.document is not None and self.document.shape != self.x.shape:
+            raise InputError(
+                f"document has the shape {tuple(self.document.shape)}, expected the elements' {tuple(self.x.shape)}"
+            )
         if self.dims is None:
             object.__setattr__(self, "dims", self.elements)
         if self.bytes is None:
             object.__setattr__(self, "bytes", torch.zeros_like(self.elements))
-        for name in ("context", "dims", "bytes"):
+        for name in ("context", "dims", "bytes", "impossible"):
             value = getattr(self, name)
             if value is not None and len(value) != len(self.x):
                 raise InputError(f"{name} has {len(value)} entries for {len(self.x)} examples; give one for each")
@@ -72,6 +82,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def examples(self) -> int:
+        """How many examples: the rows, or what is packed into them."""
+        return len(self.x) if self.document is None else len(set(self.document[self.document >= 0].tolist()))
 
     @property
     def elements(self) -> Tensor:

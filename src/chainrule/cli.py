@@ -1,4 +1,4 @@
-"""The command line: fit, evaluate, sample, score, info. Thin: each command opens, calls and prints.
+"""The command line. Thin: each command opens, calls and prints.
 
 Torch is imported inside the commands, so that `--help` stays quick.
 """
@@ -54,12 +54,30 @@ class FitOptions:
     width: Annotated[int | None, _option("Size of the features.", "width", "network")] = None
     depth: Annotated[int | None, _option("Number of blocks.", "depth", "network")] = None
     dropout: Annotated[float | None, _option("Share of hidden units dropped.", "dropout", "network")] = None
-    window: Annotated[int | None, _option("Text: bytes that the network reads at once [default: 256].")] = None
-    stride: Annotated[int | None, _option("Text: bytes the window moves on in evaluation [default: window / 2].")] = (
-        None
-    )
+    symbols: Annotated[
+        str | None, _option("Text: bytes, characters, bpe:SIZE or a tokenizer.json [default: bytes].")
+    ] = None
+    documents: Annotated[
+        str | None, _option("Text: line, file, a separator, or stream for one long text [default: by content].")
+    ] = None
+    field: Annotated[str | None, _option("JSON lines: the field to read [default: text].")] = None
+    end: Annotated[str | None, _option("Sequences: scored for p(x, T), given for p(x | T) [default: by kind].")] = None
+    pack: Annotated[int | None, _option("Sequences: elements of a row in training, packed [default: padded].")] = None
+    window: Annotated[
+        int | None, _option("Text: elements that the network reads at once [default: 256, or the longest].")
+    ] = None
+    stride: Annotated[
+        int | None, _option("Text: elements the window moves on in evaluation [default: window / 2].")
+    ] = None
     shape: Annotated[str | None, _option("Arrays: the layout of an example, e.g. 28,28 [default: the file's].")] = None
-    split: Annotated[str | None, _option("Shares of train/valid/test [default: 80/10/10, or as given].")] = None
+    levels: Annotated[int | None, _option("Images: grey levels, 2 to 256 [default: 256].")] = None
+    binarize: Annotated[str | None, _option("Images: threshold, fixed or dynamic [default: not].")] = None
+    given: Annotated[str | None, _option("What to condition on: label, or columns of a table such as age,sex.")] = None
+    columns: Annotated[str | None, _option("Tables: kinds of columns, name=kind,... [default: by content].")] = None
+    drop: Annotated[str | None, _option("Tables: columns to leave out, name,...")] = None
+    split: Annotated[
+        str | None, _option("Shares of train/valid/test, or order:80/10/10 [default: 80/10/10, or as given].")
+    ] = None
     steps: Annotated[int | None, _option("Optimizer steps.", "steps")] = None
     batch_size: Annotated[int | None, _option("Examples a step.", "batch_size")] = None
     microbatch: Annotated[int | None, _option("Examples a forward pass.", "microbatch")] = None
@@ -74,7 +92,7 @@ class FitOptions:
     patience: Annotated[int | None, _option("Validations without a better one before the end.", "patience")] = None
     seed: Annotated[int | None, _option("Of weights, order and dropout.", "seed")] = None
 
-    def given(self) -> dict[str, Any]:
+    def chosen(self) -> dict[str, Any]:
         """The options that were given."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
 
@@ -106,7 +124,9 @@ def _open_data(source: str, options: dict[str, Any]) -> DataSet:
             shape = tuple(int(side) for side in shape.replace("x", ",").split(","))
         except ValueError:
             raise InputError(f"--shape is a list of sides such as 28,28, got {shape!r}") from None
-    named = {name: options.get(name) for name in ("window", "stride", "split")}
+    names = ("symbols", "documents", "field", "end", "pack", "window", "stride", "split")
+    names += ("levels", "binarize", "given", "columns", "drop")
+    named = {name: options.get(name) for name in names}
     return data.open(source, shape=shape, **named)
 
 
@@ -143,7 +163,7 @@ RunPath = Annotated[Path, Parameter(help="A run directory that `fit` made.")]
 
 @app.command
 def fit(
-    source: Annotated[str, Parameter(name="DATA", help="digits, a .npy or .npz file of integers, or a text file.")],
+    source: Annotated[str, Parameter(name="DATA", help="digits, images, arrays, a table, text, JSON or FASTA.")],
     options: FitOptions | None = None,
     *,
     out: Annotated[Path | None, Parameter(help="The run directory [default: runs/NAME-K].")] = None,
@@ -154,7 +174,7 @@ def fit(
     from chainrule.commands.fit import fit_run
 
     console = _console(json)
-    merged = _read_config(config) | (options or FitOptions()).given()
+    merged = _read_config(config) | (options or FitOptions()).chosen()
     data = _open_data(source, merged)
     spec, settings = _specification(merged, data)
     fit_run(data, spec, settings, out, console)
@@ -166,13 +186,69 @@ def evaluate(
     source: Annotated[str | None, Parameter(name="DATA", help="What to score [default: the run's own data].")] = None,
     *,
     split: Annotated[str, Parameter(help="Of the run's own data: train, valid or test.")] = "test",
+    context: Annotated[int | None, Parameter(help="Sequences: elements of a window [default: the run's].")] = None,
+    stride: Annotated[int | None, Parameter(help="Sequences: elements it moves on by [default: the run's].")] = None,
+    calibration: Annotated[
+        bool, Parameter(negative="", help="Also whether the conditionals mean what they say.")
+    ] = False,
+    save: Annotated[
+        Path | None, Parameter(help="A .csv or .parquet file for ln p of each example; figures beside it.")
+    ] = None,
+    groups: Annotated[Path | None, Parameter(help="A .npy file or text with a label for each example.")] = None,
     batch_size: BatchSize = 256,
     json: Json = False,
 ) -> None:
     """Score every example once: nats/example, bits/dim and their standard errors."""
     from chainrule.commands.evaluate import evaluate_run
 
-    evaluate_run(run, source, split, batch_size, _console(json))
+    evaluate_run(run, source, split, batch_size, _console(json), context, stride, calibration, save, groups)
+
+
+@app.command
+def compare(
+    first: Annotated[Path, Parameter(name="A", help="A run directory, or a CSV file with ln p of each example.")],
+    *others: Annotated[Path, Parameter(name="B", help="Others of the same kinds.")],
+    data: Annotated[str | None, Parameter(help="What to score with the runs [default: the first run's data].")] = None,
+    split: Annotated[str, Parameter(help="Of the runs' own data: train, valid or test.")] = "test",
+    block: Annotated[
+        int | None,
+        Parameter(
+            help="Neighbours that are resampled together [default: 1, or the square root of the windows of a stream]."
+        ),
+    ] = None,
+    batch_size: BatchSize = 256,
+    json: Json = False,
+) -> None:
+    """Say which model is better on the same examples, by how much, and whether it is more than chance."""
+    from chainrule.commands.compare import compare_models
+
+    compare_models([first, *others], data, split, block, batch_size, _console(json))
+
+
+@app.command
+def report(
+    run: RunPath,
+    *,
+    out: Annotated[Path | None, Parameter(help="An .html file [default: report.html in the run directory].")] = None,
+    json: Json = False,
+) -> None:
+    """Write one self-contained page: figures, learning curve, samples, where the bits are, calibration, certificate."""
+    from chainrule.commands.report import report_run
+
+    report_run(run, out, _console(json))
+
+
+@app.command
+def verify(
+    run: RunPath,
+    *,
+    quick: Annotated[bool, Parameter(negative="", help="The checks that matter most, in under three seconds.")] = False,
+    json: Json = False,
+) -> int:
+    """Verify that the reported number is a log-likelihood; exit code 1 if it is not."""
+    from chainrule.commands.verify import verify_run
+
+    return verify_run(run, quick, _console(json))
 
 
 @app.command
@@ -180,7 +256,8 @@ def sample(
     run: RunPath,
     *,
     n: Annotated[int, Parameter(name=["-n", "--number"], help="How many examples.")] = 64,
-    out: Annotated[Path | None, Parameter(help="A .png, .npy or text file [default: in the run directory].")] = None,
+    given: Annotated[str | None, Parameter(help="The condition of p(x | c): a label, or age=39,sex=F.")] = None,
+    out: Annotated[Path | None, Parameter(help="A .png, .npy, .csv or text file, or a folder of PNG.")] = None,
     seed: Annotated[int, Parameter(help="Draws are keyed by (seed, example, element).")] = 0,
     temperature: Annotated[float, Parameter(help="1 is the model itself.")] = 1.0,
     top_k: Annotated[int | None, Parameter(help="Keep the k most probable symbols only.")] = None,
@@ -191,7 +268,7 @@ def sample(
     from chainrule.commands.sample import sample_run
 
     filters = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-    sample_run(run, n, out, seed, filters, _console(json))
+    sample_run(run, n, out, seed, filters, _console(json), given)
 
 
 @app.command
@@ -200,13 +277,15 @@ def score(
     source: Annotated[str, Parameter(name="DATA", help="What to score.")],
     *,
     out: Annotated[Path | None, Parameter(help="A .csv or .jsonl file [default: CSV on standard output].")] = None,
+    novelty: Annotated[bool, Parameter(negative="", help="Also typicality, ratio and conformal p-values.")] = False,
+    background: Annotated[Path | None, Parameter(help="A run whose likelihood is taken out of the ratio.")] = None,
     batch_size: BatchSize = 256,
     json: Json = False,
 ) -> None:
-    """Print ln p(x) of every example of DATA, in nats."""
+    """Print ln p(x) of every example of DATA, in nats, and how strange it is if so asked."""
     from chainrule.commands.score import score_run
 
-    score_run(run, source, out, batch_size, _console(json))
+    score_run(run, source, out, batch_size, _console(json), novelty, background)
 
 
 @app.command
@@ -225,17 +304,17 @@ def info(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; 0 on success, 2 with one line on standard error for input that cannot be used."""
+    """Run a command; 0 on success, 1 if verification fails, 2 and one line on standard error for unusable input."""
     warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
     try:
-        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except InputError as error:
         return _fail(str(error))
     except CycloptsError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
         return _fail("interrupted", code=130)
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _fail(message: str, code: int = 2) -> int:

@@ -22,19 +22,23 @@ Spec = dict[str, Any]
 
 NETWORKS = {
     "causal_conv": "chainrule.networks.causal_conv:CausalConv",
+    "pixelcnn": "chainrule.networks.pixelcnn:PixelCNN",
     "transformer": "chainrule.networks.transformer:Transformer",
 }
 
 HEADS = {
     "bernoulli": "chainrule.heads.bernoulli:BernoulliHead",
     "categorical": "chainrule.heads.categorical:CategoricalHead",
+    "columns": "chainrule.heads.columns:ColumnsHead",
 }
 
-# By kind of data: an image has rows and columns, a text is a stream of bytes, anything else is a row of symbols.
+FREQUENT = 63  # symbols of a column with a logit of their own; the rarer ones share a bucket
+
+# By kind of data: an image has rows and columns, a text or sequence a stream of symbols, anything else a row.
 DEFAULTS: dict[str, dict[str, Spec]] = {
     "image": {
-        "network": {"name": "causal_conv", "width": 64, "depth": 6, "dropout": 0.5},
-        "training": {"steps": 2000, "batch_size": 50, "learning_rate": 3e-3, "weight_decay": 0.1, "average": 0.995},
+        "network": {"name": "pixelcnn", "width": 48, "depth": 2, "dropout": 0.5},
+        "training": {"steps": 1200, "batch_size": 50, "learning_rate": 2e-3, "evaluate_every": 60},
     },
     "text": {
         "network": {"name": "transformer", "width": 128, "depth": 4, "heads": 4, "dropout": 0.1},
@@ -49,7 +53,7 @@ DEFAULTS: dict[str, dict[str, Spec]] = {
 
 def kind_of(domain: Domain, encoding: str) -> str:
     """The kind of data that the defaults go by: "image", "text" or "row"."""
-    if encoding == "bytes":
+    if encoding in ("text", "documents", "sequences", "sets"):
         return "text"
     return "image" if len(domain.shape) > 1 else "row"
 
@@ -69,6 +73,7 @@ def part_options(kind: str, name: str) -> dict[str, Any]:
     """
     part = _part(kind, name, NETWORKS if kind == "network" else HEADS)
     decided = {"num_symbols", "shape", "features", "ordinal", "num_classes", "context_size"}
+    decided |= {"heads"} if name == "columns" else set()
     parameters = signature(part).parameters.values()
     return {p.name: None if p.default is Parameter.empty else p.default for p in parameters if p.name not in decided}
 
@@ -80,13 +85,18 @@ def default_spec(domain: Domain, encoding: str, network: str | None = None, head
     options = part_options("network", name)
     kept = {key: value for key, value in chosen.items() if key in options}
     spec: Spec = {"network": {"name": name} | options | kept}
-    head = head or ("bernoulli" if domain.num_symbols == 2 else "categorical")
+    head = head or ("columns" if domain.columns else "bernoulli" if domain.num_symbols == 2 else "categorical")
     spec["head"] = {"name": head} | part_options("head", head)
+    if head == "columns":
+        densities = [column.num_symbols is None and column.resolution is None for column in domain.columns]
+        spec["head"]["mixed"] = any(densities) and not all(densities)
     return spec
 
 
-def build_model(spec: Spec, domain: Domain) -> AutoregressiveModel:
+def build_model(spec: Spec, domain: Domain, context: dict[str, int] | None = None) -> AutoregressiveModel:
     """The model that a specification describes, for elements of a domain.
+
+    context: for p(x | c), the `num_classes` or the `context_size` of what is given.
 
     Raises InputError for unknown names and options and for options that the part refuses.
     """
@@ -101,8 +111,38 @@ def build_model(spec: Spec, domain: Domain) -> AutoregressiveModel:
     head = dict(spec["head"])
     head_part = _part("head", name := head.pop("name"), HEADS)
     _known("head", name, head)
-    built = _build(network_part, domain.num_symbols, shape, **network)
+    if context and not context.keys() <= signature(network_part).parameters.keys():
+        raise InputError(f"the network {spec['network']['name']!r} takes no context; use another, or leave out --given")
+    built = _build(network_part, domain.num_symbols, shape, **network, **(context or {}))
+    if name == "columns":
+        heads = _column_heads(domain, built.features)
+        return AutoregressiveModel(built, _build(head_part, heads, **head))
     return AutoregressiveModel(built, _build(head_part, built.features, domain.num_symbols, **head))
+
+
+def _column_heads(domain: Domain, features: int) -> list[Any]:
+    """A head for each column of a row, by what it may hold."""
+    from chainrule.heads.categorical import CategoricalHead
+    from chainrule.heads.count import CountHead
+    from chainrule.heads.gaussian_mixture import GaussianMixtureHead
+    from chainrule.heads.logistic_mixture import LogisticMixtureHead
+    from chainrule.heads.missing import MissingHead
+    from chainrule.heads.rare import RareHead
+
+    if not domain.columns:
+        raise InputError("a columns head is for the rows of a table; this data has elements of one kind")
+    heads: list[Any] = []
+    for column in domain.columns:
+        if column.num_symbols is None:
+            head = CountHead(features) if column.count else GaussianMixtureHead(features, resolution=column.resolution)
+        elif column.ordinal and column.num_symbols > 16:
+            head = LogisticMixtureHead(features, column.num_symbols)
+        elif column.num_symbols > FREQUENT + 1:
+            head = RareHead(features, column.num_symbols, frequent=FREQUENT)
+        else:
+            head = CategoricalHead(features, column.num_symbols)
+        heads.append(MissingHead(head) if column.missing else head)
+    return heads
 
 
 def _known(kind: str, name: str, options: Spec) -> None:

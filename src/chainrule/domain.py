@@ -11,7 +11,34 @@ import numpy.typing as npt
 
 from chainrule.errors import InputError
 
-__all__ = ["Domain"]
+__all__ = ["Column", "Domain"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one column of a row may be, where columns differ in kind.
+
+    num_symbols: V for symbols {0, ..., V-1}, None for numbers. ordinal: the symbols are in the order of a quantity.
+    resolution: the step of numbers, None for the real line. count: numbers are 0, 1, 2, ... missing: whether the value
+    may be missing, an outcome of its own: the symbol V, or NaN among numbers.
+    """
+
+    num_symbols: int | None
+    ordinal: bool = False
+    resolution: float | None = None
+    count: bool = False
+    missing: bool = False
+
+    def outside(self, x: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Where values, shape (N,), are none of the column's."""
+        if self.num_symbols is not None:
+            return ~((x >= 0) & (x < self.num_symbols + self.missing) & (x == np.floor(x)))
+        gone = np.isnan(x) if self.missing else np.zeros(len(x), dtype=bool)
+        bad = ~np.isfinite(x)
+        if self.resolution is not None:
+            steps = x / self.resolution
+            bad |= np.abs(steps - np.rint(steps)) > 0.01
+        return ~gone & (bad | (self.count & (x < 0)))
 
 
 @dataclass(frozen=True)
@@ -19,12 +46,14 @@ class Domain:
     """What each element may be, and how the elements of one example are laid out.
 
     shape: the layout of an example in elements, e.g. `(8, 8)` for a small image; their product is the number of
-        elements D. With `variable_length` it is `(longest,)`.
+        elements D. With `variable_length` its first side is the longest.
     num_symbols: V for elements in {0, ..., V-1}; None for real elements.
     ordinal: whether the symbols are levels of a quantity (grey values) and not mere names (letters).
     resolution: the step at which real elements were recorded, None if unknown.
     variable_length: whether examples differ in length.
     end: the symbol that ends an example of variable length and is scored like any other, None if there is none.
+    columns: what each element may be where they differ in kind, as in the rows of a table; then `num_symbols` is the
+        largest number of outcomes of a column, or None if any column holds numbers. Empty where all are alike.
 
     >>> Domain(shape=(8, 8), num_symbols=17, ordinal=True).length
     64
@@ -36,6 +65,7 @@ class Domain:
     resolution: float | None = None
     variable_length: bool = False
     end: int | None = None
+    columns: tuple[Column, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", tuple(int(side) for side in self.shape))
@@ -43,8 +73,8 @@ class Domain:
             raise InputError(f"a domain's shape needs positive sides, got {self.shape}")
         if self.num_symbols is not None and self.num_symbols < 1:
             raise InputError(f"a domain needs at least one symbol, got num_symbols={self.num_symbols}")
-        if self.variable_length and len(self.shape) != 1:
-            raise InputError(f"examples of variable length are sequences, got the shape {self.shape}")
+        if self.end is not None and len(self.shape) != 1:
+            raise InputError(f"examples that end with a symbol are sequences, got the shape {self.shape}")
 
     @property
     def length(self) -> int:
@@ -56,7 +86,10 @@ class Domain:
 
         Raises InputError for a wrong dtype, NaN or infinite values, and symbols outside {0, ..., V-1}.
         """
-        if self.num_symbols is None:
+        if self.columns:
+            bad = np.stack([column.outside(x[:, d]) for d, column in enumerate(self.columns)], 1)
+            wanted = "a value of that column"
+        elif self.num_symbols is None:
             bad = ~np.isfinite(x)
             wanted = "finite real values"
         elif not np.issubdtype(x.dtype, np.integer) and x.dtype != np.bool_:
@@ -73,9 +106,10 @@ class Domain:
 
     def to_json(self) -> dict[str, Any]:
         """The domain as JSON, for `config.json`; `Domain.from_json` is its inverse."""
-        return asdict(self) | {"shape": list(self.shape)}
+        return asdict(self) | {"shape": list(self.shape), "columns": [asdict(column) for column in self.columns]}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Domain:
         """The domain that `to_json` wrote."""
-        return cls(**(fields | {"shape": tuple(fields["shape"])}))
+        columns = tuple(Column(**column) for column in fields.get("columns", ()))
+        return cls(**(fields | {"shape": tuple(fields["shape"]), "columns": columns}))

@@ -42,7 +42,10 @@ def evaluate(
     """Score every example once, in evaluation mode and without gradients, summing in float64.
 
     model: a module from a Batch to ln p of each of its examples (B,), such as an AutoregressiveModel. batch_size: a
-    matter of speed only. progress: called with the number of examples done.
+    matter of speed only. progress: called with the number of rows done.
+
+    Examples that are longer than a window come in several rows, whose `owner` says which example they belong to; their
+    log-probabilities add up, and the example is the unit.
 
     >>> from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
     >>> from chainrule.data import ArrayExamples
@@ -54,23 +57,33 @@ def evaluate(
         raise InputError(f"a batch has at least one example, got batch_size={batch_size}")
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     total = LogLikelihood.zero()
+    owner: npt.NDArray[np.int64] | None = getattr(examples, "owner", None)
     nats: list[npt.NDArray[np.float64]] = []
+    counts: list[npt.NDArray[np.int64]] = []
     with evaluating(model):
         for start in range(0, len(examples), batch_size):
             rows = np.arange(start, min(start + batch_size, len(examples)))
             batch = examples.batch(rows).to(device)
             log_prob = summed(model, batch)
-            total += LogLikelihood.of(batch, log_prob, protocol)
+            if owner is None:
+                total += LogLikelihood.of(batch, log_prob, protocol)
+            else:
+                counts.append(torch.stack([batch.elements, batch.dims, batch.bytes], 1).cpu().numpy())
             nats.append(log_prob.cpu().numpy())
             if progress is not None:
                 progress(len(rows))
-    return Evaluation(total, np.concatenate(nats) if nats else np.zeros(0))
+    every = np.concatenate(nats) if nats else np.zeros(0)
+    if owner is not None and nats:
+        begins = np.flatnonzero(np.diff(owner, prepend=-1))
+        every = np.add.reduceat(every, begins)
+        total = LogLikelihood.of_counts(every, np.add.reduceat(np.concatenate(counts), begins), protocol)
+    return Evaluation(total, every)
 
 
 def summed(model: Any, batch: Batch) -> Tensor:
-    """L_n of a batch, its elements added in float64 where the model shows them."""
+    """L_n of a batch, its elements added in float64 where the model shows them; -inf outside the domain."""
     if hasattr(model, "element_log_prob"):
-        element_log_prob: Tensor = model.element_log_prob(batch)
-        return element_log_prob.sum(1, dtype=torch.float64)
-    log_prob: Tensor = model(batch)
-    return log_prob.double()
+        log_prob: Tensor = model.element_log_prob(batch).sum(1, dtype=torch.float64)
+    else:
+        log_prob = model(batch).double()
+    return log_prob if batch.impossible is None else torch.where(batch.impossible, -torch.inf, log_prob)

@@ -101,13 +101,24 @@ class LogLikelihood:
 
         Raises InputError for a wrong shape and for NaN or +inf, which are no log-probabilities.
         """
+        if batch.document is not None:
+            raise InputError("packed rows are for training, a row is no example; evaluate the examples one a row")
         if log_prob.shape != (len(batch),):
             raise InputError(f"log_prob has the shape {tuple(log_prob.shape)}, expected one of {len(batch)} examples")
         nats = log_prob.detach().double().cpu().numpy()
+        return cls.of_counts(nats, torch.stack([batch.elements, batch.dims, batch.bytes], 1).cpu().numpy(), protocol)
+
+    @classmethod
+    def of_counts(
+        cls,
+        nats: np.ndarray[Any, np.dtype[np.float64]],
+        counts: np.ndarray[Any, np.dtype[np.int64]],
+        protocol: Protocol | None = None,
+    ) -> LogLikelihood:
+        """The log-likelihood of examples from their L_n, shape (N,), and their elements, dims and bytes, (N, 3)."""
         if not (nats < inf).all():
             bad = int(np.flatnonzero(~(nats < inf))[0])
-            raise InputError(f"example {bad} of the batch has ln p = {nats[bad]}, which is no log-probability")
-        counts = torch.stack([batch.elements, batch.dims, batch.bytes], 1).cpu().numpy()
+            raise InputError(f"example {bad} has ln p = {nats[bad]}, which is no log-probability")
         possible = nats > -inf
         rows = np.column_stack([nats, np.ones(len(nats)), counts])[possible]
         total = rows.sum(0)

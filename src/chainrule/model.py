@@ -15,6 +15,7 @@ from chainrule.errors import InputError
 from chainrule.heads.base import Distribution, Head
 from chainrule.heads.filtered import Filter
 from chainrule.networks.base import AutoregressiveNetwork
+from chainrule.networks.embedding import ElementEmbedding
 from chainrule.noise import uniforms
 
 __all__ = ["AutoregressiveModel", "Draw", "Sample"]
@@ -65,11 +66,28 @@ class AutoregressiveModel(nn.Module):
         """Where the parameters live."""
         return next(self.parameters()).device
 
+    def initialise(self, x: Tensor) -> None:
+        """Start from data, rows (N, D) as they are scored, NaN where a real is missing.
+
+        Reals are standardised on their way into the network, and heads begin at the quantiles of their elements; parts
+        for symbols have little or nothing to set.
+        """
+        for part in self.network.modules():
+            if isinstance(part, ElementEmbedding):
+                part.initialise(x)
+        self.head.initialise(x)
+
     def element_log_prob(self, batch: Batch | Tensor) -> Tensor:
         """ln p(x_d | x_<d) in nats, shape (B, D); 0 where the mask says that an element does not count."""
         batch = batch if isinstance(batch, Batch) else Batch(batch)
-        log_prob = self.head(self.network(batch.x, batch.context)).log_prob(batch.x)
-        return torch.where(batch.mask, log_prob, 0.0)
+        return self.head(self._features(batch)).masked_log_prob(batch.x, batch.mask)
+
+    def _features(self, batch: Batch) -> Tensor:
+        if batch.document is None:
+            return self.network(batch.x, batch.context)
+        if batch.context is not None:
+            raise InputError("packed rows hold several examples and take no context; train without packing")
+        return self.network.packed(batch.x, batch.document)
 
     def log_prob(self, batch: Batch | Tensor) -> Tensor:
         """L_n = sum_d ln p(x_{n,d} | x_{n,<d}) over the elements that count, in nats, shape (B,)."""

@@ -40,7 +40,7 @@ class Objective:
     def count(self, microbatches: Iterable[Batch]) -> int:
         """N_step: the examples, or the scored elements, of all microbatches of the step."""
         if self.normalisation == "per_example":
-            return sum(len(batch) for batch in microbatches)
+            return sum(batch.examples for batch in microbatches)
         return sum(int(batch.elements.sum()) for batch in microbatches)
 
     def loss(self, log_prob: Tensor, count: int) -> Tensor:

@@ -28,6 +28,7 @@ from chainrule.config import build_model
 from chainrule.data import encoding_from_json
 from chainrule.data import open as open_data
 from chainrule.data.base import DataSet, Encoding
+from chainrule.data.conditions import context_options
 from chainrule.errors import InputError, RunError
 from chainrule.model import AutoregressiveModel
 
@@ -111,7 +112,8 @@ class Run:
     def model(self) -> AutoregressiveModel:
         """The model with the kept weights, in evaluation mode."""
         path = self.path / "model.safetensors"
-        model = build_model(self.config["model"], self.encoding().domain)
+        encoding = self.encoding()
+        model = build_model(self.config["model"], encoding.domain, context_options(encoding))
         try:
             with safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from itertools import product
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from chainrule.batch import Batch
-from chainrule.heads.base import Head
+from chainrule.certificate.normalisation import density_mass, every_example
+from chainrule.certificate.sampling import chi_square
+from chainrule.heads.base import Distribution, Head
 from chainrule.model import AutoregressiveModel
 from chainrule.networks.base import AutoregressiveNetwork
 
@@ -98,7 +99,7 @@ def receptive_field(network: AutoregressiveNetwork, x: Tensor, context: Tensor |
             changed = x.clone()
             changed[:, j] = x[:, j] + 1 if x.is_floating_point() else (x[:, j] + 1) % (int(x.max()) + 1)
             depends = not torch.equal(network(changed, context)[:, last], before)
-            if depends != (last - j == reach):
+            if depends != (last - j == reach > 0):
                 word = "depends on" if depends else "ignores"
                 raise LawBroken(f"receptive field: stated {reach}, but h_{last} {word} x_{j}")
 
@@ -141,6 +142,18 @@ def check_network(
 # --- heads ----------------------------------------------------------------------------------------------------------
 
 
+class _At(Head):
+    """One element of a head that tells them apart or reads them, as a head of its own: `head.at(d, h, x)`, x fixed."""
+
+    def __init__(self, head: Head, d: int, before: Tensor) -> None:
+        super().__init__(head.features, None)
+        self.head, self.d, self.before = head, d, before
+        self.num_symbols = self(before.new_zeros(1, head.features).to(next(head.parameters()).dtype)).num_symbols
+
+    def forward(self, h: Tensor) -> Distribution:
+        return self.head.at(self.d, h, self.before.expand(len(h), self.d))
+
+
 def pmf_is_normalised(head: Head, h: Tensor) -> None:
     """The pmf is non-negative and sums to one: within 1e-5 in float32, 1e-12 in float64."""
     bound = 1e-12 if h.dtype == torch.float64 else 1e-5
@@ -167,9 +180,18 @@ def icdf_inverts_cdf(head: Head, h: Tensor) -> None:
     p = head(h)
     u = torch.rand(p.batch_shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     x = p.icdf(u)
+    if p.order is not None:
+        pmf = p.pmf().double()
+        reached = pmf[..., p.order].cumsum(-1)[..., p.order.argsort()].gather(-1, x.unsqueeze(-1)).squeeze(-1)
+        _within(float((u - reached).max()), 1e-5, "icdf(u): F(x) > u in the order of the symbols")
+        below = reached - pmf.gather(-1, x.unsqueeze(-1)).squeeze(-1)
+        _within(float((below - u).max()), 1e-5, "icdf(u): F(x) - p(x) <= u in the order of the symbols")
+        return
     _within(float((u - p.cdf(x).double()).max()), 1e-5, "icdf(u): F(x) > u")
-    if head.num_symbols is None:
+    if not p.is_mass:
         _within(float((p.cdf(x).double() - u).abs().max()), 1e-5, "icdf(u): F(x) = u")
+    elif p.resolution is not None:
+        _within(float((p.cdf(x - p.resolution).double() - u).max()), 1e-5, "icdf(u): F(x - r) <= u")
     else:
         below = torch.where(x > 0, p.cdf((x - 1).clamp(min=0)).double(), 0.0)
         _within(float((below - u).max()), 1e-5, "icdf(u): F(x - 1) <= u")
@@ -177,37 +199,34 @@ def icdf_inverts_cdf(head: Head, h: Tensor) -> None:
 
 def samples_fit_pmf(head: Head, h: Tensor, draws: int = 100_000) -> None:
     """Chi-square of many draws against the pmf: the statistic stays below its 1 - 1e-6 quantile."""
-    from scipy.stats import chi2
-
     p = head(h[:1, :1].expand(draws, 1, -1)) if h.ndim == 3 else head(h[:1].expand(draws, -1))
     drawn = p.sample(torch.Generator().manual_seed(2)).flatten()
     pmf = head(h[:1, :1]).pmf().double().flatten() if h.ndim == 3 else head(h[:1]).pmf().double().flatten()
-    chi_square(drawn, pmf, chi2.isf(1e-6, max(len(pmf) - 1, 1)))
+    _fits(drawn, pmf)
 
 
-def chi_square(drawn: Tensor, pmf: Tensor, quantile: float) -> None:
-    """Pearson's statistic over cells that expect at least five draws; the others are pooled."""
-    count = torch.bincount(drawn, minlength=len(pmf)).double()
-    expected = pmf.detach() * len(drawn)
-    large = expected >= 5
-    count = torch.cat([count[large], count[~large].sum()[None]])
-    expected = torch.cat([expected[large], expected[~large].sum()[None]])
-    statistic = float(((count - expected).square() / expected.clamp(min=1e-9))[expected > 1e-9].sum())
+def _fits(drawn: Tensor, pmf: Tensor) -> None:
+    statistic, quantile = chi_square(torch.bincount(drawn.long(), minlength=len(pmf)), pmf.detach() * len(drawn))
     _within(statistic, quantile, "samples fit the pmf (chi-square)")
 
 
 def integrates_to_one(head: Head, h: Tensor) -> None:
     """The density integrates to one, by the trapezoid rule between extreme quantiles, within 1e-4."""
-    p = head(h)
-    ends = torch.tensor([1e-9, 1 - 1e-9], dtype=torch.float64)
-    low, high = (p.icdf(u.expand(p.batch_shape)) for u in ends)
-    grid = torch.linspace(0, 1, 20_001, dtype=torch.float64)
-    mass = torch.zeros(p.batch_shape, dtype=torch.float64)
-    width = (high - low).double() / (len(grid) - 1)
-    for i, t in enumerate(grid):
-        weight = 0.5 if i in (0, len(grid) - 1) else 1.0
-        mass += weight * width * p.log_prob((low + t * (high - low)).to(h.dtype)).double().exp()
+    mass = density_mass(head(h), h.dtype)
     _within(float((mass - 1).abs().max()), 1e-4, "the density integrates to one")
+
+
+def mass_is_rise_of_cdf(head: Head, h: Tensor) -> None:
+    """On an infinite grid p(x) = F(x) - F(x - r), within 1e-5, and F climbs from 0 to 1: so the mass sums to one."""
+    p = head(h)
+    generator = torch.Generator().manual_seed(4)
+    for _ in range(100):
+        x = p.icdf(torch.rand(p.batch_shape, dtype=torch.float64, generator=generator))
+        rise = (p.cdf(x) - p.cdf(x - p.resolution)).double()
+        _within(float((p.log_prob(x).double().exp() - rise).abs().max()), 1e-5, "p(x) = F(x) - F(x - r)")
+    low, high = (p.icdf(torch.full(p.batch_shape, u, dtype=torch.float64)) for u in (1e-9, 1 - 1e-9))
+    _within(float((p.cdf(low).double() - p.log_prob(low).double().exp()).abs().max()), 1e-5, "F starts at 0")
+    _within(float((1 - p.cdf(high).double()).abs().max()), 1e-5, "F ends at 1")
 
 
 def extremes_are_finite(head: Head, h: Tensor) -> None:
@@ -238,25 +257,30 @@ def check_head(head: Head, length: int = 4) -> None:
     """All laws of a head, on random features of the given length. Raises LawBroken."""
     head = randomised(head)
     h = torch.randn(5, length, head.features, generator=torch.Generator().manual_seed(0))
-    laws: list[Callable[[Head, Tensor], None]] = [icdf_inverts_cdf, at_is_forward]
     extremes_are_finite(head, h)
     with torch.no_grad():
-        for law in laws:
-            law(head, h)
-        if head.num_symbols is None:
-            integrates_to_one(head, h)
+        at_is_forward(head, h)
+        if head.elementwise:
+            _check_support(head, h)
         else:
-            for law in (pmf_is_normalised, log_prob_is_log_pmf, samples_fit_pmf):
-                law(head, h)
-            pmf_is_normalised(deepcopy(head).double(), h.double())
+            x = head(h).icdf(torch.rand(h.shape[:2], dtype=torch.float64, generator=torch.Generator().manual_seed(6)))
+            for d in range(length):
+                _check_support(_At(head, d, x[0, :d]), h[:, d])
+
+
+def _check_support(head: Head, h: Tensor) -> None:
+    """The laws of a finite support, of an infinite grid or of the real line."""
+    laws: list[Callable[[Head, Tensor], None]] = [icdf_inverts_cdf]
+    if head.num_symbols is not None:
+        laws += [pmf_is_normalised, log_prob_is_log_pmf, samples_fit_pmf]
+        pmf_is_normalised(deepcopy(head).double(), h.double())
+    else:
+        laws += [mass_is_rise_of_cdf if head(h).is_mass else integrates_to_one]
+    for law in laws:
+        law(head, h)
 
 
 # --- models ---------------------------------------------------------------------------------------------------------
-
-
-def every_example(num_symbols: int, length: int) -> Tensor:
-    """All V^D examples, shape (V^D, D)."""
-    return torch.tensor(list(product(range(num_symbols), repeat=length)))
 
 
 def sums_to_one(model: AutoregressiveModel, num_symbols: int, length: int, context: Tensor | None = None) -> None:
@@ -273,8 +297,6 @@ def sampler_is_model(
     model: AutoregressiveModel, num_symbols: int, length: int, context: Tensor | None = None, draws: int = 20_000
 ) -> None:
     """Draws fit the enumerated p(x) by chi-square, and the sampler's ln p is that of the parallel pass."""
-    from scipy.stats import chi2
-
     x = every_example(num_symbols, length)
     c = None if context is None else context[:1]
     spread = None if c is None else c.expand(draws, *c.shape[1:])
@@ -284,17 +306,26 @@ def sampler_is_model(
         scored = model.log_prob(Batch(sample.x, context=spread))
     _within(float((scored - sample.log_prob).abs().max()), 1e-3, "the sampler's ln p = the model's")
     code = (sample.x * num_symbols ** torch.arange(length - 1, -1, -1)).sum(1)
-    chi_square(code, pmf, chi2.isf(1e-6, max(len(pmf) - 1, 1)))
+    _fits(code, pmf)
+
+
+def _examples(
+    model: AutoregressiveModel, num_symbols: int | None, length: int, seed: int, context: Tensor | None
+) -> Tensor:
+    """Three examples: any symbols, or, where not every real is in the domain, what the model itself draws."""
+    if num_symbols is not None:
+        return elements(num_symbols, 3, length, seed=seed)
+    return model.sample(3, seed=seed, length=length, context=context).x
 
 
 def masked_content_is_unread(
     model: AutoregressiveModel, num_symbols: int | None, length: int, context: Tensor | None = None
 ) -> None:
     """What stands in the padding changes neither a log-probability nor a gradient, by no bit."""
-    x = elements(num_symbols, 3, length)
+    x, other = (_examples(model, num_symbols, length, seed, context) for seed in (0, 9))
     mask = torch.arange(length) < torch.tensor([length, max(1, length - 2), 1])[:, None]
     results = []
-    for filling in (torch.zeros_like(x), elements(num_symbols, 3, length, seed=9)):
+    for filling in (torch.zeros_like(x), other):
         log_prob = model.log_prob(Batch(torch.where(mask, x, filling), mask, context))
         gradients = torch.autograd.grad(log_prob.sum(), list(model.parameters()), allow_unused=True)
         results.append((log_prob.detach(), gradients))

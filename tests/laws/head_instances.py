@@ -5,12 +5,51 @@ The key is the name of the class, and after a comma what is special about the in
 
 from collections.abc import Callable
 
-from chainrule.heads import BernoulliHead, CategoricalHead, Head
+from chainrule.heads import (
+    AdaptiveSoftmaxHead,
+    BernoulliHead,
+    CategoricalHead,
+    ChannelChainHead,
+    ColumnsHead,
+    CountHead,
+    GaussianMixtureHead,
+    Head,
+    HierarchicalSoftmaxHead,
+    LogisticMixtureHead,
+    LogitsHead,
+    MissingHead,
+    RareHead,
+    SampledSoftmaxHead,
+)
 
 FEATURES = 8
 
 HEADS: dict[str, Callable[[], Head]] = {
+    "AdaptiveSoftmaxHead": lambda: AdaptiveSoftmaxHead(FEATURES, 5, [3, 0, 40, 1, 2]),
     "BernoulliHead": lambda: BernoulliHead(FEATURES),
     "CategoricalHead": lambda: CategoricalHead(FEATURES, 5),
     "CategoricalHead, one symbol": lambda: CategoricalHead(FEATURES, 1),
+    "ChannelChainHead": lambda: ChannelChainHead(FEATURES, 4, components=2),
+    "ColumnsHead": lambda: ColumnsHead(
+        [
+            CategoricalHead(FEATURES, 4),
+            CountHead(FEATURES),
+            MissingHead(LogisticMixtureHead(FEATURES, 6, components=2)),
+            GaussianMixtureHead(FEATURES, resolution=0.1),
+            BernoulliHead(FEATURES),
+            MissingHead(GaussianMixtureHead(FEATURES, resolution=0.5)),
+        ]
+    ),
+    "CountHead": lambda: CountHead(FEATURES),
+    "GaussianMixtureHead": lambda: GaussianMixtureHead(FEATURES, components=3),
+    "GaussianMixtureHead, resolution of each element": lambda: GaussianMixtureHead(
+        FEATURES, components=3, resolution=[0.1, 1.0, 0.02, 5.0, 0.25, 1e-3], length=6
+    ),
+    "HierarchicalSoftmaxHead": lambda: HierarchicalSoftmaxHead(FEATURES, 5, [3, 0, 40, 1, 2]),
+    "LogisticMixtureHead": lambda: LogisticMixtureHead(FEATURES, 5, components=2),
+    "LogisticMixtureHead, one level": lambda: LogisticMixtureHead(FEATURES, 1),
+    "LogitsHead": lambda: LogitsHead(FEATURES),
+    "RareHead": lambda: RareHead(FEATURES, 5, frequent=2),
+    "MissingHead": lambda: MissingHead(CategoricalHead(FEATURES, 4)),
+    "SampledSoftmaxHead": lambda: SampledSoftmaxHead(FEATURES, 5, [3, 0, 40, 1, 2], samples=3),
 }

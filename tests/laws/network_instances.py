@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from chainrule.networks import AutoregressiveNetwork, CausalConv, Transformer
+from chainrule.networks import MADE, AutoregressiveNetwork, CausalConv, HuggingFace, PixelCNN, Recurrent, Transformer
 from laws.head_instances import FEATURES
 
 LENGTH = 6
@@ -15,10 +15,19 @@ VECTORS = torch.tensor([[0.5, -1.0], [2.0, 0.3], [-0.7, 1.1]])
 
 @dataclass(frozen=True)
 class NetworkInstance:
-    """How to build a network for a shape of LENGTH elements, and what context it takes."""
+    """How to build a network for a shape of LENGTH elements, what context it takes, whether it reads reals too."""
 
     build: Callable[[int | None], AutoregressiveNetwork]
     context: torch.Tensor | None = None
+    reads_reals: bool = True
+
+
+def gpt2() -> HuggingFace:
+    """A random GPT-2 whose logits are as many as the other networks' features."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(vocab_size=FEATURES, n_positions=LENGTH, n_embd=8, n_layer=2, n_head=2, bos_token_id=0)
+    return HuggingFace(GPT2LMHeadModel(config), length=LENGTH)
 
 
 NETWORKS = {
@@ -29,7 +38,34 @@ NETWORKS = {
         ),
         CLASSES,
     ),
+    "HuggingFace": NetworkInstance(lambda v: gpt2(), reads_reals=False),
+    "MADE": NetworkInstance(lambda v: MADE(v, LENGTH, FEATURES, hidden=20, dropout=0.2)),
+    "MADE, in another order, vectors": NetworkInstance(
+        lambda v: MADE(v, LENGTH, FEATURES, depth=0, hidden=20, ordinal=v is not None, context_size=2).in_order(
+            torch.tensor([3, 0, 5, 1, 4, 2])
+        ),
+        VECTORS,
+    ),
+    "PixelCNN": NetworkInstance(lambda v: PixelCNN(v, (2, 3), FEATURES, depth=1, dropout=0.2)),
+    "PixelCNN, gated, attention, levels": NetworkInstance(
+        lambda v: PixelCNN(
+            v, (3, 2), FEATURES, depth=2, concat_elu=False, attention=[2], dropout=0.2, ordinal=v is not None
+        )
+    ),
+    "PixelCNN, channels, classes": NetworkInstance(
+        lambda v: PixelCNN(v, (1, 2, 3), FEATURES, depth=1, dropout=0.2, num_classes=3), CLASSES
+    ),
+    "Recurrent": NetworkInstance(lambda v: Recurrent(v, LENGTH, FEATURES, depth=2, dropout=0.2)),
+    "Recurrent, LSTM, image, classes": NetworkInstance(
+        lambda v: Recurrent(v, (2, 3), FEATURES, lstm=True, num_classes=3), CLASSES
+    ),
     "Transformer": NetworkInstance(lambda v: Transformer(v, LENGTH, FEATURES, depth=2, heads=2, dropout=0.2)),
+    "Transformer, window, groups, columns": NetworkInstance(
+        lambda v: Transformer(v, LENGTH, FEATURES, depth=2, heads=2, groups=1, window=2, positions=True)
+    ),
+    "Transformer, value embeddings": NetworkInstance(
+        lambda v: Transformer(v, LENGTH, FEATURES, depth=1, heads=2, value_embeddings=v is not None)
+    ),
     "Transformer, image, vectors": NetworkInstance(
         lambda v: Transformer(v, (2, 3), FEATURES, depth=1, heads=1, context_size=2), VECTORS
     ),

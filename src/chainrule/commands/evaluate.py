@@ -2,25 +2,98 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from chainrule.by_context import ByContext
+from chainrule.calibration import by_group, diagnose
+from chainrule.data.base import Examples
+from chainrule.data.lengths import SequenceExamples
+from chainrule.data.text import StreamExamples
+from chainrule.data.windows import with_windows
+from chainrule.errors import InputError
 from chainrule.evaluation import Evaluation, evaluate
 from chainrule.likelihood import Protocol
 from chainrule.report.console import Console
-from chainrule.report.tables import result_table
-from chainrule.run import Run
+from chainrule.report.tables import context_table, group_table, result_table
+from chainrule.run import Run, write_file
+from chainrule.scores import write_scores
 
 __all__ = ["evaluate_run"]
 
 
-def evaluate_run(path: Path, source: str | None, split: str, batch_size: int, console: Console) -> Evaluation:
-    """Score a split of the run's own data, or everything in another source."""
+def evaluate_run(
+    path: Path,
+    source: str | None,
+    split: str,
+    batch_size: int,
+    console: Console,
+    context: int | None = None,
+    stride: int | None = None,
+    calibration: bool = False,
+    save: Path | None = None,
+    groups: Path | None = None,
+) -> Evaluation:
+    """Score a split of the run's own data, or everything in another source; through other windows if so asked."""
+    if save is not None and save.suffix not in (".csv", ".parquet"):
+        raise InputError(f"{save}: per-example nats are written as .csv or .parquet; change the ending")
     run = Run.open(path)
     model = run.model()
     examples = run.data().split(split) if source is None else run.encoding().encode(source)
+    protocol = Protocol(**run.protocol())
+    if context is not None or stride is not None:
+        encoding, examples = with_windows(run.encoding(), examples, context, stride, model.network.length)
+        protocol = replace(protocol, context=encoding.protocol.context)  # type: ignore[attr-defined]
+    watched = ByContext(model)
     with console.progress("scoring", len(examples)) as update:
-        result = evaluate(model, examples, batch_size=batch_size, protocol=Protocol(**run.protocol()), progress=update)
+        result = evaluate(watched, examples, batch_size=batch_size, protocol=protocol, progress=update)
     what = split if source is None else source
     console.print(result_table({what: result.likelihood}, {}))
-    console.result({"run": str(path), "data": what, "sha256": examples.digest()} | result.likelihood.to_json())
+    by_context = watched.table() if isinstance(examples, StreamExamples | SequenceExamples) else None
+    if by_context is not None:
+        console.print(
+            f"scored through {protocol.context}, the end {protocol.end}; by elements before it in the window:"
+        )
+        console.print(context_table(by_context))
+    record: dict[str, Any] = {"run": str(path), "data": what, "sha256": examples.digest()} | result.likelihood.to_json()
+    record["by_context"] = by_context
+    labels = _groups(groups) if groups is not None else _classes(examples)
+    if labels is not None:
+        record["by_group"] = by_group(result.nats, labels)
+        console.print(group_table(record["by_group"]))
+    if calibration:
+        diagnosis = diagnose(model, examples)
+        record["calibration"] = diagnosis.to_json()
+        if diagnosis.z_score is not None:
+            console.print(
+                f"nats minus entropy: {diagnosis.surprise:.4g} ± {diagnosis.surprise_se:.2g} per example "
+                f"(z = {diagnosis.z_score:.1f}; above 2 the model is too sure of itself, below -2 too timid)"
+            )
+    if save is not None:
+        write_scores(save, result.nats)
+        write_file(save.with_suffix(".json"), (json.dumps(record, indent=2) + "\n").encode())
+        console.print(f"ln p of {len(result.nats)} examples: [bold]{save}[/], the figures: {save.with_suffix('.json')}")
+    console.result(record)
     return result
+
+
+def _groups(path: Path) -> list[Any]:
+    """One label an example: the rows of a .npy file, or the lines of a text."""
+    try:
+        if path.suffix == ".npy":
+            labels: list[Any] = np.load(path, allow_pickle=False).tolist()
+        else:
+            labels = list(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: is no .npy file or text of one label an example ({error})") from None
+    return labels
+
+
+def _classes(examples: Examples) -> list[Any] | None:
+    """The classes that the examples are conditioned on, if they are."""
+    context = getattr(examples, "context", None)
+    return context.tolist() if isinstance(context, np.ndarray) and context.ndim == 1 else None

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from chainrule.data.arrays import ArrayEncoding
+from chainrule.data.base import Encoding, Writes
+from chainrule.data.conditions import conditions_of
+from chainrule.data.images import ImageEncoding
+from chainrule.data.tables import TableEncoding
 from chainrule.errors import InputError
 from chainrule.report.console import Console
 from chainrule.run import Run, write_file
@@ -16,30 +21,46 @@ __all__ = ["sample_run"]
 
 
 def sample_run(
-    path: Path, n: int, out: Path | None, seed: int, filters: dict[str, Any], console: Console
+    path: Path, n: int, out: Path | None, seed: int, filters: dict[str, Any], console: Console, given: str | None = None
 ) -> Path | None:
-    """Draw n examples and write them: images as PNG, rows as .npy, text as text, on standard output without --out."""
+    """Draw n examples and write them: images as PNG, rows as .npy, tables as CSV, text as text, on standard output
+    without --out. given: the condition of all of them, "3" or "age=39,sex=F".
+    """
     run = Run.open(path)
     encoding = run.encoding()
-    text = encoding.kind == "bytes"
-    is_image = isinstance(encoding, ArrayEncoding) and encoding.is_image
+    text = isinstance(encoding, Writes)
+    is_image = getattr(encoding, "is_image", False)
+    context = _context(encoding, given, n)
     if out is None and not text:
         out = path / f"samples-seed{seed}.{'png' if is_image else 'npy'}"
-    endings = {".txt"} if text else {".npy", ".png"} if is_image else {".npy"}
+    endings = {encoding.ending} if isinstance(encoding, Writes) else {".npy", ".png"} if is_image else {".npy"}
+    endings |= {""} if isinstance(encoding, ImageEncoding) else set()
     if out is not None:
         if out.suffix not in endings:
-            raise InputError(f"{out}: these samples are written as {' or '.join(sorted(endings))}; change the ending")
+            raise InputError(
+                f"{out}: these samples are written as {' or '.join(sorted(endings - {''}))}; change the ending"
+            )
         if not out.parent.is_dir():
             raise InputError(f"{out.parent}: there is no such directory; make it, or name another place with --out")
-    sample = run.model().sample(n, seed=seed, **filters)
+    sample = run.model().sample(n, seed=seed, end=encoding.domain.end, context=context, **filters)
     raw = encoding.decode(sample.x.cpu().numpy())
-    content = _content(raw, out, encoding.domain.num_symbols or 2, f"seed {seed}")
+    if isinstance(encoding, TableEncoding):
+        content = encoding.write(raw, given)
+    elif isinstance(encoding, Writes):
+        content = encoding.write(raw)
+    elif isinstance(encoding, ImageEncoding) and out is not None and not out.suffix:
+        content = None
+    else:
+        content = _content(raw, out, getattr(encoding, "picture_levels", 2), f"seed {seed}")
     if out is None:
-        if not console.json:
+        if not console.json and content is not None:
             console.console.out(content.decode(errors="replace"), highlight=False)
     else:
         try:
-            write_file(out, content)
+            if content is None:
+                _write_folder(out, encoding.files(raw))  # type: ignore[attr-defined]
+            else:
+                write_file(out, content)
         except OSError as error:
             raise InputError(f"{out}: cannot be written ({error.strerror}); name another place with --out") from None
         console.print(f"{n} samples: [bold]{out}[/], mean ln p {float(sample.log_prob.mean()):.2f} nats")
@@ -47,15 +68,37 @@ def sample_run(
     record["log_prob"] = sample.log_prob.tolist()
     record["log_q"] = None if sample.log_q is None else sample.log_q.tolist()
     if out is None:
-        record["text"] = [piece.decode(errors="replace") for piece in raw]
+        record["text"] = [piece.decode(errors="replace") if isinstance(piece, bytes) else piece for piece in raw]
     console.result(record)
     return out
 
 
+def _context(encoding: Encoding, given: str | None, n: int) -> torch.Tensor | None:
+    """The context of n examples, for a model that has one."""
+    conditions = conditions_of(encoding)
+    if conditions is None:
+        if given is not None:
+            raise InputError(f"--given {given}: the model is of p(x) and takes no condition; leave --given out")
+        return None
+    if given is None:
+        raise InputError(f"the model is of p(x | {conditions.description}); say what is given with --given")
+    context = torch.from_numpy(conditions.parse(given))
+    return context.expand(n, *context.shape[1:])
+
+
+def _write_folder(out: Path, files: dict[str, bytes]) -> None:
+    """A new folder of files, there only when it is whole."""
+    if out.exists():
+        raise InputError(f"{out}: exists already; name another folder with --out")
+    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    beside.mkdir()
+    for name, content in files.items():
+        write_file(beside / name, content)
+    beside.rename(out)
+
+
 def _content(raw: Any, out: Path | None, num_symbols: int, title: str) -> bytes:
-    if out is None or out.suffix == ".txt":
-        return b"\n\n----\n\n".join(raw) + b"\n"
-    if out.suffix == ".png":
+    if out is not None and out.suffix == ".png":
         from chainrule.report.pictures import image_grid
 
         return image_grid(np.asarray(raw), num_symbols, title)

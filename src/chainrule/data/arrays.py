@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from chainrule.data.base import Array, ArrayExamples, DataSet, parse_split, split_by_content
+from chainrule.data.array_files import array_parts
+from chainrule.data.base import Array, ArrayExamples, DataSet
+from chainrule.data.conditions import Classes, protocol_given
+from chainrule.data.splits import Part, check_same_shape, three_parts
 from chainrule.domain import Domain
 from chainrule.errors import InputError
+from chainrule.likelihood import Protocol
 
-__all__ = ["ArrayEncoding", "open_array", "open_digits"]
-
-SPLITS = ("train", "valid", "test")
+__all__ = ["ArrayEncoding", "integer_data_set", "open_array", "open_digits"]
 
 
 @dataclass(frozen=True)
 class ArrayEncoding:
-    """Examples that are arrays of integers already; an image where the domain is ordinal and has rows and columns."""
+    """Examples that are arrays of integers already; an image where the domain is ordinal and has rows and columns.
+
+    conditions: the classes where the label is given.
+    """
 
     domain: Domain
+    conditions: Classes | None = None
     kind: ClassVar[str] = "array"
 
     @property
@@ -31,10 +35,26 @@ class ArrayEncoding:
         """Whether an example is a picture: rows and columns, and perhaps channels."""
         return len(self.domain.shape) in (2, 3)
 
+    @property
+    def protocol(self) -> Protocol:
+        """How the examples are scored: all elements, given the conditions."""
+        return protocol_given(self.conditions)
+
+    @property
+    def picture_levels(self) -> int:
+        """How many levels a picture of `decode` has."""
+        return self.domain.num_symbols or 2
+
     def encode(self, source: str) -> ArrayExamples:
-        arrays = {"test": _digits()[0][1350:]} if source == "digits" else _read(Path(source))
-        x = arrays["test"] if "test" in arrays else arrays[""]
-        return ArrayExamples(self._flat(x, source))
+        parts = {"test": _digits(slice(1350, None))} if source == "digits" else array_parts(source)
+        return self.examples(parts["test"] if "test" in parts else parts[""], source)
+
+    def examples(self, part: Part, what: str) -> ArrayExamples:
+        """Arrays (N, ...) and labels as examples; refuses what does not fit the domain."""
+        x, labels = part
+        return ArrayExamples(
+            self._flat(x, what), None if self.conditions is None else self.conditions.encode(labels, what)
+        )
 
     def _flat(self, x: Array, what: str) -> Array:
         if x.ndim < 2 or prod(x.shape[1:]) != self.domain.length:
@@ -51,50 +71,80 @@ class ArrayEncoding:
         return x.reshape(len(x), *self.domain.shape).astype(np.min_scalar_type((self.domain.num_symbols or 2) - 1))
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, "domain": self.domain.to_json()}
+        names = None if self.conditions is None else self.conditions.to_json()
+        return {"kind": self.kind, "domain": self.domain.to_json(), "classes": names}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> ArrayEncoding:
         """The encoding that `to_json` wrote."""
-        return cls(Domain.from_json(fields["domain"]))
+        classes = Classes(tuple(fields["classes"])) if fields.get("classes") else None
+        return cls(Domain.from_json(fields["domain"]), classes)
 
 
-def _digits() -> tuple[Array, Array]:
+def _digits(rows: slice) -> tuple[Array, Array]:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    return digits.data.astype(np.uint8), digits.target.astype(np.int64)
+    return digits.data[rows].astype(np.uint8), digits.target[rows].astype(np.int64)
 
 
-def open_digits() -> DataSet:
+def _classes(source: str, given: str | None, labels: Array | None) -> Classes | None:
+    if given is None:
+        return None
+    if given != "label":
+        raise InputError(f"{source}: what can be given here is the label, got {given!r}; use --given label")
+    if labels is None:
+        raise InputError(f"{source}: has no labels to be given; save them beside the array as `labels`")
+    return Classes.of(labels)
+
+
+def open_digits(*, given: str | None = None) -> DataSet:
     """Handwritten digits, 8x8 pixels of 17 grey levels (UCI, in scikit-learn); rows [:1000], [1000:1350], [1350:].
 
     >>> data = open_digits()
     >>> len(data.train), len(data.valid), len(data.test)
     (1000, 350, 447)
     """
-    x, _ = _digits()
-    encoding = ArrayEncoding(Domain(shape=(8, 8), num_symbols=17, ordinal=True))
-    train, valid, test = (ArrayExamples(x[rows]) for rows in (slice(1000), slice(1000, 1350), slice(1350, None)))
+    parts = [_digits(rows) for rows in (slice(1000), slice(1000, 1350), slice(1350, None))]
+    domain = Domain(shape=(8, 8), num_symbols=17, ordinal=True)
+    encoding = ArrayEncoding(domain, _classes("digits", given, np.arange(10)))
+    train, valid, test = (encoding.examples(part, "digits") for part in parts)
     note = "1797 images of 8x8 pixels, 17 grey levels; split 1000/350/447 in the order of the literature"
-    return DataSet("digits", encoding, train, valid, test, note)
+    return DataSet("digits", encoding, train, valid, test, note, {"given": given})
 
 
-def open_array(source: str, *, shape: tuple[int, ...] | None = None, split: str = "80/10/10") -> DataSet:
+def open_array(
+    source: str, *, shape: tuple[int, ...] | None = None, given: str | None = None, split: str = "80/10/10"
+) -> DataSet:
     """Integers from a `.npy` file (N, ...), or a `.npz` file with one array or with `train`, `valid` and `test`.
 
-    shape: the layout of an example, where it differs from the file's. split: shares for a single array, whose rows are
-    divided by a hash of their content. The number of symbols is one more than the largest value in the file; arrays
-    with rows and columns are images, whose symbols are levels.
+    shape: the layout of an example, where it differs from the file's. given: "label", to model p(x | label). split: of
+    a single array, see `divide`. The number of symbols is one more than the largest value in the file; arrays with rows
+    and columns are images, whose symbols are levels.
 
     Raises InputError for missing, empty or damaged files, reals, negative values, and shapes that do not fit.
     """
-    arrays = _read(Path(source))
-    layout = shape if shape is not None else next(iter(arrays.values())).shape[1:]
+    arrays = array_parts(source)
+    if shape is None:
+        check_same_shape(arrays, source)
+    layout = tuple(shape if shape is not None else next(iter(arrays.values()))[0].shape[1:])
     if not layout:
         raise InputError(f"{source}: the array has one axis, expected (examples, elements); reshape it")
-    arrays = {name: _as_integers(x, f"{source} {name}".strip()) for name, x in arrays.items()}
-    low, high = min(int(x.min()) for x in arrays.values()), max(int(x.max()) for x in arrays.values())
+    return integer_data_set(source, arrays, layout, given, split, {"shape": None if shape is None else list(shape)})
+
+
+def integer_data_set(
+    source: str,
+    arrays: dict[str, Part],
+    layout: tuple[int, ...],
+    given: str | None,
+    split: str,
+    options: dict[str, Any],
+) -> DataSet:
+    """A data set of integers 0, 1, ..., V-1 in a layout, from its parts."""
+    arrays = {name: (_as_integers(x, f"{source} {name}".strip()), y) for name, (x, y) in arrays.items()}
+    low = min(int(x.min()) for x, _ in arrays.values())
+    high = max(int(x.max()) for x, _ in arrays.values())
     if low < 0:
         raise InputError(f"{source}: symbols start at 0, got {low}; shift the values")
     ordinal = len(layout) > 1
@@ -103,51 +153,18 @@ def open_array(source: str, *, shape: tuple[int, ...] | None = None, split: str 
         num_symbols = max(num_symbols, 256)
     if num_symbols > 2**20:
         raise InputError(f"{source}: values run up to {high}, too many symbols for a table of them; re-encode the data")
-    encoding = ArrayEncoding(Domain(shape=tuple(layout), num_symbols=num_symbols, ordinal=ordinal and num_symbols > 2))
-    flat = {name: encoding._flat(x, f"{source} {name}".strip()) for name, x in arrays.items()}
-    if "train" in flat:
-        parts = [flat[name] for name in SPLITS]
-        how = "split as given"
-    else:
-        (whole,) = flat.values()
-        parts = [whole[rows] for rows in split_by_content(whole, parse_split(split))]
-        how = f"split {split} by content"
+    domain = Domain(shape=layout, num_symbols=num_symbols, ordinal=ordinal and num_symbols > 2)
+    for name, (x, _) in arrays.items():
+        ArrayEncoding(domain)._flat(x, f"{source} {name}".strip())
+    parts, how = three_parts(arrays, split)
+    labels = None if any(y is None for _, y in parts) else np.concatenate([y for _, y in parts if y is not None])
+    encoding = ArrayEncoding(domain, _classes(source, given, labels))
+    train, valid, test = (encoding.examples(part, source) for part in parts)
     kind = "images" if ordinal else "rows"
-    sizes = "/".join(str(len(part)) for part in parts)
+    sizes = "/".join(str(len(x)) for x, _ in parts)
     side = "x".join(map(str, layout))
-    note = f"{sum(map(len, parts))} {kind} of {side} elements, {num_symbols} symbols; {how}: {sizes}"
-    options = {"shape": None if shape is None else list(shape), "split": split}
-    train, valid, test = (ArrayExamples(part) for part in parts)
-    return DataSet(source, encoding, train, valid, test, note, options)
-
-
-def _read(path: Path) -> dict[str, Array]:
-    """The arrays of a file: `train`, `valid` and `test` where it has them, else its only array under ""."""
-    try:
-        with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else {"": loaded}
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; check the path") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{path}: not a readable .npy or .npz file ({error}); write it again with numpy.save"
-        ) from None
-    if set(SPLITS) <= set(arrays):
-        arrays = {name: arrays[name] for name in SPLITS}
-    elif len(arrays) == 1:
-        arrays = {"": next(iter(arrays.values()))}
-    else:
-        raise InputError(
-            f"{path}: holds the arrays {', '.join(sorted(arrays)) or 'none'}; "
-            "expected train, valid and test, or a single one"
-        )
-    for name, x in arrays.items():
-        if x.size == 0:
-            raise InputError(
-                f"{path} {name}: the array is empty, of shape {x.shape}; give it examples".replace(" :", ":")
-            )
-    return arrays
+    note = f"{sum(len(x) for x, _ in parts)} {kind} of {side} elements, {num_symbols} symbols; {how}: {sizes}"
+    return DataSet(source, encoding, train, valid, test, note, options | {"given": given, "split": split})
 
 
 def _as_integers(x: Array, what: str) -> Array:

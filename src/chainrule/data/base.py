@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b, sha256
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from chainrule.batch import Batch
 from chainrule.domain import Domain
 from chainrule.errors import InputError
 
-__all__ = ["ArrayExamples", "DataSet", "Encoding", "Examples", "parse_split", "split_by_content"]
+__all__ = ["ArrayExamples", "DataSet", "Encoding", "Examples", "Writes", "parse_split", "split_by_content"]
 
 Rows = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
@@ -56,28 +56,47 @@ class Encoding(Protocol):
         """The encoding as JSON, its kind under "kind"."""
 
 
+@runtime_checkable
+class Writes(Protocol):
+    """An encoding whose raw data is text of some kind: a file of samples opens again as the same examples."""
+
+    @property
+    def ending(self) -> str:
+        """How the name of a file of samples ends, such as ".txt"."""
+
+    def write(self, raw: list[Any]) -> bytes:
+        """The content of a file that holds what `decode` gave."""
+
+
 @dataclass(frozen=True)
 class ArrayExamples:
-    """Examples of one length in an array, shape (N, D), and what each is conditioned on."""
+    """Examples of one length in an array, shape (N, D), and what each is conditioned on.
+
+    impossible: True where the raw value lies outside the domain, p(x) = 0, shape (N,).
+    """
 
     x: Array
     context: Array | None = None
+    impossible: Array | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
     def batch(self, rows: Rows) -> Batch:
         x = torch.from_numpy(np.ascontiguousarray(self.x[rows]))
-        x = x.float() if x.is_floating_point() else x.long()
-        return Batch(x, context=None if self.context is None else torch.from_numpy(self.context[rows]))
+        x = x if x.is_floating_point() else x.long()
+        context, impossible = (
+            None if part is None else torch.from_numpy(np.ascontiguousarray(part[rows]))
+            for part in (self.context, self.impossible)
+        )
+        return Batch(x, context=context, impossible=impossible)
 
     def epoch(self, seed: int, epoch: int) -> ArrayExamples:
         return self
 
     def digest(self) -> str:
-        parts = [self.x] if self.context is None else [self.x, self.context]
         digest = sha256()
-        for part in parts:
+        for part in (part for part in (self.x, self.context, self.impossible) if part is not None):
             digest.update(f"{part.dtype.str}{part.shape}".encode())
             digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()

@@ -8,8 +8,25 @@ from torch.nn import functional as F
 
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution, Head
+from chainrule.heads.linear_cross_entropy import CHUNK, linear_log_prob
 
-__all__ = ["Categorical", "CategoricalHead", "inverse_cdf"]
+__all__ = ["Categorical", "CategoricalHead", "LazyCategorical", "check_symbols", "inverse_cdf", "linear_categorical"]
+
+
+def check_symbols(x: Tensor, shape: torch.Size, num_symbols: int) -> None:
+    """Refuse elements that are not integers in {0, ..., V-1} or not of the distribution's batch shape."""
+    if x.is_floating_point() or x.shape != shape:
+        raise InputError(
+            f"the distribution scores integer symbols of shape {tuple(shape)}, "
+            f"got {x.dtype} of shape {tuple(x.shape)}"
+        )
+    if x.numel() and not torch.compiler.is_compiling():
+        low, high = (int(end) for end in torch.aminmax(x))
+        if low < 0 or high >= num_symbols:
+            raise InputError(
+                f"symbols run from {low} to {high}, but the distribution has {num_symbols} (0 to {num_symbols - 1}); "
+                "re-encode the data or build the head with more symbols"
+            )
 
 
 def inverse_cdf(pmf: Tensor, u: Tensor) -> Tensor:
@@ -41,7 +58,7 @@ class Categorical(Distribution):
 
     def __init__(self, logits: Tensor) -> None:
         self.logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-        self.num_symbols = logits.shape[-1]
+        self.num_symbols: int = logits.shape[-1]
 
     @property
     def batch_shape(self) -> torch.Size:
@@ -51,23 +68,9 @@ class Categorical(Distribution):
     def device(self) -> torch.device:
         return self.logits.device
 
-    def _check(self, x: Tensor) -> None:
-        if x.is_floating_point() or x.shape != self.batch_shape:
-            raise InputError(
-                f"a categorical distribution scores integer symbols of shape {tuple(self.batch_shape)}, "
-                f"got {x.dtype} of shape {tuple(x.shape)}"
-            )
-        if x.numel() and not torch.compiler.is_compiling():
-            low, high = (int(end) for end in torch.aminmax(x))
-            if low < 0 or high >= self.logits.shape[-1]:
-                raise InputError(
-                    f"symbols run from {low} to {high}, but the distribution has {self.num_symbols} (0 to "
-                    f"{self.logits.shape[-1] - 1}); re-encode the data or build the head with more symbols"
-                )
-
     def log_prob(self, x: Tensor) -> Tensor:
         """s_x - logsumexp_j s_j: the log-softmax and the gather in one pass, no one-hot tensor."""
-        self._check(x)
+        check_symbols(x, self.batch_shape, self.num_symbols)
         flat = self.logits.reshape(-1, self.logits.shape[-1])
         return -F.cross_entropy(flat, x.reshape(-1).long(), reduction="none").view(x.shape)
 
@@ -79,7 +82,7 @@ class Categorical(Distribution):
         return self.logits.softmax(-1)
 
     def cdf(self, x: Tensor) -> Tensor:
-        self._check(x)
+        check_symbols(x, self.batch_shape, self.num_symbols)
         return self.pmf().cumsum(-1).gather(-1, x.long().unsqueeze(-1)).squeeze(-1).clamp(max=1)
 
     def icdf(self, u: Tensor) -> Tensor:
@@ -89,8 +92,65 @@ class Categorical(Distribution):
         return torch.special.entr(self.pmf()).sum(-1)
 
 
+class LazyCategorical(Distribution):
+    """The categorical distribution of the logits W h + b, made when they are asked for.
+
+    `log_prob` and its gradients need a few rows of logits at a time, at any V; everything else makes all of them.
+
+    h: features, shape (..., H). weight: W, shape (V, H). bias: b, shape (V,).
+
+    >>> p = LazyCategorical(torch.zeros(2, 5, 8), torch.randn(1000, 8), torch.zeros(1000))
+    >>> p.log_prob(torch.zeros(2, 5).long()).exp().max()
+    tensor(0.0010)
+    """
+
+    def __init__(self, h: Tensor, weight: Tensor, bias: Tensor) -> None:
+        self.h, self.weight, self.bias = h, weight, bias
+        self.num_symbols: int = len(weight)
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        return self.h.shape[:-1]
+
+    @property
+    def device(self) -> torch.device:
+        return self.h.device
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        check_symbols(x, self.batch_shape, self.num_symbols)
+        return linear_log_prob(self.h.reshape(-1, self.h.shape[-1]), self.weight, self.bias, x.reshape(-1)).view(
+            x.shape
+        )
+
+    def masked_log_prob(self, x: Tensor, mask: Tensor) -> Tensor:
+        scored = LazyCategorical(self.h[mask], self.weight, self.bias).log_prob(x[mask])
+        return scored.new_zeros(mask.shape).masked_scatter(mask, scored)
+
+    def whole(self) -> Categorical:
+        """The same distribution with all its logits, B x D x V numbers."""
+        return Categorical(F.linear(self.h, self.weight, self.bias))
+
+    def pmf(self) -> Tensor:
+        return self.whole().pmf()
+
+    def cdf(self, x: Tensor) -> Tensor:
+        return self.whole().cdf(x)
+
+    def icdf(self, u: Tensor) -> Tensor:
+        return self.whole().icdf(u)
+
+    def entropy(self) -> Tensor:
+        return self.whole().entropy()
+
+
+def linear_categorical(h: Tensor, weight: Tensor, bias: Tensor) -> Categorical | LazyCategorical:
+    """The categorical distribution of the logits W h + b: all of them at once where they are few, else lazily."""
+    lazy = LazyCategorical(h, weight, bias)
+    return lazy if lazy.batch_shape.numel() * len(weight) > CHUNK else lazy.whole()
+
+
 class CategoricalHead(Head):
-    """A linear map from features to the logits of V symbols.
+    """A linear map from features to the logits of V symbols; exact at any V with memory for few of them.
 
     features: H. num_symbols: V.
 
@@ -102,5 +162,5 @@ class CategoricalHead(Head):
         super().__init__(features, num_symbols)
         self.linear = nn.Linear(features, num_symbols)
 
-    def forward(self, h: Tensor) -> Categorical:
-        return Categorical(self.linear(h))
+    def forward(self, h: Tensor) -> Categorical | LazyCategorical:
+        return linear_categorical(h, self.linear.weight, self.linear.bias)

@@ -2,6 +2,10 @@
 
 from chainrule.networks.base import AutoregressiveNetwork
 from chainrule.networks.causal_conv import CausalConv
+from chainrule.networks.huggingface import HuggingFace
+from chainrule.networks.made import MADE
+from chainrule.networks.pixelcnn import PixelCNN
+from chainrule.networks.recurrent import Recurrent
 from chainrule.networks.transformer import Transformer
 
-__all__ = ["AutoregressiveNetwork", "CausalConv", "Transformer"]
+__all__ = ["MADE", "AutoregressiveNetwork", "CausalConv", "HuggingFace", "PixelCNN", "Recurrent", "Transformer"]

@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from chainrule.errors import InputError
+
 __all__ = ["AutoregressiveNetwork"]
 
 State = Any
@@ -41,6 +43,15 @@ class AutoregressiveNetwork(nn.Module, ABC):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The features h of shape (B, D, H) from elements (B, D) and a context, classes (B,) or vectors (B, C)."""
         return self.layers(x, context)[-1]
+
+    def packed(self, x: Tensor, document: Tensor) -> Tensor:
+        """The features (B, D, H) that each example of a packed row would have if it were alone.
+
+        document: the number of each element's example, see `Batch`. A network that cannot keep them apart refuses.
+        """
+        raise InputError(
+            f"{type(self).__name__} cannot keep packed examples apart; take a transformer, or train without packing"
+        )
 
     @abstractmethod
     def initial_state(self, batch_size: int, context: Tensor | None = None) -> State:

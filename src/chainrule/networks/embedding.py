@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import torch
 from torch import Tensor, nn
 
@@ -62,10 +64,14 @@ class ElementEmbedding(nn.Module):
     The shift by one is here: e_d is a function of x_{d-1} alone and of what is known without x, so that causal layers
     on top of it make h_d a function of x_<d.
 
-    num_symbols: V for symbols, None for reals, which enter through a linear map. shape: the layout of the elements.
-    width: the size of the vectors. ordinal: symbols are levels, so their value enters beside the table, scaled to
-    [-1, 1]. positions: whether to add a learned table for each axis of the shape.
+    num_symbols: V for symbols, None for reals, which enter standardised (see `initialise`) through a linear map, or as
+    a learned vector where they are NaN, that is missing. shape: the layout of the elements. width: the size of the
+    vectors. ordinal: symbols are levels, so their value enters beside the table, scaled to [-1, 1]. positions: whether
+    to add a learned table for each axis of the shape.
     """
+
+    centre: Tensor
+    spread: Tensor
 
     def __init__(
         self,
@@ -87,11 +93,28 @@ class ElementEmbedding(nn.Module):
         self.context = ContextEmbedding(width, num_classes, context_size)
         if self.table is not None:
             nn.init.normal_(self.table.weight, std=0.02 if self.value is not None else 1.0)
+        else:
+            self.missing = nn.Parameter(torch.randn(width) * 0.02)
+            self.register_buffer("centre", torch.zeros(prod(shape), dtype=torch.float64))
+            self.register_buffer("spread", torch.ones(prod(shape), dtype=torch.float64))
 
-    def elements(self, x: Tensor) -> Tensor:
-        """E[x] + v(x), shape of x plus (width,)."""
+    def initialise(self, x: Tensor) -> None:
+        """Take the mean and the standard deviation of each real element from rows (N, D); NaN is skipped."""
+        if self.table is None:
+            rows = x.double()
+            self.centre.copy_(rows.nanmean(0).nan_to_num())
+            spread = (rows - self.centre).square().nanmean(0).sqrt()
+            self.spread.copy_(torch.where(spread > 0, spread, 1.0))
+
+    def reals(self, x: Tensor, here: slice | int | Tensor) -> Tensor:
+        """v(z), z = (x - centre) / spread, or the vector for a missing value, shape of x plus (width,)."""
+        z = ((x - self.centre[here]) / self.spread[here]).to(self.start.dtype).unsqueeze(-1)
+        return torch.where(z.isnan(), self.missing, self.value(torch.where(z.isnan(), 0.0, z)))  # type: ignore[misc]
+
+    def elements(self, x: Tensor, here: slice | int | Tensor = slice(None)) -> Tensor:
+        """E[x] + v(x), shape of x plus (width,); `here` says which elements of the example they are."""
         if self.table is None or self.num_symbols is None:
-            return self.value(x.unsqueeze(-1).to(self.start.dtype))  # type: ignore[misc]
+            return self.reals(x, here)
         if x.is_floating_point():
             raise InputError(f"this network reads symbols 0..{self.num_symbols - 1} as integers, got {x.dtype}")
         embedded = self.table(x)
@@ -112,20 +135,21 @@ class ElementEmbedding(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The embeddings e_1, ..., e_D, shape (B, D, width), from elements (B, D)."""
-        self._check(x)
-        start = self.start.expand(len(x), 1, self.width)
-        embedded = torch.cat([start, self.elements(x[:, :-1])], 1)
+        self.check(x)
         positions = self.positions()
+        if isinstance(positions, Tensor) and x.shape[1] > len(positions):
+            raise InputError(
+                f"examples have {x.shape[1]} elements, but the network was built for at most {len(positions)}"
+            )
+        start = self.start.expand(len(x), 1, self.width)
+        embedded = torch.cat([start, self.elements(x[:, :-1], slice(0, x.shape[1] - 1))], 1)
         if isinstance(positions, Tensor):
-            if x.shape[1] > len(positions):
-                raise InputError(
-                    f"examples have {x.shape[1]} elements, but the network was built for at most {len(positions)}"
-                )
             embedded = embedded + positions[: x.shape[1]]
         vector = self.context(context, len(x))
         return embedded + (vector.unsqueeze(1) if isinstance(vector, Tensor) else vector)
 
-    def _check(self, x: Tensor) -> None:
+    def check(self, x: Tensor) -> None:
+        """Refuse symbols outside 0..V-1."""
         if self.num_symbols is not None and not x.is_floating_point() and not torch.compiler.is_compiling():
             low, high = (int(end) for end in torch.aminmax(x)) if x.numel() else (0, 0)
             if low < 0 or high >= self.num_symbols:
@@ -139,5 +163,5 @@ class ElementEmbedding(nn.Module):
 
     def step(self, x_previous: Tensor | None, d: int, background: Tensor, batch_size: int) -> Tensor:
         """e_d alone, shape (B, width)."""
-        element = self.start.expand(batch_size, self.width) if x_previous is None else self.elements(x_previous)
+        element = self.start.expand(batch_size, self.width) if x_previous is None else self.elements(x_previous, d - 1)
         return element + background[min(d, len(background) - 1)]

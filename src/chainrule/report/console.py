@@ -38,6 +38,7 @@ class Console:
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Any]:
         """A progress bar on standard error, gone when done; `update(advance, text)` moves it on."""
+        shown = self.progress_console
         columns = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -47,7 +48,7 @@ class Console:
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=self.progress_console, transient=True) as bar:
+        with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as bar:
             task = bar.add_task(what, total=total, text="")
 
             def update(advance: int, text: str = "") -> None:

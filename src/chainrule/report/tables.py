@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from rich.table import Table
 
-from chainrule.likelihood import LogLikelihood
+from chainrule.likelihood import LogLikelihood, Ratio
 
-__all__ = ["result_table"]
+__all__ = ["baseline_table", "context_table", "group_table", "result_table"]
 
 
 def result_table(model: Mapping[str, LogLikelihood], baseline: Mapping[str, LogLikelihood]) -> Table:
@@ -27,4 +28,44 @@ def result_table(model: Mapping[str, LogLikelihood], baseline: Mapping[str, LogL
             nats = f"inf ({likelihood.impossible} impossible; the rest {rest})"
         beside = str(baseline[split].nats_per_example) if split in baseline else ""
         table.add_row(split, f"{likelihood.examples:,}", nats, str(getattr(likelihood, per)), beside)
+    return table
+
+
+def baseline_table(model: LogLikelihood, baselines: Mapping[str, Mapping[str, Any]]) -> Table:
+    """The model beside every baseline on the test split; adaptive ones learn while they score, static ones do not."""
+    per = "bits_per_byte" if model.bytes else "bits_per_dim"
+    table = Table(title="test split, beside the baselines", title_justify="left")
+    table.add_column("")
+    table.add_column("how")
+    table.add_column("nats/example", justify="right")
+    table.add_column(per.replace("bits_per_", "bits/"), justify="right")
+    table.add_row(
+        "[bold]this model", "static", f"{model.nats_per_example.value:.6g}", f"{getattr(model, per).value:.4g}"
+    )
+    for name, record in baselines.items():
+        nats, bits = (record.get(key) for key in ("nats_per_example", per))
+        table.add_row(
+            name,
+            record["how"],
+            *(f"{x:{w}}" if isinstance(x, float) else str(x) for x, w in ((nats, ".6g"), (bits, ".4g"))),
+        )
+    return table
+
+
+def context_table(rows: list[dict[str, Any]]) -> Table:
+    """Nats an element by how many elements stand before it in its window."""
+    table = Table("context", "elements", "nats/element", title="by available context", title_justify="left")
+    for row in rows:
+        table.add_row(row["context"], f"{row['elements']:,}", f"{row['nats_per_element']:.4f}")
+    return table
+
+
+def group_table(groups: Mapping[str, Mapping[str, float]]) -> Table:
+    """One row a group of examples: how many, and their nats per example."""
+    table = Table(title="nats/example by group", title_justify="left")
+    for heading in ("group", "examples", "nats/example"):
+        table.add_column(heading, justify="right" if table.columns else "left")
+    for name, figures in groups.items():
+        value = Ratio(figures["nats_per_example"], figures["nats_per_example_se"])
+        table.add_row(name, f"{figures['examples']:,}", str(value))
     return table

@@ -58,7 +58,7 @@ class Pace:
 
     def add(self, batch: Batch, nats: float) -> None:
         """Count one step."""
-        self.examples += len(batch)
+        self.examples += batch.examples
         self.elements += int(batch.mask.sum())
         self.nats += nats
 
@@ -105,7 +105,7 @@ def fit(
             pace.add(batch, nats)
             result.steps += 1
             figures = {"step": result.steps, "epoch": epoch, "learning_rate": rate, "gradient_norm": norm}
-            on_step(figures | {"nats_per_example": nats / len(batch)})
+            on_step(figures | {"nats_per_example": nats / batch.examples})
             over = result.steps == settings.steps
             if over or result.steps % settings.evaluate_every == 0:
                 record = figures | pace.record() | _validate(average.model, valid)

@@ -7,16 +7,18 @@ from collections.abc import Iterator
 import numpy as np
 
 from chainrule.batch import Batch
-from chainrule.data.base import Examples
+from chainrule.data.base import Examples, Rows
 
-__all__ = ["batches"]
+__all__ = ["batches", "by_length"]
+
+BUCKET = 32  # batches whose examples are sorted by length
 
 
 def batches(examples: Examples, batch_size: int, seed: int, first_step: int = 0) -> Iterator[tuple[int, Batch]]:
     """The epoch and the batch of steps first_step, first_step + 1, ..., without end.
 
-    Each epoch is a fresh permutation and holds every example once; its last batch is smaller where the numbers do not
-    divide.
+    Each epoch is a fresh permutation and holds every example once; one batch is smaller where the numbers do not
+    divide. Examples that say how long they are, in `lengths`, come in batches of like lengths.
     """
     step = 0
     epoch = 0
@@ -24,8 +26,29 @@ def batches(examples: Examples, batch_size: int, seed: int, first_step: int = 0)
         now = examples.epoch(seed, epoch)
         count = -(-len(now) // batch_size)
         if step + count > first_step:
-            order = np.random.default_rng([seed % 2**63, epoch]).permutation(len(now))
+            random = np.random.default_rng([seed % 2**63, epoch])
+            order = random.permutation(len(now))
+            if (lengths := getattr(now, "lengths", None)) is not None:
+                order = by_length(order, lengths, batch_size, random)
             for position in range(max(0, first_step - step), count):
                 yield epoch, now.batch(order[position * batch_size : (position + 1) * batch_size])
         step += count
         epoch += 1
+
+
+def by_length(order: Rows, lengths: Rows, batch_size: int, random: np.random.Generator) -> Rows:
+    """The same numbers in another order, in which the examples of a batch have like lengths: little padding.
+
+    Stretches of the permutation are sorted by length and cut into batches, and the full batches are shuffled.
+
+    >>> order = by_length(np.arange(6), np.array([1, 9, 1, 9, 2, 8]), 2, np.random.default_rng(0))
+    >>> sorted(sorted(batch.tolist()) for batch in order.reshape(3, 2))
+    [[0, 2], [1, 3], [4, 5]]
+    """
+    if len(order) == 0 or lengths.min() == lengths.max():
+        return order
+    stretches = [order[start : start + BUCKET * batch_size] for start in range(0, len(order), BUCKET * batch_size)]
+    order = np.concatenate([stretch[np.argsort(lengths[stretch], kind="stable")] for stretch in stretches])
+    full = len(order) // batch_size
+    shuffled = order[: full * batch_size].reshape(full, batch_size)[random.permutation(full)]
+    return np.concatenate([shuffled.ravel(), order[full * batch_size :]])

@@ -1,4 +1,4 @@
-"""Baselines: what a model has to beat before its number means anything."""
+"""Independent elements: the baseline that knows nothing of the chain."""
 
 from __future__ import annotations
 
@@ -16,36 +16,39 @@ __all__ = ["IndependentElements"]
 class IndependentElements(nn.Module):
     """p(x) = prod_d p_d(x_d), each p_d from counts plus one (Laplace).
 
-    counts: how often each symbol was seen at each position, shape (D, V), or (1, V) where positions do not matter (the
-    windows of a stream).
+    counts: how often each symbol was seen at each position modulo the period, shape (period, V): (D, V) where every
+    position has its own distribution, (1, V) where positions do not matter (a text).
     """
 
-    def __init__(self, counts: Tensor) -> None:
+    def __init__(self, counts: Tensor, sizes: list[int] | None = None) -> None:
         super().__init__()
-        smoothed = counts.double() + 1
+        real = torch.arange(counts.shape[1]) < torch.tensor(sizes or [counts.shape[1]] * len(counts))[:, None]
+        smoothed = torch.where(real, counts.double() + 1, 0.0)
         self.register_buffer("log_pmf", (smoothed / smoothed.sum(1, keepdim=True)).log())
 
     log_pmf: Tensor
 
     @classmethod
-    def fit(cls, examples: Examples, num_symbols: int, *, pooled: bool = False) -> IndependentElements:
-        """Count the elements that are scored. pooled: one distribution for all positions."""
+    def fit(
+        cls, examples: Examples, num_symbols: int, *, period: int | None = None, sizes: list[int] | None = None
+    ) -> IndependentElements:
+        """Count the elements that are scored. period: after how many positions distributions repeat, None for never."""
         counts: Tensor | None = None
         for start in range(0, len(examples), 4096):
             batch = examples.batch(np.arange(start, min(start + 4096, len(examples))))
             x, mask = batch.x, batch.mask
-            position = torch.zeros_like(x) if pooled else torch.arange(x.shape[1]).expand_as(x)
+            repeat = period or x.shape[1]
+            position = (torch.arange(x.shape[1]) % repeat).expand_as(x)
             cell = (position * num_symbols + x)[mask]
-            size = num_symbols * (1 if pooled else x.shape[1])
-            seen = torch.bincount(cell, minlength=size).view(-1, num_symbols)
+            seen = torch.bincount(cell, minlength=num_symbols * repeat).view(-1, num_symbols)
             counts = seen if counts is None else counts + seen
         if counts is None:
             raise InputError("a baseline needs at least one example, got none")
-        return cls(counts)
+        return cls(counts, sizes)
 
     def element_log_prob(self, batch: Batch) -> Tensor:
         """ln p_d(x_d), shape (B, D), 0 where an element does not count."""
-        position = torch.zeros_like(batch.x) if len(self.log_pmf) == 1 else torch.arange(batch.x.shape[1])
+        position = torch.arange(batch.x.shape[1]) % len(self.log_pmf)
         return torch.where(batch.mask, self.log_pmf[position, batch.x], 0.0)
 
     def forward(self, batch: Batch) -> Tensor:

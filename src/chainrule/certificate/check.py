@@ -1,0 +1,118 @@
+"""A check and the certificate that checks add up to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["Certificate", "Check", "difference", "skipped"]
+
+ADVICE = {
+    "causality": "make the output at element d a function of x_<d alone: shift the input by one, mask with the "
+    "strictly earlier elements in both modes, and take no statistic over elements or over the batch",
+    "normalisation": "score with a log-softmax over the whole alphabet (or a density that integrates to one); clamp, "
+    "average and mix nothing after it",
+    "invariance": "let an example's score depend on that example alone: no batch statistics, padding known by length",
+    "sampling": "draw from the very conditionals that are scored: no filter left on, the same state in step and pass",
+    "determinism": "switch off dropout and other noise in evaluation mode, and keep no state between calls",
+    "accounting": "score every element once, the first and the end too, each with its own conditional; ln 0 stays -inf",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was tried.
+
+    name: family.what, such as "causality.suffix". passed: None where the check does not apply. tried: what was done.
+    figure, bound: the worst figure found, and how large it may be. where: the place of the worst figure and, for a
+    leak, the first module that shows it.
+    """
+
+    name: str
+    passed: bool | None
+    tried: str
+    figure: float = 0.0
+    bound: float = 0.0
+    where: str = ""
+
+    @classmethod
+    def of(cls, name: str, figure: float, bound: float, tried: str, where: str = "") -> Check:
+        """Passed if the figure is within its bound; NaN never is.
+
+        >>> Check.of("normalisation.steps", 2e-7, 1e-5, "8 steps").passed
+        True
+        """
+        passed = figure <= bound
+        return cls(name, passed, tried, figure, bound, "" if passed else where)
+
+    @property
+    def advice(self) -> str:
+        """What to do about a failure."""
+        return ADVICE[self.name.split(".")[0]] if self.passed is False else ""
+
+    def __str__(self) -> str:
+        verdict = {True: "ok", False: "FAILED", None: "skipped"}[self.passed]
+        figures = "" if self.passed is None else f"  {self.figure:.2g} <= {self.bound:.2g}"
+        figures = figures.replace("<=", ">") if self.passed is False else figures
+        return f"{verdict:8}{self.name:28}{figures:22}  {self.tried}{f'; {self.where}' if self.where else ''}"
+
+
+def skipped(name: str, why: str) -> Check:
+    """A check that does not apply, and why."""
+    return Check(name, None, why)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The checks of one model, in the order in which they were made.
+
+    subject: what was verified. seconds: how long it took.
+    """
+
+    subject: str
+    checks: tuple[Check, ...]
+    seconds: float = 0.0
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The names of the checks that failed."""
+        return tuple(check.name for check in self.checks if check.passed is False)
+
+    @property
+    def passed(self) -> bool:
+        """Whether none failed and at least one was made."""
+        return not self.failed and any(check.passed for check in self.checks)
+
+    def __getitem__(self, name: str) -> Check:
+        """The check of that name."""
+        return next(check for check in self.checks if check.name == name)
+
+    def to_json(self) -> dict[str, Any]:
+        """The certificate as JSON, non-finite figures as strings."""
+
+        def plain(value: Any) -> Any:
+            return str(value) if isinstance(value, float) and not isfinite(value) else value
+
+        checks = [{k: plain(v) for k, v in asdict(c).items()} | {"advice": c.advice} for c in self.checks]
+        return {"subject": self.subject, "passed": self.passed, "seconds": self.seconds, "checks": checks}
+
+    def __str__(self) -> str:
+        made = sum(check.passed is not None for check in self.checks)
+        verdict = "a likelihood, as far as tried" if self.passed else f"NOT a likelihood: {', '.join(self.failed)}"
+        advice = dict.fromkeys(f"  {check.name.split('.')[0]}: {check.advice}" for check in self.checks if check.advice)
+        head = f"{self.subject}: {verdict} ({made} checks, {self.seconds:.1f} s)"
+        return "\n".join([head, *(f"  {check}" for check in self.checks), *advice])
+
+
+def difference(a: Tensor, b: Tensor) -> Tensor:
+    """|a - b| / (1 + |a|) of each entry; 0 where both are the same infinity or both NaN, inf where only one is.
+
+    >>> difference(torch.tensor([1.0, -torch.inf]), torch.tensor([3.0, -torch.inf]))
+    tensor([1., 0.])
+    """
+    same = (a == b) | (a.isnan() & b.isnan())
+    return torch.where(same, 0.0, ((a - b).abs() / (1 + a.abs())).nan_to_num(nan=torch.inf))

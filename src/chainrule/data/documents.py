@@ -1,0 +1,167 @@
+"""Documents: texts of any lengths, each an example of its own that ends with an element."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from chainrule.data.alphabet import Alphabet, alphabet_from_json, choose_alphabet
+from chainrule.data.base import Array, DataSet, Examples, parse_split, split_by_content
+from chainrule.data.lengths import SequenceExamples
+from chainrule.data.raw import read_documents
+from chainrule.domain import Domain
+from chainrule.errors import InputError
+from chainrule.likelihood import Protocol
+
+__all__ = ["DocumentEncoding", "check_end", "describe", "open_documents", "until_end"]
+
+WINDOW = 512  # the longest that a network reads at once unless it is asked to
+
+
+@dataclass(frozen=True)
+class DocumentEncoding:
+    """A document is its symbols and, where the end is scored, one symbol more that stands for what divides documents.
+
+    window: the longest that the network reads at once; longer documents are read through windows. documents: what a
+    document is ("line", "file", "record" or a separator). field: the text field of JSON lines. separator: the bytes
+    between two documents. end: "scored" for p(x, T), "given" for p(x | T).
+    """
+
+    alphabet: Alphabet
+    window: int
+    stride: int
+    documents: str
+    separator: bytes
+    end: str = "scored"
+    field: str | None = None
+    pack: int | None = None
+    kind: ClassVar[str] = "documents"
+    ending: ClassVar[str] = ".txt"
+
+    @property
+    def domain(self) -> Domain:
+        """The alphabet's symbols and, where it is scored, the end."""
+        symbols = len(self.alphabet.byte_lengths)
+        end = symbols if self.end == "scored" else None
+        return Domain((self.window,), symbols + (end is not None), variable_length=True, end=end)
+
+    @property
+    def protocol(self) -> Protocol:
+        """How a document is scored: with its end or given its length, and through which windows."""
+        return Protocol(end=self.end, context=f"windows of {self.window} of the document, stride {self.stride}")
+
+    @property
+    def byte_lengths(self) -> Array:
+        """Bytes a symbol; the end stands for the separator."""
+        lengths = self.alphabet.byte_lengths
+        return np.append(lengths, len(self.separator)) if self.end == "scored" else lengths
+
+    def examples(self, texts: list[bytes], what: str) -> SequenceExamples:
+        """The examples of documents."""
+        sequences = [self.alphabet.encode(text, f"{what} document {n}") for n, text in enumerate(texts, start=1)]
+        return SequenceExamples.of(
+            sequences, self.window, self.stride, self.domain.end, self.byte_lengths, pack=self.pack
+        )
+
+    def encode(self, source: str) -> SequenceExamples:
+        return self.examples(read_documents(source, self.documents, self.field)[0], source)
+
+    def decode(self, x: Array) -> list[bytes]:
+        """One text a row, up to its end."""
+        return [self.alphabet.decode(until_end(row, self.domain.end)) for row in x]
+
+    def raw(self, examples: Examples) -> bytes:
+        """The text that examples of this encoding were made of."""
+        assert isinstance(examples, SequenceExamples)
+        texts = np.split(examples.flat, examples.start[1:-1])
+        return b"".join(self.alphabet.decode(text) + self.separator for text in texts)
+
+    def write(self, raw: list[bytes]) -> bytes:
+        """The content of a file of samples, which opens as the documents that they are."""
+        if self.documents == "record":
+            import json
+
+            name = self.field or "text"
+            return b"".join(json.dumps({name: text.decode(errors="replace")}).encode() + b"\n" for text in raw)
+        return b"".join(text + (self.separator or b"\n\n----\n\n") for text in raw)
+
+    def to_json(self) -> dict[str, Any]:
+        names = ("window", "stride", "documents", "end", "field", "pack")
+        fields = {name: getattr(self, name) for name in names}
+        return {"kind": self.kind, "separator": self.separator.decode("latin-1")} | fields | self.alphabet.to_json()
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> DocumentEncoding:
+        """The encoding that `to_json` wrote."""
+        names = ("end", "field", "pack")
+        return cls(
+            alphabet_from_json(fields),
+            fields["window"],
+            fields["stride"],
+            fields["documents"],
+            fields["separator"].encode("latin-1"),
+            **{name: fields[name] for name in names},
+        )
+
+
+def until_end(row: Array, end: int | None) -> Array:
+    """The elements before the first end.
+
+    >>> until_end(np.array([2, 1, 9, 2]), 9).tolist()
+    [2, 1]
+    """
+    ends = np.flatnonzero(row == (-1 if end is None else end))
+    return row[: ends[0]] if len(ends) else row
+
+
+def check_end(end: str) -> None:
+    """Refuse what is neither "scored" nor "given"."""
+    if end not in ("scored", "given"):
+        raise InputError(f"--end is scored, for p(x, T), or given, for p(x | T); got {end!r}")
+
+
+def open_documents(
+    source: str,
+    *,
+    documents: str = "line",
+    symbols: str = "bytes",
+    field: str | None = None,
+    end: str = "scored",
+    window: int | None = None,
+    stride: int | None = None,
+    pack: int | None = None,
+    split: str = "80/10/10",
+) -> DataSet:
+    """Documents of a file or folder, divided by a hash of their content into train, valid and test.
+
+    documents, field: see `read_documents`. symbols: see `choose_alphabet`. window: the longest that the network reads
+    at once, by default the longest document or 512. stride: of the windows over longer documents, by default half of
+    one. pack: the length of packed rows in training.
+    """
+    check_end(end)
+    texts, separator = read_documents(source, documents, field)
+    rows = split_by_content(texts, parse_split(split))
+    training = (separator or b"\n").join(texts[n] for n in rows[0])
+    alphabet = choose_alphabet(symbols, training, b"".join(texts), source)
+    lengths = np.array([len(alphabet.encode(text, source)) for text in texts]) + (end == "scored")
+    window = min(int(lengths.max()), WINDOW) if window is None else window
+    if window < 2:
+        raise InputError(f"a window holds at least 2 {symbols}, got {window}")
+    stride = max(1, window // 2) if stride is None else stride
+    encoding = DocumentEncoding(alphabet, window, stride, documents, separator, end, field, pack)
+    train, valid, test = (encoding.examples([texts[n] for n in part], source) for part in rows)
+    note = describe("documents", lengths, f"({alphabet.name}), the end {end}", window, stride)
+    note += f"; split {split} by content: {'/'.join(str(len(part)) for part in rows)}"
+    options = {"documents": documents, "symbols": symbols, "field": field, "end": end, "window": window}
+    options |= {"stride": stride, "pack": pack, "split": split}
+    return DataSet(source, encoding, train, valid, test, note, options)
+
+
+def describe(what: str, lengths: Array, alphabet: str, window: int, stride: int) -> str:
+    """How many examples of which lengths, for a person."""
+    low, middle, high = (int(q) for q in np.quantile(lengths, [0, 0.5, 1]))
+    longer = int((lengths > window).sum())
+    through = f"; {longer} longer than the window of {window}, read with stride {stride}" if longer else ""
+    return f"{len(lengths)} {what} of {low} to {high} elements (median {middle}) {alphabet}{through}"

@@ -1,0 +1,183 @@
+"""Columns: one head for rows whose elements are of different kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from chainrule.errors import InputError
+from chainrule.heads.base import Distribution, Head
+
+__all__ = ["Columns", "ColumnsHead"]
+
+
+class Cell(Distribution):
+    """The distribution of one column, over the real numbers that a row is written in.
+
+    A row is one tensor, so symbols and counts stand in it as whole float64 numbers; they are turned back here, and a
+    broken one is refused.
+
+    p: the distribution. column: its number, for errors. integers: draw integers, not reals, for a row of symbols only.
+    """
+
+    def __init__(self, p: Distribution, column: int, integers: bool = False) -> None:
+        self.p, self.column, self.integers = p, column, integers
+        self.num_symbols: int | None = p.num_symbols
+        self.resolution: float | Tensor | None = p.resolution
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        return self.p.batch_shape
+
+    @property
+    def device(self) -> torch.device:
+        return self.p.device
+
+    @property
+    def order(self) -> Tensor | None:
+        return self.p.order
+
+    def _value(self, x: Tensor) -> Tensor:
+        if self.num_symbols is None or not x.is_floating_point():
+            return x
+        if not torch.compiler.is_compiling() and bool((x != x.round()).any()):
+            broken = x[x != x.round()][0].item()
+            raise InputError(
+                f"column {self.column} has {broken}, expected symbols 0 to {self.num_symbols - 1}, "
+                "the last of them for missing if it may be; re-encode it, or give the column a real head"
+            )
+        return x.long()
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        try:
+            return self.p.log_prob(self._value(x)).double()
+        except InputError as error:
+            where = f"column {self.column}"
+            raise error if str(error).startswith(where) else InputError(f"{where}: {error}") from error
+
+    def cdf(self, x: Tensor) -> Tensor:
+        return self.p.cdf(self._value(x)).double()
+
+    def icdf(self, u: Tensor) -> Tensor:
+        x = self.p.icdf(u)
+        return x if self.integers else x.double()
+
+    def pmf(self) -> Tensor:
+        return self.p.pmf()
+
+    def entropy(self) -> Tensor:
+        return self.p.entropy()
+
+
+class Columns(Distribution):
+    """p(row) = prod_d p_d(x_d): the parts of one row, each of its own kind.
+
+    `log_prob` gives the parts, (B, D) in nats, and their sum is the exact ln p(row). `density_columns` says which of
+    them are densities; the others are masses.
+
+    cells: one distribution of shape (B,) for each column.
+    """
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self.cells = list(cells)
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        return torch.Size([*self.cells[0].batch_shape, len(self.cells)])
+
+    @property
+    def device(self) -> torch.device:
+        return self.cells[0].device
+
+    @property
+    def is_mass(self) -> bool:
+        return not self.density_columns
+
+    @property
+    def density_columns(self) -> tuple[int, ...]:
+        """The columns whose part is a density, in the units of their data."""
+        return tuple(cell.column for cell in self.cells if not cell.is_mass)
+
+    def _each(self, word: str, x: Tensor) -> Tensor:
+        if x.shape != self.batch_shape:
+            raise InputError(f"the rows have the shape {tuple(x.shape)}, expected {tuple(self.batch_shape)}")
+        return torch.stack([getattr(cell, word)(x[..., d]) for d, cell in enumerate(self.cells)], -1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return self._each("log_prob", x)
+
+    def cdf(self, x: Tensor) -> Tensor:
+        """P(X_d <= x_d | x_<d), column by column."""
+        return self._each("cdf", x)
+
+    def icdf(self, u: Tensor) -> Tensor:
+        return self._each("icdf", u)
+
+
+class ColumnsHead(Head):
+    """A head for each column of a row, all reading the same kind of features.
+
+    A row x is a float tensor (B, D), float64 where digits matter, or an integer one if all columns are symbols.
+    Symbols 0, ..., V-1 and counts stand in it as whole numbers. What a MissingHead calls missing is the symbol V in a
+    column of symbols, NaN in one of counts or reals.
+
+    heads: one for each column, with the same features. mixed: a row of densities and masses has a ln p that is neither
+        bits nor in the units of anything; it is refused unless this says that it is meant.
+
+    >>> from chainrule.heads.categorical import CategoricalHead
+    >>> from chainrule.heads.gaussian_mixture import GaussianMixtureHead
+    >>> head = ColumnsHead([CategoricalHead(8, 4), GaussianMixtureHead(8, resolution=0.1)])
+    >>> head(torch.zeros(2, 2, 8)).log_prob(torch.tensor([[3.0, -0.2], [0.0, 1.7]])).shape
+    torch.Size([2, 2])
+    """
+
+    elementwise = False
+
+    def __init__(self, heads: Sequence[Head], *, mixed: bool = False) -> None:
+        if not heads:
+            raise InputError("a row has at least one column, got no heads")
+        sizes = {head.features for head in heads}
+        if len(sizes) > 1:
+            raise InputError(f"all columns read features of one size, got heads for {sorted(sizes)}")
+        for d, head in enumerate(heads):
+            if not head.elementwise:
+                raise InputError(
+                    f"column {d}: this {type(head).__name__} is for more than one element; give one for each column"
+                )
+        super().__init__(heads[0].features, None)
+        self.heads = nn.ModuleList(heads)
+        self.integers = all(head.num_symbols is not None for head in heads)
+        densities = self.density_columns
+        if 0 < len(densities) < len(heads) and not mixed:
+            raise InputError(
+                f"columns {', '.join(map(str, densities))} are densities and the others masses, whose sum is neither; "
+                "declare a resolution for the real columns, or say mixed=True"
+            )
+
+    @property
+    def density_columns(self) -> tuple[int, ...]:
+        """The columns whose part of ln p is a density."""
+        h = next(self.parameters()).new_zeros(1, len(self.heads), self.features)
+        with torch.no_grad():
+            return self(h).density_columns
+
+    def forward(self, h: Tensor) -> Columns:
+        """The first columns of a row, as many as there are features, h of shape (B, D, H)."""
+        if h.shape[-2] > len(self.heads):
+            raise InputError(f"rows have {h.shape[-2]} columns, but the head was built for {len(self.heads)}")
+        return Columns([Cell(self.heads[d](h[..., d, :]), d, self.integers) for d in range(h.shape[-2])])
+
+    def at(self, d: int, h: Tensor, x: Tensor) -> Cell:
+        return Cell(self.heads[d](h), d, self.integers)
+
+    def initialise(self, x: Tensor) -> None:
+        """Start every column from its data, rows (N, D)."""
+        if x.ndim != 2 or x.shape[1] != len(self.heads):
+            raise InputError(f"the rows have the shape {tuple(x.shape)}, expected (N, {len(self.heads)})")
+        for d, head in enumerate(self.heads):
+            try:
+                head.initialise(x[:, d : d + 1])  # type: ignore[operator]
+            except InputError as error:
+                raise InputError(f"column {d}: {error}") from error

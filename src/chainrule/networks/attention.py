@@ -1,0 +1,140 @@
+"""Causal attention: rotary positions, normed queries and keys, grouped queries, sliding windows, packed rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chainrule.errors import InputError
+
+__all__ = ["Attention", "Packing"]
+
+
+def rotary_angles(length: int, size: int, base: float = 10_000.0) -> tuple[Tensor, Tensor]:
+    """cos and sin of m * base^(-2i/size) for positions m and pairs i, each of shape (length, size / 2).
+
+    Paper: Su et al., *RoFormer*, 2021.
+    """
+    frequency = base ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
+    angle = torch.arange(length, dtype=torch.float64)[:, None] * frequency
+    return angle.cos(), angle.sin()
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn each pair (x_i, x_{i + size/2}) by its position's angle; x is (..., D, size)."""
+    a, b = x.chunk(2, -1)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Where each element of packed rows stands in its own example, and what it may see.
+
+    position: shape (B, 1, D), from 0 in every example. seen: True where the row's element i sees its element j, that is
+    j <= i of the same example, shape (B, 1, D, D).
+    """
+
+    position: Tensor
+    seen: Tensor
+
+    @classmethod
+    def of(cls, document: Tensor) -> Packing:
+        """From the number of each element's example, shape (B, D).
+
+        >>> Packing.of(torch.tensor([[7, 7, 7, 2, 2]])).position.tolist()
+        [[[0, 1, 2, 0, 1]]]
+        """
+        place = torch.arange(document.shape[1], device=document.device)
+        begins = torch.ones_like(document, dtype=torch.bool)
+        begins[:, 1:] = document[:, 1:] != document[:, :-1]
+        position = torch.where(document < 0, 0, place - torch.where(begins, place, 0).cummax(1).values)
+        seen = (document.unsqueeze(1) == document.unsqueeze(2)) & (place <= place.unsqueeze(1))
+        return cls(position.unsqueeze(1), seen.unsqueeze(1))
+
+
+class Attention(nn.Module):
+    """softmax(q k^T / sqrt(size)) v over the past and the present.
+
+    Queries and keys are RMS-normalised with a learned scale, so that logits stay bounded (Henry et al., *Query-key
+    normalization for transformers*, 2020), and turned by their position. The output projection starts at zero, so that
+    a block starts as the identity.
+
+    heads: of the queries. groups: heads of the keys and values, each shared by heads / groups queries (Ainslie et al.,
+    *GQA*, 2023). window: how many positions, its own included, an element sees; None for all of the past (Child et al.,
+    *Generating long sequences with sparse transformers*, 2019). dropout: on the attention weights.
+    """
+
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, width: int, heads: int, groups: int, length: int, window: int | None, dropout: float) -> None:
+        super().__init__()
+        if width % (2 * heads):
+            raise InputError(f"rotary attention needs width / heads even, got {width} / {heads}; change one of them")
+        if groups < 1 or heads % groups:
+            raise InputError(f"queries are grouped evenly, got {heads} heads in {groups} groups; take a divisor")
+        if window is not None and window < 1:
+            raise InputError(f"a window holds at least the present position, got {window}")
+        self.heads, self.groups, self.size, self.drop = heads, groups, width // heads, dropout
+        self.window = None if window is None or window >= length else window
+        self.length = length
+        self.qkv = nn.Linear(width, (heads + 2 * groups) * self.size, bias=False)
+        self.scale = nn.Parameter(torch.ones(heads + groups, 1, self.size))
+        self.out = nn.Linear(width, width, bias=False)
+        nn.init.zeros_(self.out.weight)
+        cos, sin = rotary_angles(length, self.size)
+        self.register_buffer("cos", cos.float(), persistent=False)
+        self.register_buffer("sin", sin.float(), persistent=False)
+
+    def project(self, x: Tensor, values: Tensor | None, position: slice | Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (B, heads, D, size), keys and values (B, groups, D, size) of positions, a slice or (B, 1, D).
+
+        values: what is added to the values, shape (B, D, groups * size).
+        """
+        qkv = self.qkv(x).view(*x.shape[:2], -1, self.size).transpose(1, 2)
+        qk, v = qkv[:, : -self.groups], qkv[:, -self.groups :]
+        if values is not None:
+            v = v + values.reshape(*x.shape[:2], -1, self.size).transpose(1, 2)
+        cos, sin = self.cos[position].to(x.dtype), self.sin[position].to(x.dtype)
+        qk = rotate(F.rms_norm(qk, (self.size,)) * self.scale, cos, sin)
+        return qk[:, : self.heads], qk[:, self.heads :], v
+
+    def seen(self, length: int, packing: Packing | None) -> Tensor | None:
+        """True where element i sees element j, broadcast to (B, 1, D, D); None for the whole past."""
+        if self.window is None:
+            return None if packing is None else packing.seen
+        place = torch.arange(length, device=self.cos.device)
+        ago = place.unsqueeze(1) - place
+        band = (ago >= 0) & (ago < self.window)
+        return band if packing is None else packing.seen & band
+
+    def forward(self, x: Tensor, values: Tensor | None = None, packing: Packing | None = None) -> Tensor:
+        q, k, v = self.project(x, values, slice(x.shape[1]) if packing is None else packing.position)
+        seen = self.seen(x.shape[1], packing)
+        mixed = F.scaled_dot_product_attention(
+            q,
+            k,
+            v,
+            attn_mask=seen,
+            is_causal=seen is None,
+            dropout_p=self.drop if self.training else 0.0,
+            enable_gqa=self.groups < self.heads,
+        )
+        return self.out(mixed.transpose(1, 2).flatten(2))
+
+    def cache(self, batch_size: int) -> Tensor:
+        """Room for the keys and values that can be seen, a ring of shape (2, B, groups, positions, size)."""
+        return self.out.weight.new_zeros(2, batch_size, self.groups, self.window or self.length, self.size)
+
+    def step(self, x: Tensor, values: Tensor | None, d: int, cache: Tensor) -> Tensor:
+        """The attention's output at position d, shape (B, width); writes its key and value into the cache."""
+        values = None if values is None else values.unsqueeze(1)
+        q, k, v = self.project(x.unsqueeze(1), values, slice(d, d + 1))
+        room = cache.shape[3]
+        cache[0, :, :, d % room], cache[1, :, :, d % room] = k.squeeze(2), v.squeeze(2)
+        keys, values = cache[:, :, :, : d + 1]  # in a ring that is full: all of them, in whatever order
+        mixed = F.scaled_dot_product_attention(q, keys, values, enable_gqa=self.groups < self.heads)
+        return self.out(mixed.flatten(1))

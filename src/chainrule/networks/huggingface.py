@@ -1,0 +1,97 @@
+"""Any causal language model of Hugging Face as a network; its features are its logits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from chainrule.errors import InputError
+from chainrule.networks.base import AutoregressiveNetwork
+
+__all__ = ["HuggingFace"]
+
+
+@dataclass
+class HuggingFaceState:
+    """The number of rows and the model's own cache of keys and values."""
+
+    batch_size: int
+    cache: Any
+
+
+class HuggingFace(AutoregressiveNetwork):
+    """h_d = logits of the language model after (start, x_1, ..., x_{d-1}); put a `LogitsHead` on top.
+
+    The model's logits at a position are those of the *next* token, so the elements are shifted by one and the start
+    symbol stands in front: the first token is scored too. The end of a text is a token like any other: where examples
+    end with it, it is an element and scored.
+
+    model: what `AutoModelForCausalLM` makes, with random weights or from a local directory. length: the longest
+    example, by default what the model's positions allow, less one for the start. start: the id in front of every
+    example, by default the model's beginning-of-text id, or its end-of-text id where it has none.
+
+    Raises InputError for a model without either id when no start is given.
+    """
+
+    def __init__(self, model: nn.Module, length: int | None = None, start: int | None = None) -> None:
+        config: Any = model.config
+        if start is None:
+            start = config.bos_token_id if config.bos_token_id is not None else config.eos_token_id
+        if start is None or not 0 <= start < config.vocab_size:
+            raise InputError(
+                f"the model has no beginning-of-text id among its {config.vocab_size} tokens (got {start}); "
+                "name the symbol that stands before every example with start="
+            )
+        super().__init__(length or getattr(config, "max_position_embeddings", 1024) - 1, config.vocab_size)
+        self.model, self.start = model, int(start)
+
+    @classmethod
+    def from_directory(cls, path: str | Path, length: int | None = None, start: int | None = None) -> HuggingFace:
+        """The model that a local directory holds; nothing is downloaded, and no code of the directory is run."""
+        try:
+            from transformers import AutoModelForCausalLM
+        except ModuleNotFoundError:
+            raise InputError("language models need transformers: pip install 'chainrule[hf]'") from None
+        if not Path(path).is_dir():
+            raise InputError(f"{path}: there is no such directory; save a model there with save_pretrained")
+        try:
+            model = AutoModelForCausalLM.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: holds no causal language model that can be read ({error})") from None
+        return cls(model, length, start)
+
+    def _shifted(self, x: Tensor) -> Tensor:
+        if x.is_floating_point():
+            raise InputError(f"a language model reads token ids as integers, got {x.dtype}")
+        return torch.cat([x.new_full((len(x), 1), self.start), x[:, :-1]], 1)
+
+    def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
+        _no_context(context)
+        out = self.model(self._shifted(x), use_cache=False, output_hidden_states=True)
+        return [*out.hidden_states, out.logits]
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        _no_context(context)
+        logits: Tensor = self.model(self._shifted(x), use_cache=False).logits
+        return logits
+
+    def initial_state(self, batch_size: int, context: Tensor | None = None) -> HuggingFaceState:
+        _no_context(context)
+        return HuggingFaceState(batch_size, None)
+
+    def step(self, x_previous: Tensor | None, state: HuggingFaceState) -> tuple[Tensor, HuggingFaceState]:
+        if x_previous is None:
+            device = next(self.model.parameters()).device
+            x_previous = torch.full((state.batch_size,), self.start, device=device)
+        out = self.model(x_previous.unsqueeze(1), past_key_values=state.cache, use_cache=True)
+        state.cache = out.past_key_values
+        return out.logits[:, -1], state
+
+
+def _no_context(context: Tensor | None) -> None:
+    if context is not None:
+        raise InputError("a language model takes no context beside its tokens; put it in front of the text as a prefix")

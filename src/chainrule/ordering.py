@@ -1,0 +1,204 @@
+"""Orders of the elements: a permutation in front of a model, and models of many orders averaged as whole examples.
+
+The chain rule holds for every order o, ln p_o(x) = sum_d ln p(x_{o(d)} | x_{o(1)}, ..., x_{o(d-1)}), and a model of
+finite capacity has another distribution for each. Their average is a distribution, too:
+
+    ln p(x) = logsumexp_o ln p_o(x) - ln O
+
+Averaging anything inside the chain instead would show elements their own future.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log, prod
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from chainrule.batch import Batch
+from chainrule.errors import InputError
+from chainrule.heads.base import Distribution
+from chainrule.model import AutoregressiveModel, Sample
+from chainrule.networks.made import MADE
+from chainrule.noise import uniforms
+
+__all__ = ["OrderEnsemble", "Ordered", "random_orders", "scan_orders"]
+
+
+def random_orders(length: int, count: int, seed: int = 0) -> Tensor:
+    """Uniformly random permutations of 0..D-1, shape (count, D); the n-th is a function of the seed and n.
+
+    >>> random_orders(4, 2).sort().values
+    tensor([[0, 1, 2, 3],
+            [0, 1, 2, 3]])
+    """
+    return torch.from_numpy(uniforms(seed, range(count), range(length)).argsort(1, kind="stable"))
+
+
+def scan_orders(shape: tuple[int, ...]) -> Tensor:
+    """The ways to scan an image line by line from one of its corners, shape (8, D); the first is raster order.
+
+    The lines are rows or columns; channels stay innermost. shape: (H, W) or (H, W, C). Without the scans by columns
+    there are 4, for images that are not square: a network would have to be told of another shape.
+
+    >>> scan_orders((2, 2)).tolist()[:4]
+    [[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]]
+    """
+    if len(shape) not in (2, 3):
+        raise InputError(f"scans are for images of shape (H, W) or (H, W, C), got {shape}; take random_orders")
+    image = torch.arange(prod(shape)).view(shape)
+    grids = [image, image.transpose(0, 1)] if shape[0] == shape[1] else [image]
+    return torch.stack([grid.flip(axes).flatten() for grid in grids for axes in ([], [1], [0], [0, 1])])
+
+
+class Ordered(nn.Module):
+    """A model whose d-th element is element order[d] of the example.
+
+    model: of examples of D elements. order: a permutation of 0..D-1, shape (D,).
+
+    >>> from chainrule import CategoricalHead, CausalConv
+    >>> model = AutoregressiveModel(CausalConv(num_symbols=3, shape=4, width=8), CategoricalHead(8, 3))
+    >>> Ordered(model, torch.tensor([3, 2, 1, 0])).log_prob(torch.zeros(2, 4, dtype=torch.long)).shape
+    torch.Size([2])
+    """
+
+    order: Tensor
+
+    def __init__(self, model: AutoregressiveModel, order: Tensor) -> None:
+        super().__init__()
+        self.model = model
+        self.register_buffer("order", _permutation(order, model.network.length))
+
+    def element_log_prob(self, batch: Batch | Tensor) -> Tensor:
+        """ln p of each element given those that come before it in the order, where it stands in x, (B, D), nats."""
+        x, context = _whole(batch, len(self.order))
+        log_prob = self.model.element_log_prob(Batch(x[:, self.order], context=context))
+        return log_prob[:, self.order.argsort()]
+
+    def log_prob(self, batch: Batch | Tensor) -> Tensor:
+        """ln p_o(x), summed in float64, shape (B,), nats."""
+        return self.element_log_prob(batch).sum(1, dtype=torch.float64)
+
+    def forward(self, batch: Batch | Tensor) -> Tensor:
+        """The log-probability itself."""
+        return self.log_prob(batch)
+
+    def draw(self, noise: Tensor, context: Tensor | None = None) -> Tensor:
+        """The examples that uniform noise of shape (n, D) stands for; noise d draws the d-th element of the order."""
+
+        def draw(d: int, p: Distribution) -> Tensor:
+            return p.icdf(noise[:, d])
+
+        return self.model.unroll(draw, len(noise), context=context)[:, self.order.argsort()]
+
+    def sample(self, n: int, *, seed: int | None = None, first: int = 0, context: Tensor | None = None) -> Sample:
+        """Draw n examples; see `AutoregressiveModel.sample`."""
+        sample = self.model.sample(n, seed=seed, first=first, context=context)
+        back = self.order.argsort()
+        return Sample(sample.x[:, back], sample.mask[:, back], sample.log_prob, sample.log_q)
+
+
+class OrderEnsemble(nn.Module):
+    """p(x) = 1/O sum_o p_o(x): the mean of the probabilities that O orders give to whole examples.
+
+    models: one model for each order; or a single one with a MADE, whose weights all orders share. orders: (O, D).
+
+    It is no autoregressive model itself, for no single chain has its conditionals; but it is exact, normalised and
+    easily drawn from: first an order, then an example.
+
+    Papers: Uria, Murray, Larochelle, *A deep and tractable density estimator*, 2014; for the shared weights, Germain
+    et al., *MADE*, 2015.
+
+    >>> from chainrule import BernoulliHead, MADE
+    >>> model = AutoregressiveModel(MADE(2, 6, hidden=32), BernoulliHead(1))
+    >>> ensemble = OrderEnsemble(model, random_orders(6, 4)).eval()
+    >>> ensemble(torch.zeros(5, 6, dtype=torch.long)).shape, ensemble.order_log_prob(torch.zeros(5, 6).long()).shape
+    (torch.Size([5]), torch.Size([4, 5]))
+    """
+
+    orders: Tensor
+
+    def __init__(self, models: AutoregressiveModel | Sequence[AutoregressiveModel], orders: Tensor) -> None:
+        super().__init__()
+        self.shared = isinstance(models, AutoregressiveModel)
+        members = [models] if isinstance(models, AutoregressiveModel) else list(models)
+        if orders.ndim != 2 or len(orders) < 1:
+            raise InputError(f"orders are permutations in rows, shape (O, D), got {tuple(orders.shape)}")
+        if not self.shared and len(members) != len(orders):
+            raise InputError(f"{len(members)} models for {len(orders)} orders; give one for each, or one MADE for all")
+        if self.shared and not isinstance(members[0].network, MADE):
+            raise InputError(
+                f"orders can share the weights of a MADE, not of a {type(members[0].network).__name__}; "
+                "give a model for each order"
+            )
+        self.models: Sequence[AutoregressiveModel] = nn.ModuleList(members)  # type: ignore[assignment]
+        length = members[0].network.length
+        self.register_buffer("orders", torch.stack([_permutation(order, length) for order in orders]))
+
+    def member(self, o: int) -> Ordered:
+        """The model of one order."""
+        if not self.shared:
+            return Ordered(self.models[o], self.orders[o])
+        network = cast(MADE, self.models[0].network).in_order(self.orders[o])
+        return Ordered(AutoregressiveModel(network, self.models[0].head), self.orders[o])
+
+    def order_log_prob(self, batch: Batch | Tensor) -> Tensor:
+        """ln p_o(x) of every order, shape (O, B), nats."""
+        return torch.stack([self.member(o).log_prob(batch) for o in range(len(self.orders))])
+
+    def log_prob(self, batch: Batch | Tensor) -> Tensor:
+        """logsumexp_o ln p_o(x) - ln O, shape (B,), nats."""
+        return self.order_log_prob(batch).logsumexp(0) - log(len(self.orders))
+
+    def forward(self, batch: Batch | Tensor) -> Tensor:
+        """The log-probability itself; while training, that of one order, drawn anew for each batch.
+
+        The expectation of the latter is a lower bound of the former (Jensen), at the cost of a single order.
+        """
+        if not self.training:
+            return self.log_prob(batch)
+        return self.member(int(torch.randint(len(self.orders), ()))).log_prob(batch)
+
+    def sample(self, n: int, *, seed: int | None = None, first: int = 0, context: Tensor | None = None) -> Sample:
+        """Draw n examples, each in an order of its own; both are functions of (seed, number of the example).
+
+        log_prob of the sample is that of the ensemble.
+        """
+        if n < 1:
+            raise InputError(f"a sample has at least one example, got n={n}")
+        seed = int(torch.randint(2**62, ())) if seed is None else seed
+        length = self.orders.shape[1]
+        noise = torch.from_numpy(uniforms(seed, range(first, first + n), range(length + 1))).to(self.orders.device)
+        choice = (noise[:, length] * len(self.orders)).long()
+        rows, drawn = [], []
+        for o in sorted(set(choice.tolist())):
+            row = (choice == o).nonzero().squeeze(1)
+            rows.append(row)
+            drawn.append(self.member(o).draw(noise[row], None if context is None else context[row]))
+        x = torch.cat(drawn)[torch.cat(rows).argsort()]
+        with torch.no_grad():
+            log_prob = self.log_prob(Batch(x, context=context))
+        return Sample(x, torch.ones_like(x, dtype=torch.bool), log_prob, None)
+
+
+def _permutation(order: Tensor, length: int) -> Tensor:
+    if (
+        order.is_floating_point()
+        or order.shape != (length,)
+        or not bool((order.sort().values.cpu() == torch.arange(length)).all())
+    ):
+        raise InputError(f"an order of {length} elements is a permutation of 0..{length - 1}, got {order.tolist()}")
+    return order
+
+
+def _whole(batch: Batch | Tensor, length: int) -> tuple[Tensor, Tensor | None]:
+    """The elements and the context of a batch in which every element counts."""
+    batch = batch if isinstance(batch, Batch) else Batch(batch)
+    if batch.x.shape[1] != length or not bool(batch.mask.all()):
+        raise InputError(
+            f"another order needs examples of all {length} elements, each of them scored, got some of "
+            f"{int(batch.mask.sum(1).min())} in a batch of width {batch.x.shape[1]}"
+        )
+    return batch.x, batch.context

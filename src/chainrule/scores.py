@@ -1,0 +1,82 @@
+"""Per-example scores in files: ln p of every example, in nats, one line each."""
+
+from __future__ import annotations
+
+import csv
+from math import inf
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from chainrule.errors import InputError
+
+__all__ = ["read_scores", "scores_csv", "write_scores"]
+
+Nats = npt.NDArray[np.float64]
+
+
+def read_scores(path: Path) -> Nats:
+    """ln p of each example from a CSV file of any program, in nats, in the order of the examples.
+
+    It has a column `log_prob` (ln p), or `nats` (-ln p), or a single column of ln p. A column `example`, where there is
+    one, has to count 0, 1, 2, ...
+
+    Raises InputError, naming the line.
+    """
+    try:
+        rows = [row for row in csv.reader(path.read_text(encoding="utf-8").splitlines()) if row]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); give a CSV file of scores or a run directory") from None
+    if not rows:
+        raise InputError(f"{path}: the file is empty; give one line an example")
+    head = [name.strip().lower() for name in rows[0]]
+    named = {"log_prob", "nats"} & set(head)
+    if not named and (len(head) > 1 or not _is_number(head[0])):
+        raise InputError(f"{path}: has the columns {', '.join(head)}; name the one with ln p `log_prob`, in nats")
+    column, sign = (head.index("log_prob"), 1) if "log_prob" in named else (head.index("nats"), -1) if named else (0, 1)
+    values = []
+    for number, row in enumerate(rows[bool(named) :]):
+        if len(row) <= column or not _is_number(row[column]):
+            raise InputError(
+                f"{path}: line {number + 1 + bool(named)} has no number in its column of scores; correct it"
+            )
+        if named and "example" in head and row[head.index("example")].strip() != str(number):
+            raise InputError(f"{path}: line {number + 2} is not example {number}; sort the file by example, from 0")
+        values.append(sign * float(row[column]))
+    scores = np.array(values)
+    if not (scores < inf).all():
+        raise InputError(f"{path}: holds NaN or a probability of infinity; correct it")
+    return scores
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def scores_csv(nats: Nats) -> str:
+    """The content of a CSV file of scores; `read_scores` is its inverse, to the last bit."""
+    return "\n".join(["example,log_prob", *(f"{n},{value!r}" for n, value in enumerate(nats.tolist()))]) + "\n"
+
+
+def write_scores(path: Path, nats: Nats) -> None:
+    """Write scores as .csv or .parquet."""
+    try:
+        if path.suffix == ".parquet":
+            try:
+                import pyarrow
+                import pyarrow.parquet
+            except ModuleNotFoundError:
+                raise InputError("Parquet files need pyarrow: pip install 'chainrule[tables]'") from None
+            columns = {"example": np.arange(len(nats)), "log_prob": nats}
+            pyarrow.parquet.write_table(pyarrow.table(columns), path)
+        elif path.suffix == ".csv":
+            path.write_text(scores_csv(nats), encoding="utf-8")
+        else:
+            raise InputError(f"{path}: per-example nats are written as .csv or .parquet; change the ending")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); name another place") from None

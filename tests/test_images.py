@@ -1,0 +1,204 @@
+"""Images in and out: PNG folders, IDX and arrays give the same elements; bits are drawn as stated."""
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from chainrule import InputError
+from chainrule.data import encoding_from_json, open
+from chainrule.data.idx import read_idx
+from chainrule.data.levels import DrawnBits, to_grey, to_levels
+from chainrule.data.splits import duplicates
+from chainrule.noise import uniforms
+
+
+def write_idx(path, x):
+    header = bytes([0, 0, 8, x.ndim]) + struct.pack(f">{x.ndim}I", *x.shape)
+    with gzip.open(path, "wb") as file:
+        file.write(header + x.tobytes())
+
+
+def write_pngs(folder, x, y):
+    for k, (image, label) in enumerate(zip(x, y, strict=True)):
+        place = folder / str(label)
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(place / f"{k:05d}.png")
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """The same 48 images, sorted by label, as IDX, as npz and as folders of PNG."""
+    home = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    x = {part: rng.integers(0, 256, (n, 5, 4)).astype(np.uint8) for part, n in (("train", 36), ("test", 12))}
+    y = {part: np.sort(rng.integers(0, 3, len(x[part]))) for part in x}
+    (home / "idx").mkdir()
+    for part, name in (("train", "train"), ("test", "t10k")):
+        write_idx(home / "idx" / f"{name}-images-idx3-ubyte.gz", x[part])
+        write_idx(home / "idx" / f"{name}-labels-idx1-ubyte.gz", y[part].astype(np.uint8))
+        write_pngs(home / "png" / part, x[part], y[part])
+    np.savez(home / "x.npz", x_train=x["train"], y_train=y["train"], x_test=x["test"], y_test=y["test"])
+    return home
+
+
+@pytest.mark.parametrize("options", [{}, {"levels": 17, "given": "label"}, {"binarize": "fixed"}])
+def test_one_set_of_images_from_three_sources(sources, options):
+    names = ("idx", "idx/t10k-images-idx3-ubyte.gz", "png", "x.npz")
+    options = {"levels": 256} | options if "binarize" not in options else options
+    digests = {open(str(sources / name), **options).digest() for name in names}
+    assert len(digests) == 1
+
+
+def test_mnist_is_the_same_from_idx_and_from_its_pngs(shared_data):
+    pixels = {s: read_idx(shared_data / "mnist" / f"{p}-images-idx3-ubyte.gz") for s, p in (("train", "train"), ("test", "t10k"))}
+    folder = shared_data / "mnist_png_sample"
+    data = open(str(folder))
+    assert data.encoding.domain.shape == (28, 28)
+    for split, whole in pixels.items():
+        files = sorted((folder / split).rglob("*.png"))
+        expected = np.stack([whole[int(file.stem)] for file in files]).reshape(len(files), -1)
+        found = data.test.x if split == "test" else np.concatenate([data.train.x, data.valid.x])
+        assert sorted(map(bytes, found)) == sorted(map(bytes, expected))
+    assert len(data.test) == 50
+
+
+@given(st.integers(2, 256), st.data())
+def test_levels_survive_the_way_through_grey(levels, data):
+    x = np.array(data.draw(st.lists(st.integers(0, levels - 1), min_size=1)), dtype=np.uint8)
+    assert (to_levels(to_grey(x, levels), levels) == x).all()
+
+
+@pytest.mark.parametrize(
+    "options", [{"levels": 2}, {"levels": 17}, {"levels": 256}, {"binarize": "fixed"}, {"binarize": "dynamic"}]
+)
+def test_samples_written_as_png_are_read_again(sources, tmp_path, options):
+    encoding = encoding_from_json(open(str(sources / "idx"), **options).encoding.to_json())
+    x = np.random.default_rng(1).integers(0, encoding.domain.num_symbols, (7, 20))
+    for name, content in encoding.files(encoding.decode(x)).items():
+        (tmp_path / name).write_bytes(content)
+    again = encoding.encode(str(tmp_path))
+    assert (again.batch(np.arange(7)).x.numpy() == x).all()
+
+
+def test_colour_survives(tmp_path):
+    x = np.random.default_rng(2).integers(0, 256, (9, 3, 4, 3)).astype(np.uint8)
+    for k, image in enumerate(x):
+        Image.fromarray(image).save(tmp_path / f"{k}.png")
+    data = open(str(tmp_path), split="order:5/2/2")
+    assert data.encoding.domain.shape == (3, 4, 3)
+    assert (data.train.x == x[:5].reshape(5, -1)).all()
+    assert (data.encoding.decode(data.test.x) == x[7:]).all()
+
+
+def test_bits_are_bernoulli_draws_with_a_key():
+    grey = np.tile(np.array([[0, 51, 204, 255]], dtype=np.uint8), (20_000, 1))
+    examples = DrawnBits(grey, key=3)
+    rows = np.arange(20_000)
+    x = examples.batch(rows).x.numpy()
+    assert x.mean(0) == pytest.approx([0, 0.2, 0.8, 1], abs=0.012)
+    assert (x == (uniforms(3, rows, range(4)) < grey / 255)).all()
+    assert (examples.batch(rows[100:110]).x.numpy() == x[100:110]).all()
+
+
+def test_only_training_is_drawn_anew(sources):
+    rows = np.arange(6)
+    dynamic, fixed = (open(str(sources / "idx"), binarize=how) for how in ("dynamic", "fixed"))
+    draws = [dynamic.train.epoch(0, epoch).batch(rows).x for epoch in (0, 1, 1)]
+    assert not (draws[0] == draws[1]).all()
+    assert (draws[1] == draws[2]).all()
+    for split in ("valid", "test"):
+        examples = dynamic.split(split)
+        assert (examples.epoch(0, 1).batch(rows).x == examples.batch(rows).x).all()
+        assert (examples.batch(rows).x == fixed.split(split).batch(rows).x).all()
+    assert (fixed.train.epoch(0, 1).batch(rows).x == fixed.train.batch(rows).x).all()
+
+
+def test_labels_are_the_context(sources):
+    data = open(str(sources / "png"), given="label")
+    assert data.encoding.conditions.network_options == {"num_classes": 3}
+    assert data.encoding.protocol.context == "label"
+    test = data.test.batch(np.arange(12)).context
+    assert (test.numpy() == np.load(sources / "x.npz")["y_test"]).all()
+    assert data.encoding.conditions.parse("2").tolist() == [2]
+    with pytest.raises(InputError, match="the classes are 0, 1, 2"):
+        data.encoding.conditions.parse("7")
+
+
+def test_digits_take_their_label(tmp_path):
+    data = open("digits", given="label")
+    assert (data.encoding.domain.shape, len(data.encoding.conditions.names)) == ((8, 8), 10)
+    assert encoding_from_json(data.encoding.to_json()) == data.encoding
+
+
+def test_duplicates_are_counted(tmp_path):
+    x = np.arange(40).reshape(20, 2)
+    x[18], x[19] = x[0], x[1]
+    np.save(tmp_path / "x.npy", x)
+    assert duplicates(open(str(tmp_path / "x.npy"), split="order:80/10/10")) == 2
+    assert duplicates(open(str(tmp_path / "x.npy"))) == 0
+
+
+# --- bad input: one line that names the file --------------------------------------------------------------------------
+
+
+def png(path, side=4, mode="L"):
+    Image.new(mode, (side, side)).save(path)
+
+
+def _bomb(tmp):
+    import zlib
+
+    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
+    chunk = lambda kind, body: struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))  # noqa: E731
+    (tmp / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+
+
+def _labels(tmp):
+    write_idx(tmp / "train-images-idx3-ubyte.gz", np.zeros((3, 2, 2), np.uint8))
+    write_idx(tmp / "train-labels-idx1-ubyte.gz", np.zeros(2, np.uint8))
+
+
+def _cut(tmp):
+    write_idx(tmp / "train-images-idx3-ubyte.gz", np.random.default_rng(0).integers(0, 256, (30, 9, 9)).astype(np.uint8))
+    path = tmp / "train-images-idx3-ubyte.gz"
+    path.write_bytes(path.read_bytes()[:-900])
+
+
+def _short(tmp):
+    with gzip.open(tmp / "train-images-idx3-ubyte.gz", "wb") as file:
+        file.write(bytes([0, 0, 8, 3]) + struct.pack(">3I", 9, 9, 9) + b"12")
+
+
+BAD = {
+    "a bomb": (_bomb, {}, r"bomb.png: has 100000x100000 pixels|bomb.png: has more than"),
+    "no image inside": (lambda t: (t / "b.png").write_bytes(b"no image"), {}, "b.png: is no PNG or JPEG"),
+    "an image cut off": (lambda t: (t / "b.png").write_bytes((t / "a.png").read_bytes()[:50]), {}, "b.png: .*damaged"),
+    "another file": (lambda t: (t / "readme.txt").write_text("hello"), {}, "readme.txt: is neither"),
+    "another size": (lambda t: png(t / "b.png", side=5), {}, "b.png: is 5x5 grey, but the first image is 4x4"),
+    "another mode": (lambda t: png(t / "b.png", mode="RGB"), {}, "b.png: is 4x4 RGB"),
+    "sixteen bits": (lambda t: png(t / "b.png", mode="I;16"), {}, "mode I;16"),
+    "no labels": (lambda t: None, {"given": "label"}, "no labels to be given"),
+    "another condition": (lambda t: None, {"given": "age"}, "use --given label"),
+    "one level": (lambda t: None, {"levels": 1}, "from 2 to 256 levels, got 1"),
+    "an unknown binarization": (lambda t: None, {"binarize": "dynamc"}, "did you mean 'dynamic'"),
+    "levels of bits": (lambda t: None, {"binarize": "fixed", "levels": 17}, "have 2 levels, got 17"),
+    "a truncated gzip": (_cut, {}, "train-images-idx3-ubyte.gz: the gzip file is damaged or cut off"),
+    "a short IDX": (_short, {}, "its header promises 745"),
+    "labels that are too few": (_labels, {}, "has 2 labels for 3 images"),
+    "an option of tables": (lambda t: None, {"drop": "a"}, "does not apply here"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_images_are_named(tmp_path, case):
+    prepare, options, words = BAD[case]
+    for name in ("a", "c", "d"):
+        png(tmp_path / f"{name}.png")
+    prepare(tmp_path)
+    with pytest.raises(InputError, match=words):
+        open(str(tmp_path), **options)

@@ -1,0 +1,160 @@
+"""Orders and ensembles over them: exact, normalised, sampled as scored."""
+
+from math import log
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import chisquare
+
+from chainrule.batch import Batch
+from chainrule.errors import InputError
+from chainrule.heads.bernoulli import BernoulliHead
+from chainrule.heads.categorical import CategoricalHead
+from chainrule.model import AutoregressiveModel
+from chainrule.networks.causal_conv import CausalConv
+from chainrule.networks.made import MADE
+from chainrule.ordering import Ordered, OrderEnsemble, random_orders, scan_orders
+from chainrule.testing import elements, every_example, randomised, sums_to_one
+
+V, D = 3, 4
+
+
+def convolutional(seed=0):
+    return randomised(AutoregressiveModel(CausalConv(V, D, 8), CategoricalHead(8, V)), seed=seed)
+
+
+def shared(orders=5):
+    model = randomised(AutoregressiveModel(MADE(V, D, hidden=16), CategoricalHead(2, V)))
+    return OrderEnsemble(model, random_orders(D, orders)).eval()
+
+
+def separate(orders=3):
+    return OrderEnsemble([convolutional(o) for o in range(orders)], random_orders(D, orders)).eval()
+
+
+def test_random_orders_are_permutations_known_by_their_number():
+    orders = random_orders(7, 6, seed=3)
+    assert torch.equal(orders.sort(1).values, torch.arange(7).expand(6, 7))
+    assert torch.equal(random_orders(7, 4, seed=3), orders[:4])
+    assert len({tuple(order.tolist()) for order in orders}) == 6
+    assert not torch.equal(random_orders(7, 6, seed=4), orders)
+
+
+def test_scans_of_an_image():
+    image = torch.arange(9).view(3, 3)
+    scans = [image.flatten()[order].view(3, 3) for order in scan_orders((3, 3))]
+    turned = [torch.rot90(grid, k) for k in range(4) for grid in (image, image.T)]
+    assert {tuple(scan.flatten().tolist()) for scan in scans} == {tuple(grid.flatten().tolist()) for grid in turned}
+    colour = scan_orders((2, 3, 2))
+    assert colour.shape == (4, 12)
+    assert colour[3].tolist() == [10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1]
+    with pytest.raises(InputError, match="scans are for images"):
+        scan_orders((64,))
+
+
+def test_an_ordered_model_is_the_model_of_permuted_examples():
+    model, order = convolutional(), torch.tensor([2, 0, 3, 1])
+    ordered = Ordered(model, order)
+    x = elements(V, 5, D)
+    element = ordered.element_log_prob(x)
+    torch.testing.assert_close(element[:, order], model.element_log_prob(x[:, order]))
+    torch.testing.assert_close(ordered(x).float(), model(x[:, order]))
+    changed = x.clone()
+    changed[:, 3] = (x[:, 3] + 1) % V
+    same = (ordered.element_log_prob(changed) == element).all(0)
+    assert same.tolist() == [True, False, True, False]  # x_3 is known to x_1 alone
+    sums_to_one(ordered, V, D)
+    sample = ordered.sample(6, seed=2)
+    torch.testing.assert_close(sample.log_prob, ordered.log_prob(sample.x), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("build", [shared, separate])
+def test_an_ensemble_sums_to_one(build):
+    sums_to_one(build(), V, D)
+
+
+@pytest.mark.parametrize("build", [shared, separate])
+def test_an_ensemble_averages_probabilities_of_whole_examples(build):
+    ensemble, x = build(), elements(V, 6, D)
+    members = np.stack([ensemble.member(o).log_prob(x).detach().numpy() for o in range(len(ensemble.orders))])
+    np.testing.assert_allclose(ensemble(x).detach().numpy(), np.log(np.exp(members).mean(0)), atol=1e-10)
+    assert members.std(0).min() > 1e-3
+    assert (ensemble(x).detach().numpy() >= members.mean(0)).all()
+
+
+@pytest.mark.parametrize("build", [shared, separate])
+def test_an_ensemble_draws_what_it_scores(build):
+    ensemble, x = build(), every_example(V, D)
+    sample = ensemble.sample(20_000, seed=1)
+    with torch.no_grad():
+        expected = 20_000 * ensemble(x).exp()
+        torch.testing.assert_close(sample.log_prob, ensemble(sample.x))
+    count = (sample.x * V ** torch.arange(D - 1, -1, -1)).sum(1).bincount(minlength=V**D)
+    often = expected >= 5
+    assert often.sum() > 20
+    cells = [torch.cat([n[often], n[~often].sum()[None]]).numpy() for n in (count.double(), expected)]
+    assert chisquare(cells[0], cells[1] * 20_000 / cells[1].sum()).pvalue > 1e-6
+
+
+def test_a_draw_does_not_depend_on_its_batch():
+    ensemble = shared()
+    many, alone = ensemble.sample(16, seed=3), ensemble.sample(1, seed=3, first=7)
+    assert torch.equal(many.x[7], alone.x[0])
+    assert len({int(o) for o in (many.x * V ** torch.arange(D)).sum(1)}) > 3
+
+
+def test_orders_share_one_set_of_weights():
+    ensemble, single = shared(orders=32), shared(orders=1)
+    assert sum(p.numel() for p in ensemble.parameters()) == sum(p.numel() for p in single.parameters())
+    again = OrderEnsemble(
+        AutoregressiveModel(MADE(V, D, hidden=16), CategoricalHead(2, V)), random_orders(D, 32, seed=9)
+    )
+    again.load_state_dict(ensemble.state_dict())
+    x = elements(V, 4, D)
+    assert torch.equal(again.eval()(x), ensemble(x))
+
+
+def test_while_training_it_is_one_order_at_a_time():
+    ensemble, x = shared(), elements(V, 4, D)
+    orders = ensemble.order_log_prob(x)
+    ensemble.train()
+    seen = set()
+    for _ in range(40):
+        equal = (ensemble(x) == orders).all(1)
+        assert equal.any()
+        seen.update(equal.nonzero().flatten().tolist())
+    assert len(seen) == 5
+    assert torch.equal(ensemble.log_prob(x), orders.logsumexp(0) - log(5))
+
+
+def test_conditional_models_have_orders_too():
+    model = randomised(AutoregressiveModel(MADE(2, D, hidden=16, num_classes=3), BernoulliHead(1)))
+    ensemble = OrderEnsemble(model, random_orders(D, 3)).eval()
+    classes = torch.tensor([0, 1, 2, 1])
+    sample = ensemble.sample(4, seed=0, context=classes)
+    torch.testing.assert_close(sample.log_prob, ensemble(Batch(sample.x, context=classes)).detach())
+    sums_to_one(ensemble, 2, D, torch.tensor([1]))
+
+
+def test_what_makes_no_ensemble_is_refused():
+    model = convolutional()
+    with pytest.raises(InputError, match="share the weights of a MADE, not of a CausalConv"):
+        OrderEnsemble(model, random_orders(D, 2))
+    with pytest.raises(InputError, match="2 models for 3 orders"):
+        OrderEnsemble([model, model], random_orders(D, 3))
+    with pytest.raises(InputError, match=r"permutations in rows, shape \(O, D\), got \(4,\)"):
+        OrderEnsemble([model], torch.arange(4))
+    for order in (torch.tensor([0, 1, 2, 2]), torch.arange(3), torch.arange(4.0)):
+        with pytest.raises(InputError, match=r"permutation of 0..3"):
+            Ordered(model, order)
+    with pytest.raises(InputError, match="at least one example, got n=0"):
+        shared().sample(0)
+
+
+def test_parts_of_examples_have_no_order():
+    batch = Batch.of([[0, 1, 2, 0], [1, 2]])
+    with pytest.raises(InputError, match="examples of all 4 elements, each of them scored, got some of 2"):
+        shared()(batch)
+    with pytest.raises(InputError, match="in a batch of width 3"):
+        Ordered(convolutional(), torch.arange(4)).log_prob(torch.zeros(2, 3, dtype=torch.long))

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import torch
+
+from chainrule import AutoregressiveModel, Batch, BernoulliHead, CausalConv, InputError
+from chainrule.classifier import class_log_posterior
+from chainrule.data import ArrayExamples
+from chainrule.probe import pooled_features, probe
+from chainrule.testing import randomised
+
+
+def conditional():
+    return randomised(AutoregressiveModel(CausalConv(2, 6, 8, depth=2, num_classes=3), BernoulliHead(8)))
+
+
+def test_bayes_by_hand():
+    model, x = conditional(), torch.randint(2, (4, 6))
+    prior = torch.tensor([0.2, 0.5, 0.3])
+    joint = torch.stack([model.log_prob(Batch(x, context=torch.full((4,), y))).exp() * prior[y] for y in range(3)], 1)
+    expected = (joint / joint.sum(1, keepdim=True)).detach().double()
+    assert torch.allclose(class_log_posterior(model, Batch(x), 3, prior).exp(), expected, atol=1e-5)
+
+
+def test_a_prior_is_checked():
+    with pytest.raises(InputError, match="sum to one"):
+        class_log_posterior(conditional(), Batch(torch.zeros(1, 6).long()), 3, torch.tensor([0.5, 0.5, 0.5]))
+
+
+def test_a_probe_finds_what_is_there_and_not_what_is_not():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2, (400, 6))
+    examples = ArrayExamples(x)
+    model = randomised(AutoregressiveModel(CausalConv(2, 6, 16, depth=2), BernoulliHead(16)))
+    read = probe(model, examples, (x[:, :5].sum(1) > 2).astype(np.int64), segments=6)
+    assert [result.layer for result in read] == [0, 1, 2]
+    assert max(result.accuracy for result in read) > 0.95
+    noise = probe(model, examples, rng.integers(0, 2, 400), layers=[2])
+    assert abs(noise[0].accuracy - 0.5) < 0.1
+
+
+def test_pooled_features_are_means():
+    model = randomised(AutoregressiveModel(CausalConv(2, 6, 8, depth=2), BernoulliHead(8)))
+    x = np.random.default_rng(0).integers(0, 2, (5, 6))
+    h = model.features(torch.from_numpy(x), 1)
+    assert np.allclose(pooled_features(model, ArrayExamples(x), 1, batch_size=2), h.mean(1), atol=1e-6)
+    halves = pooled_features(model, ArrayExamples(x), 1, segments=2)
+    assert np.allclose(halves[:, 8:], h[:, 3:].mean(1), atol=1e-6)
+
+
+def test_labels_are_checked():
+    model = AutoregressiveModel(CausalConv(2, 6, 8), BernoulliHead(8))
+    examples = ArrayExamples(np.zeros((10, 6), dtype=np.int64))
+    with pytest.raises(InputError, match="one for each"):
+        probe(model, examples, np.zeros(9, dtype=np.int64))
+    with pytest.raises(InputError, match="two classes"):
+        probe(model, examples, np.zeros(10, dtype=np.int64))
