@@ -9,7 +9,7 @@ DATA ?= $(or $(CHAINRULE_DATA),../shared/data)
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,images,report]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,images,report,text,ppmd]"
 	touch $@
 
 demo: $(READY)  ## train on the digits, report, draw samples: runs/digits-K

@@ -239,7 +239,7 @@ def main():
     text.add_argument("--window", type=int, default=64)
     text.add_argument("--batch-size", type=int, default=16)
     text.add_argument("--width", type=int, default=128)
-    text.add_argument("--depth", type=int, default=4)
+    text.add_argument("--depth", type=int, default=5)
     text.add_argument("--learning-rate", type=float, default=2e-3)
     for table in (loss, text):
         table.add_argument("--only", nargs="+", default=None, help="names of rows, by default all")

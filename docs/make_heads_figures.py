@@ -1,6 +1,6 @@
 """The figures of heads.md: heads fitted to columns that scikit-learn ships, beside the histograms of the data.
 
-    python docs/make_heads_figures.py
+    python docs/make_heads_figures.py [levels] [reals] [counts] [channels] [columns]
 
 A head without a network is fitted by giving it one constant feature, so that it learns a marginal distribution.
 """
@@ -8,6 +8,7 @@ A head without a network is fitted by giving it one constant feature, so that it
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import matplotlib as mpl
@@ -202,19 +203,19 @@ def columns() -> None:
     places = np.append(grid[:-1].numpy(), 2.4)
     share = [float(((rows[:, 2] - v).abs() < 0.01).double().mean()) for v in grid[:-1]]
     missing = float(rows[:, 2].isnan().double().mean())
-    axes[1].bar(places, [*share, missing], width=0.085, color=DATA, label=f"{len(rows)} rows of length 4.2 to 4.8")
+    axes[1].bar(places, [*share, missing], width=0.085, color=DATA, label=f"{len(rows)} of length 4.2 to 4.8")
     pmf = cell(model, 2, torch.tensor([1.0, 4.5, 0.0]).double(), grid)
     axes[1].plot(places[:-1], pmf[:-1], "o-", places[-1:], pmf[-1:], "o", color=OTHER, markersize=4, lw=1)
     axes[1].set(
         xticks=(0.8, 1.2, 1.6, 2.0, 2.4), xticklabels=("0.8", "1.2", "1.6", "2.0", "missing"), xlabel="petal width, cm"
     )
-    axes[1].set(title="p(width | versicolor, length 4.5)", ylim=(0, 0.33))
+    axes[1].set(title="p(width | versicolor, length 4.5)", ylim=(0, 0.39))
     axes[1].legend()
 
     with torch.no_grad():
         parts = -model.element_log_prob(Batch(x)).mean(0)
     axes[2].barh(("width, or missing", "length", "species"), parts.flip(0), color=FIT)
-    axes[2].set(xlabel="nats", title=f"−ln p(row) = {float(parts.sum()):.2f} nats")
+    axes[2].set(xlabel="nats", title=f"parts of −ln p(row), {float(parts.sum()):.2f} in all")
     save(figure, "heads_columns")
 
 
@@ -242,7 +243,8 @@ def cell(model: AutoregressiveModel, d: int, row: Tensor, x: Tensor) -> np.ndarr
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False})
-    for draw in (levels, reals, counts, channels, columns):
-        draw()
+    figures = {draw.__name__: draw for draw in (levels, reals, counts, channels, columns)}
+    for name in sys.argv[1:] or figures:
+        figures[name]()

@@ -101,9 +101,13 @@ def nats(data, name, per="nats_per_element"):
 
 
 def test_published_figures(shared_data):
-    """Figures of the data's own README: bigrams of names, orders 0 and 1 of tinyshakespeare; Kneser-Ney below."""
+    """Figures of the data's own README: bigrams of names; below, orders 0 and 1 of tinyshakespeare."""
     names = open(str(shared_data / "names" / "names.txt"), symbols="characters")
     assert nats(names, "Markov chain") == pytest.approx(2.454, abs=0.02)
+
+
+@pytest.mark.slow
+def test_figures_of_tinyshakespeare(shared_data):
     text = open(str(shared_data / "tinyshakespeare" / "input.txt"), symbols="characters", split="80/10/10")
     assert nats(text, "independent elements") == pytest.approx(3.347, abs=0.03)
     assert nats(text, "Markov chain") == pytest.approx(2.484, abs=0.03)

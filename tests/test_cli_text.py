@@ -6,8 +6,10 @@ import json
 import numpy as np
 import pytest
 
+from chainrule import InputError
 from chainrule.cli import main
 from chainrule.data import open
+from chainrule.data.windows import with_windows
 
 QUICK = ["--steps", "2", "--evaluate-every", "2", "--width", "8", "--depth", "1"]
 RNG = np.random.default_rng(0)
@@ -203,12 +205,10 @@ def test_bad_input(home, tmp_path, capsys, case):
     assert set(tmp_path.rglob("*")) == before
 
 
-def test_windows_are_for_sequences(tmp_path, capsys):
-    assert main(["fit", "digits", "--out", str(tmp_path / "run"), "--network", "causal_conv", *QUICK]) == 0
-    capsys.readouterr()
-    code, _, err = run(capsys, "evaluate", tmp_path / "run", "--context", "8")
-    assert code == 2
-    assert "not read through windows" in err
+def test_windows_are_for_sequences():
+    digits = open("digits")
+    with pytest.raises(InputError, match="not read through windows"):
+        with_windows(digits.encoding, digits.test, 8, None, 64)
 
 
 def test_a_byte_order_mark_is_kept(tmp_path):

@@ -98,8 +98,9 @@ def test_shapes_masks_and_empty_clusters():
     frequent = int(np.argmax(COUNTS))
     part(torch.randn(3, H, dtype=torch.float64)).log_prob(torch.full((3,), frequent)).sum().backward()
     assert all(parameter.grad is not None for parameter in part.parameters())  # unused clusters too: DDP needs them
-    x, mask = torch.tensor([[1, V, -5]]), torch.tensor([[True, False, False]])
-    assert torch.equal(part(torch.randn(1, 3, H, dtype=torch.float64)).masked_log_prob(x, mask) != 0, mask)
+    x, p = torch.tensor([[1, V, -5]]), part(torch.randn(1, 3, H, dtype=torch.float64))
+    for mask in (torch.tensor([[True, False, False]]), torch.zeros(1, 3, dtype=torch.bool)):
+        assert torch.equal(p.masked_log_prob(x, mask) != 0, mask)
 
 
 def test_few_symbols_need_no_clusters():

@@ -9,12 +9,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2
+from sklearn.datasets import load_breast_cancer, load_wine
 
 import oracles
+from chainrule.batch import Batch
 from chainrule.errors import InputError
 from chainrule.heads.gaussian_mixture import GaussianMixture, GaussianMixtureHead
 from chainrule.heads.intervals import log_normal_interval
 from chainrule.heads.logistic_mixture import LogisticMixtureHead
+from chainrule.model import AutoregressiveModel
+from chainrule.networks.transformer import Transformer
 from chainrule.resolution import detect_resolution
 
 ONES = torch.ones(1, 1)
@@ -215,6 +219,40 @@ def test_units_travel_with_the_weights():
     other.load_state_dict(head.state_dict())
     x, h = torch.tensor([[2.0, 15.0]]), torch.ones(1, 2, 2)
     assert torch.equal(head(h).log_prob(x), other(h).log_prob(x))
+
+
+def chain(x, **options):
+    torch.manual_seed(0)
+    head = GaussianMixtureHead(16, length=x.shape[1], **options)
+    model = AutoregressiveModel(Transformer(None, x.shape[1], 16, depth=2, heads=2, dropout=0.2), head)
+    model.initialise(x)
+    return model.eval()
+
+
+def test_units_do_not_matter_to_a_model():
+    x = torch.randn(50, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    metres, milli = chain(x), chain(1000 * x + 7)
+    gap = metres.log_prob(Batch(x)) - milli.log_prob(Batch(1000 * x + 7))
+    assert np.abs(gap.detach().numpy() - 3 * np.log(1000)).max() < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("load", [load_wine, load_breast_cancer])
+def test_a_chain_of_mixtures_beats_one_gaussian_per_column_held_out(load):
+    x = torch.tensor(load().data)
+    x = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))]
+    train, test = x[len(x) // 5 :], x[: len(x) // 5]
+    gaussian = torch.distributions.Normal(train.mean(0), train.std(0)).log_prob(test).sum(1)
+    model = chain(train, components=4)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3, weight_decay=0.1)
+    model.train()
+    for _ in range(200):
+        optimizer.zero_grad()
+        (-model.log_prob(Batch(train[torch.randint(len(train), (64,))])).mean()).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+        optimizer.step()
+    gain = model.eval().log_prob(Batch(test)).detach() - gaussian
+    assert float(gain.mean()) > 2 * float(gain.std()) / len(test) ** 0.5
 
 
 # --- resolution -----------------------------------------------------------------------------------------------------

@@ -126,8 +126,9 @@ def test_shapes_and_masks():
     for shape in ((), (3,), (2, 3), (2, 1, 3)):
         h, x = torch.randn(*shape, H, dtype=torch.float64), torch.randint(V, shape)
         assert part(h).log_prob(x).shape == part(h).sample().shape == part(h).entropy().shape == shape
-    x, mask = torch.tensor([[1, V, -5]]), torch.tensor([[True, False, False]])
-    assert torch.equal(part(torch.randn(1, 3, H, dtype=torch.float64)).masked_log_prob(x, mask) != 0, mask)
+    x, p = torch.tensor([[1, V, -5]]), part(torch.randn(1, 3, H, dtype=torch.float64))
+    for mask in (torch.tensor([[True, False, False]]), torch.zeros(1, 3, dtype=torch.bool)):
+        assert torch.equal(p.masked_log_prob(x, mask) != 0, mask)
 
 
 def test_small_trees_obey_the_laws():

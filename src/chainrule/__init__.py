@@ -13,14 +13,18 @@ if TYPE_CHECKING:
     from chainrule.certificate.verify import verify
     from chainrule.domain import Domain
     from chainrule.errors import InputError
+    from chainrule.heads.adaptive_softmax import AdaptiveSoftmaxHead
     from chainrule.heads.bernoulli import BernoulliHead
     from chainrule.heads.categorical import CategoricalHead
     from chainrule.heads.channel_chain import ChannelChainHead
     from chainrule.heads.columns import ColumnsHead
     from chainrule.heads.count import CountHead
     from chainrule.heads.gaussian_mixture import GaussianMixtureHead
+    from chainrule.heads.hierarchical_softmax import HierarchicalSoftmaxHead
     from chainrule.heads.logistic_mixture import LogisticMixtureHead
     from chainrule.heads.missing import MissingHead
+    from chainrule.heads.rare import RareHead
+    from chainrule.heads.sampled_softmax import SampledSoftmaxHead
     from chainrule.likelihood import LogLikelihood
     from chainrule.model import AutoregressiveModel
     from chainrule.networks.causal_conv import CausalConv
@@ -36,6 +40,7 @@ __version__ = "0.1.0"
 __all__ = [
     "MADE",
     "ARMLogLikelihood",
+    "AdaptiveSoftmaxHead",
     "AutoregressiveModel",
     "Batch",
     "BernoulliHead",
@@ -46,6 +51,7 @@ __all__ = [
     "CountHead",
     "Domain",
     "GaussianMixtureHead",
+    "HierarchicalSoftmaxHead",
     "InputError",
     "LogLikelihood",
     "LogisticMixtureHead",
@@ -53,13 +59,16 @@ __all__ = [
     "OrderEnsemble",
     "Ordered",
     "PixelCNN",
+    "RareHead",
     "Recurrent",
+    "SampledSoftmaxHead",
     "Transformer",
     "verify",
 ]
 
 _HOME = {
     "ARMLogLikelihood": "chainrule.objective",
+    "AdaptiveSoftmaxHead": "chainrule.heads.adaptive_softmax",
     "AutoregressiveModel": "chainrule.model",
     "Batch": "chainrule.batch",
     "BernoulliHead": "chainrule.heads.bernoulli",
@@ -70,6 +79,7 @@ _HOME = {
     "CountHead": "chainrule.heads.count",
     "Domain": "chainrule.domain",
     "GaussianMixtureHead": "chainrule.heads.gaussian_mixture",
+    "HierarchicalSoftmaxHead": "chainrule.heads.hierarchical_softmax",
     "InputError": "chainrule.errors",
     "LogLikelihood": "chainrule.likelihood",
     "LogisticMixtureHead": "chainrule.heads.logistic_mixture",
@@ -78,7 +88,9 @@ _HOME = {
     "OrderEnsemble": "chainrule.ordering",
     "Ordered": "chainrule.ordering",
     "PixelCNN": "chainrule.networks.pixelcnn",
+    "RareHead": "chainrule.heads.rare",
     "Recurrent": "chainrule.networks.recurrent",
+    "SampledSoftmaxHead": "chainrule.heads.sampled_softmax",
     "Transformer": "chainrule.networks.transformer",
     "verify": "chainrule.certificate.verify",
 }

@@ -125,8 +125,8 @@ def _open_data(source: str, options: dict[str, Any]) -> DataSet:
         except ValueError:
             raise InputError(f"--shape is a list of sides such as 28,28, got {shape!r}") from None
     names = ("symbols", "documents", "field", "end", "pack", "window", "stride", "split")
-    names += ("levels", "binarize", "given", "columns", "drop")
-    named = {name: options.get(name) for name in names}
+    more = ("levels", "binarize", "given", "columns", "drop")
+    named = {name: options.get(name) for name in (*names, *more)}
     return data.open(source, shape=shape, **named)
 
 
@@ -257,6 +257,10 @@ def sample(
     *,
     n: Annotated[int, Parameter(name=["-n", "--number"], help="How many examples.")] = 64,
     given: Annotated[str | None, Parameter(help="The condition of p(x | c): a label, or age=39,sex=F.")] = None,
+    prefix: Annotated[
+        str | None,
+        Parameter(help="What each example starts with: text, a .npy file, or test:0.5 for half of a test one."),
+    ] = None,
     out: Annotated[Path | None, Parameter(help="A .png, .npy, .csv or text file, or a folder of PNG.")] = None,
     seed: Annotated[int, Parameter(help="Draws are keyed by (seed, example, element).")] = 0,
     temperature: Annotated[float, Parameter(help="1 is the model itself.")] = 1.0,
@@ -268,7 +272,24 @@ def sample(
     from chainrule.commands.sample import sample_run
 
     filters = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-    sample_run(run, n, out, seed, filters, _console(json), given)
+    sample_run(run, n, out, seed, filters, _console(json), given, prefix)
+
+
+@app.command
+def probe(
+    run: RunPath,
+    source: Annotated[str | None, Parameter(name="DATA", help="What to read [default: the run's own data].")] = None,
+    *,
+    labels: Annotated[Path | None, Parameter(help="A .npy file or text, one an example [default: the data's].")] = None,
+    split: Annotated[str, Parameter(help="Of the run's own data: train, valid or test.")] = "test",
+    segments: Annotated[int, Parameter(help="Averages an example, e.g. one for each row of an image.")] = 1,
+    folds: Annotated[int, Parameter(help="Of the cross-validation.", validator=Number(gte=2))] = 5,
+    json: Json = False,
+) -> None:
+    """Say how well a linear classifier reads labels off each layer: the representation that a model has learned."""
+    from chainrule.commands.probe import probe_run
+
+    probe_run(run, labels, source, split, segments, folds, _console(json))
 
 
 @app.command

@@ -14,6 +14,7 @@ from chainrule.domain import Domain
 from chainrule.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
+    from chainrule.heads.base import Head
     from chainrule.model import AutoregressiveModel
 
 __all__ = ["DEFAULTS", "HEADS", "NETWORKS", "Spec", "build_model", "default_spec", "kind_of", "part_options"]
@@ -22,7 +23,9 @@ Spec = dict[str, Any]
 
 NETWORKS = {
     "causal_conv": "chainrule.networks.causal_conv:CausalConv",
+    "made": "chainrule.networks.made:MADE",
     "pixelcnn": "chainrule.networks.pixelcnn:PixelCNN",
+    "recurrent": "chainrule.networks.recurrent:Recurrent",
     "transformer": "chainrule.networks.transformer:Transformer",
 }
 
@@ -134,7 +137,9 @@ def _column_heads(domain: Domain, features: int) -> list[Any]:
     heads: list[Any] = []
     for column in domain.columns:
         if column.num_symbols is None:
-            head = CountHead(features) if column.count else GaussianMixtureHead(features, resolution=column.resolution)
+            head: Head = (
+                CountHead(features) if column.count else GaussianMixtureHead(features, resolution=column.resolution)
+            )
         elif column.ordinal and column.num_symbols > 16:
             head = LogisticMixtureHead(features, column.num_symbols)
         elif column.num_symbols > FREQUENT + 1:

@@ -213,17 +213,18 @@ class AutoregressiveModel(nn.Module):
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients, inside; the mode before, afterwards.
+    """Evaluation mode and no gradients, inside; the mode of each part before, afterwards.
 
     Tensors made inside cannot take part in a gradient later: clone what leaves.
     """
-    training = model.training
+    modes = [(part, part.training) for part in model.modules()]
     model.eval()
     try:
         with torch.inference_mode():
             yield
     finally:
-        model.train(training)
+        for part, training in modes:
+            part.training = training
 
 
 def _prefixes(prefix: Tensor | Sequence[Any] | None, n: int, length: int) -> Batch | None:

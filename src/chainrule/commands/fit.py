@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from chainrule.baselines.compressors import code_lengths
+from chainrule.baselines.compressors import MOST, code_lengths
 from chainrule.baselines.fitted import fit_baselines
 from chainrule.commands.verify import stop_at_a_leak
 from chainrule.config import Spec, build_model
@@ -132,14 +132,14 @@ def _beside(baselines: dict[str, torch.nn.Module], data: DataSet, model: LogLike
     for name, module in baselines.items():
         likelihood = evaluate(module, data.test, protocol=protocol_of(data)).likelihood
         record[name] = {"how": "static"} | likelihood.to_json()
-    if isinstance(data.encoding, TextEncoding | DocumentEncoding):
-        train, test = (data.encoding.raw(data.split(split)) for split in ("train", "test"))
+    if isinstance(data.encoding, TextEncoding | DocumentEncoding) and model.bytes <= MOST:
+        train, test = (data.encoding.raw(data.split(split), most=MOST) for split in ("train", "test"))
         for name, nats in code_lengths(train, test).items():
             bits = nats / math.log(2)
             record[name] = {"how": "adaptive", "nats_per_example": nats / model.examples} | {
                 "nats_per_element": nats / model.elements,
                 "bits_per_dim": bits / model.dims,
-                "bits_per_byte": bits / max(model.bytes, 1),
+                "bits_per_byte": bits / len(test),
             }
     return record
 

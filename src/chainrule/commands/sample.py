@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from chainrule.commands.prefix import Completion, prefixes
 from chainrule.data.base import Encoding, Writes
 from chainrule.data.conditions import conditions_of
 from chainrule.data.images import ImageEncoding
@@ -21,16 +22,25 @@ __all__ = ["sample_run"]
 
 
 def sample_run(
-    path: Path, n: int, out: Path | None, seed: int, filters: dict[str, Any], console: Console, given: str | None = None
+    path: Path,
+    n: int,
+    out: Path | None,
+    seed: int,
+    filters: dict[str, Any],
+    console: Console,
+    given: str | None = None,
+    prefix: str | None = None,
 ) -> Path | None:
     """Draw n examples and write them: images as PNG, rows as .npy, tables as CSV, text as text, on standard output
-    without --out. given: the condition of all of them, "3" or "age=39,sex=F".
+    without --out. given: the condition of all of them, "3" or "age=39,sex=F". prefix: what they start with, see
+    `prefixes`; ln p is that of the rest.
     """
     run = Run.open(path)
     encoding = run.encoding()
     text = isinstance(encoding, Writes)
     is_image = getattr(encoding, "is_image", False)
-    context = _context(encoding, given, n)
+    begun = Completion(None) if prefix is None else prefixes(run, prefix, n)
+    context = begun.context if begun.context is not None and given is None else _context(encoding, given, n)
     if out is None and not text:
         out = path / f"samples-seed{seed}.{'png' if is_image else 'npy'}"
     endings = {encoding.ending} if isinstance(encoding, Writes) else {".npy", ".png"} if is_image else {".npy"}
@@ -42,7 +52,7 @@ def sample_run(
             )
         if not out.parent.is_dir():
             raise InputError(f"{out.parent}: there is no such directory; make it, or name another place with --out")
-    sample = run.model().sample(n, seed=seed, end=encoding.domain.end, context=context, **filters)
+    sample = run.model().sample(n, seed=seed, end=encoding.domain.end, context=context, prefix=begun.prefix, **filters)
     raw = encoding.decode(sample.x.cpu().numpy())
     if isinstance(encoding, TableEncoding):
         content = encoding.write(raw, given)

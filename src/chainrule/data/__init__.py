@@ -44,7 +44,9 @@ __all__ = [
 
 EMBEDDED: dict[str, Callable[..., DataSet]] = {"digits": open_digits}
 TEXTS = (TextEncoding, DocumentEncoding, SequenceEncoding, SetEncoding, FastaEncoding)
-ENCODINGS: dict[str, Any] = {encoding.kind: encoding for encoding in (ArrayEncoding, ImageEncoding, TableEncoding, *TEXTS)}
+ENCODINGS: dict[str, Any] = {
+    encoding.kind: encoding for encoding in (ArrayEncoding, ImageEncoding, TableEncoding, *TEXTS)
+}
 
 
 def open(source: Any, **options: Any) -> DataSet:

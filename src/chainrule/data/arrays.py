@@ -62,7 +62,7 @@ class ArrayEncoding:
                 f"{what}: the array has the shape {x.shape}, expected examples of {self.domain.length} elements "
                 f"(N, {', '.join(map(str, self.domain.shape))}); reshape it"
             )
-        x = _as_integers(x, what).reshape(len(x), -1)
+        x = _as_integers(x, what).reshape(len(x), self.domain.length)
         self.domain.check(x, what)
         return x
 

@@ -145,7 +145,7 @@ class Profile:
         return sorted(counts, key=lambda value: (-counts[value], value))
 
 
-class Recount(Exception):  # noqa: N818
+class Recount(Exception):
     """A column whose values were not kept turns out to need them."""
 
 

@@ -72,10 +72,11 @@ class DocumentEncoding:
         """One text a row, up to its end."""
         return [self.alphabet.decode(until_end(row, self.domain.end)) for row in x]
 
-    def raw(self, examples: Examples) -> bytes:
-        """The text that examples of this encoding were made of."""
-        assert isinstance(examples, SequenceExamples)
-        texts = np.split(examples.flat, examples.start[1:-1])
+    def raw(self, examples: Examples, most: int | None = None) -> bytes:
+        """The text that examples of this encoding were made of; at most so many of its last documents."""
+        if not isinstance(examples, SequenceExamples):
+            raise InputError(f"expected documents, got {type(examples).__name__}; open the text again")
+        texts = np.split(examples.flat, examples.start[1:-1])[-most if most else 0 :]
         return b"".join(self.alphabet.decode(text) + self.separator for text in texts)
 
     def write(self, raw: list[bytes]) -> bytes:

@@ -57,7 +57,7 @@ class ImageEncoding:
             came, expected = ("x".join(map(str, side)) for side in (grey.shape[1:], self.domain.shape))
             raise InputError(f"{what}: the images are {came}, expected {expected}; bring them to that size")
         context = None if self.conditions is None else self.conditions.encode(labels, what)
-        flat = grey.reshape(len(grey), -1)
+        flat = grey.reshape(len(grey), self.domain.length)
         if self.binarize is not None:
             return DrawnBits(flat, context, key, fresh=self.binarize == "dynamic" and key == 0)
         return ArrayExamples(to_levels(flat, self.levels), context)
@@ -151,4 +151,5 @@ def open_images(
         f"{' (given)' if given else ''}; {how}: {'/'.join(str(len(part)) for part in splits)}"
     )
     options = {"levels": levels, "binarize": binarize, "given": given, "split": split}
-    return DataSet(source, encoding, *splits, note, options)
+    train, valid, test = splits
+    return DataSet(source, encoding, train, valid, test, note, options)

@@ -33,12 +33,14 @@ def to_levels(grey: Array, levels: int) -> Array:
 
 
 def to_grey(level: Array, levels: int) -> Array:
-    """round(255 l / (L - 1)): levels as grey values, such that `to_levels` gives them back.
+    """round(255 l / (L - 1)), within the step of the level: so `to_levels` gives it back.
 
     >>> to_grey(np.array([0, 8, 16]), 17).tolist()
     [0, 128, 255]
     """
-    return np.rint(level.astype(np.float64) * 255 / (levels - 1)).astype(np.uint8)
+    level = level.astype(np.int64)
+    first, after = (-(-256 * edge // levels) for edge in (level, level + 1))
+    return np.clip(np.rint(level * 255 / (levels - 1)), first, after - 1).astype(np.uint8)
 
 
 def draw_bits(grey: Array, key: int, examples: Rows) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,9 @@ def divide(content: Array, split: str) -> tuple[list[Rows], str]:
 
 
 def three_parts(
-    parts: Mapping[str, Part], split: str, content: Callable[[Array], Array] = lambda x: x.reshape(len(x), -1)
+    parts: Mapping[str, Part],
+    split: str,
+    content: Callable[[Array], Array] = lambda x: x.reshape(len(x), prod(x.shape[1:])),
 ) -> tuple[list[Part], str]:
     """Examples and labels of train, valid and test from what a source has, and how they came about.
 

@@ -199,13 +199,21 @@ def open_table(
     for profile in found:
         if profile.kind == "identifier" or profile.is_row_number:
             warnings.warn(
-                f"the column {profile.name!r} looks like an identifier; it is modelled, leave it out with --drop {profile.name}",
+                f"the column {profile.name!r} looks like an identifier; it is modelled, "
+                f"leave it out with --drop {profile.name}",
                 stacklevel=2,
             )
     encoded = {profile.name: profile.column(kinds.get(profile.name)) for profile in found}
     modelled = [column for name, column in encoded.items() if name not in conditions]
     if not modelled:
         raise InputError(f"{what}: every column is given or left out; leave one to be modelled")
+    densities = [column.name for column in modelled if column.kind == "density"]
+    if 0 < len(densities) < len(modelled):
+        warnings.warn(
+            f"the columns {', '.join(densities)} are densities and the others masses: their sum is not bits; "
+            "name a resolution with --columns, or --drop them",
+            stacklevel=2,
+        )
     context = [encoded[name] for name in conditions]
     rows = {name: encode_rows(part, modelled, context, left_out)[:2] for name, part in parts.items()}
     whole = {name: (np.concatenate(pair, 1) if context else pair[0], None) for name, pair in rows.items()}

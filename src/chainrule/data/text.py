@@ -111,10 +111,11 @@ class TextEncoding:
         """One text a row."""
         return [self.alphabet.decode(row) for row in x]
 
-    def raw(self, examples: Examples) -> bytes:
-        """The text that examples of this encoding were made of."""
-        assert isinstance(examples, StreamExamples)
-        return self.alphabet.decode(examples.stream)
+    def raw(self, examples: Examples, most: int | None = None) -> bytes:
+        """The text that examples of this encoding were made of; at most so many of its last symbols."""
+        if not isinstance(examples, StreamExamples):
+            raise InputError(f"expected the windows of a stream, got {type(examples).__name__}; open the text again")
+        return self.alphabet.decode(examples.stream[-most if most else 0 :])
 
     def write(self, raw: list[bytes]) -> bytes:
         """The content of a file of samples."""

@@ -118,9 +118,8 @@ class LazyCategorical(Distribution):
 
     def log_prob(self, x: Tensor) -> Tensor:
         check_symbols(x, self.batch_shape, self.num_symbols)
-        return linear_log_prob(self.h.reshape(-1, self.h.shape[-1]), self.weight, self.bias, x.reshape(-1)).view(
-            x.shape
-        )
+        h = self.h.reshape(-1, self.h.shape[-1])
+        return linear_log_prob(h, self.weight, self.bias, x.reshape(-1)).view(x.shape)
 
     def masked_log_prob(self, x: Tensor, mask: Tensor) -> Tensor:
         scored = LazyCategorical(self.h[mask], self.weight, self.bias).log_prob(x[mask])

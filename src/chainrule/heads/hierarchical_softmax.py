@@ -122,11 +122,12 @@ class HierarchicalSoftmax(Distribution):
     def pmf(self) -> Tensor:
         """p(x) of every symbol, down the tree level by level, in float64 until the end."""
         v = self.num_symbols
-        right = torch.sigmoid(F.linear(self.h, self.weight, self.bias).double())
+        s = F.linear(self.h, self.weight, self.bias).double()
+        decisions = torch.sigmoid(-s), torch.sigmoid(s)
         reached = torch.ones(*self.batch_shape, 2 * v - 1, dtype=torch.float64, device=self.device)
         level = torch.tensor([v - 2], device=self.device)
         while len(level):
-            for child, decision in zip(self.head.children_of[level].unbind(1), (1 - right, right), strict=True):
+            for child, decision in zip(self.head.children_of[level].unbind(1), decisions, strict=True):
                 reached[..., child] = reached[..., level + v] * decision[..., level]
             below = self.head.children_of[level].flatten()
             level = below[below >= v] - v
@@ -194,7 +195,7 @@ class HierarchicalSoftmaxHead(Head):
         """
         root = len(self.weight) - 1
         rows, at, found = torch.arange(len(x), device=x.device), x, []
-        while len(rows):
+        while len(rows) or not found:
             above = self.parent_of[at]
             found.append((rows, above, self.is_right[at]))
             below_root = above < root

@@ -1,4 +1,4 @@
-"""Rare symbols: one bucket for all of them, whose mass is split evenly, so that the likelihood is still of the symbol."""
+"""Rare symbols: one bucket, whose mass is split evenly, so that the likelihood is still that of the symbol."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Rare(Distribution):
 
     def log_prob(self, x: Tensor) -> Tensor:
         check_symbols(x, self.batch_shape, self.num_symbols)
-        share = torch.where(x >= self.frequent, -log(self.rare), 0.0)
-        return self.bucket.log_prob(x.clamp(max=self.frequent)) + share
+        log_q = self.bucket.log_prob(x.clamp(max=self.frequent))
+        return torch.where(x >= self.frequent, log_q - log(self.rare), log_q)
 
     def pmf(self) -> Tensor:
         q = self.bucket.pmf()
@@ -55,7 +55,7 @@ class Rare(Distribution):
     def cdf(self, x: Tensor) -> Tensor:
         check_symbols(x, self.batch_shape, self.num_symbols)
         q = self.bucket.pmf()
-        within = (x - self.frequent + 1).clamp(min=0) / self.rare
+        within = (x - self.frequent + 1).clamp(min=0).to(q.dtype) / self.rare
         below = torch.cat([q[..., :-1].cumsum(-1), 1 - q[..., -1:]], -1)
         reached = below.gather(-1, x.clamp(max=self.frequent).long().unsqueeze(-1)).squeeze(-1)
         return (reached + torch.where(x >= self.frequent, q[..., -1] * within, 0.0)).clamp(max=1)

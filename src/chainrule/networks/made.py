@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from chainrule.errors import InputError
 from chainrule.networks.base import AutoregressiveNetwork
+from chainrule.networks.dropout import Dropout
 from chainrule.networks.embedding import ContextEmbedding, ElementEmbedding
 
 __all__ = ["MADE"]
@@ -101,7 +102,7 @@ class MADE(AutoregressiveNetwork):
         nn.init.zeros_(self.out.weight)
         self.pairs = nn.Parameter(torch.zeros(length, length))
         self.direct = nn.Linear(vector, self.features, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.register_buffer("order", torch.arange(length))
         self.register_buffer("degree", 1 + torch.arange(hidden) * (length - 1) // hidden)
 

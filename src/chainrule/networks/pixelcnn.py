@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from chainrule.errors import InputError
 from chainrule.networks.base import AutoregressiveNetwork
+from chainrule.networks.dropout import Dropout
 from chainrule.networks.pixels import ChannelFeatures, PixelEmbedding
 from chainrule.networks.stacks import Above, GatedBlock, Left, ResidualBlock, RowCache
 
@@ -29,7 +30,7 @@ class PixelAttention(nn.Module):
         self.heads, self.size = heads, width // heads
         self.norm = nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         nn.init.zeros_(self.out.weight)
 
     def project(self, h: Tensor) -> Tensor:

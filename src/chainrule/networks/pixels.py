@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.errors import InputError
+from chainrule.networks.dropout import Dropout
 from chainrule.networks.embedding import ElementEmbedding
 
 __all__ = ["ChannelFeatures", "PixelEmbedding"]
@@ -91,7 +92,7 @@ class ChannelFeatures(nn.Module):
         self.known = nn.Linear(width, width, bias=False)
         self.norm = nn.LayerNorm(width)
         self.into, self.out = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 

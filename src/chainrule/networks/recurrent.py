@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from chainrule.errors import InputError
 from chainrule.networks.base import AutoregressiveNetwork
+from chainrule.networks.dropout import Dropout
 from chainrule.networks.embedding import ElementEmbedding
 
 __all__ = ["Recurrent"]
@@ -76,7 +77,7 @@ class Recurrent(AutoregressiveNetwork):
         )
         self.norms = nn.ModuleList(nn.RMSNorm(width) for _ in range(depth))
         self.norm = nn.RMSNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
         h = [self.embedding(x, context)]

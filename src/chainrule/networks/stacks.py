@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chainrule.networks.dropout import Dropout
+
 __all__ = ["Above", "GatedBlock", "Left", "ResidualBlock", "RowCache"]
 
 
@@ -115,7 +117,7 @@ class GatedBlock(nn.Module):
         self.above, self.left = Above(width, 2 * width, size), Left(width, 2 * width, size)
         self.across = nn.Linear(width, 2 * width)
         self.above_out, self.left_out = nn.Linear(width, width, bias=False), nn.Linear(width, width, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         nn.init.zeros_(self.above_out.weight)
         nn.init.zeros_(self.left_out.weight)
 
@@ -161,7 +163,7 @@ class ResidualBlock(nn.Module):
         self.across = nn.Linear(2 * width, width)
         self.above_out, self.left_out = Above(2 * width, 2 * width, size), Left(2 * width, 2 * width, size)
         self.left_bias = nn.Parameter(torch.zeros(2 * width))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         nn.init.zeros_(self.above_out.conv.weight)
         nn.init.zeros_(self.left_out.taps.weight)
 

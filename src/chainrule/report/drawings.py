@@ -52,7 +52,7 @@ def curve(steps: Sequence[float], lines: Mapping[str, Sequence[float]], best: fl
     x, every = np.asarray(steps, dtype=float), np.concatenate([np.asarray(v, dtype=float) for v in lines.values()])
     every = every[np.isfinite(every)]
     shown = np.sort(every)[: max(2, int(0.95 * len(every)))]
-    y_range = (float(shown[0]), float(shown[-1]) + 0.05 * float(np.ptp(shown)) + 1e-9)
+    y_range = (float(shown[0]), float(shown[-1]) + 0.15 * float(np.ptp(shown)) + 1e-9)
     x_range = (float(x[0]), float(x[-1]))
     drawn = [_axes(x_range, y_range, "step", "nats per example")]
     for k, (name, values) in enumerate(lines.items()):
