@@ -128,7 +128,9 @@ def test_shapes_and_masks():
         assert part(h).log_prob(x).shape == part(h).sample().shape == part(h).entropy().shape == shape
     x, p = torch.tensor([[1, V, -5]]), part(torch.randn(1, 3, H, dtype=torch.float64))
     for mask in (torch.tensor([[True, False, False]]), torch.zeros(1, 3, dtype=torch.bool)):
-        assert torch.equal(p.masked_log_prob(x, mask) != 0, mask)
+        log_prob = p.masked_log_prob(x, mask)
+        assert torch.equal(log_prob != 0, mask)
+        assert all(g.isfinite().all() for g in torch.autograd.grad(log_prob.sum(), list(part.parameters())))
 
 
 def test_small_trees_obey_the_laws():

@@ -141,7 +141,9 @@ def test_lazy_masks_and_bad_elements(monkeypatch):
     p = CategoricalHead(H, V)(torch.randn(2, 3, H))
     x, mask = torch.tensor([[1, 2, 3], [4, V, -1]]), torch.tensor([[True, True, True], [True, False, False]])
     assert torch.equal(p.masked_log_prob(x, mask) != 0, mask)
-    assert not p.masked_log_prob(x, torch.zeros_like(mask)).any()
+    nothing = p.masked_log_prob(x, torch.zeros_like(mask))
+    assert not nothing.any()
+    assert not torch.autograd.grad(nothing.sum(), p.weight)[0].any()
     for bad in (x, x.double(), x[:1]):
         with pytest.raises(InputError):
             p.log_prob(bad)

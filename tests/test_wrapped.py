@@ -15,7 +15,9 @@ from chainrule.wrapped import LogitsModel, NextToken
 def test_a_tiny_gpt2_scores_as_by_hand():
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
-    config = transformers.GPT2Config(vocab_size=11, n_positions=8, n_embd=16, n_layer=2, n_head=2, bos_token_id=10, eos_token_id=10)
+    config = transformers.GPT2Config(
+        vocab_size=11, n_positions=8, n_embd=16, n_layer=2, n_head=2, bos_token_id=10, eos_token_id=10
+    )
     gpt2 = transformers.GPT2LMHeadModel(config).eval()
     model = LogitsModel(NextToken(gpt2, start=10))
     x = np.random.default_rng(0).integers(0, 11, (9, 8))

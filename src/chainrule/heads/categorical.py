@@ -17,8 +17,7 @@ def check_symbols(x: Tensor, shape: torch.Size, num_symbols: int) -> None:
     """Refuse elements that are not integers in {0, ..., V-1} or not of the distribution's batch shape."""
     if x.is_floating_point() or x.shape != shape:
         raise InputError(
-            f"the distribution scores integer symbols of shape {tuple(shape)}, "
-            f"got {x.dtype} of shape {tuple(x.shape)}"
+            f"the distribution scores integer symbols of shape {tuple(shape)}, got {x.dtype} of shape {tuple(x.shape)}"
         )
     if x.numel() and not torch.compiler.is_compiling():
         low, high = (int(end) for end in torch.aminmax(x))

@@ -194,7 +194,8 @@ class HierarchicalSoftmaxHead(Head):
         Level by level from the leaves; each of the three has as many entries as there are decisions.
         """
         root = len(self.weight) - 1
-        rows, at, found = torch.arange(len(x), device=x.device), x, []
+        found: list[tuple[Tensor, Tensor, Tensor]] = []
+        rows, at = torch.arange(len(x), device=x.device), x
         while len(rows) or not found:
             above = self.parent_of[at]
             found.append((rows, above, self.is_right[at]))

@@ -29,7 +29,7 @@ FEWEST_ROWS = 256  # below, matrix products slow down
 
 def sweep(h: Tensor, weight: Tensor, bias: Tensor, x: Tensor, g: Tensor | None) -> tuple[Tensor, list[Tensor]]:
     """ln p_n, shape (N,), and the gradients of sum_n g_n ln p_n by h, W and b; none if g, shape (N,), is None."""
-    log_prob = torch.empty_like(h[:, 0])
+    log_prob = h.new_empty(len(h))
     gradients = [] if g is None else [torch.empty_like(h), torch.zeros_like(weight), torch.zeros_like(bias)]
     rows = max(FEWEST_ROWS, CHUNK // len(weight))
     chunk = h.new_empty(min(rows, len(h)), len(weight))
@@ -52,7 +52,7 @@ class LinearLogProb(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, h: Tensor, weight: Tensor, bias: Tensor, x: Tensor, differentiable: bool) -> Tensor:
-        log_prob, ctx.gradients = sweep(h, weight, bias, x, torch.ones_like(h[:, 0]) if differentiable else None)
+        log_prob, ctx.gradients = sweep(h, weight, bias, x, h.new_ones(len(h)) if differentiable else None)
         ctx.save_for_backward(h, weight, bias, x)
         return log_prob
 
@@ -60,7 +60,7 @@ class LinearLogProb(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         gradients, ctx.gradients = ctx.gradients, []  # handed over once: scaled in place, not copied
-        if gradients and bool((g == g[0]).all()):
+        if gradients and len(g) and bool((g == g[0]).all()):
             gradients = [gradient.mul_(g[0]) for gradient in gradients]
         else:
             h, weight, bias, x = ctx.saved_tensors

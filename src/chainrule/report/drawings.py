@@ -15,7 +15,7 @@ import numpy.typing as npt
 __all__ = ["bars", "bits_colour", "curve", "heat_map", "picture", "reliability"]
 
 Numbers = npt.NDArray[np.float64]
-WIDTH, HEIGHT, LEFT, BOTTOM = 560, 240, 46, 34
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 560, 250, 48, 40, 24
 
 
 def _svg(label: str, content: str, width: int = WIDTH, height: int = HEIGHT) -> str:
@@ -25,22 +25,22 @@ def _svg(label: str, content: str, width: int = WIDTH, height: int = HEIGHT) -> 
 
 def _axes(x_range: tuple[float, float], y_range: tuple[float, float], x_name: str, y_name: str) -> str:
     """The frame, three marks a side, and what the axes are."""
-    lines = [f'<path class="axis" d="M{LEFT} 10V{HEIGHT - BOTTOM}H{WIDTH - 8}"/>']
+    lines = [f'<path class="axis" d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - 8}"/>']
     for share in (0.0, 0.5, 1.0):
-        x, y = LEFT + share * (WIDTH - LEFT - 8), HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - 10)
+        x, y = LEFT + share * (WIDTH - LEFT - 8), HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP)
         at_x, at_y = (low + share * (high - low) for low, high in (x_range, y_range))
         anchor = ("start", "middle", "end")[round(2 * share)]
-        lines.append(f'<text x="{x:.0f}" y="{HEIGHT - BOTTOM + 15}" text-anchor="{anchor}">{at_x:.4g}</text>')
+        lines.append(f'<text x="{x:.0f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="{anchor}">{at_x:.4g}</text>')
         lines.append(f'<text x="{LEFT - 5}" y="{y + 4:.0f}" text-anchor="end">{at_y:.3g}</text>')
     lines.append(f'<text x="{(WIDTH + LEFT) / 2:.0f}" y="{HEIGHT - 4}" text-anchor="middle">{escape(x_name)}</text>')
-    lines.append(f'<text x="{LEFT + 6}" y="18">{escape(y_name)}</text>')
+    lines.append(f'<text x="4" y="15">{escape(y_name)}</text>')
     return "".join(lines)
 
 
 def _place(x: Numbers, y: Numbers, x_range: tuple[float, float], y_range: tuple[float, float]) -> Numbers:
     across = (x - x_range[0]) / max(x_range[1] - x_range[0], 1e-12)
     up = np.clip((y - y_range[0]) / max(y_range[1] - y_range[0], 1e-12), 0, 1)
-    return np.stack([LEFT + across * (WIDTH - LEFT - 8), HEIGHT - BOTTOM - up * (HEIGHT - BOTTOM - 10)], 1)
+    return np.stack([LEFT + across * (WIDTH - LEFT - 8), HEIGHT - BOTTOM - up * (HEIGHT - BOTTOM - TOP)], 1)
 
 
 def curve(steps: Sequence[float], lines: Mapping[str, Sequence[float]], best: float | None, label: str) -> str:
@@ -60,7 +60,7 @@ def curve(steps: Sequence[float], lines: Mapping[str, Sequence[float]], best: fl
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in _place(x, y, x_range, y_range))
         drawn.append(f'<polyline class="line{k}" points="{points}"/>')
         drawn.append(
-            f'<text class="name{k}" x="{WIDTH - 12}" y="{22 + 16 * k}" text-anchor="end">{escape(name)}</text>'
+            f'<text class="name{k}" x="{WIDTH - 12}" y="{TOP + 8 + 18 * k}" text-anchor="end">{escape(name)}</text>'
         )
         if k == 0 and best is not None and best in list(steps):
             a, b = _place(np.array([best]), y[[list(steps).index(best)]], x_range, y_range)[0]
@@ -74,13 +74,13 @@ def bars(values: Numbers, label: str, x_name: str, y_name: str, expected: float 
     width = (WIDTH - LEFT - 8) / len(values)
     drawn = [_axes((0, len(values)), (0, top), x_name, y_name)]
     for k, value in enumerate(np.nan_to_num(values)):
-        height = value / top * (HEIGHT - BOTTOM - 10)
+        height = value / top * (HEIGHT - BOTTOM - TOP)
         drawn.append(
             f'<rect class="bar" x="{LEFT + k * width:.2f}" y="{HEIGHT - BOTTOM - height:.1f}" '
             f'width="{max(width - 0.6, 0.4):.2f}" height="{height:.1f}"><title>{k}: {value:.4g}</title></rect>'
         )
     if expected is not None:
-        y = HEIGHT - BOTTOM - expected / top * (HEIGHT - BOTTOM - 10)
+        y = HEIGHT - BOTTOM - expected / top * (HEIGHT - BOTTOM - TOP)
         drawn.append(f'<path class="expected" d="M{LEFT} {y:.1f}H{WIDTH - 8}"/>')
     return _svg(label, "".join(drawn))
 

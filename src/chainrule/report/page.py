@@ -31,12 +31,13 @@ h2{font-size:1.15rem;margin:0 0 .5rem}p{margin:.4rem 0}
 .note,figcaption,caption{color:var(--soft);font-size:.92rem;text-align:left}
 main{display:grid;gap:1rem;grid-auto-flow:dense;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr))}
 section{background:var(--panel);border-radius:.6rem;padding:1rem;min-width:0}.wide{grid-column:1/-1}
-.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.95rem}
+.scroll{overflow-x:auto}.scroll table{min-width:36rem}table{border-collapse:collapse;width:100%;font-size:.95rem}
 th,td{text-align:left;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--rule);vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .big{font-size:2rem;font-weight:650;line-height:1.2}.ok{color:var(--good)}.failed{color:var(--bad);font-weight:700}
 svg,img{width:100%;height:auto;display:block}svg{max-width:44rem}img{image-rendering:pixelated;border-radius:.3rem}
-svg text{font:12px system-ui,sans-serif;fill:var(--soft)}.axis{stroke:var(--rule);fill:none}
+svg text{font:12px system-ui,sans-serif;fill:var(--soft)}@media(max-width:30rem){svg text{font-size:17px}}
+.axis{stroke:var(--rule);fill:none}
 .line0{fill:none;stroke:var(--a);stroke-width:2}.line1{fill:none;stroke:var(--b);stroke-width:2;stroke-dasharray:5 3}
 svg .name0{fill:var(--a)}svg .name1{fill:var(--b)}.mark,.bar{fill:var(--a)}
 .expected{stroke:var(--b);stroke-width:1.5;stroke-dasharray:4 3;fill:none}.map{max-width:24rem}
