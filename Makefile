@@ -9,17 +9,17 @@ DATA ?= $(or $(CHAINRULE_DATA),../shared/data)
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,images,report,text,ppmd]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,all]"
 	touch $@
 
 demo: $(READY)  ## train on the digits, report, draw samples: runs/digits-K
 	$(BIN)/chainrule fit digits
 
 test: $(READY)  ## every test, the slow ones too
-	$(BIN)/python -m pytest -m "not gpu" -q --durations=10
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu" -q -n 2 --durations=10
 
 test-quick: $(READY)  ## the default tier
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
 check: $(READY)  ## format, lint, types, imports
 	$(BIN)/ruff format --check .
@@ -35,7 +35,7 @@ bench: $(READY)  ## ratios against peers, side by side
 	$(BIN)/python -m benchmarks --data $(DATA)
 
 docs: $(READY)  ## make the figures of the documentation again
-	$(BIN)/python -m docs.make_figures
+	$(BIN)/python docs/make_heads_figures.py
 
 clean:
 	rm -rf .venv build dist *.egg-info

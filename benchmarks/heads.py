@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from benchmarks.windows import Timing, side_by_side
 from torch.nn import functional as F
 
+from benchmarks.windows import Timing, side_by_side
 from chainrule.data.text import StreamExamples
 from chainrule.heads import AdaptiveSoftmaxHead, CategoricalHead, HierarchicalSoftmaxHead, SampledSoftmaxHead
 from chainrule.likelihood import LogLikelihood

@@ -235,7 +235,10 @@ BAD = {
     "text too short to split": (_file(b"ab"), "split is empty"),
     "empty split": (lambda h, t: _npz(h, t, train=ONES, valid=ONES[:0], test=ONES), "is empty"),
     "splits that lack one": (lambda h, t: _npz(h, t, train=ONES, other=ONES), "expected train, valid and test"),
-    "splits of different shapes": (lambda h, t: _npz(h, t, train=ONES, valid=ONES[:, :1], test=ONES), "differ in shape"),
+    "splits of different shapes": (
+        lambda h, t: _npz(h, t, train=ONES, valid=ONES[:, :1], test=ONES),
+        "differ in shape",
+    ),
     "no array file": (_file(b"not an array", ".npy"), "not a readable"),
     "truncated array file": (_file(b"PK\x03\x04 broken", ".npz"), "not a readable"),
     "pickled objects": (_array(np.array([{}], dtype=object)), "not a readable"),

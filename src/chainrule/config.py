@@ -32,7 +32,9 @@ NETWORKS = {
 HEADS = {
     "bernoulli": "chainrule.heads.bernoulli:BernoulliHead",
     "categorical": "chainrule.heads.categorical:CategoricalHead",
+    "channel_chain": "chainrule.heads.channel_chain:ChannelChainHead",
     "columns": "chainrule.heads.columns:ColumnsHead",
+    "logistic_mixture": "chainrule.heads.logistic_mixture:LogisticMixtureHead",
 }
 
 FREQUENT = 63  # symbols of a column with a logit of their own; the rarer ones share a bucket
@@ -48,7 +50,14 @@ DEFAULTS: dict[str, dict[str, Spec]] = {
         "training": {"steps": 2000, "batch_size": 16, "learning_rate": 3e-3, "evaluate_every": 250},
     },
     "row": {
-        "network": {"name": "transformer", "width": 64, "depth": 3, "heads": 4, "dropout": 0.1},
+        "network": {
+            "name": "transformer",
+            "width": 64,
+            "depth": 3,
+            "heads": 4,
+            "positions": True,
+            "dropout": 0.1,
+        },
         "training": {"steps": 2000, "batch_size": 64, "learning_rate": 2e-3},
     },
 }

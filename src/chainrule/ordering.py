@@ -40,8 +40,9 @@ def random_orders(length: int, count: int, seed: int = 0) -> Tensor:
 def scan_orders(shape: tuple[int, ...]) -> Tensor:
     """The ways to scan an image line by line from one of its corners, shape (8, D); the first is raster order.
 
-    The lines are rows or columns; channels stay innermost. shape: (H, W) or (H, W, C). Without the scans by columns
-    there are 4, for images that are not square: a network would have to be told of another shape.
+    The lines are rows or columns, and the channels of a pixel stay together: what a PixelCNN sees is the image turned
+    or mirrored. Images that are not square have no scans by columns, because turned they have another shape, and so 4
+    orders. shape: (H, W) or (H, W, C).
 
     >>> scan_orders((2, 2)).tolist()[:4]
     [[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]]

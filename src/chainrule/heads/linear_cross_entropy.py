@@ -8,6 +8,7 @@ over. Its gradients are best made while it is there, for later its logits would 
 work. But they need the upstream gradient g_n of each ln p_n, which only the backward pass knows. So the forward pass
 makes them for g = 1. Where all g_n turn out equal, as they do under a sum of log-probabilities divided by any count,
 the backward pass scales them; for any other g it sweeps over the chunks once more. Both are exact.
+(`F.linear_cross_entropy` has a chunked option, too; `benchmarks/heads.py` puts the two side by side.)
 
 Papers: Wijmans et al., *Cut your losses in large-vocabulary language models*, ICLR 2025; Hsu et al., *Liger Kernel:
 efficient Triton kernels for LLM training*, 2024 (gradients in the forward pass, of a mean).

@@ -81,27 +81,29 @@ class MADE(AutoregressiveNetwork):
         num_classes: int | None = None,
         context_size: int | None = None,
     ) -> None:
-        symbols = 17 if num_symbols is None else num_symbols
-        super().__init__(shape, max(1, min(16, symbols - 1)) if features is None else features)
-        vector = (2 if num_symbols is None else min(16, symbols)) if element_width is None else element_width
-        if min(self.features, hidden, vector) < 1 or depth < 0:
+        if features is None:
+            features = 16 if num_symbols is None else max(1, min(16, num_symbols - 1))
+        if element_width is None:
+            element_width = 2 if num_symbols is None else min(16, num_symbols)
+        if min(features, hidden, element_width) < 1 or depth < 0:
             raise InputError(
                 "features, hidden and element_width start at 1 and depth at 0, "
-                f"got {self.features}, {hidden}, {vector} and {depth}"
+                f"got {features}, {hidden}, {element_width} and {depth}"
             )
+        super().__init__(shape, features)
         length = self.length
-        self.embedding = ElementEmbedding(num_symbols, self.shape, vector, ordinal=ordinal, positions=False)
-        if self.embedding.table is not None and vector >= symbols:
+        self.embedding = ElementEmbedding(num_symbols, self.shape, element_width, ordinal=ordinal, positions=False)
+        if num_symbols is not None and self.embedding.table is not None and element_width >= num_symbols:
             nn.init.eye_(self.embedding.table.weight)
-        self.context = ContextEmbedding(hidden + length * self.features, num_classes, context_size)
-        self.into = nn.Linear(length * vector, hidden)
+        self.context = ContextEmbedding(hidden + length * features, num_classes, context_size)
+        self.into = nn.Linear(length * element_width, hidden)
         self.between: Sequence[nn.Linear] = nn.ModuleList(  # type: ignore[assignment]
             nn.Linear(hidden, hidden) for _ in range(depth)
         )
-        self.out = nn.Linear(hidden, length * self.features)
+        self.out = nn.Linear(hidden, length * features)
         nn.init.zeros_(self.out.weight)
         self.pairs = nn.Parameter(torch.zeros(length, length))
-        self.direct = nn.Linear(vector, self.features, bias=False)
+        self.direct = nn.Linear(element_width, features, bias=False)
         self.dropout = Dropout(dropout)
         self.register_buffer("order", torch.arange(length))
         self.register_buffer("degree", 1 + torch.arange(hidden) * (length - 1) // hidden)

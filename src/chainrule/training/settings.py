@@ -8,7 +8,12 @@ from chainrule.errors import InputError
 
 __all__ = ["TrainingSettings"]
 
-_TYPES: dict[str, type | tuple[type, ...]] = {"int": int, "int | None": (int, type(None)), "float": (int, float), "str": str}
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "int": int,
+    "int | None": (int, type(None)),
+    "float": (int, float),
+    "str": str,
+}
 _NORMALISATIONS = ("per_example", "per_element")
 
 
