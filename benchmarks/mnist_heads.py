@@ -9,6 +9,7 @@ trained on the same images in the same order; each is scored once on every eleme
 import argparse
 import gzip
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -41,6 +42,8 @@ def train(model, x, steps, batch_size, seed):
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
+        if i % 100 == 99:
+            print(f"{i + 1} of {steps} steps", end="\r", file=sys.stderr, flush=True)
 
 
 @torch.inference_mode()
@@ -58,10 +61,11 @@ def main():
     parser.add_argument("--width", type=int, default=48)
     parser.add_argument("--depth", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--test-images", type=int, default=None, help="score only the first ones, for a quick look")
     parser.add_argument("--record", type=Path, default=None, help="write the figures here, as JSON")
     options = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(options.threads)
     x = images(options.data / "train-images-idx3-ubyte.gz")
     test = images(options.data / "t10k-images-idx3-ubyte.gz")[: options.test_images]
     heads = {
