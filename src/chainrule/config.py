@@ -42,8 +42,8 @@ FREQUENT = 63  # symbols of a column with a logit of their own; the rarer ones s
 # By kind of data: an image has rows and columns, a text or sequence a stream of symbols, anything else a row.
 DEFAULTS: dict[str, dict[str, Spec]] = {
     "image": {
-        "network": {"name": "pixelcnn", "width": 48, "depth": 2, "dropout": 0.5},
-        "training": {"steps": 1200, "batch_size": 50, "learning_rate": 2e-3, "evaluate_every": 60},
+        "network": {"name": "pixelcnn", "width": 48, "depth": 3, "dropout": 0.6},
+        "training": {"steps": 700, "batch_size": 50, "learning_rate": 3e-3, "evaluate_every": 50},
     },
     "text": {
         "network": {"name": "transformer", "width": 128, "depth": 4, "heads": 4, "dropout": 0.1},

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from chainrule.errors import InputError
 from chainrule.networks.base import AutoregressiveNetwork
+from chainrule.networks.dropout import Dropout
 from chainrule.networks.embedding import ElementEmbedding
 
 __all__ = ["CausalConv"]
@@ -30,7 +31,7 @@ class CausalConvBlock(nn.Module):
         self.norm = nn.RMSNorm(width)
         self.taps = nn.Linear(kernel_size * width, 2 * width)
         self.out = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from chainrule.errors import InputError
 from chainrule.networks.attention import Attention, Packing
 from chainrule.networks.base import AutoregressiveNetwork
+from chainrule.networks.dropout import Dropout
 from chainrule.networks.embedding import ElementEmbedding
 
 __all__ = ["Transformer"]
@@ -23,7 +24,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.into = nn.Linear(width, expansion * width, bias=False)
         self.out = nn.Linear(expansion * width, width, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         nn.init.zeros_(self.out.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -38,7 +39,7 @@ class TransformerBlock(nn.Module):
         self.attention_norm, self.feed_forward_norm = nn.RMSNorm(width), nn.RMSNorm(width)
         self.attention = attention
         self.feed_forward = FeedForward(width, expansion, dropout)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.value_weight = nn.Parameter(torch.zeros(attention.groups * attention.size))
 
     def _values(self, values: Tensor | None) -> Tensor | None:
