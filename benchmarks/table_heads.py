@@ -78,8 +78,10 @@ def chain(train, test, resolution, seed, components=4, width=32, steps=800):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
-    seed = parser.parse_args().seed
-    torch.set_num_threads(2)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    seed = options.seed
+    torch.set_num_threads(options.threads)
     print(f"{'table':<15}{'number':<9}{'model':<36}{'nats/row':>10}{'gain':>20}{'seconds':>9}")
     for name, load in (("wine", load_wine), ("breast cancer", load_breast_cancer)):
         x = torch.tensor(load().data)

@@ -1,6 +1,6 @@
 """The figures of networks.md: what each network sees, as the gradient of one feature to all inputs.
 
-    python docs/make_networks_figures.py
+python docs/make_networks_figures.py
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def influence(network: AutoregressiveNetwork) -> np.ndarray:
 
 
 def main() -> None:
+    """Draw all networks into one picture."""
     figure, axes = plt.subplots(3, 3, figsize=(8, 8.6), layout="constrained")
     for axis, (name, build) in zip(axes.flat, NETWORKS.items(), strict=True):
         seen = influence(build())

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from chainrule.batch import Batch
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution, Head
+from chainrule.heads.categorical import CategoricalHead
 from chainrule.heads.filtered import Filter
 from chainrule.networks.base import AutoregressiveNetwork
 from chainrule.networks.embedding import ElementEmbedding
@@ -60,6 +61,8 @@ class AutoregressiveModel(nn.Module):
             )
         self.network = network
         self.head = head
+        if isinstance(head, CategoricalHead) and head.tied:
+            head.tie(getattr(getattr(network, "embedding", None), "table", None))
 
     @property
     def device(self) -> torch.device:

@@ -106,7 +106,7 @@ class Run:
 
     def save_model(self, model: torch.nn.Module) -> None:
         """Keep these weights, in place of those before."""
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+        tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
         write_file(self.path / "model.safetensors", save(tensors, metadata={"sha256": _digest(tensors)}))
 
     def model(self) -> AutoregressiveModel:

@@ -28,6 +28,7 @@ HEADS: dict[str, Callable[[], Head]] = {
     "AdaptiveSoftmaxHead": lambda: AdaptiveSoftmaxHead(FEATURES, 5, [3, 0, 40, 1, 2]),
     "BernoulliHead": lambda: BernoulliHead(FEATURES),
     "CategoricalHead": lambda: CategoricalHead(FEATURES, 5),
+    "CategoricalHead, soft cap": lambda: CategoricalHead(FEATURES, 5, soft_cap=3.0),
     "CategoricalHead, one symbol": lambda: CategoricalHead(FEATURES, 1),
     "ChannelChainHead": lambda: ChannelChainHead(FEATURES, 4, components=2),
     "ColumnsHead": lambda: ColumnsHead(

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 
 import torch
 
-from chainrule.networks import MADE, AutoregressiveNetwork, CausalConv, HuggingFace, PixelCNN, Recurrent, Transformer
+from chainrule.networks import (
+    MADE,
+    AutoregressiveNetwork,
+    CausalConv,
+    HuggingFace,
+    PixelCNN,
+    Recomputed,
+    Recurrent,
+    Transformer,
+)
 from laws.head_instances import FEATURES
 
 LENGTH = 6
@@ -28,6 +37,17 @@ def gpt2() -> HuggingFace:
 
     config = GPT2Config(vocab_size=FEATURES, n_positions=LENGTH, n_embd=8, n_layer=2, n_head=2, bos_token_id=0)
     return HuggingFace(GPT2LMHeadModel(config), length=LENGTH)
+
+
+class Logits(torch.nn.Module):
+    """A user's module: logits from a causal convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = CausalConv(FEATURES, LENGTH, FEATURES, depth=2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network(x)
 
 
 NETWORKS = {
@@ -55,7 +75,9 @@ NETWORKS = {
     "PixelCNN, channels, classes": NetworkInstance(
         lambda v: PixelCNN(v, (1, 2, 3), FEATURES, depth=1, dropout=0.2, num_classes=3), CLASSES
     ),
+    "Recomputed": NetworkInstance(lambda v: Recomputed(Logits(), FEATURES, LENGTH), reads_reals=False),
     "Recurrent": NetworkInstance(lambda v: Recurrent(v, LENGTH, FEATURES, depth=2, dropout=0.2)),
+    "Recomputed": NetworkInstance(lambda v: Recomputed(Logits(), FEATURES, LENGTH), reads_reals=False),
     "Recurrent, LSTM, image, classes": NetworkInstance(
         lambda v: Recurrent(v, (2, 3), FEATURES, lstm=True, num_classes=3), CLASSES
     ),

@@ -150,15 +150,33 @@ def linear_categorical(h: Tensor, weight: Tensor, bias: Tensor) -> Categorical |
 class CategoricalHead(Head):
     """A linear map from features to the logits of V symbols; exact at any V with memory for few of them.
 
-    features: H. num_symbols: V.
+    features: H. num_symbols: V. soft_cap: c, where the logits are c tanh(s / c) and so stay within (-c, c); a part of
+    the model (Gemma team, *Gemma 2*, 2024), which makes all logits at once. tied: whether the weight is the network's
+    table of symbols (Press, Wolf, *Using the output embedding to improve language models*, 2017); the model ties them.
 
     >>> CategoricalHead(features=8, num_symbols=17)(torch.zeros(2, 5, 8)).batch_shape
     torch.Size([2, 5])
     """
 
-    def __init__(self, features: int, num_symbols: int) -> None:
+    def __init__(self, features: int, num_symbols: int, soft_cap: float | None = None, tied: bool = False) -> None:
         super().__init__(features, num_symbols)
+        if soft_cap is not None and not 0 < soft_cap < float("inf"):
+            raise InputError(f"a soft cap is positive and finite, got {soft_cap}; leave it out for none")
         self.linear = nn.Linear(features, num_symbols)
+        self.soft_cap, self.tied = soft_cap, tied
+
+    def tie(self, table: nn.Embedding | None) -> None:
+        """Share the weight with a table of symbols, which begins small, as a last layer should."""
+        if table is None or table.weight.shape != self.linear.weight.shape:
+            came = "none" if table is None else f"one of {tuple(table.weight.shape)}"
+            raise InputError(
+                f"a tied head shares a table of {tuple(self.linear.weight.shape)} with the network, which has {came}; "
+                "take tied=False, or a network that reads these symbols at this width"
+            )
+        nn.init.normal_(table.weight, std=self.features**-0.5)
+        self.linear.weight = table.weight
 
     def forward(self, h: Tensor) -> Categorical | LazyCategorical:
+        if self.soft_cap is not None:
+            return Categorical(self.soft_cap * torch.tanh(self.linear(h) / self.soft_cap))
         return linear_categorical(h, self.linear.weight, self.linear.bias)

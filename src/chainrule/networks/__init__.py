@@ -5,7 +5,17 @@ from chainrule.networks.causal_conv import CausalConv
 from chainrule.networks.huggingface import HuggingFace
 from chainrule.networks.made import MADE
 from chainrule.networks.pixelcnn import PixelCNN
+from chainrule.networks.recomputed import Recomputed
 from chainrule.networks.recurrent import Recurrent
 from chainrule.networks.transformer import Transformer
 
-__all__ = ["MADE", "AutoregressiveNetwork", "CausalConv", "HuggingFace", "PixelCNN", "Recurrent", "Transformer"]
+__all__ = [
+    "MADE",
+    "AutoregressiveNetwork",
+    "CausalConv",
+    "HuggingFace",
+    "PixelCNN",
+    "Recomputed",
+    "Recurrent",
+    "Transformer",
+]
