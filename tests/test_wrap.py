@@ -7,7 +7,7 @@ from chainrule.networks import Recomputed
 from chainrule.run import Run
 from chainrule.testing import check_model, randomised
 from chainrule.training.averaging import WeightAverage
-from chainrule.wrap import wrap
+from chainrule.wrapping import wrap
 
 
 class Predictor(torch.nn.Module):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from chainrule.networks.recurrent import Recurrent
     from chainrule.networks.transformer import Transformer
     from chainrule.objective import ARMLogLikelihood
+    from chainrule.wrapping import wrap
     from chainrule.ordering import Ordered, OrderEnsemble
 
 __version__ = "0.1.0"
@@ -64,6 +65,7 @@ __all__ = [
     "SampledSoftmaxHead",
     "Transformer",
     "verify",
+    "wrap",
 ]
 
 _HOME = {
@@ -93,6 +95,7 @@ _HOME = {
     "SampledSoftmaxHead": "chainrule.heads.sampled_softmax",
     "Transformer": "chainrule.networks.transformer",
     "verify": "chainrule.certificate.verify",
+    "wrap": "chainrule.wrapping",
 }
 
 

@@ -75,7 +75,6 @@ NETWORKS = {
     "PixelCNN, channels, classes": NetworkInstance(
         lambda v: PixelCNN(v, (1, 2, 3), FEATURES, depth=1, dropout=0.2, num_classes=3), CLASSES
     ),
-    "Recomputed": NetworkInstance(lambda v: Recomputed(Logits(), FEATURES, LENGTH), reads_reals=False),
     "Recurrent": NetworkInstance(lambda v: Recurrent(v, LENGTH, FEATURES, depth=2, dropout=0.2)),
     "Recomputed": NetworkInstance(lambda v: Recomputed(Logits(), FEATURES, LENGTH), reads_reals=False),
     "Recurrent, LSTM, image, classes": NetworkInstance(

@@ -17,8 +17,8 @@ __all__ = ["Recomputed"]
 class Recomputed(AutoregressiveNetwork):
     """h_d = f(x)_d for a function f from elements (B, D) to logits (B, D, V) of which nothing else is known.
 
-    f must make h_d from x_<d alone; `chainrule.wrap` checks it. There is no cache: a step calls f on all the elements so
-    far, so that sampling D elements costs D passes.
+    f must make h_d from x_<d alone; `chainrule.wrap` checks it. There is no cache: a step calls f on all the elements
+    so far, so that sampling D elements costs D passes.
 
     logits_of: f, a module or any callable; what has an attribute `logits` may be returned instead of them. num_symbols:
     V. length: the longest example.
