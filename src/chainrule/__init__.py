@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from chainrule.networks.recurrent import Recurrent
     from chainrule.networks.transformer import Transformer
     from chainrule.objective import ARMLogLikelihood
-    from chainrule.wrapping import wrap
     from chainrule.ordering import Ordered, OrderEnsemble
+    from chainrule.wrapping import wrap
 
 __version__ = "0.1.0"
 
