@@ -215,7 +215,7 @@ def columns() -> None:
     with torch.no_grad():
         parts = -model.element_log_prob(Batch(x)).mean(0)
     axes[2].barh(("width, or missing", "length", "species"), parts.flip(0), color=FIT)
-    axes[2].set(xlabel="nats", title=f"parts of −ln p(row), {float(parts.sum()):.2f} in all")
+    axes[2].set(xlabel="nats", title=f"−ln p(row) = {float(parts.sum()):.2f} nats")
     save(figure, "heads_columns")
 
 

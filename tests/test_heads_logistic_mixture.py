@@ -97,6 +97,11 @@ def test_256_levels_obey_the_laws_in_one_pass():
     assert p.log_prob(drawn[0]).isfinite().all()
 
 
+def test_one_level_is_certain():
+    check_head(LogisticMixtureHead(8, 1))
+    assert LogisticMixtureHead(8, 1)(torch.zeros(3, 8)).log_prob(torch.zeros(3).long()).tolist() == [0, 0, 0]
+
+
 def test_start_at_the_quantiles_of_the_data():
     levels = torch.cat([torch.full((900,), 10), torch.full((100,), 200)]).view(-1, 10)
     head = LogisticMixtureHead(4, 256, components=10)

@@ -48,7 +48,6 @@ HEADS: dict[str, Callable[[], Head]] = {
     ),
     "HierarchicalSoftmaxHead": lambda: HierarchicalSoftmaxHead(FEATURES, 5, [3, 0, 40, 1, 2]),
     "LogisticMixtureHead": lambda: LogisticMixtureHead(FEATURES, 5, components=2),
-    "LogisticMixtureHead, one level": lambda: LogisticMixtureHead(FEATURES, 1),
     "LogitsHead": lambda: LogitsHead(FEATURES),
     "RareHead": lambda: RareHead(FEATURES, 5, frequent=2),
     "MissingHead": lambda: MissingHead(CategoricalHead(FEATURES, 4)),
