@@ -343,7 +343,7 @@ def test_bad_files_are_named(tmp_path):
             open(str(path))
     with pytest.raises(InputError, match="no such file"):
         open(str(tmp_path / "none.csv"))
-    with pytest.raises(InputError, match="a table is a path"):
+    with pytest.raises(InputError, match="unknown split 'a'"):
         open({"a": [1]})
 
 

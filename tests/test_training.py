@@ -8,10 +8,11 @@ from chainrule import AutoregressiveModel, CategoricalHead, CausalConv, InputErr
 from chainrule.data import ArrayExamples
 from chainrule.evaluation import evaluate
 from chainrule.training.averaging import WeightAverage
-from chainrule.training.fit import TrainingDiverged, fit
+from chainrule.training.fit import fit
 from chainrule.training.order import batches
 from chainrule.training.schedule import trapezoid
 from chainrule.training.settings import TrainingSettings
+from chainrule.training.step import TrainingDiverged
 
 
 def markov(n, seed):

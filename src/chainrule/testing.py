@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.batch import Batch
-from chainrule.certificate.normalisation import density_mass, every_example
+from chainrule.certificate.normalisation import every_example
 from chainrule.certificate.sampling import chi_square
+from chainrule.certificate.supports import density_mass
 from chainrule.heads.base import Distribution, Head
 from chainrule.model import AutoregressiveModel
 from chainrule.networks.base import AutoregressiveNetwork

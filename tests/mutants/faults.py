@@ -407,7 +407,7 @@ FAULTS = {
     "density of mass two": (
         lambda: model(CausalConv(None, D, H, depth=3), PiecewiseDensity(H)),
         {},
-        "normalisation.density",
+        "normalisation.support",
     ),
     "end never scored": (lambda: dropped(end_unscored), {}, "accounting.elements"),
     "start never scored": (lambda: dropped(start_unscored), {}, "accounting.elements"),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
+from math import inf
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from chainrule.certificate.check import Check, difference, skipped
+from chainrule.certificate.pace import within
 from chainrule.certificate.subject import Subject
 
 __all__ = ["gradient", "suffix", "truncation"]
@@ -42,31 +45,33 @@ def seeded(function: Any, *arguments: Any) -> Tensor:
     return made
 
 
-def suffix(subject: Subject, training: bool, positions: int, draws: int, bound: float) -> Check:
+def suffix(
+    subject: Subject, training: bool, positions: int, draws: int, bound: float, seconds: float = inf
+) -> Check:
     """Replace x_j, x_{j+1}, ...: the outputs of elements up to j and the scores of those before j stay the same."""
     x, c = subject.elements(0), subject.context
     others = [subject.elements(seed) for seed in range(1, draws + 1)]
     if subject.num_symbols is not None:
         others += [(x + 1) % subject.num_symbols, torch.zeros_like(x)][:draws]
-    worst, where, seen_before = 0.0, "", (bound, x, 0)
+    worst, where, seen_before, tried = 0.0, "", (bound, x, 0), 0
     with in_mode(subject, training):
         before, scored = seeded(subject.outputs, x, c), _scores(subject, x)
-        for j in subject.positions(positions):
-            for other in others:
-                changed = torch.cat([x[:, :j], other[:, j:]], 1)
-                leak = difference(before[:, : j + 1], seeded(subject.outputs, changed, c)[:, : j + 1])
-                late = difference(scored[:, :j], _scores(subject, changed)[:, :j])
-                figure = max(float(leak.max()), float(late.max()) if j else 0.0)
-                if figure > worst:
-                    worst, where = figure, f"replacing x_{j} and what follows"
-                early = float(leak[:, :j].max()) if j else 0.0
-                if early > seen_before[0]:
-                    seen_before = early, changed, j
+        for j, other in within(product(subject.positions(positions), others), seconds):
+            changed = torch.cat([x[:, :j], other[:, j:]], 1)
+            leak = difference(before[:, : j + 1], seeded(subject.outputs, changed, c)[:, : j + 1])
+            late = difference(scored[:, :j], _scores(subject, changed)[:, :j])
+            figure = max(float(leak.max()), float(late.max()) if j else 0.0)
+            if figure > worst:
+                worst, where = figure, f"replacing x_{j} and what follows"
+            early = float(leak[:, :j].max()) if j else 0.0
+            if early > seen_before[0]:
+                seen_before = early, changed, j
+            tried += 1
         if worst > bound:
             where += ": " + first_leak(subject, x, *seen_before[1:], bound)
     mode = "training" if training else "evaluation"
-    tried = f"{len(others)} replacements of the whole suffix from {len(subject.positions(positions))} elements"
-    return Check.of(f"causality.suffix.{mode}", worst, bound, tried, where)
+    what = f"{tried} replacements of a whole suffix, {subject.length} elements"
+    return Check.of(f"causality.suffix.{mode}", worst, bound, what, where)
 
 
 def _scores(subject: Subject, x: Tensor) -> Tensor:

@@ -8,15 +8,14 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from chainrule.batch import Batch
 from chainrule.certificate.check import Check, skipped
 from chainrule.certificate.subject import Subject
 from chainrule.heads.base import Distribution
-from chainrule.model import AutoregressiveModel
 
-__all__ = ["density", "density_mass", "enumeration", "every_example", "importance", "steps"]
+__all__ = ["enumeration", "every_example", "importance", "steps"]
 
-WORK = 200_000  # elements that one check may score
+WORK = 1 << 18  # elements that one check may score
+PIECE = 1 << 16  # elements that are scored at a time
 
 
 def every_example(num_symbols: int, length: int) -> Tensor:
@@ -24,25 +23,55 @@ def every_example(num_symbols: int, length: int) -> Tensor:
     return torch.tensor(list(product(range(num_symbols), repeat=length))).reshape(-1, length)
 
 
-def steps(subject: Subject, positions: int, bound: float) -> Check:
-    """sum_k p(x_d = k | x_<d) = 1 by the path that is scored: x_d runs through the alphabet, the rest stays."""
+def steps(subject: Subject, positions: int, bound: float, work: int = WORK) -> Check:
+    """sum_k p(x_d = k | x_<d) = 1 by the path that is scored: x_d runs through the alphabet, the rest stays.
+
+    work: the elements that may be scored. For an alphabet that is too large for that see `sampled_steps`.
+    """
     name, v = "normalisation.steps", subject.num_symbols
     if subject.scores is None or v is None:
         return skipped(name, "no finite alphabet to sum over")
+    if v * subject.length > work:
+        return sampled_steps(subject, bound, work)
     worst, where = 0.0, ""
     rows = min(2, subject.examples) if v * subject.length <= 4096 else 1
-    affordable = max(2, WORK // (rows * v * subject.length))
     x = subject.elements(0)[:rows]
     c = None if subject.context is None else subject.context[:rows].repeat_interleave(v, 0)
-    chosen = subject.positions(min(positions, affordable))
+    chosen = subject.positions(min(positions, max(1, work // (rows * v * subject.length))))
     for d in chosen:
         tried = x.repeat_interleave(v, 0)
         tried[:, d] = torch.arange(v).repeat(rows)
-        mass = subject.scores(tried, c)[:, d].double().exp().view(rows, v).sum(1)
+        mass = _pieces(subject, tried, c)[:, d].exp().view(rows, v).sum(1)
         figure = float((mass - 1).abs().nan_to_num(nan=torch.inf).max())
         if figure > worst:
             worst, where = figure, f"p(. | x_<{d}) sums to {float(mass[(mass - 1).abs().argmax()]):.6g}"
     return Check.of(name, worst, bound, f"{len(chosen)} elements, all {v} symbols", where)
+
+
+def sampled_steps(subject: Subject, bound: float, work: int) -> Check:
+    """sum_k p(k | x_<d) = 1 over the whole alphabet, and the score of some symbols is ln of their share in that sum."""
+    name, v = "normalisation.steps", subject.num_symbols
+    if subject.scores is None or subject.pmf is None or v is None:
+        return skipped(name, f"{v} symbols are too many to score one by one")
+    x, d = subject.elements(0)[:1], subject.positions(1)[0]
+    c = None if subject.context is None else subject.context[:1]
+    pmf = subject.pmf(x, c)[0, d].double()
+    symbols = torch.randperm(v, generator=torch.Generator().manual_seed(1))[: max(8, work // subject.length)]
+    tried = x.repeat_interleave(len(symbols), 0)
+    tried[:, d] = symbols
+    scored = _pieces(subject, tried, None if c is None else c.expand(len(tried), *c.shape[1:]))[:, d]
+    apart = float((scored - pmf[symbols].log()).abs().max())
+    figure = max(abs(float(pmf.sum()) - 1), apart)
+    where = f"p(. | x_<{d}) sums to {float(pmf.sum()):.6g}, and scores lie up to {apart:.2g} nats from it"
+    return Check.of(name, figure, bound, f"the sum over {v} symbols, and {len(symbols)} scores beside it", where)
+
+
+def _pieces(subject: Subject, x: Tensor, c: Tensor | None) -> Tensor:
+    """The scores of many examples, in float64, a piece at a time."""
+    size = max(1, PIECE // (x.shape[1] * max(1, (subject.num_symbols or 1) // 64)))
+    rows = [slice(start, start + size) for start in range(0, len(x), size)]
+    scored = [subject.scores(x[here], None if c is None else c[here]).double() for here in rows]  # type: ignore[misc]
+    return torch.cat(scored)
 
 
 def enumeration(subject: Subject, largest: int, bound: float) -> Check:
@@ -50,7 +79,7 @@ def enumeration(subject: Subject, largest: int, bound: float) -> Check:
     name, v = "normalisation.enumeration", subject.num_symbols
     if subject.scores is None or v is None:
         return skipped(name, "no finite alphabet to enumerate")
-    first = next((d for d in range(subject.length, 0, -1) if v**d <= largest), 0)
+    first = next((d for d in range(subject.length, 0, -1) if v**d <= min(largest, WORK // subject.length)), 0)
     if not first:
         return skipped(name, f"more than {largest} states from the first element on")
     mass = total_mass(subject, first)
@@ -58,17 +87,12 @@ def enumeration(subject: Subject, largest: int, bound: float) -> Check:
     return Check.of(name, abs(mass - 1), bound, f"{v}^{first} states, {which}", f"the total mass is {mass:.9g}")
 
 
-def total_mass(subject: Subject, first: int, size: int = 4096) -> float:
+def total_mass(subject: Subject, first: int) -> float:
     """sum over all x_1, ..., x_first of their probability, in float64."""
     starts = every_example(subject.num_symbols or 1, first)
-    filling = subject.elements(0)[:1, first:]
-    total = torch.zeros((), dtype=torch.float64)
-    for start in range(0, len(starts), size):
-        piece = starts[start : start + size]
-        x = torch.cat([piece, filling.expand(len(piece), -1)], 1)
-        c = None if subject.context is None else subject.context[:1].expand(len(x), *subject.context.shape[1:])
-        total += subject.scores(x, c)[:, :first].double().sum(1).exp().sum()  # type: ignore[misc]
-    return float(total)
+    x = torch.cat([starts, subject.elements(0)[:1, first:].expand(len(starts), -1)], 1)
+    c = None if subject.context is None else subject.context[:1].expand(len(x), *subject.context.shape[1:])
+    return float(_pieces(subject, x, c)[:, :first].sum(1).exp().sum())
 
 
 def importance(subject: Subject, draws: int) -> Check:
@@ -97,32 +121,3 @@ def importance(subject: Subject, draws: int) -> Check:
     mass, error = float(ratio.mean()), float(ratio.std()) / sqrt(n)
     bound = 5 * error + 1e-3
     return Check.of(name, abs(mass - 1), bound, f"{n} draws", f"the total mass is {mass:.4g} ± {error:.2g}")
-
-
-def density_mass(p: Distribution, dtype: torch.dtype, points: int = 20_001) -> Tensor:
-    """The integral of each density, by the trapezoid rule between extreme quantiles, of the batch shape."""
-    ends = torch.tensor([1e-9, 1 - 1e-9], dtype=torch.float64)
-    low, high = (p.icdf(u.expand(p.batch_shape)) for u in ends)
-    mass = torch.zeros(p.batch_shape, dtype=torch.float64)
-    width = (high - low).double() / (points - 1)
-    for i, t in enumerate(torch.linspace(0, 1, points, dtype=torch.float64)):
-        weight = 0.5 if i in (0, points - 1) else 1.0
-        mass += weight * width * p.log_prob((low + t * (high - low)).to(dtype)).double().exp()
-    return mass
-
-
-def density(subject: Subject, bound: float, points: int = 2001) -> Check:
-    """The density of each element integrates to one, by quadrature."""
-    name, model = "normalisation.density", subject.thing
-    if not isinstance(model, AutoregressiveModel) or model.head.num_symbols is not None or not model.head.elementwise:
-        return skipped(name, "no density of the same kind at every element")
-    x = subject.elements(0)
-    h = model.network(x, subject.context)
-    p = model.head(h)
-    if p.is_mass:
-        return skipped(name, "a probability on a grid, not a density")
-    mass = density_mass(p, h.dtype, points)
-    scored = model.element_log_prob(Batch(x, context=subject.context))
-    apart = float((scored - p.log_prob(x)).abs().max())
-    figure = max(float((mass - 1).abs().max()), apart)
-    return Check.of(name, figure, bound, f"{mass.numel()} densities on {points} points", "a density's mass is not one")

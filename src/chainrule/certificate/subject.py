@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from chainrule.batch import Batch
 from chainrule.errors import InputError
+from chainrule.heads.base import Head
 from chainrule.model import AutoregressiveModel
 from chainrule.networks.base import AutoregressiveNetwork
 from chainrule.networks.embedding import ContextEmbedding
@@ -19,7 +20,7 @@ from chainrule.wrapped import LogitsModel
 
 __all__ = ["EXAMPLES", "Subject", "fewer", "shorter", "subject_of", "wide"]
 
-EXAMPLES = 4
+EXAMPLES, SEEDS = 4, 3
 Scores = Callable[[Tensor, Tensor | None], Tensor]
 
 
@@ -32,6 +33,7 @@ class Subject:
     path that is reported; None for a bare network. pmf: p(k | x_<d) for every k, (B, D, V), before anything
     normalises it; None for infinite supports. walk: draws element by element, `walk(draw, n, length, c)`; None where
     there is no step. context: of each example that is tried. examples: how many are tried at a time.
+    drawn: examples that were drawn before, shared by all views of the same thing.
     """
 
     thing: Any
@@ -44,6 +46,7 @@ class Subject:
     walk: Callable[..., Tensor] | None
     context: Tensor | None
     examples: int = EXAMPLES
+    drawn: list[Tensor] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -51,20 +54,29 @@ class Subject:
         return getattr(self.thing, "__name__", type(self.thing).__name__)
 
     def elements(self, seed: int) -> Tensor:
-        """Random examples: any symbols, or, where not every real is in the domain, what the model draws."""
+        """Random examples: any symbols, or, where not every real is in the domain, what the head draws from noise."""
         n, generator = self.examples, torch.Generator().manual_seed(seed)
         if self.num_symbols is not None:
             return torch.randint(self.num_symbols, (n, self.length), generator=generator)
         if isinstance(self.thing, AutoregressiveModel):
-            return self.thing.sample(n, seed=seed, length=self.length, context=self.context).x
+            return self._drawn(self.thing.head)[seed * EXAMPLES : seed * EXAMPLES + n, : self.length]
         return torch.randn(n, self.length, generator=generator)
 
+    def _drawn(self, head: Head) -> Tensor:
+        """What the head makes of random features, EXAMPLES for each of SEEDS, kept, for it can take long to draw."""
+        if not self.drawn or self.drawn[-1].shape[1] < self.length:
+            generator, rows = torch.Generator().manual_seed(0), EXAMPLES * SEEDS
+            h = torch.randn(rows, self.length, head.features, generator=generator, dtype=torch.float64)
+            u = torch.rand(rows, self.length, generator=generator, dtype=torch.float64)
+            dtype = next((p.dtype for p in head.parameters()), torch.float32)
+            self.drawn.append(head(h.to(dtype)).icdf(u))
+        return self.drawn[-1]
+
     def positions(self, limit: int, seed: int = 0) -> list[int]:
-        """Up to `limit` elements: all of them, or the first, the last and others by chance."""
-        if self.length <= limit:
-            return list(range(self.length))
-        chance = torch.randperm(self.length - 2, generator=torch.Generator().manual_seed(seed))[: limit - 2] + 1
-        return sorted({0, self.length - 1, *chance.tolist()})
+        """Up to `limit` elements, the most telling first: one in the middle, the last, the first, others by chance."""
+        middle = min(self.length // 2 | 1, self.length - 1)  # odd: it stands inside of blocks of any even size
+        chance = torch.randperm(self.length, generator=torch.Generator().manual_seed(seed)).tolist()
+        return list(dict.fromkeys([middle, self.length - 1, 0, *chance]))[:limit]
 
 
 def subject_of(thing: Any, num_symbols: int | None, length: int | None, context: Tensor | None) -> Subject:

@@ -13,13 +13,15 @@ from chainrule.data.documents import DocumentEncoding
 from chainrule.data.fasta import FastaEncoding
 from chainrule.data.images import ImageEncoding
 from chainrule.data.lengths import SequenceExamples
+from chainrule.data.objects import Held, path_or_held
 from chainrule.data.packing import PackedExamples
 from chainrule.data.recognise import text_reader
+from chainrule.data.recognise_objects import object_reader
 from chainrule.data.recognise_rows import row_reader
 from chainrule.data.sequences import SequenceEncoding
 from chainrule.data.sets import SetEncoding
 from chainrule.data.tables import TableEncoding
-from chainrule.data.text import StreamExamples, TextEncoding, open_text
+from chainrule.data.text import StreamExamples, TextEncoding
 from chainrule.errors import InputError, unknown_name
 
 __all__ = [
@@ -52,9 +54,10 @@ ENCODINGS: dict[str, Any] = {
 def open(source: Any, **options: Any) -> DataSet:
     """Recognise a source by its name and content and open it: images, arrays, tables, text, sequences.
 
-    source: "digits"; a `.npy` or `.npz` file; a folder of PNG or JPEG; IDX; CSV, TSV, Parquet or Arrow; a pandas or
-    polars frame; FASTA; JSON lists of symbols or sets; a folder of texts; any other file
-    is text, one string a line where it looks like that, else one long stream. options: of the kind at hand (`shape` and
+    source: "digits"; a `.npy` or `.npz` file; a folder of PNG or JPEG; IDX; CSV, TSV, Parquet or Arrow; FASTA; JSON
+    lists of symbols or sets; a folder of texts; any other file is text, one string a line where it looks like that,
+    else one long stream; or a Python object, see `hold`: an array, a list, a frame, a data set of torch or Hugging
+    Face, or a dictionary of them by split. options: of the kind at hand (`shape` and
     `split` for arrays; `symbols`, `documents`, `window`, ... for text); None means the default.
 
     Raises InputError for an unknown name, an unreadable file, or an option that the kind does not have.
@@ -63,27 +66,30 @@ def open(source: Any, **options: Any) -> DataSet:
     17
     """
     options = {name: value for name, value in options.items() if value is not None}
-    rows = row_reader(source, options)
-    path = Path(source) if isinstance(source, str) else Path()
-    reader: Callable[..., DataSet]
-    if isinstance(source, str) and source in EMBEDDED:
-        reader = lambda _, **given: EMBEDDED[source](**given)  # noqa: E731
-        known = set(signature(EMBEDDED[source]).parameters)
-    elif rows is not None:
-        reader = rows
-        known = {p.name for p in signature(reader).parameters.values() if p.kind is p.KEYWORD_ONLY}
-    elif path.is_dir() and text_reader(source, options) is None:
-        raise InputError(f"{source}: is a directory; give a file, or one of the data sets {', '.join(EMBEDDED)}")
-    elif not path.exists() and not path.suffix and "/" not in source:
-        raise unknown_name("data set or file", source, EMBEDDED)
-    else:
-        reader, options = text_reader(source, options) or (open_text, options)
-        known = {p.name for p in signature(reader).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    source = path_or_held(source, options.get("field"))
+    reader, options = _reader(source, options)
+    known = {p.name for p in signature(reader).parameters.values() if p.kind is p.KEYWORD_ONLY}
     surplus = set(options) - known
     if surplus:
         takes = f"takes {', '.join(sorted(known))}" if known else "takes no options"
         raise InputError(f"{source}: the option {sorted(surplus)[0]!r} does not apply here; this kind of data {takes}")
     return reader(source, **options)
+
+
+def _reader(source: str | Held, options: dict[str, Any]) -> tuple[Callable[..., DataSet], dict[str, Any]]:
+    """How to open a source, and with which options."""
+    if not isinstance(source, str):
+        return object_reader(source, options)
+    if source in EMBEDDED:
+        return EMBEDDED[source], options
+    path = Path(source)
+    if (rows := row_reader(source, options)) is not None:
+        return rows, options
+    if not path.exists() and not path.suffix and "/" not in source:
+        raise unknown_name("data set or file", source, EMBEDDED)
+    if (text := text_reader(source, options)) is not None:
+        return text
+    raise InputError(f"{source}: is a directory; give a file, or one of the data sets {', '.join(EMBEDDED)}")
 
 
 def encoding_from_json(fields: dict[str, Any]) -> Encoding:

@@ -1,4 +1,4 @@
-"""Array files: the parts of a `.npy` or `.npz` by the names that people give them."""
+"""Arrays by split: the parts of a `.npy` or `.npz` by the names that people give them, or arrays in memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from chainrule.data.base import Array
+from chainrule.data.base import Array, Source
+from chainrule.data.objects import hold
 from chainrule.errors import InputError
 
 __all__ = ["array_parts"]
@@ -17,13 +18,16 @@ SPLITS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": 
 LABELS = ("label", "labels", "y")
 
 
-def array_parts(source: str) -> dict[str, tuple[Array, Array | None]]:
-    """Examples and labels by split, "" for a single part.
+def array_parts(source: Source) -> dict[str, tuple[Array, Array | None]]:
+    """Examples and labels by split, "" for a single part, of a file or of what Python holds.
 
     An `.npz` holds `train`, `valid` and `test`, or `x_train` and so on (`valid` may be missing), or a single array; the
     labels of a part are `train_labels`, `y_train`, and `labels` or `y` for a single one. Raises InputError for files
     that are missing, damaged, pickled or empty, and for names that say nothing.
     """
+    if not isinstance(source, str):
+        held = hold(source).of("arrays")
+        return _checked({split: (x, held.labels.get(split)) for split, x in held.parts.items()}, str(held))
     path = Path(source)
     arrays = _load(path)
     parts = {}
@@ -37,11 +41,15 @@ def array_parts(source: str) -> dict[str, tuple[Array, Array | None]]:
     if not {"train", "test"} <= set(parts):
         names = [name for name in arrays if name.lower() not in LABELS]
         if len(names) != 1 or parts:
-            held = ", ".join(sorted(arrays)) or "none"
-            raise InputError(f"{path}: holds the arrays {held}; expected train, valid and test, or a single one")
+            named = ", ".join(sorted(arrays)) or "none"
+            raise InputError(f"{path}: holds the arrays {named}; expected train, valid and test, or a single one")
         parts = {"": (arrays[names[0]], _first(arrays, list(LABELS)))}
+    return _checked(parts, str(path))
+
+
+def _checked(parts: dict[str, tuple[Array, Array | None]], what: str) -> dict[str, tuple[Array, Array | None]]:
     for split, (x, y) in parts.items():
-        name = f"{path} {split}".strip()
+        name = f"{what} {split}".strip()
         if x.size == 0:
             raise InputError(f"{name}: the array is empty, of shape {x.shape}; give it examples")
         if y is not None and y.shape != (len(x),):

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chainrule.data.array_files import array_parts
-from chainrule.data.base import Array, ArrayExamples, DataSet
+from chainrule.data.base import Array, ArrayExamples, DataSet, Source
 from chainrule.data.conditions import Classes, protocol_given
+from chainrule.data.objects import path_or_held
 from chainrule.data.splits import Part, check_same_shape, three_parts
 from chainrule.domain import Domain
 from chainrule.errors import InputError
@@ -45,9 +46,10 @@ class ArrayEncoding:
         """How many levels a picture of `decode` has."""
         return self.domain.num_symbols or 2
 
-    def encode(self, source: str) -> ArrayExamples:
+    def encode(self, source: Source) -> ArrayExamples:
+        source = path_or_held(source)
         parts = {"test": _digits(slice(1350, None))} if source == "digits" else array_parts(source)
-        return self.examples(parts["test"] if "test" in parts else parts[""], source)
+        return self.examples(parts["test"] if "test" in parts else parts[""], str(source))
 
     def examples(self, part: Part, what: str) -> ArrayExamples:
         """Arrays (N, ...) and labels as examples; refuses what does not fit the domain."""
@@ -98,7 +100,7 @@ def _classes(source: str, given: str | None, labels: Array | None) -> Classes | 
     return Classes.of(labels)
 
 
-def open_digits(*, given: str | None = None) -> DataSet:
+def open_digits(source: str = "digits", *, given: str | None = None) -> DataSet:
     """Handwritten digits, 8x8 pixels of 17 grey levels (UCI, in scikit-learn); rows [:1000], [1000:1350], [1350:].
 
     >>> data = open_digits()
@@ -114,9 +116,9 @@ def open_digits(*, given: str | None = None) -> DataSet:
 
 
 def open_array(
-    source: str, *, shape: tuple[int, ...] | None = None, given: str | None = None, split: str = "80/10/10"
+    source: Source, *, shape: tuple[int, ...] | None = None, given: str | None = None, split: str = "80/10/10"
 ) -> DataSet:
-    """Integers from a `.npy` file (N, ...), or a `.npz` file with one array or with `train`, `valid` and `test`.
+    """Integers from a `.npy` file or array (N, ...), or by split from a `.npz` file or a dictionary of arrays.
 
     shape: the layout of an example, where it differs from the file's. given: "label", to model p(x | label). split: of
     a single array, see `divide`. The number of symbols is one more than the largest value in the file; arrays with rows
@@ -124,7 +126,7 @@ def open_array(
 
     Raises InputError for missing, empty or damaged files, reals, negative values, and shapes that do not fit.
     """
-    arrays = array_parts(source)
+    arrays, source = array_parts(source), str(source)
     if shape is None:
         check_same_shape(arrays, source)
     layout = tuple(shape if shape is not None else next(iter(arrays.values()))[0].shape[1:])

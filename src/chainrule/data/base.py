@@ -15,10 +15,11 @@ from chainrule.batch import Batch
 from chainrule.domain import Domain
 from chainrule.errors import InputError
 
-__all__ = ["ArrayExamples", "DataSet", "Encoding", "Examples", "Writes", "parse_split", "split_by_content"]
+__all__ = ["ArrayExamples", "DataSet", "Encoding", "Examples", "Source", "Writes", "parse_split", "split_by_content"]
 
 Rows = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
+Source = Any  # a path as text, or a Python object, see `hold`
 
 
 class Examples(Protocol):
@@ -46,7 +47,7 @@ class Encoding(Protocol):
     def domain(self) -> Domain:
         """What the elements may be."""
 
-    def encode(self, source: str) -> Examples:
+    def encode(self, source: Source) -> Examples:
         """Every example of another source of the same kind; refuses what does not fit."""
 
     def decode(self, x: Array) -> Any:

@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chainrule.data.alphabet import Alphabet, alphabet_from_json, choose_alphabet
-from chainrule.data.base import Array, DataSet, Examples, parse_split, split_by_content
+from chainrule.data.base import Array, DataSet, Examples, Source
 from chainrule.data.lengths import SequenceExamples
-from chainrule.data.raw import read_documents
+from chainrule.data.objects import hold, path_or_held
+from chainrule.data.raw import check_filled, read_documents
+from chainrule.data.splits import divided
 from chainrule.domain import Domain
 from chainrule.errors import InputError
 from chainrule.likelihood import Protocol
@@ -65,8 +67,10 @@ class DocumentEncoding:
             sequences, self.window, self.stride, self.domain.end, self.byte_lengths, pack=self.pack
         )
 
-    def encode(self, source: str) -> SequenceExamples:
-        return self.examples(read_documents(source, self.documents, self.field)[0], source)
+    def encode(self, source: Source) -> SequenceExamples:
+        source = path_or_held(source, self.field)
+        parts, _ = document_parts(source, self.documents, self.field)
+        return self.examples(parts["test"] if "test" in parts else parts[""], str(source))
 
     def decode(self, x: Array) -> list[bytes]:
         """One text a row, up to its end."""
@@ -107,6 +111,17 @@ class DocumentEncoding:
         )
 
 
+def document_parts(source: Source, documents: str, field: str | None) -> tuple[dict[str, list[bytes]], bytes]:
+    """The documents by split, "" for a source without splits, and what stands between them, see `read_documents`."""
+    if isinstance(source, str):
+        texts, separator = read_documents(source, documents, field)
+        return {"": texts}, separator
+    held = hold(source, field).of("texts")
+    for name, texts in held.parts.items():
+        check_filled(texts, f"{held} {name}".strip(), "text")
+    return held.parts, b""
+
+
 def until_end(row: Array, end: int | None) -> Array:
     """The elements before the first end.
 
@@ -124,7 +139,7 @@ def check_end(end: str) -> None:
 
 
 def open_documents(
-    source: str,
+    source: Source,
     *,
     documents: str = "line",
     symbols: str = "bytes",
@@ -135,26 +150,26 @@ def open_documents(
     pack: int | None = None,
     split: str = "80/10/10",
 ) -> DataSet:
-    """Documents of a file or folder, divided by a hash of their content into train, valid and test.
+    """Documents of a file, a folder or a list, as given or divided by a hash of their content into three splits.
 
     documents, field: see `read_documents`. symbols: see `choose_alphabet`. window: the longest that the network reads
     at once, by default the longest document or 512. stride: of the windows over longer documents, by default half of
     one. pack: the length of packed rows in training.
     """
     check_end(end)
-    texts, separator = read_documents(source, documents, field)
-    rows = split_by_content(texts, parse_split(split))
-    training = (separator or b"\n").join(texts[n] for n in rows[0])
-    alphabet = choose_alphabet(symbols, training, b"".join(texts), source)
+    parts, separator = document_parts(source, documents, field)
+    source = str(source)
+    splits, how = divided(parts, split, bytes)
+    texts = [text for part in parts.values() for text in part]
+    alphabet = choose_alphabet(symbols, (separator or b"\n").join(splits[0]), b"".join(texts), source)
     lengths = np.array([len(alphabet.encode(text, source)) for text in texts]) + (end == "scored")
     window = min(int(lengths.max()), WINDOW) if window is None else window
     if window < 2:
         raise InputError(f"a window holds at least 2 {symbols}, got {window}")
     stride = max(1, window // 2) if stride is None else stride
     encoding = DocumentEncoding(alphabet, window, stride, documents, separator, end, field, pack)
-    train, valid, test = (encoding.examples([texts[n] for n in part], source) for part in rows)
-    note = describe("documents", lengths, f"({alphabet.name}), the end {end}", window, stride)
-    note += f"; split {split} by content: {'/'.join(str(len(part)) for part in rows)}"
+    train, valid, test = (encoding.examples(part, source) for part in splits)
+    note = f"{describe('documents', lengths, f'({alphabet.name}), the end {end}', window, stride)}; {how}"
     options = {"documents": documents, "symbols": symbols, "field": field, "end": end, "window": window}
     options |= {"stride": stride, "pack": pack, "split": split}
     return DataSet(source, encoding, train, valid, test, note, options)

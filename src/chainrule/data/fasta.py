@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chainrule.data.alphabet import Characters
-from chainrule.data.base import Array, ArrayExamples, DataSet, Examples, parse_split, split_by_content
+from chainrule.data.base import Array, ArrayExamples, DataSet, Examples
 from chainrule.data.documents import WINDOW, check_end, describe, until_end
 from chainrule.data.lengths import SequenceExamples
 from chainrule.data.raw import read_file
+from chainrule.data.splits import divided
 from chainrule.domain import Domain
 from chainrule.errors import InputError
 from chainrule.likelihood import Protocol
@@ -126,11 +127,10 @@ def open_fasta(
     stride = max(1, window // 2) if stride is None else stride
     letters = "".join(sorted(set(b"".join(sequences).decode("latin-1"))))
     encoding = FastaEncoding(letters, aligned, window, stride, end)
-    rows = split_by_content(sequences, parse_split(split))
-    train, valid, test = (encoding.examples([sequences[n] for n in part], source) for part in rows)
+    splits, how = divided({"": sequences}, split, bytes)
+    train, valid, test = (encoding.examples(part, source) for part in splits)
     kind = "sequences" if aligned is None else "aligned sequences"
     ends = f", the end {end}" if aligned is None else ""
-    note = describe(kind, lengths, f"({len(letters)} letters){ends}", window, stride)
-    note += f"; split {split} by content: {'/'.join(str(len(part)) for part in rows)}"
+    note = f"{describe(kind, lengths, f'({len(letters)} letters){ends}', window, stride)}; {how}"
     options = {"end": end, "window": None if aligned else window, "stride": None if aligned else stride, "split": split}
     return DataSet(source, encoding, train, valid, test, note, options)

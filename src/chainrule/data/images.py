@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chainrule.data.array_files import array_parts
-from chainrule.data.base import Array, ArrayExamples, DataSet, Examples
+from chainrule.data.base import Array, ArrayExamples, DataSet, Examples, Source
 from chainrule.data.conditions import Classes, protocol_given
 from chainrule.data.idx import idx_parts, is_idx
 from chainrule.data.image_folder import folder_parts, png_bytes
 from chainrule.data.levels import DrawnBits, check_levels, to_grey, to_levels
+from chainrule.data.objects import path_or_held
 from chainrule.data.splits import SPLITS, Part, check_same_shape, three_parts
 from chainrule.domain import Domain
 from chainrule.errors import InputError, unknown_name
@@ -44,11 +45,12 @@ class ImageEncoding:
         """How the examples are scored: all elements, given the conditions."""
         return protocol_given(self.conditions)
 
-    def encode(self, source: str) -> Examples:
+    def encode(self, source: Source) -> Examples:
         """The test part of another source, or all of it where it has no parts."""
+        source = path_or_held(source)
         parts = image_parts(source)
         name = next(name for name in ("test", "", *parts) if name in parts)
-        return self.examples(parts[name], source, SPLITS.index("test"))
+        return self.examples(parts[name], str(source), SPLITS.index("test"))
 
     def examples(self, part: Part, what: str, key: int) -> Examples:
         """Images (N, *shape) and labels as examples; the key is that of the draws, if there are any."""
@@ -86,10 +88,10 @@ class ImageEncoding:
         return cls(Domain.from_json(fields["domain"]), fields["binarize"], classes)
 
 
-def image_parts(source: str) -> dict[str, Part]:
+def image_parts(source: Source) -> dict[str, Part]:
     """Images of bytes (N, H, W) or (N, H, W, 3) and their labels by split, from whatever holds them."""
-    path = Path(source)
-    if path.suffix in (".npy", ".npz"):
+    path = Path(str(source))
+    if not isinstance(source, str) or path.suffix in (".npy", ".npz"):
         parts = array_parts(source)
     else:
         parts = idx_parts(source) if is_idx(path) else folder_parts(source)
@@ -103,12 +105,12 @@ def image_parts(source: str) -> dict[str, Part]:
         if x.dtype != np.uint8:
             raise InputError(f"{what}: the array has dtype {x.dtype}, expected grey values 0..255 as uint8; convert it")
         grey[name] = (x[..., 0] if x.ndim == 4 and x.shape[3] == 1 else x, labels)
-    check_same_shape(grey, source)
+    check_same_shape(grey, str(source))
     return grey
 
 
 def open_images(
-    source: str,
+    source: Source,
     *,
     levels: int | None = None,
     binarize: str | None = None,
@@ -152,4 +154,4 @@ def open_images(
     )
     options = {"levels": levels, "binarize": binarize, "given": given, "split": split}
     train, valid, test = splits
-    return DataSet(source, encoding, train, valid, test, note, options)
+    return DataSet(str(source), encoding, train, valid, test, note, options)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chainrule.errors import InputError
 
-__all__ = ["read_documents", "read_file", "read_json_lines", "text_files"]
+__all__ = ["check_filled", "read_documents", "read_file", "read_json_lines", "text_files"]
 
 TEXT_ENDINGS = (
     *(".txt", ".md", ".rst", ".tex", ".html", ".css", ".xml", ".toml", ".yaml", ".yml", ".sh", ".r", ".jl"),
@@ -71,7 +71,7 @@ def read_documents(source: str, documents: str, field: str | None) -> tuple[list
                     f"{source} line {number}: has no text field {name!r} (it has {known}); name it with --field"
                 )
             texts.append(text.encode("utf-8", "surrogatepass"))
-        return _filled(texts, source, "line"), b""
+        return check_filled(texts, source, "line"), b""
     files = text_files(source)
     if documents == "file":
         return [read_file(file) for file in files], b""
@@ -82,13 +82,14 @@ def read_documents(source: str, documents: str, field: str | None) -> tuple[list
         if documents == "line" and b"\r\n" in content[:4096]:
             separator = b"\r\n"
         parts = content.split(separator)
-        pieces += _filled(
+        pieces += check_filled(
             parts[:-1] if not parts[-1] else parts, str(file), "line" if documents == "line" else "document"
         )
     return pieces, separator
 
 
-def _filled(texts: list[bytes], source: str, unit: str) -> list[bytes]:
+def check_filled(texts: list[bytes], source: str, unit: str) -> list[bytes]:
+    """The texts, if none is empty; the first one that is is named."""
     for number, text in enumerate(texts, start=1):
         if not text:
             raise InputError(f"{source} {unit} {number}: is empty; remove it, or divide the text in another way")

@@ -16,7 +16,7 @@ from chainrule.data.sequences import open_sequences, read_sequences
 from chainrule.data.sets import open_sets
 from chainrule.data.text import open_text
 
-__all__ = ["text_reader"]
+__all__ = ["are_sets", "text_reader"]
 
 Reader = Callable[..., DataSet]
 FASTA_ENDINGS = (".fasta", ".fa", ".faa", ".fna", ".a3m")
@@ -39,7 +39,7 @@ def text_reader(source: str, options: dict[str, Any]) -> tuple[Reader, dict[str,
     elif ending == ".jsonl" and path.exists():
         return _json_lines(path, options)
     elif ending == ".json" and path.exists():
-        return (open_sets if _are_sets(_first_sequences(source)) else open_sequences), options
+        return (open_sets if are_sets(_first_sequences(source)) else open_sequences), options
     rest = {name: value for name, value in options.items() if name != "documents"}
     documents = options.get("documents")
     if documents is None and _one_a_line(path):
@@ -57,14 +57,14 @@ def _json_lines(path: Path, options: dict[str, Any]) -> tuple[Reader, dict[str, 
     if isinstance(first, dict) and not isinstance(first.get(field or "text"), list):
         return open_documents, {"documents": "record"} | options
     sequences = rows if field is None else [row.get(field) if isinstance(row, dict) else None for row in rows]
-    return (open_sets if _are_sets(sequences) else open_sequences), options
+    return (open_sets if are_sets(sequences) else open_sequences), options
 
 
 def _first_sequences(source: str) -> list[Any]:
     return next(iter(read_sequences(source).values()))
 
 
-def _are_sets(sequences: list[Any]) -> bool:
+def are_sets(sequences: list[Any]) -> bool:
     """Whether steps are lists of varying length: sets. Of one length they are the voices of a step."""
     sizes = {
         len(step) if isinstance(step, list) else -1

@@ -21,13 +21,11 @@ Reader = Callable[..., DataSet]
 OF_TEXT = {"symbols", "documents", "field", "window", "stride", "pack", "end"}
 
 
-def row_reader(source: Any, options: dict[str, Any]) -> Reader | None:
+def row_reader(source: str, options: dict[str, Any]) -> Reader | None:
     """How to open images, arrays and tables; None for what is none of them, or is to be read as text.
 
     An array file is opened as images of grey values where levels or a binarization are asked for.
     """
-    if not isinstance(source, str):
-        return open_table
     path = Path(source)
     if path.suffix in (".npy", ".npz"):
         return open_images if options.keys() & {"levels", "binarize"} else open_array

@@ -10,17 +10,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chainrule.data.base import Array, DataSet, parse_split, split_by_content
+from chainrule.data.base import Array, DataSet, Source
 from chainrule.data.documents import WINDOW, check_end, describe, until_end
 from chainrule.data.lengths import SequenceExamples
+from chainrule.data.objects import hold, path_or_held
 from chainrule.data.raw import read_file, read_json_lines
+from chainrule.data.splits import SPLITS, divided
 from chainrule.domain import Domain
 from chainrule.errors import InputError
 from chainrule.likelihood import Protocol
 
-__all__ = ["SequenceEncoding", "divided", "open_sequences", "read_sequences"]
+__all__ = ["SequenceEncoding", "as_json", "open_sequences", "read_sequences"]
 
-SPLITS = ("train", "valid", "test")
 Scalar = str | int
 
 
@@ -92,9 +93,10 @@ class SequenceEncoding:
             )
         return number[symbol]
 
-    def encode(self, source: str) -> SequenceExamples:
+    def encode(self, source: Source) -> SequenceExamples:
+        source = path_or_held(source, self.field)
         parts = read_sequences(source, self.field)
-        return self.examples(parts.get("test") or parts[""], source)
+        return self.examples(parts.get("test") or parts[""], str(source))
 
     def decode(self, x: Array) -> list[list[Any]]:
         """One list a row, up to its end; incomplete last steps are left out."""
@@ -118,14 +120,16 @@ class SequenceEncoding:
         return cls(tuple(fields["symbols"]), **{k: v for k, v in fields.items() if k not in ("kind", "symbols")})
 
 
-def read_sequences(source: str, field: str | None = None) -> dict[str, list[Any]]:
-    """The sequences of a `.json` or `.jsonl` file (also gzipped): of the splits that it names, or all under "".
+def read_sequences(source: Source, field: str | None = None) -> dict[str, list[Any]]:
+    """The sequences of a `.json` or `.jsonl` file (also gzipped), or of what Python holds: by split, or all under "".
 
     A `.json` holds a list of sequences, or an object with such a list under train, valid and test; each line of a
     `.jsonl` is a sequence, or an object that has one under `field`.
     """
-    path = Path(source)
-    if ".jsonl" in path.suffixes:
+    path = Path(str(source))
+    if not isinstance(source, str):
+        parts = hold(source).lists()
+    elif ".jsonl" in path.suffixes:
         rows = read_json_lines(path)
         if field is not None:
             rows = [row.get(field) if isinstance(row, dict) else None for row in rows]
@@ -154,20 +158,13 @@ def read_sequences(source: str, field: str | None = None) -> dict[str, list[Any]
     return parts
 
 
-def divided(parts: dict[str, list[Any]], split: str) -> tuple[list[list[Any]], str]:
-    """Train, valid and test, as given or by a hash of the content, and how it was done."""
-    if "train" in parts:
-        lists = [parts[name] for name in SPLITS]
-        how = "split as given"
-    else:
-        rows = split_by_content([json.dumps(x).encode() for x in parts[""]], parse_split(split))
-        lists = [[parts[""][n] for n in part] for part in rows]
-        how = f"split {split} by content"
-    return lists, f"{how}: {'/'.join(str(len(part)) for part in lists)}"
+def as_json(sequence: Any) -> bytes:
+    """What a sequence is told apart by."""
+    return json.dumps(sequence).encode()
 
 
 def open_sequences(
-    source: str,
+    source: Source,
     *,
     field: str | None = None,
     end: str | None = None,
@@ -181,7 +178,8 @@ def open_sequences(
     The alphabet is what occurs in the file. window, stride: in steps; by default the longest sequence, or as many steps
     as make 512 elements. end: "scored" by default for flat lists, "given" for steps, whose nats are counted a step.
     """
-    parts, how = divided(read_sequences(source, field), split)
+    parts, how = divided(read_sequences(source, field), split, as_json)
+    source = str(source)
     first = parts[0][0][0] if parts[0] else None
     width = len(first) if isinstance(first, list) else None
     end = ("scored" if width is None else "given") if end is None else end

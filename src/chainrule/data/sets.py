@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chainrule.data.base import Array, DataSet
+from chainrule.data.base import Array, DataSet, Source
 from chainrule.data.documents import WINDOW, describe
 from chainrule.data.lengths import SequenceExamples
-from chainrule.data.sequences import divided, read_sequences
+from chainrule.data.objects import path_or_held
+from chainrule.data.sequences import as_json, read_sequences
+from chainrule.data.splits import divided
 from chainrule.domain import Domain
 from chainrule.errors import InputError
 from chainrule.likelihood import Protocol
@@ -68,9 +70,10 @@ class SetEncoding:
         size = len(self.keys)
         return SequenceExamples.of(rows, self.window * size, self.stride * size, per_dim=size)
 
-    def encode(self, source: str) -> SequenceExamples:
+    def encode(self, source: Source) -> SequenceExamples:
+        source = path_or_held(source)
         parts = read_sequences(source)
-        return self.examples(parts.get("test") or parts[""], source)
+        return self.examples(parts.get("test") or parts[""], str(source))
 
     def decode(self, x: Array) -> list[list[list[str | int]]]:
         """A list of sets a row."""
@@ -91,13 +94,16 @@ class SetEncoding:
         return cls(tuple(fields["keys"]), fields["window"], fields["stride"])
 
 
-def open_sets(source: str, *, window: int | None = None, stride: int | None = None, split: str = "80/10/10") -> DataSet:
+def open_sets(
+    source: Source, *, window: int | None = None, stride: int | None = None, split: str = "80/10/10"
+) -> DataSet:
     """Sequences of sets from JSON, `{"train": [[[60, 64], [62], ...], ...], ...}`; lengths are given, p(x | T).
 
     The keys are the symbols that occur in the file; of integers every one from the smallest to the largest.
     window, stride: in steps; by default as many as make 512 elements, and half of that.
     """
-    parts, how = divided(read_sequences(source), split)
+    parts, how = divided(read_sequences(source), split, as_json)
+    source = str(source)
     found = {key for part in parts for sequence in part for step in sequence for key in _keys(step, source)}
     if not found:
         raise InputError(f"{source}: every set is empty; give sequences with symbols in them")

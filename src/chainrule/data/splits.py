@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from math import prod
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.data.base import Array, ArrayExamples, DataSet, Rows, parse_split, split_by_content
 from chainrule.errors import InputError
 
-__all__ = ["SPLITS", "divide", "duplicates", "rows_in_order", "three_parts"]
+__all__ = ["SPLITS", "divide", "divided", "duplicates", "rows_in_order", "three_parts"]
 
 SPLITS = ("train", "valid", "test")
 
@@ -29,15 +29,34 @@ def rows_in_order(total: int, shares: tuple[float, float, float]) -> list[Rows]:
     return np.split(np.arange(total), borders)
 
 
-def divide(content: Array, split: str) -> tuple[list[Rows], str]:
+def divide(content: Array | Sequence[bytes], split: str) -> tuple[list[Rows], str]:
     """Row numbers of train, valid and test, and how they came about.
 
-    content: what a row is told apart by, shape (N, D). split: shares such as "80/10/10", by a hash of the content, so
-    that no duplicate straddles a border; or "order:80/10/10", as the rows stand.
+    content: what a row is told apart by, shape (N, D) or bytes each. split: shares such as "80/10/10", by a hash of the
+    content, so that no duplicate straddles a border; or "order:80/10/10", as the rows stand.
     """
     if split.startswith("order:"):
         return rows_in_order(len(content), parse_split(split.removeprefix("order:"))), f"split {split[6:]} in order"
-    return split_by_content(np.ascontiguousarray(content), parse_split(split)), f"split {split} by content"
+    rows = np.ascontiguousarray(content) if isinstance(content, np.ndarray) else content
+    return split_by_content(rows, parse_split(split)), f"split {split} by content"
+
+
+def divided(parts: Mapping[str, list[Any]], split: str, content: Callable[[Any], bytes]) -> tuple[list[list[Any]], str]:
+    """Lists of examples of train, valid and test, as given or as `divide` says, and how it was done.
+
+    content: the bytes that an example is told apart by. Without "valid" it is a sixth of "train" by content.
+    """
+    if "train" in parts and "test" in parts:
+        lists, how = [parts[name] for name in SPLITS if name in parts], "split as given"
+        if "valid" not in parts:
+            rows = split_by_content([content(x) for x in parts["train"]], (5 / 6, 1 / 6, 0.0))
+            lists[:1] = [[parts["train"][n] for n in part] for part in rows[:2]]
+            how += ", valid is a sixth of train by content"
+    else:
+        (examples,) = parts.values()
+        rows, how = divide([content(x) for x in examples], split)
+        lists = [[examples[n] for n in part] for part in rows]
+    return lists, f"{how}: {'/'.join(str(len(part)) for part in lists)}"
 
 
 def three_parts(

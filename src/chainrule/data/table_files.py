@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from chainrule.data.base import Source
+from chainrule.data.objects import hold
 from chainrule.data.splits import SPLITS
 from chainrule.errors import InputError
 
@@ -21,8 +23,6 @@ COLUMNAR = (".parquet", ".arrow", ".feather", ".ipc")
 TABLE_ENDINGS = (*DELIMITED, *COLUMNAR)
 BLOCK = 1 << 22  # bytes of CSV at once
 ROWS = 1 << 16
-
-Source = Any  # a path as text, or a frame
 
 
 def _arrow() -> Any:
@@ -44,7 +44,9 @@ def is_table(path: Path) -> bool:
 
 def table_parts(source: Source) -> dict[str, Source]:
     """The tables by split, "" for a single one; a folder holds `train`, `test` and perhaps `valid`, of any ending."""
-    if not isinstance(source, str) or not Path(source).is_dir():
+    if not isinstance(source, str):
+        return hold(source).of("table").parts
+    if not Path(source).is_dir():
         return {"": source}
     folder = Path(source)
     found = {

@@ -11,13 +11,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chainrule.data.base import Array, ArrayExamples, DataSet
+from chainrule.data.base import Array, ArrayExamples, DataSet, Source
 from chainrule.data.column_kinds import profiles
 from chainrule.data.columns import KINDS, Numbers, Symbols, column_from_json, is_missing
 from chainrule.data.conditions import protocol_given
 from chainrule.data.given_columns import GivenColumns
+from chainrule.data.objects import path_or_held
 from chainrule.data.splits import three_parts
-from chainrule.data.table_files import Source, read_blocks, table_names, table_parts
+from chainrule.data.table_files import read_blocks, table_names, table_parts
 from chainrule.domain import Domain
 from chainrule.errors import InputError, unknown_name
 from chainrule.likelihood import Protocol
@@ -62,7 +63,7 @@ class TableEncoding:
 
         A value that the column never had makes the row impossible, p(x) = 0; among given columns it is refused.
         """
-        parts = table_parts(source)
+        parts = table_parts(path_or_held(source))
         return self.examples(*encode_rows(parts.get("test", parts.get("")), self.columns, self.given, self.dropped))
 
     def examples(self, x: Array, codes: Array, impossible: Array) -> ArrayExamples:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -13,7 +14,6 @@ from torch import Tensor, nn
 
 from chainrule.batch import Batch
 from chainrule.data.base import Examples
-from chainrule.errors import InputError
 from chainrule.evaluation import evaluate
 from chainrule.objective import Objective
 from chainrule.training.averaging import WeightAverage
@@ -21,14 +21,11 @@ from chainrule.training.optimizers import adamw
 from chainrule.training.order import batches
 from chainrule.training.schedule import trapezoid
 from chainrule.training.settings import TrainingSettings
+from chainrule.training.step import take_step
 
-__all__ = ["Fit", "Record", "TrainingDiverged", "fit"]
+__all__ = ["Fit", "Record", "fit"]
 
 Record = dict[str, Any]
-
-
-class TrainingDiverged(InputError):
-    """The loss is no number any more; the best weights so far are kept."""
 
 
 @dataclass
@@ -100,7 +97,7 @@ def fit(
     try:
         for epoch, batch in batches(train, settings.batch_size, settings.seed):
             rate = settings.learning_rate * trapezoid(result.steps, settings.steps, settings.warmup, settings.cooldown)
-            nats, norm = _step(model, batch, objective, optimizer, rate, settings, result.steps + 1)
+            nats, norm = take_step(model, batch, objective, optimizer, rate, settings, result.steps + 1)
             average.update(model)
             pace.add(batch, nats)
             result.steps += 1
@@ -141,34 +138,3 @@ def _validate(model: nn.Module, valid: Examples) -> Record:
         "valid_nats_per_example_se": likelihood.nats_per_example.standard_error,
         "valid_bits_per_dim": likelihood.bits_per_dim.value,
     }
-
-
-def _step(
-    model: nn.Module,
-    batch: Batch,
-    objective: Objective,
-    optimizer: torch.optim.Optimizer,
-    rate: float,
-    settings: TrainingSettings,
-    number: int,
-) -> tuple[float, float]:
-    """One optimizer step over microbatches; the nats of its examples and the norm of its gradient."""
-    batch = batch.to(next(model.parameters()).device)
-    microbatches = batch.split(settings.microbatch or settings.batch_size)
-    count = objective.count(microbatches)
-    nats = 0.0
-    for microbatch in microbatches:
-        log_prob: Tensor = model(microbatch)
-        objective.loss(log_prob, count).backward()  # type: ignore[no-untyped-call]
-        nats -= float(log_prob.detach().sum(dtype=torch.float64))
-    norm = float(nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm))
-    if not (math.isfinite(nats) and math.isfinite(norm)):
-        raise TrainingDiverged(
-            f"at step {number} the log-likelihood is {-nats} and the gradient's norm {norm}; "
-            "lower the learning rate or look at the data"
-        )
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    return nats, norm
