@@ -16,7 +16,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--data", type=Path, default=None, help="the folder of the benchmark data sets")
     data = parser.parse_args().data
-    tables = [["sampling"], ["generate"], ["heads", "loss"], ["table_heads"]]
+    tables = [["sampling"], ["generate"], ["heads", "loss"], ["table_heads"], ["preparing"]]
     if data is not None and data.is_dir():
         tables += [
             ["heads", "words", "--data", str(data / "war_and_peace")],

@@ -9,10 +9,12 @@ nothing cut off; theirs is a GPT-2 of the same layers, whose end-of-text symbol 
 from __future__ import annotations
 
 import argparse
+from time import perf_counter
 
 import torch
 
 from benchmarks.windows import side_by_side
+from chainrule.compiled import compile_step
 from chainrule.heads.categorical import CategoricalHead
 from chainrule.model import AutoregressiveModel
 from chainrule.networks.transformer import Transformer
@@ -68,15 +70,20 @@ def main() -> None:
         assert drawn.shape == (batch_size, options.length + 1)
 
     print(f"{DEPTH} layers x {WIDTH}, {options.length} elements, {torch.get_num_threads()} threads; seconds a sample")
-    for batch_size, goal in GOALS.items():
+    start = perf_counter()
+    compiled = compile_step(model, 1)
+    print(f"compiling the step for one example: {perf_counter() - start:.0f} s")
+    for batch_size, step, sampler in ((1, "eager", model), (1, "compiled", compiled), (64, "eager", model)):
         mine, other = side_by_side(
-            lambda n=batch_size: model.sample(n, seed=0), lambda n=batch_size: generate(n), rounds=options.rounds
+            lambda n=batch_size, s=sampler: s.sample(n, seed=0),
+            lambda n=batch_size: generate(n),
+            rounds=options.rounds,
         )
         rate = batch_size * options.length / mine.median
         quiet = "; never undisturbed" if mine.disturbed or other.disturbed else ""
         print(
-            f"batch {batch_size:2}: step {mine}, {rate:.0f} elements/s | generate {other} "
-            f"| {other.median / mine.median:.1f} times (goal {goal:g}){quiet}",
+            f"batch {batch_size:2}: {step} step {mine}, {rate:.0f} elements/s | generate {other} "
+            f"| {other.median / mine.median:.1f} times (goal {GOALS[batch_size]:g}){quiet}",
             flush=True,
         )
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 
 from benchmarks.windows import side_by_side
+from chainrule.compiled import compile_step
 from chainrule.heads.bernoulli import BernoulliHead
 from chainrule.heads.categorical import CategoricalHead
 from chainrule.model import AutoregressiveModel, evaluating
@@ -26,11 +27,12 @@ from chainrule.noise import uniforms
 
 @dataclass(frozen=True)
 class Case:
-    """A model, how many examples are drawn at once, and the ratio that is aimed at."""
+    """A model, how many examples are drawn at once, the ratio that is aimed at, and whether the step is compiled."""
 
     build: Callable[[], AutoregressiveModel]
     batch_size: int
     goal: float
+    compiled: bool = False
 
 
 def digits() -> AutoregressiveModel:
@@ -47,6 +49,7 @@ def pixelcnn() -> AutoregressiveModel:
 
 CASES = {
     "digits-1": Case(digits, 1, 8),
+    "digits-1-compiled": Case(digits, 1, 8, compiled=True),
     "digits-64": Case(digits, 64, 40),
     "pixelcnn-1": Case(pixelcnn, 1, 10),
     "pixelcnn-16": Case(pixelcnn, 16, 40),
@@ -67,11 +70,12 @@ def recompute(model: AutoregressiveModel, n: int, elements: range) -> torch.Tens
 def compare(name: str, case: Case, rounds: int, count: int) -> str:
     """One row of the table."""
     torch.manual_seed(0)
-    model = case.build()
+    model = case.build().eval()
+    sampler = compile_step(model, case.batch_size) if case.compiled else model
     length = model.network.length
     elements = range(0, length, max(1, length // count))
     step, whole = side_by_side(
-        lambda: model.sample(case.batch_size, seed=0),
+        lambda: sampler.sample(case.batch_size, seed=0),
         lambda: recompute(model, case.batch_size, elements),
         rounds=rounds,
     )
@@ -83,7 +87,7 @@ def compare(name: str, case: Case, rounds: int, count: int) -> str:
     notes = f"; {thrown} windows thrown away" if thrown else ""
     notes += "; never undisturbed" if step.disturbed or whole.disturbed else ""
     return (
-        f"{name:12} {parameters:>7} parameters | step {step} | recomputing {whole.median * scale:.3g} s{part} "
+        f"{name:17} {parameters:>7} parameters | step {step} | recomputing {whole.median * scale:.3g} s{part} "
         f"| {ratio:.1f} times (goal {case.goal:g}){notes}"
     )
 

@@ -29,7 +29,7 @@ NETWORKS: dict[str, Callable[[], AutoregressiveNetwork]] = {
     "PixelCNN, 1 block": lambda: PixelCNN(None, (SIDE, SIDE), WIDTH, 1),
     "PixelCNN, 2 blocks": lambda: PixelCNN(None, (SIDE, SIDE), WIDTH, 2),
     "PixelCNN, 1 block, attention": lambda: PixelCNN(None, (SIDE, SIDE), WIDTH, 1, attention=[1]),
-    "Transformer": lambda: Transformer(None, (SIDE, SIDE), WIDTH, 2, 2),
+    "Transformer on an image": lambda: Transformer(None, (SIDE, SIDE), WIDTH, 2, 2),
     "Transformer, window 12": lambda: Transformer(None, (SIDE, SIDE), WIDTH, 2, 2, window=12),
     "MADE": lambda: MADE(None, (SIDE, SIDE)),
     "Recurrent (GRU)": lambda: Recurrent(None, (SIDE, SIDE), WIDTH, 1),

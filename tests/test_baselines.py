@@ -2,17 +2,18 @@
 
 from collections import Counter, defaultdict
 from itertools import pairwise
-from math import log
+from math import erf, log
 
 import numpy as np
 import pytest
 import torch
 
 from chainrule import Batch, InputError
-from chainrule.baselines import KneserNey, MarkovChain
+from chainrule.baselines import IndependentColumns, KneserNey, MarkovChain
 from chainrule.baselines.compressors import code_lengths
 from chainrule.baselines.fitted import fit_baselines
-from chainrule.data import SequenceExamples, StreamExamples, open
+from chainrule.data import ArrayExamples, SequenceExamples, StreamExamples, open
+from chainrule.domain import Column
 from chainrule.evaluation import evaluate
 
 V = 4
@@ -77,6 +78,62 @@ def test_markov_chain_counts():
     assert float(MarkovChain.fit(SequenceExamples.of([[1], [1]], 4), V).log_pmf[0, V, 1].exp()) == pytest.approx(
         2.1 / 2.4
     )
+
+
+def columns_of_every_kind():
+    """Rows of a name that may be missing, a count, a real at a resolution that may be missing, and a density."""
+    rng = np.random.default_rng(0)
+    name = rng.choice(4, 300, p=[0.4, 0.3, 0.2, 0.1])
+    count = rng.poisson(3, 300) ** 2
+    real = np.where(rng.random(300) < 0.2, np.nan, np.round(rng.normal(50, 8, 300)))
+    x = np.stack([name, count, real, rng.normal(2, 0.3, 300)], 1)
+    kinds = (Column(3, missing=True), Column(None, resolution=1.0, count=True))
+    return x, (*kinds, Column(None, resolution=1.0, missing=True), Column(None))
+
+
+def test_independent_columns_are_normalised():
+    x, columns = columns_of_every_kind()
+    model = IndependentColumns.fit(ArrayExamples(x), columns)
+    support = [np.arange(4), np.arange(200_000), np.append(np.nan, np.arange(-300, 400)), np.linspace(-8, 12, 20_001)]
+    for d, (values, step) in enumerate(zip(support, (1, 1, 1, 1e-3), strict=True)):
+        rows = np.zeros((len(values), 4))
+        rows[:, d] = values
+        mass = model.element_log_prob(ArrayExamples(rows).batch(np.arange(len(values))))[:, d].exp().sum() * step
+        assert float(mass) == pytest.approx(1, abs=2e-3 if d == 1 else 1e-6)
+
+
+def test_independent_columns_are_the_formulas():
+    x, columns = columns_of_every_kind()
+    model = IndependentColumns.fit(ArrayExamples(x), columns)
+    row = np.array([[3, 9, np.nan, 2.1], [0, 10_001, 51, 2.1]])
+    name, count, real, density = model.element_log_prob(ArrayExamples(row).batch(np.arange(2))).exp().numpy().T
+    assert name == pytest.approx([((x[:, 0] == k).sum() + 1) / 304 for k in (3, 0)])
+    present = x[~np.isnan(x[:, 2]), 2]
+    gone = (301 - len(present)) / 302
+    mean, sd, kinds = present.mean(), present.std(), len(set(present))
+    g = 0.5 * (erf((51.5 - mean) / sd / 2**0.5) - erf((50.5 - mean) / sd / 2**0.5))
+    assert real == pytest.approx([gone, (1 - gone) * ((present == 51).sum() + kinds * g) / (len(present) + kinds)])
+    mean, sd = x[:, 3].mean(), x[:, 3].std()
+    assert density == pytest.approx([np.exp(-(((2.1 - mean) / sd) ** 2) / 2) / sd / (2 * np.pi) ** 0.5] * 2)
+    y = np.log(x[:, 1] + 0.5)
+    mu, s, kinds = y.mean(), y.std() * 3**0.5 / np.pi, len(set(x[:, 1]))
+    cdf = lambda n: 1 / (1 + np.exp(-(np.log(n) - mu) / s))  # noqa: E731
+    expected = [((x[:, 1] == n).sum() + kinds * (cdf(n + 1) - cdf(n))) / (300 + kinds) for n in (9, 10_001)]
+    assert count == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_table_with_reals_has_a_baseline(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = [f"{'AB'[n % 2]},{rng.normal(100 * (n % 2), 5):.1f},{rng.poisson(40)}" for n in range(300)]
+    (tmp_path / "t.csv").write_text("city,height,clicks\n" + "\n".join(lines))
+    data = open(str(tmp_path / "t.csv"))
+    baselines = fit_baselines(data)
+    assert list(baselines) == ["independent elements"]
+    result = evaluate(baselines["independent elements"], data.test)
+    assert 5 < result.likelihood.nats_per_example.value < 15
+    (tmp_path / "u.csv").write_text("city,height,clicks\nA,3.0,40\nC,3.0,40\n")
+    unknown = evaluate(baselines["independent elements"], data.encoding.encode(str(tmp_path / "u.csv")))
+    assert (unknown.likelihood.impossible, unknown.nats[1]) == (1, -np.inf)
 
 
 def test_compressors_learn_from_the_training_text():

@@ -101,7 +101,8 @@ def test_compare_runs_and_files(home, capsys, tmp_path):
         assert comparison["difference"] == pytest.approx(expected, abs=1e-9)
         assert comparison["p_holm"] >= comparison["p_value"]
     assert two[0]["where_b_wins"]["examples"]
-    assert run_json(capsys, "compare", home / "story", home / "story")["block"] > 1
+    assert run_json(capsys, "compare", home / "story", home / "story")["block"] == 1  # no difference, no correlation
+    assert run_json(capsys, "compare", home / "story", home / "story", "--block", "2")["block"] == 2
 
 
 def test_novelty(home, capsys, tmp_path):
@@ -168,3 +169,46 @@ def test_a_damaged_run_is_refused(home, tmp_path, capsys):
     shutil.copytree(home / "rows", tmp_path / "run")
     (tmp_path / "run" / "model.safetensors").write_bytes(b"nothing")
     assert main(["report", str(tmp_path / "run")]) == 2
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    """Two runs on a table of four columns, the last of which is a copy of the first."""
+    pytest.importorskip("pyarrow", reason="the extra `tables` is not installed")
+    home = tmp_path_factory.mktemp("tables")
+    rng = np.random.default_rng(0)
+    animal = rng.choice(["cat", "dog", "owl"], 300)
+    lines = ["animal,legs,weight,again"]
+    lines += [f"{a},{rng.integers(2, 6)},{rng.normal(3, 1):.1f},{a}" for a in animal]
+    (home / "table.csv").write_text("\n".join(lines) + "\n")
+    for name, steps in (("one", "2"), ("two", "60")):
+        arguments = ["fit", str(home / "table.csv"), "--out", str(home / name), "--steps", steps, *QUICK[2:]]
+        assert main(arguments) == 0
+    return home
+
+
+def test_columns_by_name(tables, capsys):
+    record = run_json(capsys, "evaluate", tables / "two", "--calibration")
+    columns = {row["column"]: row for row in record["by_column"]}
+    assert list(columns) == ["animal", "legs", "weight", "again"]
+    assert sum(row["nats"] for row in columns.values()) == pytest.approx(record["nats_per_example"], rel=1e-6)
+    assert all(row["cells"] == record["examples"] and row["nats_se"] > 0 for row in columns.values())
+    assert sum(record["calibration"]["pit"]) == record["elements"]
+    assert main(["evaluate", str(tables / "two")]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in columns)
+
+
+def test_the_columns_where_b_wins(tables, capsys):
+    record = run_json(capsys, "compare", tables / "one", tables / "two")["comparisons"][0]["where_b_wins"]
+    assert record["columns"][0] == ["animal", "legs", "weight", "again"][record["positions"][0]]
+    assert len(record["columns"]) == len(record["positions"]) > 0
+    assert main(["compare", str(tables / "one"), str(tables / "two")]) == 0
+    assert f"in the columns {record['columns'][0]}" in capsys.readouterr().out
+
+
+def test_the_certificate_of_a_table_sums_its_columns(tables, capsys):
+    record = run_json(capsys, "verify", tables / "two")
+    (check,) = (check for check in record["checks"] if check["name"] == "normalisation.support")
+    assert check["passed"]
+    assert check["tried"].startswith("4 elements")

@@ -58,6 +58,15 @@ def test_a_symbol_of_mass_zero_is_never_drawn():
     assert inverse_cdf(pmf.expand(4, 5) * 0.9999, ends).tolist() == [1, 1, 3, 3]
 
 
+@pytest.mark.parametrize("total", [1.0, 1 - 2.0**-30, 1 + 2.0**-20])
+def test_the_largest_uniform_number_stays_below_the_end_of_the_running_sum(total):
+    pmf = torch.rand(200, 7, dtype=torch.float64) ** 4
+    pmf[:, -2:] = 0
+    pmf *= total / pmf.sum(-1, keepdim=True)
+    largest = torch.full((200,), 1 - 2.0**-53, dtype=torch.float64)
+    assert inverse_cdf(pmf, largest).max() == 4
+
+
 def test_entropy_of_a_uniform():
     assert Categorical(torch.zeros(8)).entropy().item() == pytest.approx(np.log(8))
     assert Bernoulli(torch.zeros(1)).entropy().item() == pytest.approx(np.log(2))

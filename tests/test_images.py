@@ -5,15 +5,16 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from chainrule import InputError
+from chainrule import Domain, InputError
 from chainrule.data import encoding_from_json, open
+from chainrule.data.duplicates import duplicates
 from chainrule.data.idx import read_idx
+from chainrule.data.images import ImageEncoding
 from chainrule.data.levels import DrawnBits, to_grey, to_levels
-from chainrule.data.splits import duplicates
 from chainrule.noise import uniforms
 
 
@@ -70,6 +71,48 @@ def test_mnist_is_the_same_from_idx_and_from_its_pngs(shared_data):
     assert len(data.test) == 50
 
 
+def write_mnist(home, parts):
+    """The same images, sorted by label, as IDX, as npz and as class folders of PNG."""
+    (home / "idx").mkdir()
+    arrays = {}
+    for (split, (x, y)), name in zip(parts.items(), ("train", "t10k"), strict=True):
+        order = np.argsort(y, kind="stable")
+        x, y = x[order], y[order]
+        write_idx(home / "idx" / f"{name}-images-idx3-ubyte.gz", x)
+        write_idx(home / "idx" / f"{name}-labels-idx1-ubyte.gz", y)
+        write_pngs(home / "png" / split, x, y)
+        arrays |= {f"x_{split}": x, f"y_{split}": y}
+    np.savez(home / "x.npz", **arrays)
+
+
+def read_mnist(shared_data, rows):
+    return {
+        split: tuple(
+            read_idx(shared_data / "mnist" / f"{name}-{what}-idx{axes}-ubyte.gz")[rows]
+            for what, axes in (("images", 3), ("labels", 1))
+        )
+        for split, name in (("train", "train"), ("test", "t10k"))
+    }
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(4000, marks=pytest.mark.slow)])
+def test_mnist_from_idx_from_npz_and_from_a_folder_of_pngs(shared_data, tmp_path, count):
+    write_mnist(tmp_path, read_mnist(shared_data, slice(count)))
+    for options in ({"given": "label", "levels": 256}, {"binarize": "fixed"}):
+        digests = {open(str(tmp_path / name), **options).digest() for name in ("idx", "x.npz", "png")}
+        assert len(digests) == 1
+
+
+@pytest.mark.slow
+def test_all_of_mnist_from_idx_and_from_npz(shared_data, tmp_path):
+    parts = read_mnist(shared_data, slice(None))
+    arrays = {f"x_{split}": x for split, (x, _) in parts.items()} | {f"y_{s}": y for s, (_, y) in parts.items()}
+    np.savez(tmp_path / "x.npz", **arrays)
+    idx, npz = (open(str(source), levels=256) for source in (shared_data / "mnist", tmp_path / "x.npz"))
+    assert [len(idx.split(split)) for split in ("train", "valid", "test")] == [50_000, 10_000, 10_000]
+    assert idx.digest() == npz.digest()
+
+
 @given(st.integers(2, 256), st.data())
 def test_levels_survive_the_way_through_grey(levels, data):
     x = np.array(data.draw(st.lists(st.integers(0, levels - 1), min_size=1)), dtype=np.uint8)
@@ -86,6 +129,21 @@ def test_samples_written_as_png_are_read_again(sources, tmp_path, options):
         (tmp_path / name).write_bytes(content)
     again = encoding.encode(str(tmp_path))
     assert (again.batch(np.arange(7)).x.numpy() == x).all()
+
+
+@settings(max_examples=15)
+@given(st.data())
+def test_any_image_survives_its_png(tmp_path_factory, data):
+    shape = data.draw(st.sampled_from([(1, 1), (3, 4), (2, 3, 3)]))
+    levels = data.draw(st.sampled_from([2, 5, 17, 100, 256]))
+    encoding = ImageEncoding(Domain(shape, levels, ordinal=levels > 2))
+    size = encoding.domain.length
+    rows = st.lists(st.integers(0, levels - 1), min_size=size, max_size=size)
+    x = np.array(data.draw(st.lists(rows, min_size=1, max_size=4)))
+    home = tmp_path_factory.mktemp("any")
+    for name, content in encoding.files(encoding.decode(x)).items():
+        (home / name).write_bytes(content)
+    assert (encoding.encode(str(home)).batch(np.arange(len(x))).x.numpy() == x).all()
 
 
 def test_colour_survives(tmp_path):
@@ -142,8 +200,16 @@ def test_duplicates_are_counted(tmp_path):
     x = np.arange(40).reshape(20, 2)
     x[18], x[19] = x[0], x[1]
     np.save(tmp_path / "x.npy", x)
-    assert duplicates(open(str(tmp_path / "x.npy"), split="order:80/10/10")) == 2
-    assert duplicates(open(str(tmp_path / "x.npy"), split="40/30/30")) == 0
+    assert duplicates(open(str(tmp_path / "x.npy"), split="order:80/10/10")) == (2, 2)
+    assert duplicates(open(str(tmp_path / "x.npy"), split="40/30/30"))[0] == 0
+    both = {"train": [[1, 2], [3]], "valid": [[4]], "test": [[3], [3], [1, 2, 3]]}
+    assert duplicates(open(both)) == (2, 3)
+    grey = np.tile(np.arange(9, dtype=np.uint8)[:, None, None], (1, 2, 2))
+    images = {"train": (grey, np.arange(9) % 2), "test": (grey[:4], np.array([0, 1, 0, 0]))}
+    assert duplicates(open(images, binarize="fixed")) == (4, 4)
+    assert duplicates(open(images, binarize="fixed", given="label")) == (3, 4)
+    (tmp_path / "a.txt").write_text("a stream of text " * 9)
+    assert duplicates(open(tmp_path / "a.txt")) is None
 
 
 # --- bad input: one line that names the file --------------------------------------------------------------------------

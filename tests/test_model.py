@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from chainrule import AutoregressiveModel, Batch, CategoricalHead, CausalConv, InputError, Transformer
-from chainrule.heads import Categorical, Filter
+from chainrule.heads import Bernoulli, Categorical, Filter
 from chainrule.testing import randomised
 
 
@@ -95,6 +95,26 @@ def test_a_walk_over_given_elements_scores_them(model):
 
     assert torch.equal(model.unroll(draw, 3), x)
     assert torch.allclose(torch.stack(scores, 1), model.element_log_prob(x).detach(), atol=1e-5)
+
+
+def test_whoever_listens_hears_every_element_as_it_is_drawn(model):
+    heard = []
+    sample = model.sample(
+        3, seed=0, prefix=[[1, 2], [4], []], end=3, on_element=lambda d, x: heard.append((d, x.clone()))
+    )
+    assert [d for d, _ in heard] == list(range(sample.x.shape[1]))
+    assert torch.equal(torch.stack([x for _, x in heard], 1), sample.x)
+    silent = model.sample(3, seed=0, prefix=[[1, 2], [4], []], end=3)
+    assert torch.equal(silent.x, sample.x)
+    assert torch.equal(silent.log_prob, sample.log_prob)
+
+
+def test_a_draw_and_its_log_prob_at_once():
+    u = torch.rand(64, dtype=torch.float64)
+    for p in (Categorical(torch.randn(64, 9)), Bernoulli(torch.randn(64))):
+        x, log_prob = p.draw(u)
+        assert torch.equal(x, p.icdf(u))
+        assert torch.equal(log_prob, p.log_prob(x))
 
 
 def test_forward_is_the_log_probability(model):

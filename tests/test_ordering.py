@@ -137,6 +137,54 @@ def test_conditional_models_have_orders_too():
     sums_to_one(ensemble, 2, D, torch.tensor([1]))
 
 
+HALVES = torch.tensor([[1, 0, 2, 3], [0, 1, 3, 2], [1, 0, 3, 2]])  # all read elements 0 and 1 first
+
+
+def test_a_prefix_is_given_where_the_order_reads_it_first():
+    ordered = Ordered(convolutional(), HALVES[2])
+    sample = ordered.sample(3, seed=0, prefix=[[2, 1], [], [0, 1, 1, 2]])
+    assert sample.x[0, :2].tolist() == [2, 1]
+    assert sample.x[2].tolist() == [0, 1, 1, 2]
+    assert sample.mask.tolist() == [[False, False, True, True], [True] * 4, [False] * 4]
+    element = ordered.element_log_prob(sample.x).detach().double()
+    torch.testing.assert_close(sample.log_prob, (element * sample.mask).sum(1), atol=1e-5, rtol=0)
+    greedy = ordered.sample(5, seed=0, top_k=1)
+    torch.testing.assert_close(greedy.log_q, torch.zeros(5, dtype=torch.float64))
+    for prefix in ([[1], [2, 1], []], torch.tensor([1, 1, 1])):
+        with pytest.raises(InputError, match=r"must read 0 to [02] first"):
+            ordered.sample(3, seed=0, prefix=prefix)
+    with pytest.raises(InputError, match="with end: its elements come in another order"):
+        ordered.sample(3, seed=0, end=2)
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_an_ensemble_completes_a_prefix_by_its_own_conditional(classes):
+    network = MADE(V, D, hidden=16, num_classes=classes or None)
+    ensemble = OrderEnsemble(randomised(AutoregressiveModel(network, CategoricalHead(2, V))), HALVES).eval()
+    n, prefix = 8000, torch.tensor([2, 0])
+    context = torch.ones(n, dtype=torch.long) if classes else None
+    sample = ensemble.sample(n, seed=4, prefix=prefix, context=context)
+    assert (sample.x[:, :2] == prefix).all()
+    assert (sample.mask == torch.tensor([False, False, True, True])).all()
+    every = torch.cat([prefix.expand(V * V, 2), every_example(V, 2)], 1)
+    with torch.no_grad():
+        log_p = ensemble(Batch(every, context=None if context is None else context[: V * V]))
+    conditional = (log_p - log_p.logsumexp(0)).double()
+    cell = sample.x[:, 2] * V + sample.x[:, 3]
+    torch.testing.assert_close(sample.log_prob, conditional[cell], atol=1e-5, rtol=0)
+    assert chisquare(cell.bincount(minlength=V * V), n * conditional.exp()).pvalue > 1e-6
+    ragged = ensemble.sample(2, seed=0, prefix=[[2, 0], []], context=None if context is None else context[:2])
+    assert ragged.mask.sum(1).tolist() == [2, 4]
+
+
+def test_what_an_ensemble_cannot_draw_is_refused():
+    with pytest.raises(InputError, match="must read 0 to 1 first"):
+        shared().sample(1, seed=0, prefix=torch.tensor([0, 1]))
+    for option in ({"top_k": 2}, {"temperature": 0.5}, {"top_p": 0.9}, {"end": 1}):
+        with pytest.raises(InputError, match="no single chain"):
+            shared().sample(1, seed=0, **option)
+
+
 def test_what_makes_no_ensemble_is_refused():
     model = convolutional()
     with pytest.raises(InputError, match="share the weights of a MADE, not of a CausalConv"):

@@ -300,7 +300,7 @@ def test_bad_tables_leave_one_line_and_no_run(tmp_path, capsys):
 
 GOOD = "a,b\n" + "x,1\ny,2\n" * 20
 BAD = {
-    "ragged": (GOOD + "x,1,3\n", {}, r"t.csv: cannot be read as a table \(.*Expected 2 columns, got 3"),
+    "ragged": (GOOD + "x,1,3\n", {}, "t.csv row 42: has 3 values, expected 2"),
     "not UTF-8": (GOOD.encode() + b"\xff,1\n", {}, "t.csv row 42: is not UTF-8"),
     "not UTF-8 in the header": (b"\xff,b\n", {}, "row 1: is not UTF-8"),
     "empty": ("", {}, "is empty or starts with an empty line"),
@@ -312,6 +312,11 @@ BAD = {
     "an unknown kind": (GOOD, {"columns": "a=catgorical"}, "did you mean 'categorical'"),
     "a kind that does not fit": (GOOD, {"columns": "a=count"}, "cannot be of the kind 'count'"),
     "a resolution that is none": (GOOD, {"columns": "b=real:x"}, "positive number such as 0.1, got 'x'"),
+    "a resolution that is too wide": (
+        GOOD.replace("2", "2.5"),
+        {"columns": "b=real:2"},
+        "row 1: '1' in the column 'b' is no",
+    ),
     "everything given": (GOOD, {"given": "a,b"}, "every column is given"),
     "a split too small": ("a,b\nx,1\ny,2\n", {}, "split is empty"),
     "an option of images": (GOOD, {"levels": 2}, "does not apply here"),

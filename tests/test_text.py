@@ -1,18 +1,20 @@
 """Texts and sequences: what is read, what is counted, and back again."""
 
+import gzip
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule import AutoregressiveModel, CategoricalHead, InputError, Transformer
-from chainrule.data import SequenceExamples, encoding_from_json, open
+from chainrule.data import FastaEncoding, SequenceExamples, encoding_from_json, open
 from chainrule.data.alphabet import Bytes, Characters, Tokens
-from chainrule.data.shards import prepare, stored_stream
+from chainrule.data.packing import PackedExamples
+from chainrule.data.shards import stored_stream
 from chainrule.evaluation import evaluate
 from chainrule.testing import randomised
 from chainrule.training.order import batches, by_length
@@ -190,6 +192,26 @@ def test_the_sum_is_that_of_any_batch_size_and_bucket():
     assert totals == pytest.approx([totals[0]] * 4, rel=1e-6)
 
 
+@pytest.mark.slow
+def test_tinyshakespeare_is_one_number_whatever_the_batches(shared_data):
+    source = shared_data / "tinyshakespeare" / "input.txt"
+    stream, lines = open(source, window=64), open([line for line in source.read_bytes().splitlines() if line])
+    assert lines.test.length.max() <= lines.encoding.window < 100  # so no line is read through two windows
+    torch.manual_seed(0)
+    model = AutoregressiveModel(Transformer(257, 100, width=8, depth=1, heads=2), CategoricalHead(8, 257)).eval()
+    for data in (stream, lines):
+        nats = [evaluate(model, data.test, batch_size=size).likelihood.total_nats for size in (7, 64, 500)]
+        assert nats == pytest.approx([nats[0]] * 3, rel=1e-6)
+    buckets, packed = batches(lines.test, 32, seed=3), PackedExamples.of(lines.test, 512, seed=0, epoch=0)
+    with torch.no_grad():
+        by_length = [next(buckets)[1] for _ in range(-(-len(lines.test) // 32))]
+        side_by_side = [packed.batch(np.array([row])) for row in range(len(packed))]
+        for layout in (by_length, side_by_side):
+            assert sum(float(model.log_prob(batch).double().sum()) for batch in layout) == pytest.approx(
+                nats[0], rel=1e-6
+            )
+
+
 def test_long_examples_add_up_their_windows():
     rng = np.random.default_rng(0)
     sequences = [rng.integers(0, 5, size) for size in (30, 3, 17)]
@@ -278,6 +300,18 @@ def test_fasta_comes_back(tmp_path, lengths):
     assert encoding.encode(str(tmp_path / "b.fasta")).digest() == whole.digest()
 
 
+@settings(max_examples=20)
+@given(st.lists(st.text(alphabet="ACGT-", min_size=1, max_size=9), min_size=1, max_size=9))
+def test_any_fasta_survives(tmp_path_factory, texts):
+    path = tmp_path_factory.mktemp("fasta") / "a.fasta"
+    aligned = len(texts[0]) if len({len(text) for text in texts}) == 1 else None
+    encoding = FastaEncoding("-ACGT", aligned, aligned or 10, 5)
+    path.write_bytes(encoding.write(texts))
+    batch = everything(encoding.encode(str(path)))
+    rows = [encoding.decode(row[mask][None].numpy())[0] for row, mask in zip(batch.x, batch.mask, strict=True)]
+    assert rows == texts
+
+
 def test_independent_sites_of_the_protein_family(shared_data):
     """88.93 nats a sequence with every tenth distinct sequence as test, the figure of the data's README."""
     from chainrule.baselines import IndependentElements
@@ -309,30 +343,17 @@ def test_prepared_texts_are_the_text(tmp_path, monkeypatch):
     stored_stream(str(tmp_path / "a.txt"), TOKENS, progress=lambda done: pytest.fail("prepared twice"))
 
 
-def test_an_interrupted_preparation_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("chainrule.data.shards.CHUNK", 500)
-    (tmp_path / "a.txt").write_text(PROSE)
-
-    def interrupt(done):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        prepare([tmp_path / "a.txt"], TOKENS, tmp_path / "cache" / "k", interrupt)
-    assert list((tmp_path / "cache").iterdir()) == []
-    prepare([tmp_path / "a.txt"], TOKENS, tmp_path / "cache" / "k", lambda done: None)
-    assert (tmp_path / "cache" / "k" / "symbols.json").exists()
-
-
-def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
-    (tmp_path / "a.txt").write_text(PROSE)
-
-    def full(_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(InputError, match=r"cannot be written \(No space left on device\)"):
-        prepare([tmp_path / "a.txt"], TOKENS, tmp_path / "cache" / "k", lambda done: None)
-    assert list((tmp_path / "cache").iterdir()) == []
+@pytest.mark.parametrize("text", [PROSE, PROSE.replace("\n", " "), "äöü" * 900, "x" * 2000])
+def test_pieces_are_the_text(tmp_path, monkeypatch, text):
+    monkeypatch.setattr("chainrule.data.shards.CHUNK", 100)
+    monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path / "cache"))
+    for name, content in (("a.txt", text.encode()), ("a.txt.gz", gzip.compress(text.encode()))):
+        (tmp_path / name).write_bytes(content)
+        done = []
+        stream = stored_stream(str(tmp_path / name), TOKENS, progress=done.append)
+        assert TOKENS.decode(stream) == text.encode()
+        assert len(done) > 5
+        assert sum(done) == len(content)
 
 
 def test_a_large_text_is_not_read(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -93,18 +93,19 @@ class Batch:
         """How many elements of each example count, shape (B,)."""
         return self.mask.sum(1)
 
-    def _map(self, function: Any) -> Batch:
+    def map(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        """The batch with a function applied to each of its tensors."""
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
         mapped: dict[str, Any] = {name: None if part is None else function(part) for name, part in parts.items()}
         return Batch(**mapped)
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
-        return self._map(lambda part: part.to(device, non_blocking=True))
+        return self.map(lambda part: part.to(device, non_blocking=True))
 
     def __getitem__(self, rows: slice | Tensor) -> Batch:
         """Some of the examples, as a batch."""
-        return self._map(lambda part: part[rows])
+        return self.map(lambda part: part[rows])
 
     def split(self, size: int) -> list[Batch]:
         """The same examples in microbatches of at most `size`, in order."""

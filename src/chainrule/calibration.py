@@ -95,19 +95,22 @@ def diagnose(model: torch.nn.Module, examples: Examples, *, batch_size: int = 12
             nats, count = (np.pad(part, (0, max(0, grown))) for part in (nats, count))
             nats[: mask.shape[1]] -= log_prob.double().sum(0).numpy()
             count[: mask.shape[1]] += mask.sum(0)
-            if not isinstance(model, AutoregressiveModel) or not model.head.elementwise:
+            if not isinstance(model, AutoregressiveModel):
                 continue
             p = model.head(model.network(batch.x, batch.context))
             try:
                 upper = p.cdf(batch.x).double().numpy()
                 v = uniforms(seed, rows, range(mask.shape[1]))
-                u = upper - (1 - v) * np.exp(log_prob.double().numpy()) if p.is_mass else upper
+                densities = list(getattr(p, "density_columns", () if p.is_mass else range(mask.shape[1])))
+                jump = np.exp(log_prob.double().numpy())
+                jump[:, densities] = 0.0
+                u = upper - (1 - v) * jump
                 pit += np.histogram(np.clip(u[mask], 0, 1), PIT_BINS, (0, 1))[0]
                 surprise = (-log_prob.double() - p.entropy().double()).numpy() * mask
                 surprises.append(surprise.sum(1))
             except InputError:
                 pass
-            if p.num_symbols is not None:
+            if p.num_symbols is not None and model.head.elementwise:
                 reliability += _reliability(p.pmf().double().numpy()[mask], batch.x.numpy()[mask])
     nats = np.divide(nats, count, out=np.full_like(nats, nan), where=count > 0)
     every = np.concatenate(surprises) if surprises else None

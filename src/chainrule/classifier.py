@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import sqrt
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from chainrule.batch import Batch
+from chainrule.data.base import Examples
 from chainrule.errors import InputError
+from chainrule.likelihood import LogLikelihood, Ratio
 from chainrule.model import AutoregressiveModel, evaluating
 
-__all__ = ["class_log_posterior"]
+__all__ = ["Classification", "class_log_posterior", "class_prior", "classify"]
 
 
 def class_log_posterior(
@@ -40,3 +47,69 @@ def class_log_posterior(
         joint = torch.stack(columns, 1) + prior.double().log().to(batch.x.device)
         posterior = joint - joint.logsumexp(1, keepdim=True)
     return posterior.clone()
+
+
+@dataclass(frozen=True, eq=False)
+class Classification:
+    """What a model says of the classes of examples.
+
+    log_posterior: ln p(y | x) of every class, float64, shape (N, K). labels: the classes that they are, shape (N,).
+
+    >>> halves = Classification(np.log([[0.75, 0.25], [0.25, 0.75]]), np.array([0, 0]))
+    >>> halves.accuracy.value, round(halves.likelihood.nats_per_example.value, 4)  # -(ln 0.75 + ln 0.25) / 2
+    (0.5, 0.837)
+    """
+
+    log_posterior: npt.NDArray[np.float64]
+    labels: npt.NDArray[np.int64]
+
+    @property
+    def accuracy(self) -> Ratio:
+        """The share of examples whose most probable class is theirs, and its standard error."""
+        right = self.log_posterior.argmax(1) == self.labels
+        error = float(right.std(ddof=1)) / sqrt(len(right)) if len(right) > 1 else float("nan")
+        return Ratio(float(right.mean()), error)
+
+    @property
+    def likelihood(self) -> LogLikelihood:
+        """The log-likelihood of the labels, ln p(y | x), each of them one element; nats, not of the examples."""
+        nats = np.take_along_axis(self.log_posterior, self.labels[:, None], 1)[:, 0]
+        return LogLikelihood.of_counts(nats, np.ones((len(nats), 3), dtype=np.int64))
+
+
+def class_prior(examples: Examples, num_classes: int) -> Tensor:
+    """p(y) as the share of each class among examples that are conditioned on classes, shape (num_classes,), float64."""
+    count = torch.bincount(_labels(examples.batch(np.arange(len(examples)))), minlength=num_classes)
+    return count.double() / count.sum()
+
+
+def classify(
+    model: AutoregressiveModel,
+    examples: Examples,
+    prior: Tensor,
+    *,
+    batch_size: int = 256,
+    progress: Callable[[int], Any] | None = None,
+) -> Classification:
+    """p(y | x) of every example, which is conditioned on its class; costs one evaluation for each class.
+
+    prior: p(y), shape (K,), such as `class_prior` of the training split. progress: called with the examples done.
+    """
+    rows: list[npt.NDArray[np.float64]] = []
+    labels: list[npt.NDArray[np.int64]] = []
+    for start in range(0, len(examples), batch_size):
+        batch = examples.batch(np.arange(start, min(start + batch_size, len(examples))))
+        labels.append(_labels(batch).numpy())
+        if batch.impossible is not None and bool(batch.impossible.any()):
+            row = start + int(batch.impossible.nonzero()[0])
+            raise InputError(f"example {row} lies outside the domain, so that no class explains it; leave it out")
+        rows.append(class_log_posterior(model, batch.to(model.device), len(prior), prior).cpu().numpy())
+        if progress is not None:
+            progress(len(batch))
+    return Classification(np.concatenate(rows), np.concatenate(labels))
+
+
+def _labels(batch: Batch) -> Tensor:
+    if batch.context is None or batch.context.ndim != 1 or batch.context.is_floating_point():
+        raise InputError("these examples are not conditioned on classes; open the data with given='label'")
+    return batch.context

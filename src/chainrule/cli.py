@@ -17,7 +17,7 @@ from cyclopts.validators import Number
 
 from chainrule import __version__
 from chainrule.config import DEFAULTS, HEADS, NETWORKS
-from chainrule.errors import InputError, unknown_name
+from chainrule.errors import InputError, Interrupted, unknown_name
 from chainrule.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -80,16 +80,35 @@ class FitOptions:
     ] = None
     steps: Annotated[int | None, _option("Optimizer steps.", "steps")] = None
     batch_size: Annotated[int | None, _option("Examples a step.", "batch_size")] = None
-    microbatch: Annotated[int | None, _option("Examples a forward pass.", "microbatch")] = None
+    microbatch: Annotated[
+        int | str | None, _option("Examples a forward pass, or auto for what fits memory [default: the batch].")
+    ] = None
     normalisation: Annotated[str | None, _option("per_example or per_element.", "normalisation")] = None
+    optimizer: Annotated[str | None, _option("adamw or muon.", "optimizer")] = None
     learning_rate: Annotated[float | None, _option("Its peak.", "learning_rate")] = None
     weight_decay: Annotated[float | None, _option("Decoupled decay of matrices.", "weight_decay")] = None
+    prior: Annotated[
+        str | None, _option("gaussian:WIDTH or laplace:WIDTH, in --config also a table of patterns [default: none].")
+    ] = None
+    label_smoothing: Annotated[float | None, _option("Share of the target spread evenly.", "label_smoothing")] = None
+    confidence_penalty: Annotated[float | None, _option("Nats a nat of entropy is worth.", "confidence_penalty")] = None
+    z_loss: Annotated[float | None, _option("Weight of (ln Z)^2.", "z_loss")] = None
     warmup: Annotated[float | None, _option("Share of the steps in which the rate rises.", "warmup")] = None
     cooldown: Annotated[float | None, _option("Share of the steps in which the rate falls.", "cooldown")] = None
     clip_norm: Annotated[float | None, _option("Largest norm of a gradient.", "clip_norm")] = None
     average: Annotated[float | None, _option("Decay of the averaged weights, 0 for none.", "average")] = None
     evaluate_every: Annotated[int | None, _option("Steps between validations.", "evaluate_every")] = None
     patience: Annotated[int | None, _option("Validations without a better one before the end.", "patience")] = None
+    checkpoint_every: Annotated[
+        int | None, _option("Steps between checkpoints [default: as often as costs a hundredth of the time].")
+    ] = None
+    keep: Annotated[int | None, _option("Checkpoints that are kept.", "keep")] = None
+    sample_every: Annotated[int | None, _option("Steps between samples drawn while training [default: none].")] = None
+    engine: Annotated[str | None, _option("Under torchrun: ddp, or fsdp to shard the optimizer.", "engine")] = None
+    precision: Annotated[
+        str | None, _option("Of the network in training: float32, float64, bfloat16 or float16.", "precision")
+    ] = None
+    compile: Annotated[bool | None, Parameter(negative="", help="Have torch compile the network for training.")] = None
     seed: Annotated[int | None, _option("Of weights, order and dropout.", "seed")] = None
 
     def chosen(self) -> dict[str, Any]:
@@ -147,6 +166,8 @@ def _specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, An
             spec["network"][name] = options[name]
     defaults = DEFAULTS[kind_of(domain, kind)]["training"]
     chosen = {name: options[name] for name in TrainingSettings.names() if name in options}
+    if chosen.get("prior") is not None:
+        defaults = defaults | {"weight_decay": 0.0}  # decay beside a prior would move its optimum
     return spec, TrainingSettings(**(defaults | chosen))
 
 
@@ -163,21 +184,33 @@ RunPath = Annotated[Path, Parameter(help="A run directory that `fit` made.")]
 
 @app.command
 def fit(
-    source: Annotated[str, Parameter(name="DATA", help="digits, images, arrays, a table, text, JSON or FASTA.")],
+    source: Annotated[
+        str | None, Parameter(name="DATA", help="digits, images, arrays, a table, text, JSON or FASTA.")
+    ] = None,
     options: FitOptions | None = None,
     *,
     out: Annotated[Path | None, Parameter(help="The run directory [default: runs/NAME-K].")] = None,
+    resume: Annotated[
+        bool, Parameter(negative="", help="Go on with the run at --out; what is not given again is as it was.")
+    ] = False,
+    tensorboard: Annotated[bool, Parameter(negative="", help="Also log for TensorBoard.")] = False,
     config: Annotated[Path | None, Parameter(help="A TOML file with any of these options.")] = None,
     json: Json = False,
 ) -> None:
     """Train a model on DATA and report its exact log-likelihood."""
     from chainrule.commands.fit import fit_run
+    from chainrule.run import recalled
 
     console = _console(json)
     merged = _read_config(config) | (options or FitOptions()).chosen()
+    if resume:
+        source, merged = recalled(out, source, merged)
+    if source is None:
+        raise InputError("fit needs DATA, such as digits, a folder of images, table.csv or book.txt")
     data = _open_data(source, merged)
     spec, settings = _specification(merged, data)
-    fit_run(data, spec, settings, out, console)
+    asked = {"source": source, "options": merged}
+    fit_run(data, spec, settings, out, console, resume=resume, tensorboard=tensorboard, asked=asked)
 
 
 @app.command
@@ -188,6 +221,9 @@ def evaluate(
     split: Annotated[str, Parameter(help="Of the run's own data: train, valid or test.")] = "test",
     context: Annotated[int | None, Parameter(help="Sequences: elements of a window [default: the run's].")] = None,
     stride: Annotated[int | None, Parameter(help="Sequences: elements it moves on by [default: the run's].")] = None,
+    carry: Annotated[
+        bool, Parameter(negative="", help="A stream, a recurrent network: carry the state over the windows.")
+    ] = False,
     calibration: Annotated[
         bool, Parameter(negative="", help="Also whether the conditionals mean what they say.")
     ] = False,
@@ -201,7 +237,7 @@ def evaluate(
     """Score every example once: nats/example, bits/dim and their standard errors."""
     from chainrule.commands.evaluate import evaluate_run
 
-    evaluate_run(run, source, split, batch_size, _console(json), context, stride, calibration, save, groups)
+    evaluate_run(run, source, split, batch_size, _console(json), context, stride, calibration, save, groups, carry)
 
 
 @app.command
@@ -212,9 +248,7 @@ def compare(
     split: Annotated[str, Parameter(help="Of the runs' own data: train, valid or test.")] = "test",
     block: Annotated[
         int | None,
-        Parameter(
-            help="Neighbours that are resampled together [default: 1, or the square root of the windows of a stream]."
-        ),
+        Parameter(help="Neighbours resampled together [default: 1, for the windows of a stream by their correlation]."),
     ] = None,
     batch_size: BatchSize = 256,
     json: Json = False,
@@ -255,7 +289,9 @@ def verify(
 def sample(
     run: RunPath,
     *,
-    n: Annotated[int, Parameter(name=["-n", "--number"], help="How many examples.")] = 64,
+    n: Annotated[
+        int | None, Parameter(name=["-n", "--number"], help="How many examples [default: 64, 1 with --stream].")
+    ] = None,
     given: Annotated[str | None, Parameter(help="The condition of p(x | c): a label, or age=39,sex=F.")] = None,
     prefix: Annotated[
         str | None,
@@ -266,13 +302,15 @@ def sample(
     temperature: Annotated[float, Parameter(help="1 is the model itself.")] = 1.0,
     top_k: Annotated[int | None, Parameter(help="Keep the k most probable symbols only.")] = None,
     top_p: Annotated[float | None, Parameter(help="Keep the most probable symbols up to this mass only.")] = None,
+    stream: Annotated[bool, Parameter(negative="", help="Text: show each symbol as it is drawn.")] = False,
     json: Json = False,
 ) -> None:
     """Draw examples from the model: its own distribution, nothing cut off, unless a filter is asked for."""
     from chainrule.commands.sample import sample_run
 
     filters = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-    sample_run(run, n, out, seed, filters, _console(json), given, prefix)
+    number = n if n is not None else 1 if stream else 64
+    sample_run(run, number, out, seed, filters, _console(json), given, prefix, stream)
 
 
 @app.command
@@ -290,6 +328,21 @@ def probe(
     from chainrule.commands.probe import probe_run
 
     probe_run(run, labels, source, split, segments, folds, _console(json))
+
+
+@app.command
+def classify(
+    run: RunPath,
+    source: Annotated[str | None, Parameter(name="DATA", help="What to read [default: the run's own data].")] = None,
+    *,
+    split: Annotated[str, Parameter(help="Of the run's own data: train, valid or test.")] = "test",
+    batch_size: BatchSize = 256,
+    json: Json = False,
+) -> None:
+    """Say which class each example is of, by Bayes from a model that was fitted with --given label."""
+    from chainrule.commands.classify import classify_run
+
+    classify_run(run, source, split, batch_size, _console(json))
 
 
 @app.command
@@ -333,6 +386,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(error))
     except CycloptsError as error:
         return _fail(str(error))
+    except Interrupted as end:
+        return _fail(str(end), code=end.code)
     except KeyboardInterrupt:
         return _fail("interrupted", code=130)
     return code if isinstance(code, int) else 0

@@ -30,11 +30,14 @@ NETWORKS = {
 }
 
 HEADS = {
+    "adaptive_softmax": "chainrule.heads.adaptive_softmax:AdaptiveSoftmaxHead",
     "bernoulli": "chainrule.heads.bernoulli:BernoulliHead",
     "categorical": "chainrule.heads.categorical:CategoricalHead",
     "channel_chain": "chainrule.heads.channel_chain:ChannelChainHead",
     "columns": "chainrule.heads.columns:ColumnsHead",
+    "hierarchical_softmax": "chainrule.heads.hierarchical_softmax:HierarchicalSoftmaxHead",
     "logistic_mixture": "chainrule.heads.logistic_mixture:LogisticMixtureHead",
+    "sampled_softmax": "chainrule.heads.sampled_softmax:SampledSoftmaxHead",
 }
 
 FREQUENT = 63  # symbols of a column with a logit of their own; the rarer ones share a bucket
@@ -47,7 +50,13 @@ DEFAULTS: dict[str, dict[str, Spec]] = {
     },
     "text": {
         "network": {"name": "transformer", "width": 128, "depth": 4, "heads": 4, "dropout": 0.1},
-        "training": {"steps": 2000, "batch_size": 16, "learning_rate": 3e-3, "evaluate_every": 250},
+        "training": {
+            "steps": 2000,
+            "batch_size": 16,
+            "optimizer": "muon",
+            "learning_rate": 1e-2,
+            "evaluate_every": 250,
+        },
     },
     "row": {
         "network": {
@@ -84,7 +93,7 @@ def part_options(kind: str, name: str) -> dict[str, Any]:
     3
     """
     part = _part(kind, name, NETWORKS if kind == "network" else HEADS)
-    decided = {"num_symbols", "shape", "features", "ordinal", "num_classes", "context_size"}
+    decided = {"num_symbols", "shape", "features", "ordinal", "num_classes", "context_size", "counts"}
     decided |= {"heads"} if name == "columns" else set()
     parameters = signature(part).parameters.values()
     return {p.name: None if p.default is Parameter.empty else p.default for p in parameters if p.name not in decided}

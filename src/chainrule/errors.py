@@ -3,6 +3,8 @@
     ValueError
     └── InputError        what came cannot be used: says what came, what was expected, what to do
         └── RunError      a run directory cannot be read or written
+    Exception
+    └── Interrupted       a signal ended the work, which was put away in order; carries the exit code
 
 The command line turns an `InputError` into one line and exit code 2; anything else is a defect of ours and keeps its
 traceback.
@@ -11,7 +13,7 @@ traceback.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["InputError", "RunError", "unknown_name"]
+__all__ = ["InputError", "Interrupted", "RunError", "unknown_name"]
 
 
 class InputError(ValueError):
@@ -20,6 +22,17 @@ class InputError(ValueError):
 
 class RunError(InputError):
     """A run directory that is missing, damaged, foreign or not writable."""
+
+
+class Interrupted(Exception):
+    """A signal ended the work, which was put away in order.
+
+    code: what the process should exit with, 130 after Ctrl-C and 143 after SIGTERM.
+    """
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:

@@ -83,9 +83,10 @@ class AutoregressiveModel(nn.Module):
     def element_log_prob(self, batch: Batch | Tensor) -> Tensor:
         """ln p(x_d | x_<d) in nats, shape (B, D); 0 where the mask says that an element does not count."""
         batch = batch if isinstance(batch, Batch) else Batch(batch)
-        return self.head(self._features(batch)).masked_log_prob(batch.x, batch.mask)
+        return self.head(self.conditioning(batch)).masked_log_prob(batch.x, batch.mask)
 
-    def _features(self, batch: Batch) -> Tensor:
+    def conditioning(self, batch: Batch) -> Tensor:
+        """The features h, shape (B, D, H), from which the head makes p(x_d | x_<d)."""
         if batch.document is None:
             return self.network(batch.x, batch.context)
         if batch.context is not None:
@@ -144,6 +145,7 @@ class AutoregressiveModel(nn.Module):
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        on_element: Callable[[int, Tensor], None] | None = None,
     ) -> Sample:
         """Draw n examples, element by element, from the model itself: by default nothing is cut off.
 
@@ -154,42 +156,46 @@ class AutoregressiveModel(nn.Module):
         first example. length: D, by default the network's. context: classes (n,) or vectors (n, C). prefix: elements
         that are given, shape (P,), (n, P) or a list of n of any lengths; they are not scored. end: the symbol after
         which an example is over. temperature, top_k, top_p: draw from a filtered distribution instead, see `Filter`.
+        on_element: called with d and x_d, shape (n,), as soon as they are known, to show them or how far the walk is.
         """
         if n < 1:
             raise InputError(f"a sample has at least one example, got n={n}")
         length = self.network.length if length is None else length
-        given = _prefixes(prefix, n, length)
+        given = prefix_batch(prefix, n, length)
         filtered = Filter(temperature, top_k, top_p)
         if seed is None:
             seed = int(torch.randint(2**62, (), generator=generator))
-        noise = torch.from_numpy(uniforms(seed, range(first, first + n), range(length))).to(self.device)
-        log_p = torch.zeros(2, n, dtype=torch.float64, device=self.device)
+        noise = torch.from_numpy(uniforms(seed, range(first, first + n), range(length))).to(self.device).unbind(1)
+        free = torch.ones(n, length, dtype=torch.bool, device=self.device)
+        if given is not None:
+            given = given.to(self.device)
+            free[:, : given.x.shape[1]] = ~given.mask
         alive = torch.ones(n, dtype=torch.bool, device=self.device)
-        drawn = torch.zeros(n, length, dtype=torch.bool, device=self.device)
+        log_p: list[Tensor] = []
+        log_q: list[Tensor] = []
 
         def draw(d: int, p: Distribution) -> Tensor:
             nonlocal alive
             if end is not None and not bool(alive.any()):
                 raise StopIteration
             q = filtered(p)
-            x = q.icdf(noise[:, d])
-            free = alive
+            x, log_q_d = q.draw(noise[d])
+            log_q.append(log_q_d)
+            log_p.append(log_q_d if q is p else p.log_prob(x))
             if given is not None and d < given.x.shape[1]:
-                here = given.mask[:, d].to(x.device)
-                x = torch.where(here, given.x[:, d].to(x.device, x.dtype), x)
-                free = alive & ~here
+                x = torch.where(free[:, d], x, given.x[:, d].to(x.dtype))
             if end is not None:
                 x = torch.where(alive, x, end)
-                alive = alive & ~((x == end) & free)
-            drawn[:, d] = free
-            log_p[0] += torch.where(free, p.log_prob(x), 0.0)
-            if q is not p:
-                log_p[1] += torch.where(free, q.log_prob(x), 0.0)
+                free[:, d] &= alive
+                alive = alive & ~((x == end) & free[:, d])
+            if on_element is not None:
+                on_element(d, x)
             return x
 
         x = self.unroll(draw, n, length, context)
-        log_q = None if filtered.is_identity else log_p[1]
-        return Sample(x, drawn[:, : x.shape[1]], log_p[0], log_q)
+        free = free[:, : x.shape[1]]
+        total_p, total_q = (_total(log_prob, free) for log_prob in (log_p, log_q))
+        return Sample(x, free, total_p, None if filtered.is_identity else total_q)
 
     def features(self, x: Batch | Tensor, layer: int = -1, pool: str | None = None) -> Tensor:
         """A representation: the network's features after a layer, (B, D, width), or pooled over D, (B, width).
@@ -230,7 +236,12 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             part.training = training
 
 
-def _prefixes(prefix: Tensor | Sequence[Any] | None, n: int, length: int) -> Batch | None:
+def _total(log_prob: list[Tensor], free: Tensor) -> Tensor:
+    """The sum over the elements that were drawn, in float64, shape (n,)."""
+    return torch.where(free, torch.stack(log_prob, 1), 0.0).sum(1, dtype=torch.float64)
+
+
+def prefix_batch(prefix: Tensor | Sequence[Any] | None, n: int, length: int) -> Batch | None:
     """Prefixes of any lengths as one batch, whose mask says where an element is given."""
     if prefix is None:
         return None

@@ -2,7 +2,9 @@
 
     per_example:  (1/N) sum_n L_n             per_element:  sum_n L_n / sum_n T_n
 
-Both are sums over microbatches, so the gradient is the same, up to rounding, for every split.
+Both are sums over microbatches and processes, so the gradient is the same, up to rounding, for every split. A prior is
+added with the same denominator taken over the whole training data, + ln p(theta) / N_data or + ln p(theta) / sum_n T_n,
+so that in expectation over an epoch it is the log-posterior that is climbed, whichever way it is divided.
 """
 
 from __future__ import annotations
@@ -15,15 +17,17 @@ from torch.nn import functional as F
 
 from chainrule.batch import Batch
 from chainrule.errors import InputError, unknown_name
+from chainrule.priors import Prior
 
 __all__ = ["ARMLogLikelihood", "Objective"]
 
 
 class Objective:
-    """The loss of one optimizer step over microbatches: -sum_m ln p / N_step.
+    """The loss of one optimizer step over microbatches: -sum_m ln p / N_step - ln p(theta) / N_data.
 
     normalisation: "per_example" divides by the number of examples of the whole step, "per_element" by its number of
-    scored elements. Their optima differ unless all examples have the same length.
+    scored elements. Their optima differ unless all examples have the same length. prior: ln p(theta), none by default.
+    data_count: N_data, what `count` says of all training data; it is needed with a prior only.
 
     >>> batch = Batch(torch.zeros(4, 3).long())
     >>> objective = Objective("per_example")
@@ -32,10 +36,14 @@ class Objective:
     tensor(6.)
     """
 
-    def __init__(self, normalisation: str = "per_example") -> None:
+    def __init__(
+        self, normalisation: str = "per_example", prior: Prior | None = None, data_count: int | None = None
+    ) -> None:
         if normalisation not in ("per_example", "per_element"):
             raise unknown_name("normalisation", normalisation, ("per_example", "per_element"))
-        self.normalisation = normalisation
+        if prior is not None and (data_count is None or data_count < 1):
+            raise InputError(f"a prior is divided by the count of the training data, got data_count={data_count}")
+        self.normalisation, self.prior, self.data_count = normalisation, prior, data_count
 
     def count(self, microbatches: Iterable[Batch]) -> int:
         """N_step: the examples, or the scored elements, of all microbatches of the step."""
@@ -46,6 +54,10 @@ class Objective:
     def loss(self, log_prob: Tensor, count: int) -> Tensor:
         """The share of one microbatch in the loss of the step, from its L_n, shape (B,)."""
         return -log_prob.sum() / count
+
+    def penalty(self, model: nn.Module) -> Tensor | None:
+        """-ln p(theta) / N_data, once a step and not once a microbatch; None without a prior."""
+        return None if self.prior is None else -self.prior.log_density(model) / (self.data_count or 1)
 
 
 class ARMLogLikelihood(nn.Module):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log, prod
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from chainrule.batch import Batch
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution
-from chainrule.model import AutoregressiveModel, Sample
+from chainrule.heads.categorical import inverse_cdf
+from chainrule.model import AutoregressiveModel, Sample, prefix_batch
 from chainrule.networks.made import MADE
 from chainrule.noise import uniforms
 
@@ -86,17 +87,34 @@ class Ordered(nn.Module):
         """The log-probability itself."""
         return self.log_prob(batch)
 
-    def draw(self, noise: Tensor, context: Tensor | None = None) -> Tensor:
-        """The examples that uniform noise of shape (n, D) stands for; noise d draws the d-th element of the order."""
+    def draw(self, noise: Tensor, context: Tensor | None = None, given: Batch | None = None) -> Tensor:
+        """The examples that uniform noise of shape (n, D) stands for; noise d draws the d-th element of the order.
+
+        given: elements that are not drawn, where its mask is True, shape (n, D).
+        """
 
         def draw(d: int, p: Distribution) -> Tensor:
-            return p.icdf(noise[:, d])
+            x = p.icdf(noise[:, d])
+            if given is None:
+                return x
+            here = self.order[d]
+            return torch.where(given.mask[:, here], given.x[:, here].to(x.dtype), x)
 
         return self.model.unroll(draw, len(noise), context=context)[:, self.order.argsort()]
 
-    def sample(self, n: int, *, seed: int | None = None, first: int = 0, context: Tensor | None = None) -> Sample:
-        """Draw n examples; see `AutoregressiveModel.sample`."""
-        sample = self.model.sample(n, seed=seed, first=first, context=context)
+    def sample(self, n: int, *, prefix: Tensor | Sequence[Any] | None = None, **options: Any) -> Sample:
+        """Draw n examples; see `AutoregressiveModel.sample`, whose options these are.
+
+        prefix: the first elements of the example, where the order reads them first, too.
+        """
+        options = _known(options, {"seed", "generator", "first", "context", "temperature", "top_k", "top_p"})
+        given = prefix_batch(prefix, n, len(self.order))
+        if given is not None:
+            given = given.to(self.order.device)
+            _read_first(self.order, given)
+            rows = zip(given.x, given.elements.tolist(), strict=True)
+            prefix = [x[self.order[:length]] for x, length in rows]
+        sample = self.model.sample(n, prefix=prefix, **options)
         back = self.order.argsort()
         return Sample(sample.x[:, back], sample.mask[:, back], sample.log_prob, sample.log_q)
 
@@ -162,26 +180,76 @@ class OrderEnsemble(nn.Module):
             return self.log_prob(batch)
         return self.member(int(torch.randint(len(self.orders), ()))).log_prob(batch)
 
-    def sample(self, n: int, *, seed: int | None = None, first: int = 0, context: Tensor | None = None) -> Sample:
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int | None = None,
+        first: int = 0,
+        context: Tensor | None = None,
+        prefix: Tensor | Sequence[Any] | None = None,
+        **options: Any,
+    ) -> Sample:
         """Draw n examples, each in an order of its own; both are functions of (seed, number of the example).
 
-        log_prob of the sample is that of the ensemble.
+        prefix: the first elements of the example, (P,), (n, P) or a list of n of any lengths, where all orders read
+        them first; the order is then drawn from p(o | prefix), in proportion to p_o(prefix). log_prob of the sample is
+        that of the ensemble, ln p(x) - ln p(prefix).
         """
+        _known(options, set())
         if n < 1:
             raise InputError(f"a sample has at least one example, got n={n}")
         seed = int(torch.randint(2**62, ())) if seed is None else seed
         length = self.orders.shape[1]
         noise = torch.from_numpy(uniforms(seed, range(first, first + n), range(length + 1))).to(self.orders.device)
+        given, log_given = self._given(prefix_batch(prefix, n, length), context)
         choice = (noise[:, length] * len(self.orders)).long()
+        if given is not None:
+            choice = inverse_cdf(log_given.softmax(0).T, noise[:, length])
         rows, drawn = [], []
         for o in sorted(set(choice.tolist())):
             row = (choice == o).nonzero().squeeze(1)
             rows.append(row)
-            drawn.append(self.member(o).draw(noise[row], None if context is None else context[row]))
+            own = None if context is None else context[row]
+            drawn.append(self.member(o).draw(noise[row], own, None if given is None else given[row]))
         x = torch.cat(drawn)[torch.cat(rows).argsort()]
         with torch.no_grad():
-            log_prob = self.log_prob(Batch(x, context=context))
-        return Sample(x, torch.ones_like(x, dtype=torch.bool), log_prob, None)
+            log_prob = self.order_log_prob(Batch(x, context=context)).logsumexp(0) - log_given.logsumexp(0)
+        return Sample(x, torch.ones_like(x, dtype=torch.bool) if given is None else ~given.mask, log_prob, None)
+
+    def _given(self, prefix: Batch | None, context: Tensor | None) -> tuple[Batch | None, Tensor]:
+        """A prefix among elements yet unknown, and ln p_o of it alone for every order, shape (O, n)."""
+        if prefix is None:
+            return None, self.orders.new_zeros(len(self.orders), 1, dtype=torch.float64)
+        prefix = prefix.to(self.orders.device)
+        for order in self.orders:
+            _read_first(order, prefix)
+        missing = self.orders.shape[1] - prefix.x.shape[1]
+        given = Batch(*(nn.functional.pad(part, (0, missing)) for part in (prefix.x, prefix.mask)))
+        whole = Batch(given.x, context=context)  # what stands behind a prefix does not change ln p of the prefix
+        with torch.no_grad():
+            members = [self.member(o).element_log_prob(whole) for o in range(len(self.orders))]
+        return given, torch.stack([torch.where(given.mask, ln, 0.0).sum(1, dtype=torch.float64) for ln in members])
+
+
+def _read_first(order: Tensor, prefix: Batch) -> None:
+    """Refuse a prefix that the order does not read before everything else."""
+    for length in sorted(set(prefix.elements.tolist())):
+        early = order[:length].tolist()
+        if sorted(early) != list(range(length)):
+            raise InputError(
+                f"a prefix of {length} elements cannot be given to an order that begins {early[:8]}: it must read "
+                f"0 to {length - 1} first; take the natural order, or a shorter or longer prefix"
+            )
+
+
+def _known(options: dict[str, Any], known: set[str]) -> dict[str, Any]:
+    """The options of sampling, where each of them has a meaning in another order."""
+    for name in options:
+        if name not in known:
+            why = "its conditionals are those of no single chain" if not known else "its elements come in another order"
+            raise InputError(f"a model of other orders cannot be drawn from with {name}: {why}; leave it out")
+    return options
 
 
 def _permutation(order: Tensor, length: int) -> Tensor:

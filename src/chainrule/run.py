@@ -4,7 +4,8 @@
     model.safetensors    the kept weights, with a hash of them
     metrics.jsonl        one record a validation
     report.json          the final figures
-    *.png, samples.*     pictures and samples
+    checkpoints/         where training stood, see `training.checkpoint`
+    *.png, samples*      pictures and samples
 
 Only JSON and safetensors: nothing in it is executed. Each file is written beside its place, synced and renamed.
 """
@@ -12,29 +13,30 @@ Only JSON and safetensors: nothing in it is executed. Each file is written besid
 from __future__ import annotations
 
 import json
-import os
-import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from chainrule import __version__
 from chainrule.config import build_model
 from chainrule.data import encoding_from_json
 from chainrule.data import open as open_data
 from chainrule.data.base import DataSet, Encoding
 from chainrule.data.conditions import context_options
+from chainrule.durable import sweep, write_file
 from chainrule.errors import InputError, RunError
 from chainrule.model import AutoregressiveModel
+from chainrule.provenance import provenance
 
-__all__ = ["FORMAT", "Run", "write_file"]
+__all__ = ["FORMAT", "Run", "recalled"]
 
 FORMAT = 1
+DECISIVE = ("data", "protocol", "model", "training")  # what two runs must share for one to continue the other
 
 
 class Run:
@@ -51,19 +53,29 @@ class Run:
     def create(cls, path: Path, config: dict[str, Any]) -> Run:
         """Make the directory, which must be new or empty, and write the configuration into it."""
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunError(f"{path}: exists already and is not empty; name another place with --out")
-        versions = {
-            "chainrule": __version__,
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        }
-        run = cls(path, {"format": FORMAT} | config | {"versions": versions})
+            hint = "go on with it by --resume, or name another place with --out"
+            raise RunError(f"{path}: exists already and is not empty; {hint}")
+        run = cls(path, {"format": FORMAT} | config | provenance())
         try:
             path.mkdir(parents=True, exist_ok=True)
             write_file(path / "config.json", _json(run.config))
         except OSError as error:
             raise RunError(f"{path}: cannot be written ({error.strerror}); name another place with --out") from None
+        return run
+
+    @classmethod
+    def resume(cls, path: Path, config: dict[str, Any]) -> Run:
+        """The run that was begun with this configuration; made if there is none, refused if there is another."""
+        sweep(path)
+        if not (path / "config.json").exists():
+            return cls.create(path, config)
+        run = cls.open(path)
+        asked, recorded = (_flat({key: value[key] for key in DECISIVE}) for value in (_plain(config), run.config))
+        names = (asked.keys() | recorded.keys()) - {"data.name", "data.note"}  # the hash says whether it is the same
+        odd = [name for name in sorted(names) if asked.get(name) != recorded.get(name)]
+        if odd:
+            told = "; ".join(f"{name} is {recorded.get(name)} there and {asked.get(name)} here" for name in odd)
+            raise RunError(f"{path}: was begun otherwise: {told}; go on with the same, or train anew elsewhere")
         return run
 
     @classmethod
@@ -131,41 +143,75 @@ class Run:
             raise RunError(f"{path}: the weights do not fit config.json ({reason}); restore both") from None
         return model.eval()
 
-    def log(self, record: dict[str, Any]) -> None:
-        """Add a line to `metrics.jsonl`."""
-        with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of `metrics.jsonl`."""
+        """The lines of `metrics.jsonl`; one that was cut off by a crash does not count."""
         path = self.path / "metrics.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    @property
+    def identity(self) -> str:
+        """A hash of what decides the result: checkpoints belong to it."""
+        return sha256(_json({key: self.config[key] for key in DECISIVE})).hexdigest()
+
+    def changed_versions(self) -> str:
+        """What is not as it was when the run was begun, so that its continuation may differ in the last bits."""
+        both = (self.config, provenance())
+        before, now = (_flat({k: value.get(k, {}) for k in ("versions", "machine")}) for value in both)
+        return ", ".join(
+            f"{name} {before[name]} -> {now.get(name)}" for name in before if before[name] != now.get(name)
+        )
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Inside, a file that cannot be written is a RunError that says how to go on."""
+        try:
+            yield
+        except OSError as error:
+            raise RunError(
+                f"{self.path}: cannot be written ({error.strerror or error}); make room, and go on with --resume"
+            ) from error
 
     def write_report(self, report: dict[str, Any]) -> None:
         """Write `report.json`."""
         write_file(self.path / "report.json", _json(report))
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: beside its place, synced, renamed, the directory synced."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(beside, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+def recalled(path: Path | None, source: str | None, options: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    """The data and the options that the run at a path was begun with, where they are not given again."""
+    if path is None:
+        raise InputError("--resume does not know which run is meant; name it with --out")
+    if not (path / "config.json").exists():
+        return source, options
+    config = Run.open(path).config
+    asked = config.get("asked", {})
+    options = asked.get("options", {}) | options
+    if options.get("microbatch") == "auto":  # what was found once stays, whatever memory is free today
+        options["microbatch"] = config["training"]["microbatch"]
+    return source or asked.get("source"), options
 
 
 def _json(value: dict[str, Any]) -> bytes:
     return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def _plain(config: dict[str, Any]) -> dict[str, Any]:
+    """As it will stand in a file: tuples are lists, keys are text."""
+    plain: dict[str, Any] = json.loads(json.dumps(config))
+    return plain
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    """The leaves of nested dictionaries by their dotted names.
+
+    >>> _flat({"a": {"b": 1}, "c": [2]})
+    {'a.b': 1, 'c': [2]}
+    """
+    if not isinstance(value, dict):
+        return {path: value}
+    return {
+        name: leaf for key, part in value.items() for name, leaf in _flat(part, f"{path}.{key}".lstrip(".")).items()
+    }
 
 
 def _digest(tensors: dict[str, torch.Tensor]) -> str:

@@ -59,7 +59,8 @@ class LogitsModel(nn.Module):
 
     def element_log_prob(self, batch: Batch) -> Tensor:
         """ln p(x_d | x_<d) in nats, shape (B, D); 0 where an element does not count."""
-        x = torch.where(batch.mask, batch.x, 0)
+        read = batch.mask.flip(1).cummax(1).values.flip(1)  # not the padding, which follows the last that counts
+        x = torch.where(read, batch.x, 0)
         return torch.where(batch.mask, Categorical(self.logits(x)).log_prob(x), 0.0)
 
     def forward(self, batch: Batch) -> Tensor:

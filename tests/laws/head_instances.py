@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from chainrule.heads import (
     AdaptiveSoftmaxHead,
+    AverageHead,
     BernoulliHead,
     CategoricalHead,
     ChannelChainHead,
@@ -26,6 +27,22 @@ FEATURES = 8
 
 HEADS: dict[str, Callable[[], Head]] = {
     "AdaptiveSoftmaxHead": lambda: AdaptiveSoftmaxHead(FEATURES, 5, [3, 0, 40, 1, 2]),
+    "AverageHead": lambda: AverageHead([CategoricalHead(5, 5), LogisticMixtureHead(3, 5, components=2)]),
+    "AverageHead, columns": lambda: AverageHead(
+        [
+            ColumnsHead(
+                [
+                    BernoulliHead(4),
+                    CountHead(4),
+                    MissingHead(CategoricalHead(4, 3)),
+                    GaussianMixtureHead(4, components=2, resolution=0.1),
+                    MissingHead(GaussianMixtureHead(4, components=2, resolution=0.5)),
+                    MissingHead(CountHead(4)),
+                ]
+            )
+            for _ in range(2)
+        ]
+    ),
     "BernoulliHead": lambda: BernoulliHead(FEATURES),
     "CategoricalHead": lambda: CategoricalHead(FEATURES, 5),
     "CategoricalHead, soft cap": lambda: CategoricalHead(FEATURES, 5, soft_cap=3.0),

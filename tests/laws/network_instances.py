@@ -9,6 +9,7 @@ from chainrule.networks import (
     MADE,
     AutoregressiveNetwork,
     CausalConv,
+    EnsembleNetwork,
     HuggingFace,
     PixelCNN,
     Recomputed,
@@ -55,6 +56,12 @@ NETWORKS = {
     "CausalConv, image, levels, classes": NetworkInstance(
         lambda v: CausalConv(
             v, (2, 3), FEATURES, depth=2, kernel_size=2, dilations=(1, 3), ordinal=v is not None, num_classes=3
+        ),
+        CLASSES,
+    ),
+    "EnsembleNetwork, classes": NetworkInstance(
+        lambda v: EnsembleNetwork(
+            [CausalConv(v, LENGTH, 5, depth=1, num_classes=3), Recurrent(v, LENGTH, 3, dropout=0.2, num_classes=3)]
         ),
         CLASSES,
     ),

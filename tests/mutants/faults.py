@@ -15,7 +15,10 @@ from torch.nn import functional as F
 from chainrule.batch import Batch
 from chainrule.domain import Domain
 from chainrule.heads.categorical import CategoricalHead
+from chainrule.heads.columns import ColumnsHead
+from chainrule.heads.count import CountHead
 from chainrule.heads.gaussian_mixture import GaussianMixtureHead
+from chainrule.heads.missing import MissingHead
 from chainrule.model import AutoregressiveModel
 from chainrule.networks.causal_conv import CausalConv
 from chainrule.networks.transformer import Transformer
@@ -58,6 +61,16 @@ def block_leak(self, h):
     return h + torch.cat([hint, torch.zeros_like(hint).expand(-1, -1, 3)], -1).reshape(len(h), -1, 1)
 
 
+class HiddenBlock(CausalConv):
+    """The first element of each block of four sees whether the other three are all 0: one replacement shows nothing."""
+
+    def layers(self, x, context=None):
+        zeros = (x.view(len(x), -1, 4)[..., 1:] == 0).all(-1)
+        first = torch.arange(x.shape[1]) % 4 == 0
+        h = super().layers(x, context)
+        return [*h[:-1], h[-1] + (zeros.repeat_interleave(4, 1) & first).unsqueeze(-1)]
+
+
 def training_only(self, h):
     return h + 0.1 * h.flip(1) if self.training else h
 
@@ -94,11 +107,20 @@ class OpenMask(Transformer):
 
 
 class LateStep(CausalConv):
-    """The cache forgets: from the fourth element on, the ring is written one place off."""
+    """The cache forgets: after the third element, every ring is turned by one place."""
 
     def step(self, x_previous, state):
-        state.d += state.d == 3
+        if int(state.position) == 3:
+            for cache in state.caches:
+                cache.copy_(cache.roll(1, 0))
         return super().step(x_previous, state)
+
+
+class LeakyPack(Transformer):
+    """Packed examples see each other."""
+
+    def packed(self, x, document):
+        return self(x)
 
 
 class StaleStep(Transformer):
@@ -118,7 +140,7 @@ class Scored(CategoricalHead):
     """A head whose log_prob goes through `bend`."""
 
     def forward(self, h):
-        p = super().forward(4 * h)
+        p = super().forward(8 * h)
         exact, bend = p.log_prob, self.bend
         p.log_prob = lambda x: bend(p, x, exact(x))
         return p
@@ -163,6 +185,30 @@ class PiecewiseDensity(GaussianMixtureHead):
         return p
 
 
+class HeavyColumns(ColumnsHead):
+    """The last column's probabilities are a tenth too large."""
+
+    def forward(self, h):
+        made = super().forward(h)
+        made.cells[-1] = heavy(made.cells[-1])
+        return made
+
+    def at(self, d, h, x):
+        cell = super().at(d, h, x)
+        return heavy(cell) if d == len(self.heads) - 1 else cell
+
+
+def heavy(cell):
+    exact = cell.log_prob
+    cell.log_prob = lambda x: exact(x) + np.log(1.1)
+    return cell
+
+
+def columns(kind, last):
+    heads = [CategoricalHead(H, V), MissingHead(GaussianMixtureHead(H, resolution=0.5)), CountHead(H), last]
+    return model(CausalConv(None, 4, H, depth=2), kind(heads))
+
+
 class Dropped(AutoregressiveModel):
     """element_log_prob goes through `drop`."""
 
@@ -200,6 +246,26 @@ def shared(log_prob, batch):
 def length_matters(log_prob, batch):
     """Divided by the padded length, in which the padding counts."""
     return log_prob * (batch.x.sum(1, keepdim=True) / (1 + batch.x.sum(1, keepdim=True)))
+
+
+class PrefixUnread(AutoregressiveModel):
+    """What is given and not scored is taken for padding on the left."""
+
+    def element_log_prob(self, batch):
+        return super().element_log_prob(Batch(torch.where(batch.mask, batch.x, 0), batch.mask))
+
+
+class MeanForSum(AutoregressiveModel):
+    """ln p of an example divided by its elements, as a loss that is called one."""
+
+    def log_prob(self, batch):
+        batch = batch if isinstance(batch, Batch) else Batch(batch)
+        return super().log_prob(batch) / batch.elements
+
+
+class CoarseTotal(AutoregressiveModel):
+    def log_prob(self, batch):
+        return super().log_prob(batch).bfloat16().float()
 
 
 class TopKLeftOn(AutoregressiveModel):
@@ -380,6 +446,11 @@ FAULTS = {
     "mask that leaks in training only": (lambda: mixed(training_only), {}, "causality.suffix.training"),
     "batch norm over time": (lambda: model(NormOverBatch(V, D, H, depth=3)), {}, "causality.suffix.training"),
     "block leak": (lambda: mixed(block_leak), {}, "causality.suffix.evaluation"),
+    "block leak that one replacement misses": (
+        lambda: model(HiddenBlock(V, D, H, depth=3)),
+        {},
+        "causality.suffix.evaluation",
+    ),
     "leak at the end only": (lambda: mixed(last_pair), {}, "causality.suffix.evaluation"),
     "attention sees one ahead": (lambda: model(OpenMask(V, D, H, depth=1)), {}, "causality.suffix.evaluation"),
     "FFT mixing": (lambda: randomly(lambda: Spectral(padded=False)), options(), "causality.suffix.evaluation"),
@@ -408,6 +479,25 @@ FAULTS = {
         lambda: model(CausalConv(None, D, H, depth=3), PiecewiseDensity(H)),
         {},
         "normalisation.support",
+    ),
+    "a column of symbols that sums to more": (
+        lambda: columns(HeavyColumns, CategoricalHead(H, 3)),
+        {},
+        "normalisation.support",
+    ),
+    "a column of counts that sums to more": (
+        lambda: columns(HeavyColumns, CountHead(H)),
+        {},
+        "normalisation.support",
+    ),
+    "packed examples see each other": (lambda: model(LeakyPack(V, D, H, depth=2)), {}, "invariance.packing"),
+    "what is given is taken for padding": (lambda: model(kind=PrefixUnread), {}, "invariance.padding"),
+    "the mean over the elements for the sum": (lambda: model(kind=MeanForSum), {}, "accounting.total"),
+    "the total in bfloat16": (lambda: model(kind=CoarseTotal), {}, "accounting.total"),
+    "a head of logits without a normaliser": (
+        lambda: randomised(type("Scored", (Scored,), {"bend": staticmethod(no_normaliser)})(H, V)),
+        {},
+        "normalisation.steps",
     ),
     "end never scored": (lambda: dropped(end_unscored), {}, "accounting.elements"),
     "start never scored": (lambda: dropped(start_unscored), {}, "accounting.elements"),
@@ -441,6 +531,8 @@ SOUND = {
     "transformer": (lambda: model(Transformer(V, D, H, depth=2, dropout=0.2)), {}),
     "long examples": (lambda: model(CausalConv(V, 40, H, depth=3)), {}),
     "density": (lambda: model(CausalConv(None, D, H, depth=3), GaussianMixtureHead(H)), {}),
+    "columns of every kind": (lambda: columns(ColumnsHead, CategoricalHead(H, 3)), {}),
+    "a head": (lambda: randomised(CategoricalHead(H, V)), {}),
     "a network": (lambda: randomised(Transformer(V, D, H, depth=2)), {}),
     "recurrent module": (lambda: randomly(Recurrent), options()),
     "padded spectral convolution": (lambda: randomly(lambda: Spectral(padded=True)), options()),

@@ -1,8 +1,12 @@
 """Every planted fault is named by its check; none of the sound ones is accused."""
 
+from time import sleep
+
 import pytest
 import torch
 
+from chainrule.certificate import normalisation
+from chainrule.certificate.subject import subject_of
 from chainrule.certificate.verify import verify
 from chainrule.errors import InputError
 from chainrule.heads.bernoulli import BernoulliHead
@@ -72,6 +76,94 @@ def test_the_first_module_that_leaks_is_named():
 
     certificate = verify(Leaky(), num_symbols=4, length=6)
     assert "the module mixer (GRU)" in certificate["causality.suffix.evaluation"].where
+
+
+def test_one_replacement_misses_the_block_leak():
+    """What makes the whole suffix necessary: no single element, whatever it becomes, shows this leak."""
+    network = FAULTS["block leak that one replacement misses"][0]().network
+    x = torch.ones(1, 8, dtype=torch.long)
+    with torch.no_grad():
+        before = network(x)
+        for j in range(8):
+            for symbol in range(4):
+                changed = x.clone()
+                changed[:, j] = symbol
+                assert torch.equal(network(changed)[:, : j + 1], before[:, : j + 1])
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_first_module_that_leaks_is_named_deep_inside(training):
+    """The second block's projection looks ahead, in training only or always; everything after it leaks too."""
+    model = randomised(AutoregressiveModel(Transformer(4, 8, 16, depth=3, heads=2), CategoricalHead(16, 4)))
+    name, part = next((n, p) for n, p in model.named_modules() if "1." in n and isinstance(p, torch.nn.Linear))
+
+    def look_ahead(module, arguments, out):
+        return out + out.roll(-1, 1) if module.training or not training else out
+
+    part.register_forward_hook(look_ahead)
+    certificate = verify(model)
+    check = certificate[f"causality.suffix.{'training' if training else 'evaluation'}"]
+    assert f"the module {name} (Linear) is the first" in check.where
+    assert certificate["causality.suffix.evaluation"].passed is training
+
+
+def test_a_hugging_face_model():
+    transformers = pytest.importorskip("transformers", reason="the extra `hf` is not installed")
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(
+        vocab_size=5, n_positions=8, n_embd=16, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0
+    )
+    gpt2 = randomised(transformers.GPT2LMHeadModel(config))
+    certificate = verify(gpt2, length=6)
+    assert certificate.passed, str(certificate)
+    assert certificate["sampling.step"].passed
+    assert certificate.subject == "GPT2LMHeadModel"
+    for block in gpt2.transformer.h:
+        block.attn.is_causal = False
+    gpt2.config._attn_implementation = "eager"
+    masked = transformers.models.gpt2.modeling_gpt2.GPT2Attention.forward
+    gpt2.transformer.h[1].attn.forward = lambda h, *a, **k: masked(
+        gpt2.transformer.h[1].attn, h, *a, **{n: v for n, v in k.items() if n != "attention_mask"}
+    )
+    leaky = verify(gpt2, length=6)
+    assert "causality.suffix.evaluation" in leaky.failed
+
+
+def test_the_quick_form_is_quick_for_a_slow_model():
+    """A whole pass takes more than half a second, and the budget is 1.7 s: fewer elements, and every kind of check."""
+
+    class Slow(CausalConv):
+        def layers(self, x, context=None):
+            sleep(x.shape[1] * 1e-3)
+            return super().layers(x, context)
+
+    class Leaky(Slow):
+        def layers(self, x, context=None):
+            h = super().layers(x, context)
+            return [*h[:-1], h[-1] + 0.1 * h[-1].flip(1) * self.training]
+
+    for kind, sound in ((Slow, True), (Leaky, False)):
+        certificate = verify(randomised(AutoregressiveModel(kind(4, 600, 8, 1), CategoricalHead(8, 4))), quick=True)
+        assert certificate.seconds < 3
+        assert certificate.passed is sound
+        assert {check.name for check in certificate.checks if check.passed} >= {
+            "causality.suffix.evaluation",
+            "normalisation.steps",
+            "accounting.elements",
+        }
+
+
+def test_a_large_alphabet_is_summed_and_sampled():
+    torch.manual_seed(0)
+    model = randomised(AutoregressiveModel(CausalConv(50_000, 8, 8, 1), CategoricalHead(8, 50_000)), scale=0.1)
+    with torch.no_grad():
+        check = normalisation.steps(subject_of(model, None, None, None), 2, 1e-4)
+    assert check.passed
+    assert "the sum over 50000 symbols" in check.tried
+    exact = model.element_log_prob
+    model.element_log_prob = lambda batch: exact(batch).clamp(min=-11.5)
+    with torch.no_grad():
+        assert not normalisation.steps(subject_of(model, None, None, None), 2, 1e-4).passed
 
 
 def test_modes_and_buffers_are_given_back():

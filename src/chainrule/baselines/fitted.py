@@ -6,6 +6,7 @@ from torch import nn
 
 from chainrule.baselines.chow_liu import ChowLiuTree
 from chainrule.baselines.independent import IndependentElements
+from chainrule.baselines.independent_columns import IndependentColumns
 from chainrule.baselines.kneser_ney import KneserNey
 from chainrule.baselines.markov import MarkovChain
 from chainrule.data.base import DataSet
@@ -24,7 +25,8 @@ def fit_baselines(data: DataSet) -> dict[str, nn.Module]:
     """
     domain, kind = data.encoding.domain, data.encoding.kind
     if domain.num_symbols is None:
-        return {}
+        columns = domain.columns
+        return {"independent elements": IndependentColumns.fit(data.train, columns)} if columns else {}
     symbols = domain.num_symbols
     alike = sizes(domain) is None
     running = kind == "text" or domain.variable_length

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from chainrule.batch import Batch
 from chainrule.certificate.check import Check, difference, skipped
 from chainrule.certificate.subject import Subject
 from chainrule.domain import Domain
@@ -14,7 +15,7 @@ from chainrule.domain import Domain
 if TYPE_CHECKING:
     from chainrule.data.base import Examples
 
-__all__ = ["counted", "elements"]
+__all__ = ["counted", "elements", "total"]
 
 
 def elements(subject: Subject, bound: float) -> Check:
@@ -32,6 +33,19 @@ def elements(subject: Subject, bound: float) -> Check:
         if float(apart.max()) > worst:
             worst, where = float(apart.max()), f"x_{int(apart.max(0).values.argmax())} is not scored by its conditional"
     return Check.of(name, worst, bound, "every element's score beside its conditional", where)
+
+
+def total(subject: Subject, bound: float) -> Check:
+    """What training maximises, the model's own value of a batch, is the sum over the elements that count."""
+    name, model = "accounting.total", subject.module
+    if model is None or not hasattr(model, "element_log_prob"):
+        return skipped(name, "it has no total of its own")
+    x = subject.elements(0)
+    lengths = (torch.arange(1, len(x) + 1) * subject.length // len(x)).clamp(min=1)
+    batch = Batch(x, torch.arange(subject.length) < lengths[:, None], subject.context)
+    whole, sums = model(batch).double(), model.element_log_prob(batch).double().sum(1)  # type: ignore[operator]
+    figure = float((difference(whole, sums) / sums.abs().clamp(min=1)).max())
+    return Check.of(name, figure, bound, f"ln p of {len(x)} examples beside the sum over their elements", "not the sum")
 
 
 def counted(examples: Examples | None, domain: Domain | None, size: int = 256) -> Check:

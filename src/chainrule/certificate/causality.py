@@ -45,15 +45,17 @@ def seeded(function: Any, *arguments: Any) -> Tensor:
     return made
 
 
-def suffix(
-    subject: Subject, training: bool, positions: int, draws: int, bound: float, seconds: float = inf
-) -> Check:
+def suffix(subject: Subject, training: bool, positions: int, draws: int, bound: float, seconds: float = inf) -> Check:
     """Replace x_j, x_{j+1}, ...: the outputs of elements up to j and the scores of those before j stay the same."""
     x, c = subject.elements(0), subject.context
     others = [subject.elements(seed) for seed in range(1, draws + 1)]
     if subject.num_symbols is not None:
         others += [(x + 1) % subject.num_symbols, torch.zeros_like(x)][:draws]
-    worst, where, seen_before, tried = 0.0, "", (bound, x, 0), 0
+    worst, where, tried = 0.0, "", 0
+    shown = {
+        True: (bound, x, 0),
+        False: (bound, x, 0),
+    }  # the clearest leak to earlier elements, and to the element itself
     with in_mode(subject, training):
         before, scored = seeded(subject.outputs, x, c), _scores(subject, x)
         for j, other in within(product(subject.positions(positions), others), seconds):
@@ -63,12 +65,13 @@ def suffix(
             figure = max(float(leak.max()), float(late.max()) if j else 0.0)
             if figure > worst:
                 worst, where = figure, f"replacing x_{j} and what follows"
-            early = float(leak[:, :j].max()) if j else 0.0
-            if early > seen_before[0]:
-                seen_before = early, changed, j
+            for earlier, part in ((True, leak[:, :j]), (False, leak[:, j])):
+                if part.numel() and float(part.max()) > shown[earlier][0]:
+                    shown[earlier] = float(part.max()), changed, j
             tried += 1
         if worst > bound:
-            where += ": " + first_leak(subject, x, *seen_before[1:], bound)
+            earlier = shown[True][0] > bound
+            where += ": " + first_leak(subject, x, *shown[earlier][1:], bound, earlier)
     mode = "training" if training else "evaluation"
     what = f"{tried} replacements of a whole suffix, {subject.length} elements"
     return Check.of(f"causality.suffix.{mode}", worst, bound, what, where)
@@ -80,18 +83,30 @@ def _scores(subject: Subject, x: Tensor) -> Tensor:
     return seeded(subject.scores, x, subject.context)
 
 
-def first_leak(subject: Subject, x: Tensor, changed: Tensor, j: int, bound: float) -> str:
-    """The first module, in the order of execution, that shows an element before x_j what comes later."""
-    if subject.module is None or not j:
-        return "no output before the replaced element changes: the element sees itself (is a shift by one missing?)"
-    runs = [_record(subject, y) for y in (x, changed)]
-    for (name, kind, a), (_, _, b) in zip(*runs, strict=False):
+def first_leak(subject: Subject, x: Tensor, changed: Tensor, j: int, bound: float, earlier: bool) -> str:
+    """The first module, in the order of execution, that shows what it must not of x_j and what follows.
+
+    earlier: whether the leak is to elements before x_j; else x_j is seen by itself alone. That is no fault before the
+    elements are shifted by one, so the first module is meant after the last in which only later elements changed.
+    """
+    if subject.module is None:
+        return "the function is no module"
+    width = j if earlier else j + 1
+    leaks: list[tuple[bool, str]] = []
+    for (name, kind, a), (_, _, b) in zip(*(_record(subject, y) for y in (x, changed)), strict=False):
         if a.shape != b.shape or x.shape[1] not in a.shape[1:]:
             continue
         axis = 1 if a.shape[1] == x.shape[1] else a.ndim - 1 - list(reversed(a.shape)).index(x.shape[1])
-        if float(difference(a.narrow(axis, 0, j), b.narrow(axis, 0, j)).max()) > bound:
-            return f"the module {name.removeprefix('logits_of.') or 'itself'} ({kind}) is the first to see it"
-    return "outside of the modules"
+        apart = difference(a, b)
+        if float(apart.max()) > bound:
+            dirty = float(apart.narrow(axis, 0, width).max()) > bound
+            leaks.append((dirty, f"{name.removeprefix('logits_of.') or 'itself'} ({kind})"))
+    last_clean = max((place for place, (dirty, _) in enumerate(leaks) if not dirty), default=-1)
+    candidates = leaks if earlier else leaks[last_clean + 1 :] if last_clean >= 0 else []
+    first = next((name for dirty, name in candidates if dirty), None)
+    if first is not None:
+        return f"the module {first} is the first to see it"
+    return "outside of the modules" if earlier else "the element sees itself (is a shift by one missing?)"
 
 
 def _record(subject: Subject, x: Tensor) -> list[tuple[str, str, Tensor]]:

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from chainrule.batch import Batch
 from chainrule.certificate.check import Check, difference, skipped
 from chainrule.certificate.subject import Subject
+from chainrule.errors import InputError
+from chainrule.model import AutoregressiveModel
 
-__all__ = ["batch", "determinism", "order", "padding", "precision"]
+__all__ = ["batch", "determinism", "order", "packing", "padding", "precision"]
 
 
 def _score(subject: Subject, x: Tensor, rows: Tensor) -> Tensor:
@@ -62,12 +64,39 @@ def padding(subject: Subject, bound: float) -> Check:
             figure = float(difference(scores[0], other).max())
             if figure > worst:
                 worst, where = figure, f"with {length} of {subject.length} elements"
-    return Check.of(name, worst, bound, "padding of three lengths, several fillings, and none", where)
+        rest = ~mask  # on the other side: what is given before them is read, and is not scored
+        apart = difference(
+            _elements(model, Batch(x, rest, c)), torch.where(rest, _elements(model, Batch(x, context=c)), 0)
+        )
+        if float(apart.max()) > worst:
+            worst, where = float(apart.max()), f"with {length} elements given and not scored"
+    return Check.of(name, worst, bound, "padding of three lengths, several fillings, none, and as many given", where)
+
+
+def _elements(model: nn.Module | None, batch: Batch) -> Tensor:
+    made: Tensor = model.element_log_prob(batch)  # type: ignore[union-attr, operator]
+    return made.double()
 
 
 def _masked(model: nn.Module | None, batch: Batch) -> Tensor:
-    made: Tensor = model.element_log_prob(batch)  # type: ignore[union-attr, operator]
-    return made.double().sum(1)
+    return _elements(model, batch).sum(1)
+
+
+def packing(subject: Subject, bound: float) -> Check:
+    """Two examples side by side in one row are scored as each of them alone."""
+    name, model = "invariance.packing", subject.thing
+    if not isinstance(model, AutoregressiveModel) or subject.context is not None or subject.length < 2:
+        return skipped(name, "no examples without a context are packed")
+    x, first = subject.elements(0), (subject.length + 1) // 2
+    document = (torch.arange(subject.length) >= first).long().expand(x.shape)
+    try:
+        packed = _elements(model, Batch(x, document=document))
+    except InputError as error:
+        return skipped(name, f"{error}")
+    alone = torch.cat([_elements(model, Batch(part)) for part in (x[:, :first], x[:, first:])], 1)
+    apart = difference(packed, alone)
+    where = f"x_{int(apart.max(0).values.argmax())} of a row whose second example begins at {first}"
+    return Check.of(name, float(apart.max()), bound, f"{len(x)} rows of two examples", where)
 
 
 def precision(subject: Subject, wide: Subject, is_wide: bool, bound: float) -> Check:

@@ -14,7 +14,7 @@ from chainrule.heads.base import Distribution
 
 __all__ = ["enumeration", "every_example", "importance", "steps"]
 
-WORK = 1 << 18  # elements that one check may score
+WORK = 1 << 17  # elements that one check may score
 PIECE = 1 << 16  # elements that are scored at a time
 
 
@@ -56,7 +56,7 @@ def sampled_steps(subject: Subject, bound: float, work: int) -> Check:
     x, d = subject.elements(0)[:1], subject.positions(1)[0]
     c = None if subject.context is None else subject.context[:1]
     pmf = subject.pmf(x, c)[0, d].double()
-    symbols = torch.randperm(v, generator=torch.Generator().manual_seed(1))[: max(8, work // subject.length)]
+    symbols = torch.randperm(v, generator=torch.Generator().manual_seed(1))[: min(256, max(8, work // subject.length))]
     tried = x.repeat_interleave(len(symbols), 0)
     tried[:, d] = symbols
     scored = _pieces(subject, tried, None if c is None else c.expand(len(tried), *c.shape[1:]))[:, d]

@@ -1,7 +1,7 @@
 """Pace: how much of a model can be tried in the time, so that a quick verification is quick for a large model too.
 
-The unit is one scoring of the first L elements of one example. It is timed for L = 4, 8, 16, ... until it takes too long;
-checks that need few passes then look at many elements, checks that need many look at few, and a loop over perturbations
+The unit is one scoring of the first L elements of one example, timed for L = 4, 8, 16, ... until it takes too long.
+Checks that need few passes then look at many elements, checks that need many look at few, and a loop over perturbations
 ends when its time is over, after one at least.
 """
 

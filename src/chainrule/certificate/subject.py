@@ -13,9 +13,14 @@ from torch import Tensor, nn
 from chainrule.batch import Batch
 from chainrule.errors import InputError
 from chainrule.heads.base import Head
+from chainrule.heads.columns import ColumnsHead
+from chainrule.heads.logits import LogitsHead
 from chainrule.model import AutoregressiveModel
 from chainrule.networks.base import AutoregressiveNetwork
-from chainrule.networks.embedding import ContextEmbedding
+from chainrule.networks.causal_conv import CausalConv
+from chainrule.networks.embedding import ContextEmbedding, ElementEmbedding
+from chainrule.networks.huggingface import HuggingFace
+from chainrule.networks.recomputed import Recomputed
 from chainrule.wrapped import LogitsModel
 
 __all__ = ["EXAMPLES", "Subject", "fewer", "shorter", "subject_of", "wide"]
@@ -33,7 +38,7 @@ class Subject:
     path that is reported; None for a bare network. pmf: p(k | x_<d) for every k, (B, D, V), before anything
     normalises it; None for infinite supports. walk: draws element by element, `walk(draw, n, length, c)`; None where
     there is no step. context: of each example that is tried. examples: how many are tried at a time.
-    drawn: examples that were drawn before, shared by all views of the same thing.
+    drawn: examples that were drawn before, shared by all views of the same thing. title: another name, if it has one.
     """
 
     thing: Any
@@ -47,11 +52,12 @@ class Subject:
     context: Tensor | None
     examples: int = EXAMPLES
     drawn: list[Tensor] = field(default_factory=list)
+    title: str = ""
 
     @property
     def name(self) -> str:
         """How the certificate calls it."""
-        return getattr(self.thing, "__name__", type(self.thing).__name__)
+        return self.title or getattr(self.thing, "__name__", type(self.thing).__name__)
 
     def elements(self, seed: int) -> Tensor:
         """Random examples: any symbols, or, where not every real is in the domain, what the head draws from noise."""
@@ -80,12 +86,17 @@ class Subject:
 
 
 def subject_of(thing: Any, num_symbols: int | None, length: int | None, context: Tensor | None) -> Subject:
-    """See a model, a network, a module from elements to logits or a function from prefixes to probabilities.
+    """See a model, a network, a head, a module from elements to logits or a function from prefixes to probabilities.
 
     num_symbols, length: where the thing does not know them itself. context: one entry for each of EXAMPLES examples.
     """
     if isinstance(thing, (AutoregressiveModel, AutoregressiveNetwork)):
         return _of_ours(thing, num_symbols, length, context)
+    if isinstance(thing, Head):
+        return replace(_of_ours(_under(thing, length), num_symbols, length, context), title=type(thing).__name__)
+    if _is_language_model(thing):
+        model = AutoregressiveModel(HuggingFace(thing, length), LogitsHead(thing.config.vocab_size))
+        return replace(_of_ours(model, num_symbols, length, context), title=type(thing).__name__)
     if not callable(thing):
         raise InputError(f"cannot verify {type(thing).__name__}; give a model, a module, or a function of prefixes")
     num_symbols = getattr(thing, "num_symbols", None) if num_symbols is None else num_symbols
@@ -97,14 +108,29 @@ def subject_of(thing: Any, num_symbols: int | None, length: int | None, context:
     return _of_prefixes(thing, num_symbols, length)
 
 
+def _under(head: Head, length: int | None) -> AutoregressiveModel:
+    """A head on top of a small network of our own, for a head says nothing by itself."""
+    length = length or (len(head.heads) if isinstance(head, ColumnsHead) else 6)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = CausalConv(head.num_symbols, length, head.features, depth=2)
+    return AutoregressiveModel(network.to(next((p.dtype for p in head.parameters()), torch.float32)), head)
+
+
+def _is_language_model(thing: Any) -> bool:
+    """Whether this is a causal language model of Hugging Face, seen without importing that library."""
+    return (
+        isinstance(thing, nn.Module) and hasattr(thing, "generate") and hasattr(thing, "prepare_inputs_for_generation")
+    )
+
+
 def _of_ours(
     thing: AutoregressiveModel | AutoregressiveNetwork, symbols: int | None, length: int | None, context: Tensor | None
 ) -> Subject:
     model = thing if isinstance(thing, AutoregressiveModel) else None
     network = model.network if model is not None else thing
     if symbols is None:
-        embedding = getattr(network, "embedding", None)
-        symbols = getattr(embedding, "num_symbols", None) if model is None else model.head.num_symbols
+        symbols = _symbols(network) if model is None else model.head.num_symbols
 
     def scores(x: Tensor, c: Tensor | None) -> Tensor:
         return model.element_log_prob(Batch(x, context=c))  # type: ignore[union-attr]
@@ -124,6 +150,13 @@ def _of_ours(
         None if model is None else model.unroll,
         _context(network) if context is None else context,
     )
+
+
+def _symbols(network: nn.Module) -> int | None:
+    """How many symbols a bare network reads."""
+    if isinstance(network, (HuggingFace, Recomputed)):
+        return network.features  # which are logits
+    return next((part.num_symbols for part in network.modules() if isinstance(part, ElementEmbedding)), None)
 
 
 def _context(network: nn.Module) -> Tensor | None:

@@ -48,10 +48,10 @@ def grid_excess(p: Distribution) -> Tensor:
     low, high = (p.icdf(present * u) for u in ENDS)
     ends = [p.cdf(low).double() - p.log_prob(low).double().exp(), present - p.cdf(high).double()]
     apart = [end.abs() for end in ends]
-    generator = torch.Generator().manual_seed(4)
+    generator, step = torch.Generator().manual_seed(4), torch.as_tensor(p.resolution)
     for _ in range(POINTS):
         x = p.icdf(present * ENDS[1] * torch.rand(p.batch_shape, generator=generator, dtype=torch.float64))
-        rise = p.cdf(x).double() - p.cdf(x - p.resolution).double()
+        rise = p.cdf(x).double() - p.cdf(x - step).double()
         apart.append((p.log_prob(x).double().exp() - rise).abs())
     return torch.stack(apart).max(0).values
 
@@ -68,7 +68,10 @@ def support(subject: Subject, positions: int, bound: float, points: int = 2001) 
     for d in chosen:
         p = model.head.at(d, h[:, d], x[:, :d])
         apart = float((scored[:, d] - p.log_prob(x[:, d])).abs().max())
-        for figure, what in ((_excess(p, h.dtype, points), "does not have the mass one"), (apart, "is scored otherwise")):
+        for figure, what in (
+            (_excess(p, h.dtype, points), "does not have the mass one"),
+            (apart, "is scored otherwise"),
+        ):
             if not figure <= worst:
                 worst, where = figure, f"p(x_{d} | x_<{d}) {what}"
     return Check.of(name, worst, bound, f"{len(chosen)} elements of {len(x)} examples, each over its support", where)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["verify"]
 
-QUICK_SECONDS = 1.5
+QUICK_SECONDS = 1.7
 Checks = list[tuple[str, Callable[[], Check]]]
 
 
@@ -40,7 +40,7 @@ def verify(
     x_d; see `NextToken` for language models), or a function from a prefix, a list of symbols, to V probabilities.
     num_symbols, length: V and D, where the thing does not know them. context: of four examples, for conditional
     models; by default classes in turn, or random vectors. examples, domain: data whose accounting is to be checked.
-    quick: the checks that matter most, in the model's own precision, on as many elements as can be tried in 1.5 seconds.
+    quick: the checks that matter most, in the model's own precision, on as many elements as 1.7 seconds allow.
 
     >>> certificate = verify(lambda prefix: [0.5, 0.25, 0.25], num_symbols=3, length=4)
     >>> certificate.passed
@@ -79,7 +79,7 @@ def _quick(subject: Subject) -> Checks:
     pace = Pace(fewer(subject, 1), limit=0.08)
     whole = fewer(shorter(subject, pace.length(0.08)), 1 if subject.length > 128 else 2)
     near = shorter(subject, min(32, pace.length(0.01)))
-    work = pace.elements(0.3)
+    work = pace.elements(0.2)
     return [
         ("causality.suffix.evaluation", lambda: causality.suffix(whole, False, 3, 1, 1e-5, seconds=0.25)),
         ("causality.suffix.training", lambda: causality.suffix(whole, True, 3, 1, 1e-5, seconds=0.25)),
@@ -93,6 +93,8 @@ def _quick(subject: Subject) -> Checks:
         ("invariance.batch", lambda: invariance.batch(near, 1e-4)),
         ("invariance.order", lambda: invariance.order(near, 1e-4)),
         ("invariance.padding", lambda: invariance.padding(near, 1e-4)),
+        ("invariance.packing", lambda: invariance.packing(near, 1e-4)),
+        ("accounting.total", lambda: accounting.total(near, 1e-4)),
         ("determinism.repeat", lambda: invariance.determinism(near)),
     ]
 
@@ -101,9 +103,10 @@ def _thorough(subject: Subject) -> Checks:
     """Every check on whole examples, on a float64 copy where there is one."""
     exact, is_wide = wide(subject, subject.elements(0))
     tight, loose = (1e-6, 1e-5) if is_wide else (1e-5, 1e-4)
+    draws = min(256, max(32, (1 << 15) // subject.length))
     return [
-        ("causality.suffix.evaluation", lambda: causality.suffix(exact, False, 16, 2, tight)),
-        ("causality.suffix.training", lambda: causality.suffix(exact, True, 16, 2, tight)),
+        ("causality.suffix.evaluation", lambda: causality.suffix(exact, False, 16, 2, tight, seconds=10)),
+        ("causality.suffix.training", lambda: causality.suffix(exact, True, 16, 2, tight, seconds=10)),
         ("normalisation.steps", lambda: normalisation.steps(exact, 12, 1e-5 if is_wide else 1e-4)),
         ("accounting.elements", lambda: accounting.elements(exact, loose)),
         ("sampling.step", lambda: sampling.step(exact, 64, loose)),
@@ -114,8 +117,10 @@ def _thorough(subject: Subject) -> Checks:
         ("invariance.batch", lambda: invariance.batch(exact, loose)),
         ("invariance.order", lambda: invariance.order(exact, loose)),
         ("invariance.padding", lambda: invariance.padding(exact, loose)),
+        ("invariance.packing", lambda: invariance.packing(exact, loose)),
+        ("accounting.total", lambda: accounting.total(subject, 1e-4)),
         ("determinism.repeat", lambda: invariance.determinism(subject)),
         ("invariance.precision", lambda: invariance.precision(subject, exact, is_wide, 1e-3)),
-        ("normalisation.importance", lambda: normalisation.importance(exact, 256)),
+        ("normalisation.importance", lambda: normalisation.importance(exact, draws)),
         ("sampling.fits", lambda: sampling.fits(subject, 2000, 64)),
     ]

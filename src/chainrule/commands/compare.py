@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import isqrt
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.markup import escape
 from rich.table import Table
 
+from chainrule.block_length import block_length
 from chainrule.calibration import Diagnosis, diagnose
 from chainrule.comparison import Comparison, Nats, compare, holm
+from chainrule.data.tables import TableEncoding
 from chainrule.data.text import StreamExamples
 from chainrule.errors import InputError
 from chainrule.evaluation import evaluate
@@ -24,7 +27,7 @@ __all__ = ["compare_models"]
 
 @dataclass(frozen=True)
 class Scored:
-    """ln p of every example under one model; by position where the model is a run of ours, else None."""
+    """ln p of every example under one model; by position where the model is a run of ours, by column if on a table."""
 
     name: str
     nats: Nats
@@ -32,6 +35,7 @@ class Scored:
     protocol: dict[str, str] | None = None
     stream: bool = False
     diagnosis: Diagnosis | None = None
+    columns: tuple[str, ...] = ()
 
 
 def compare_models(
@@ -47,9 +51,9 @@ def compare_models(
         )
     scored = [_score(path, data, split, batch_size, console) for path in sources]
     _same_examples(scored)
-    if block is None:
-        block = max(1, isqrt(len(scored[0].nats))) if any(one.stream for one in scored) else 1
     first, *others = scored
+    if block is None:
+        block = max(map(partial(_block, first), others)) if any(one.stream for one in scored) else 1
     results = [compare(first.nats, b.nats, (first.name, b.name), block=block) for b in others]
     corrected = holm([result.p_value for result in results])
     results = [replace(result, p_holm=p) for result, p in zip(results, corrected, strict=True)]
@@ -61,7 +65,8 @@ def compare_models(
         if where["examples"]:
             console.print(f"  {b.name} is better by most on the examples {where['examples'][:5]}")
         if where["positions"]:
-            console.print(f"  and at the elements {where['positions'][:5]}")
+            named = f"in the columns {', '.join(where['columns'][:5])}" if where["columns"] else ""
+            console.print(f"  and {escape(named) or 'at the elements ' + str(where['positions'][:5])}")
         records.append(result.to_json() | {"where_b_wins": where})
     console.result({"data": data or split, "block": block, "comparisons": records})
     return results
@@ -77,7 +82,15 @@ def _score(path: Path, data: str | None, split: str, batch_size: int, console: C
         nats = evaluate(model, examples, batch_size=batch_size, progress=update).nats
     stream = isinstance(examples, StreamExamples)
     diagnosis = diagnose(model, examples, batch_size=batch_size)
-    return Scored(str(path), nats, examples.digest(), run.protocol(), stream, diagnosis)
+    encoding = run.encoding()
+    columns = tuple(c.name for c in encoding.columns) if isinstance(encoding, TableEncoding) else ()
+    return Scored(str(path), nats, examples.digest(), run.protocol(), stream, diagnosis, columns)
+
+
+def _block(a: Scored, b: Scored) -> int:
+    """How many neighbouring windows of a stream belong together, seen from where both models give a probability."""
+    possible = (a.nats > -np.inf) & (b.nats > -np.inf)
+    return block_length(a.nats[possible] - b.nats[possible]) if possible.any() else 1
 
 
 def _same_examples(scored: list[Scored]) -> None:
@@ -94,7 +107,7 @@ def _same_examples(scored: list[Scored]) -> None:
 
 
 def _where_b_wins(a: Scored, b: Scored) -> dict[str, list[Any]]:
-    """The numbers of the examples and elements on which B is better, by most first."""
+    """The numbers of the examples and elements, and the columns of a table, on which B is better, by most first."""
     with np.errstate(invalid="ignore"):
         gain = np.nan_to_num(b.nats - a.nats, nan=0.0)
     examples = [int(n) for n in np.argsort(-gain)[:20] if gain[n] > 0]
@@ -102,7 +115,8 @@ def _where_b_wins(a: Scored, b: Scored) -> dict[str, list[Any]]:
     if a.diagnosis is not None and b.diagnosis is not None:
         by = np.nan_to_num(a.diagnosis.nats_by_position - b.diagnosis.nats_by_position)
         positions = [int(d) for d in np.argsort(-by)[:20] if by[d] > 0]
-    return {"examples": examples, "positions": positions}
+    columns = [a.columns[d] for d in positions] if a.columns == b.columns and a.columns else []
+    return {"examples": examples, "positions": positions, "columns": columns}
 
 
 def _table(results: list[Comparison], block: int) -> Table:

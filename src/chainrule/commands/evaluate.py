@@ -11,16 +11,19 @@ import numpy as np
 
 from chainrule.by_context import ByContext
 from chainrule.calibration import by_group, diagnose
+from chainrule.carried import CONTEXT, Carried, side_by_side
 from chainrule.data.base import Examples
 from chainrule.data.lengths import SequenceExamples
+from chainrule.data.tables import TableEncoding
 from chainrule.data.text import StreamExamples
 from chainrule.data.windows import with_windows
+from chainrule.durable import write_file
 from chainrule.errors import InputError
 from chainrule.evaluation import Evaluation, evaluate
 from chainrule.likelihood import Protocol
 from chainrule.report.console import Console
-from chainrule.report.tables import context_table, group_table, result_table
-from chainrule.run import Run, write_file
+from chainrule.report.tables import column_table, context_table, group_table, result_table
+from chainrule.run import Run
 from chainrule.scores import write_scores
 
 __all__ = ["evaluate_run"]
@@ -37,8 +40,14 @@ def evaluate_run(
     calibration: bool = False,
     save: Path | None = None,
     groups: Path | None = None,
+    carry: bool = False,
 ) -> Evaluation:
-    """Score a split of the run's own data, or everything in another source; through other windows if so asked."""
+    """Score a split of the run's own data, or everything in another source; through other windows if so asked.
+
+    carry: read a stream with a state that is carried over its windows, see `Carried`.
+    """
+    if carry and (context is not None or stride is not None):
+        raise InputError("a carried state sees all of the stream before; leave out --context and --stride, or --carry")
     if save is not None and save.suffix not in (".csv", ".parquet"):
         raise InputError(f"{save}: per-example nats are written as .csv or .parquet; change the ending")
     run = Run.open(path)
@@ -48,12 +57,16 @@ def evaluate_run(
     if context is not None or stride is not None:
         encoding, examples = with_windows(run.encoding(), examples, context, stride, model.network.length)
         protocol = replace(protocol, context=encoding.protocol.context)  # type: ignore[attr-defined]
+    if carry:
+        examples, protocol = side_by_side(examples), replace(protocol, context=CONTEXT)
     watched = ByContext(model)
+    scored = Carried(model) if carry else watched
     with console.progress("scoring", len(examples)) as update:
-        result = evaluate(watched, examples, batch_size=batch_size, protocol=protocol, progress=update)
+        result = evaluate(scored, examples, batch_size=batch_size, protocol=protocol, progress=update)
     what = split if source is None else source
     console.print(result_table({what: result.likelihood}, {}))
-    by_context = watched.table() if isinstance(examples, StreamExamples | SequenceExamples) else None
+    windows = isinstance(examples, StreamExamples | SequenceExamples) and not carry
+    by_context = watched.table() if windows else None
     if by_context is not None:
         console.print(
             f"scored through {protocol.context}, the end {protocol.end}; by elements before it in the window:"
@@ -61,6 +74,10 @@ def evaluate_run(
         console.print(context_table(by_context))
     record: dict[str, Any] = {"run": str(path), "data": what, "sha256": examples.digest()} | result.likelihood.to_json()
     record["by_context"] = by_context
+    table = run.encoding()
+    if isinstance(table, TableEncoding):
+        record["by_column"] = watched.columns([column.name for column in table.columns])
+        console.print(column_table(record["by_column"]))
     labels = _groups(groups) if groups is not None else _classes(examples)
     if labels is not None:
         record["by_group"] = by_group(result.nats, labels)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -13,21 +12,24 @@ import torch
 
 from chainrule.baselines.compressors import MOST, code_lengths
 from chainrule.baselines.fitted import fit_baselines
+from chainrule.commands.illustrate import illustrate
+from chainrule.commands.train import train
 from chainrule.commands.verify import stop_at_a_leak
 from chainrule.config import Spec, build_model
-from chainrule.data.base import DataSet, Writes
+from chainrule.data.base import DataSet, Examples
 from chainrule.data.conditions import context_options
 from chainrule.data.documents import DocumentEncoding
-from chainrule.data.splits import duplicates
+from chainrule.data.duplicates import duplicates
 from chainrule.data.text import TextEncoding
-from chainrule.errors import InputError
 from chainrule.evaluation import evaluate
 from chainrule.likelihood import LogLikelihood, Protocol
 from chainrule.model import AutoregressiveModel
 from chainrule.report.console import Console
 from chainrule.report.tables import baseline_table, result_table
-from chainrule.run import Run, write_file
-from chainrule.training.fit import Fit, Record, fit
+from chainrule.run import Run
+from chainrule.training.engine import Engine
+from chainrule.training.fit import climb_of
+from chainrule.training.microbatch import largest_microbatch
 from chainrule.training.settings import TrainingSettings
 
 __all__ = ["fit_run", "protocol_of"]
@@ -36,29 +38,73 @@ SPLITS = ("train", "valid", "test")
 MOST_TO_START = 1 << 16  # rows of a table from which its units are taken
 
 
-def fit_run(data: DataSet, spec: Spec, settings: TrainingSettings, out: Path | None, console: Console) -> Run:
-    """Train, evaluate, draw: everything that a run directory holds."""
+def fit_run(
+    data: DataSet,
+    spec: Spec,
+    settings: TrainingSettings,
+    out: Path | None,
+    console: Console,
+    *,
+    resume: bool = False,
+    tensorboard: bool = False,
+    asked: dict[str, Any] | None = None,
+) -> Run:
+    """Train, evaluate, draw: everything that a run directory holds.
+
+    resume: go on where the run at `out` stands. asked: data and options as the user gave them, for `--resume`.
+    """
+    engine = Engine(settings.engine)
     torch.manual_seed(settings.seed)
     model = build_model(spec, data.encoding.domain, context_options(data.encoding))
     if data.encoding.domain.columns:
         model.initialise(data.train.batch(np.arange(min(len(data.train), MOST_TO_START))).x)
+    elif hasattr(model.head, "counted"):  # laid out by how often symbols occur
+        model.head.initialise(_symbols(data.train))
+    model.to(engine.device)
+    settings = _with_microbatch(settings, model, data, engine, console)
     stop_at_a_leak(model)
     with torch.no_grad():  # what does not fit together is refused before anything is written
-        model(data.train.epoch(settings.seed, 0).batch(np.arange(1)))
-    run = Run.create(out or _free_place(data.name), _configuration(data, spec, settings))
+        model(data.train.epoch(settings.seed, 0).batch(np.arange(1)).to(engine.device))
+    configuration = _configuration(data, spec, settings) | ({"asked": asked} if asked else {})
+    make = Run.resume if resume else Run.create
+    run = engine.of_first(lambda: make(out or _free_place(data.name), configuration))
+    if engine.first:
+        with run.writing():
+            _fill(run, model, data, spec, settings, console, resume, tensorboard, engine)
+    else:
+        train(model, data, settings, run, Console(silent=True), resume=resume, tensorboard=False, engine=engine)
+        _evaluated(model, data, engine)
+    engine.close()
+    return run
+
+
+def _fill(
+    run: Run,
+    model: AutoregressiveModel,
+    data: DataSet,
+    spec: Spec,
+    settings: TrainingSettings,
+    console: Console,
+    resume: bool,
+    tensorboard: bool,
+    engine: Engine,
+) -> None:
+    """Everything in the run directory but the configuration."""
+    if changed := run.changed_versions():
+        console.print(f"not as this run was begun: {changed}; the end may differ in the last bits")
     console.print(f"[bold]{data.name}[/]: {data.note}")
     repeated = duplicates(data)
-    if repeated:
-        console.print(f"of the {len(data.test)} test examples {repeated} stand in train, too")
+    if repeated is not None and repeated[0]:
+        console.print(f"of the {repeated[1]} test examples {repeated[0]} stand in train, too")
     console.print(_describe(spec, model))
     baselines = fit_baselines(data)
     baseline = _scored(baselines, data)
-    fitted = _train(model, data, settings, run, console)
+    fitted = train(model, data, settings, run, console, resume=resume, tensorboard=tensorboard, engine=engine)
     console.print(
         f"kept step {fitted.best_step} of {fitted.steps} "
         f"(ended by {fitted.stopped}, {fitted.seconds:.0f} s of training and validation)"
     )
-    results = {split: evaluate(model, data.split(split), protocol=protocol_of(data)).likelihood for split in SPLITS}
+    results = _evaluated(model, data, engine)
     console.print(result_table(results, baseline))
     beside = _beside(baselines, data, results["test"])
     if beside:
@@ -68,15 +114,42 @@ def fit_run(data: DataSet, spec: Spec, settings: TrainingSettings, out: Path | N
         "steps": fitted.steps,
         "stopped": fitted.stopped,
         "seconds": fitted.seconds,
+        "test_examples_in_train": None if repeated is None else repeated[0],
         "results": {split: likelihood.to_json() for split, likelihood in results.items()},
         "baselines": beside,
         "independent_elements": {split: likelihood.to_json() for split, likelihood in baseline.items()},
     }
     run.write_report(report)
-    console.print(f"pictures and samples: {', '.join(_illustrate(run, model, data, fitted, baseline)) or 'none'}")
+    console.print(f"pictures and samples: {', '.join(illustrate(run, model, data, fitted, baseline)) or 'none'}")
     console.print(f"run directory: [bold]{run.path}[/]")
     console.result({"run": str(run.path)} | report)
-    return run
+
+
+def _symbols(train: Examples) -> torch.Tensor:
+    """The elements of the training data that count, of rows evenly apart where they are many."""
+    rows = np.arange(0, len(train), -(-len(train) // MOST_TO_START))
+    batches = [train.batch(rows[start : start + 1024]) for start in range(0, len(rows), 1024)]
+    return torch.cat([batch.x[batch.mask] for batch in batches])
+
+
+def _with_microbatch(
+    settings: TrainingSettings, model: AutoregressiveModel, data: DataSet, engine: Engine, console: Console
+) -> TrainingSettings:
+    """The settings with `microbatch="auto"` made a number, the smallest that any process finds."""
+    if settings.microbatch != "auto":
+        return settings
+    climb = climb_of(model, settings)
+    size = largest_microbatch(climb, data.train.epoch(settings.seed, 0), settings.batch_size, engine.world)
+    size = engine.smallest(size)
+    if engine.first:
+        console.print(f"microbatch: {size} of {settings.batch_size} examples fit into memory at once")
+    return dataclasses.replace(settings, microbatch=size)
+
+
+def _evaluated(model: AutoregressiveModel, data: DataSet, engine: Engine) -> dict[str, LogLikelihood]:
+    """The kept weights on every split, each process scoring its part."""
+    protocol = protocol_of(data)
+    return {split: engine.evaluate(model, data.split(split), protocol=protocol).likelihood for split in SPLITS}
 
 
 def protocol_of(data: DataSet) -> Protocol:
@@ -142,64 +215,3 @@ def _beside(baselines: dict[str, torch.nn.Module], data: DataSet, model: LogLike
                 "bits_per_byte": bits / len(test),
             }
     return record
-
-
-def _train(model: AutoregressiveModel, data: DataSet, settings: TrainingSettings, run: Run, console: Console) -> Fit:
-    valid = ""
-    with console.progress("training", settings.steps) as update:
-
-        def on_step(record: Record) -> None:
-            if record["step"] % 10 == 0:
-                update(10, f"train {record['nats_per_example']:.2f} nats{valid}")
-
-        def on_validation(record: Record) -> None:
-            nonlocal valid
-            valid = (
-                f", valid {record['valid_nats_per_example']:.2f} nats = {record['valid_bits_per_dim']:.3f} bits/dim, "
-                f"{record['examples_per_second']:.0f} examples/s"
-            )
-            run.log(record)
-
-        return fit(
-            model,
-            data.train,
-            data.valid,
-            settings,
-            on_step=on_step,
-            on_validation=on_validation,
-            on_best=run.save_model,
-        )
-
-
-def _illustrate(
-    run: Run, model: AutoregressiveModel, data: DataSet, fitted: Fit, baseline: dict[str, LogLikelihood]
-) -> list[str]:
-    """Write pictures and samples into the run directory; the names of the files."""
-    written: list[str] = []
-
-    def keep(name: str, content: bytes) -> None:
-        write_file(run.path / name, content)
-        written.append(name)
-
-    encoding = data.encoding
-    is_image = getattr(encoding, "is_image", False)
-    n = 64 if is_image else 4
-    beside = data.test.batch(np.arange(min(n, len(data.test))))
-    context = None if beside.context is None else beside.context.to(model.device)
-    n = n if context is None else len(context)
-    drawn = encoding.decode(model.sample(n, seed=0, end=encoding.domain.end, context=context).x.cpu().numpy())
-    if isinstance(encoding, Writes):
-        keep(f"samples{encoding.ending}", encoding.write(drawn))
-    else:
-        keep("samples.json", json.dumps(np.asarray(drawn).tolist()).encode())
-    try:
-        from chainrule.report.pictures import learning_curve, samples_beside_data
-
-        level = baseline["valid"].nats_per_example.value if baseline else float("inf")
-        keep("learning_curve.png", learning_curve(fitted.records, fitted.best_step, level))
-        if is_image:
-            levels: int = encoding.picture_levels  # type: ignore[attr-defined]
-            keep("samples.png", samples_beside_data(np.asarray(drawn), encoding.decode(beside.x.numpy()), levels))
-    except InputError as error:
-        written.append(f"(no pictures: {error})")
-    return written

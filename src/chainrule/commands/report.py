@@ -10,13 +10,14 @@ import numpy as np
 
 from chainrule.calibration import diagnose
 from chainrule.certificate.verify import verify
-from chainrule.data.arrays import ArrayEncoding
 from chainrule.data.base import DataSet, Encoding, Writes
+from chainrule.data.tables import TableEncoding
+from chainrule.durable import write_file
 from chainrule.errors import InputError
 from chainrule.model import AutoregressiveModel, evaluating
 from chainrule.report.console import Console
 from chainrule.report.page import Page, coloured_text, tiled
-from chainrule.run import Run, write_file
+from chainrule.run import Run
 
 __all__ = ["report_run"]
 
@@ -35,7 +36,8 @@ def report_run(path: Path, out: Path | None, console: Console) -> Path:
     if certificate is None:
         certificate = verify(model, examples=data.test, domain=data.encoding.domain, quick=True).to_json()
     shape = data.encoding.domain.shape
-    is_image = isinstance(data.encoding, ArrayEncoding) and data.encoding.is_image
+    is_image = bool(getattr(data.encoding, "is_image", False))
+    columns = [c.name for c in data.encoding.columns] if isinstance(data.encoding, TableEncoding) else []
     samples, beside = _samples(model, data, is_image)
     page = Page(
         title=f"{data.name} · {path.name}",
@@ -48,7 +50,8 @@ def report_run(path: Path, out: Path | None, console: Console) -> Path:
         data=beside,
         shape=shape,
         is_image=is_image,
-        bits_text=_bits_text(model, data) if isinstance(data.encoding, Writes) else "",
+        columns=columns,
+        bits_text=_bits_text(model, data) if isinstance(data.encoding, Writes) and not columns else "",
         diagnosis=diagnose(model, data.test),
         certificate=certificate,
         config=run.config,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,17 @@ import numpy as np
 import torch
 
 from chainrule.commands.prefix import Completion, prefixes
+from chainrule.commands.stream import TextStream
+from chainrule.data.alphabet import Alphabet
 from chainrule.data.base import Encoding, Writes
 from chainrule.data.conditions import conditions_of
 from chainrule.data.images import ImageEncoding
 from chainrule.data.tables import TableEncoding
+from chainrule.durable import write_file
 from chainrule.errors import InputError
+from chainrule.model import AutoregressiveModel, Sample
 from chainrule.report.console import Console
-from chainrule.run import Run, write_file
+from chainrule.run import Run
 
 __all__ = ["sample_run"]
 
@@ -30,13 +35,20 @@ def sample_run(
     console: Console,
     given: str | None = None,
     prefix: str | None = None,
+    stream: bool = False,
 ) -> Path | None:
     """Draw n examples and write them: images as PNG, rows as .npy, tables as CSV, text as text, on standard output
     without --out. given: the condition of all of them, "3" or "age=39,sex=F". prefix: what they start with, see
-    `prefixes`; ln p is that of the rest.
+    `prefixes`; ln p is that of the rest. stream: show a single text while it is drawn.
     """
     run = Run.open(path)
     encoding = run.encoding()
+    alphabet = getattr(encoding, "alphabet", None)
+    if stream and (alphabet is None or n != 1):
+        what = f"{n} examples" if alphabet is not None else f"samples of kind {encoding.kind}"
+        raise InputError(
+            f"--stream shows one text while it is drawn, not {what}; leave it out, or ask for -n 1 of text"
+        )
     text = isinstance(encoding, Writes)
     is_image = getattr(encoding, "is_image", False)
     begun = Completion(None) if prefix is None else prefixes(run, prefix, n)
@@ -52,7 +64,8 @@ def sample_run(
             )
         if not out.parent.is_dir():
             raise InputError(f"{out.parent}: there is no such directory; make it, or name another place with --out")
-    sample = run.model().sample(n, seed=seed, end=encoding.domain.end, context=context, prefix=begun.prefix, **filters)
+    options = {"seed": seed, "end": encoding.domain.end, "context": context, "prefix": begun.prefix} | filters
+    sample = _draw(run.model(), n, options, console, alphabet if stream else None)
     raw = encoding.decode(sample.x.cpu().numpy())
     if isinstance(encoding, TableEncoding):
         content = encoding.write(raw, given)
@@ -63,8 +76,8 @@ def sample_run(
     else:
         content = _content(raw, out, getattr(encoding, "picture_levels", 2), f"seed {seed}")
     if out is None:
-        if not console.json and content is not None:
-            console.console.out(content.decode(errors="replace"), highlight=False)
+        if not console.json and not stream and content is not None:
+            _say(console, content.decode(errors="replace") + "\n")
     else:
         try:
             if content is None:
@@ -81,6 +94,26 @@ def sample_run(
         record["text"] = [piece.decode(errors="replace") if isinstance(piece, bytes) else piece for piece in raw]
     console.result(record)
     return out
+
+
+def _draw(
+    model: AutoregressiveModel, n: int, options: dict[str, Any], console: Console, alphabet: Alphabet | None
+) -> Sample:
+    """Draw, and show how far it is; with an alphabet, show the text itself instead."""
+    if alphabet is None:
+        with console.progress("sampling", model.network.length) as update:
+            return model.sample(n, on_element=lambda d, x: update(1), **options)
+    stream = TextStream(alphabet, options["end"], partial(_say, console))
+    sample = model.sample(n, on_element=stream, **options)
+    stream.close()
+    _say(console, "\n")
+    return sample
+
+
+def _say(console: Console, text: str) -> None:
+    """Text as it is, at once; a table or a line of rich would expand its tabs."""
+    console.console.file.write(text)
+    console.console.file.flush()
 
 
 def _context(encoding: Encoding, given: str | None, n: int) -> torch.Tensor | None:

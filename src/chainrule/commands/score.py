@@ -12,11 +12,12 @@ from torch.nn import Module
 
 from chainrule.baselines.independent import IndependentElements
 from chainrule.data.base import Examples
+from chainrule.durable import write_file
 from chainrule.errors import InputError
 from chainrule.evaluation import evaluate
 from chainrule.novelty import Novelty
 from chainrule.report.console import Console
-from chainrule.run import Run, write_file
+from chainrule.run import Run
 
 __all__ = ["score_run"]
 

@@ -9,10 +9,11 @@ from rich.table import Table
 
 from chainrule.certificate.check import Certificate
 from chainrule.certificate.verify import verify
+from chainrule.durable import write_file
 from chainrule.errors import InputError
 from chainrule.model import AutoregressiveModel
 from chainrule.report.console import Console
-from chainrule.run import Run, write_file
+from chainrule.run import Run
 from chainrule.testing import randomised
 
 __all__ = ["stop_at_a_leak", "verify_run"]

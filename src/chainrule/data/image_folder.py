@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.base import Array
+from chainrule.data.stored import LARGE, stored
 from chainrule.errors import InputError
 
 __all__ = ["folder_parts", "is_image_folder", "png_bytes"]
@@ -25,6 +28,7 @@ SPLITS = {
     "test": "test",
 }
 MOST_PIXELS = 2**24
+CHUNK = 256  # images that are written at once
 CHANNELS = {"1": 1, "L": 1, "P": 3, "RGB": 3, "RGBA": 3}
 
 Part = tuple[Array, Array | None]
@@ -57,6 +61,8 @@ def is_image_folder(path: Path) -> bool:
 def folder_parts(source: str) -> dict[str, Part]:
     """Images (N, H, W) or (N, H, W, 3), and labels where they lie in class folders, by split; "" for a single part.
 
+    Above 64 MiB of pixels the images are prepared once into a file that is mapped, see `stored`.
+
     Raises InputError, naming the file, for a file that is no PNG or JPEG, is damaged, has more than 2^24 pixels
     (a decompression bomb), or has another size or other channels than the first.
     """
@@ -74,10 +80,25 @@ def _part(folder: Path) -> Part:
     files = _files(folder)
     if not files:
         raise InputError(f"{folder}: the folder holds no images; give it PNG or JPEG files")
-    images = list(_read(files))
     classes = [file.relative_to(folder).parts[:-1] for file in files]
     labels = np.array(["/".join(parts) for parts in classes]) if all(classes) else None
-    return np.stack(images), labels
+    first = _image(files[0])
+    if first.nbytes * len(files) > LARGE:
+        return _stored_images(folder, files), labels
+    return np.stack(list(_read(files))), labels
+
+
+def _stored_images(folder: Path, files: list[Path]) -> Array:
+    """The images as an array on disk, prepared once."""
+    marks = [(str(file.relative_to(folder)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+
+    def pieces() -> Iterator[tuple[Array, int]]:
+        images = iter(_read(files))
+        while chunk := list(islice(images, CHUNK)):
+            yield np.stack(chunk), len(chunk)
+
+    key = json.dumps(["images", str(folder.resolve()), marks])
+    return stored(key, pieces, str(folder), len(files), "images")
 
 
 def _read(files: Iterable[Path]) -> Iterable[Array]:

@@ -13,9 +13,10 @@ from chainrule.data.base import Array, ArrayExamples, DataSet, Examples, Source
 from chainrule.data.conditions import Classes, protocol_given
 from chainrule.data.idx import idx_parts, is_idx
 from chainrule.data.image_folder import folder_parts, png_bytes
-from chainrule.data.levels import DrawnBits, check_levels, to_grey, to_levels
+from chainrule.data.levels import DrawnBits, StoredLevels, check_levels, to_grey, to_levels
 from chainrule.data.objects import path_or_held
 from chainrule.data.splits import SPLITS, Part, check_same_shape, three_parts
+from chainrule.data.stored import Selected
 from chainrule.domain import Domain
 from chainrule.errors import InputError, unknown_name
 from chainrule.likelihood import Protocol
@@ -59,10 +60,11 @@ class ImageEncoding:
             came, expected = ("x".join(map(str, side)) for side in (grey.shape[1:], self.domain.shape))
             raise InputError(f"{what}: the images are {came}, expected {expected}; bring them to that size")
         context = None if self.conditions is None else self.conditions.encode(labels, what)
-        flat = grey.reshape(len(grey), self.domain.length)
         if self.binarize is not None:
-            return DrawnBits(flat, context, key, fresh=self.binarize == "dynamic" and key == 0)
-        return ArrayExamples(to_levels(flat, self.levels), context)
+            return DrawnBits(grey, context, key, fresh=self.binarize == "dynamic" and key == 0)
+        if isinstance(grey, Selected | np.memmap):
+            return StoredLevels(grey, self.levels, context)
+        return ArrayExamples(to_levels(grey.reshape(len(grey), self.domain.length), self.levels), context)
 
     @property
     def levels(self) -> int:

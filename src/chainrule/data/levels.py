@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from math import prod
 
 import numpy as np
 import torch
 
 from chainrule.batch import Batch
 from chainrule.data.base import Array, Rows
+from chainrule.data.stored import Selected
 from chainrule.errors import InputError
 from chainrule.noise import uniforms
 
-__all__ = ["DrawnBits", "check_levels", "draw_bits", "to_grey", "to_levels"]
+__all__ = ["DrawnBits", "StoredLevels", "check_levels", "draw_bits", "to_grey", "to_levels"]
+
+CHUNK = 4096  # images at once
 
 
 def check_levels(levels: int) -> int:
@@ -55,10 +59,10 @@ class DrawnBits:
     Salakhutdinov and Murray (2008) drew once; drawing anew in every epoch of training is the dynamic binarization of
     later papers, whose numbers are 1 to 3 nats lower. Validation and test keep one draw.
 
-    grey: 0..255, shape (N, D). key: of the draws. fresh: whether training draws anew in every epoch.
+    grey: 0..255, shape (N, ...), perhaps on disk. key: of the draws. fresh: whether training draws anew in every epoch.
     """
 
-    grey: Array
+    grey: Array | Selected
     context: Array | None = None
     key: int = 0
     fresh: bool = False
@@ -67,7 +71,7 @@ class DrawnBits:
         return len(self.grey)
 
     def batch(self, rows: Rows) -> Batch:
-        bits = torch.from_numpy(draw_bits(self.grey[rows], self.key, rows)).long()
+        bits = torch.from_numpy(draw_bits(self.grey[rows].reshape(len(rows), -1), self.key, rows)).long()
         return Batch(bits, context=None if self.context is None else torch.from_numpy(self.context[rows]))
 
     def epoch(self, seed: int, epoch: int) -> DrawnBits:
@@ -75,8 +79,42 @@ class DrawnBits:
         return replace(self, key=(seed << 32) + (1 << 31) + epoch) if self.fresh else self
 
     def digest(self) -> str:
-        digest = sha256(f"{self.grey.shape} drawn with key {self.key}, fresh {self.fresh}".encode())
+        shape = (len(self.grey), prod(self.grey.shape[1:]))
+        digest = sha256(f"{shape} drawn with key {self.key}, fresh {self.fresh}".encode())
         for part in (self.grey, self.context):
             if part is not None:
-                digest.update(np.ascontiguousarray(part).tobytes())
+                for start in range(0, len(part), CHUNK):
+                    digest.update(np.ascontiguousarray(part[start : start + CHUNK]).tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class StoredLevels:
+    """Images on disk as levels, made when they are asked for; the same examples as an array of `to_levels`.
+
+    grey: 0..255, shape (N, ...). levels: L. context: of each image, None for none.
+    """
+
+    grey: Array | Selected
+    levels: int
+    context: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.grey)
+
+    def batch(self, rows: Rows) -> Batch:
+        x = to_levels(self.grey[rows].reshape(len(rows), -1), self.levels)
+        context = None if self.context is None else torch.from_numpy(self.context[rows])
+        return Batch(torch.from_numpy(x).long(), context=context)
+
+    def epoch(self, seed: int, epoch: int) -> StoredLevels:
+        return self
+
+    def digest(self) -> str:
+        """That of the same images in memory, see `ArrayExamples`."""
+        digest = sha256(f"|u1{(len(self.grey), prod(self.grey.shape[1:]))}".encode())
+        for start in range(0, len(self.grey), CHUNK):
+            digest.update(to_levels(self.grey[start : start + CHUNK], self.levels).tobytes())
+        if self.context is not None:
+            digest.update(f"{self.context.dtype.str}{self.context.shape}".encode() + self.context.tobytes())
         return digest.hexdigest()

@@ -65,17 +65,15 @@ def hold(source: Any, field: str | None = None) -> Held:
     """
     if isinstance(source, Held):
         return source
-    parts = {split: _form(part, field) for split, part in _by_split(source).items()}
-    kinds = sorted({kind for kind, _, _ in parts.values()})
-    name = f"the {_NAMES.get(kinds[0], kinds[0]) if not isinstance(source, list) else 'list'}"
+    forms = {split: _form(part, field) for split, part in _by_split(source).items()}
+    parts = {split: x for split, (_, x, _) in forms.items()}
+    kinds = sorted({kind for kind, _, _ in forms.values()})
+    if kinds == ["arrays", "sequences"]:  # lists that happen to have one length in one of the splits
+        kinds, parts = ["sequences"], {split: x if isinstance(x, list) else x.tolist() for split, x in parts.items()}
     if len(kinds) > 1:
         raise InputError(f"the splits hold {' and '.join(kinds)}; give all of them in one form")
-    return Held(
-        kinds[0],
-        {split: x for split, (_, x, _) in parts.items()},
-        {split: labels for split, (_, _, labels) in parts.items()},
-        name,
-    )
+    name = "list" if isinstance(source, list) else _NAMES[kinds[0]]
+    return Held(kinds[0], parts, {split: labels for split, (_, _, labels) in forms.items()}, f"the {name}")
 
 
 def path_or_held(source: Any, field: str | None = None) -> str | Held:
@@ -105,7 +103,7 @@ def _form(part: Any, field: str | None) -> Form:
         )
     if any(hasattr(part, word) for word in ("iloc", "to_arrow", "to_batches")):  # pandas, polars, Arrow
         return "table", part, None
-    if isinstance(part, tuple) and len(part) == 2 and not isinstance(part, list):
+    if isinstance(part, tuple) and len(part) == 2:
         kind, x, _ = _form(part[0], field)
         return kind, x, _array(part[1])
     if isinstance(part, np.ndarray) or hasattr(part, "detach"):
@@ -138,7 +136,7 @@ def _columns(
         raise unknown_name("field", field, first)
     if field is None and isinstance(first.get("text"), str):
         field = "text"
-    long = [name for name, value in first.items() if not isinstance(value, str | bytes) and np.ndim(value) > 0]
+    long = [name for name, value in first.items() if _is_long(value)]
     if field is None and not long:
         return "table", table(), None
     if field is None and len(long) > 1:
@@ -146,6 +144,11 @@ def _columns(
     kind, x, _ = _examples(list(column(field or long[0])))
     label = next((name for name in LABELS if name in first), None)
     return kind, x, None if label is None else _array(list(column(label)))
+
+
+def _is_long(value: Any) -> bool:
+    """Whether a value is a list, an array or a picture, and no single one."""
+    return isinstance(value, list) or (not isinstance(value, str | bytes) and np.ndim(value) > 0)
 
 
 def _examples(items: Sequence[Any]) -> Form:

@@ -1,11 +1,11 @@
-"""Texts larger than memory: symbols in one file that is mapped, not read; prepared once, whole or not at all."""
+"""Texts larger than memory: symbols in one file that is mapped, not read."""
 
 from __future__ import annotations
 
+import gzip
 import json
-import os
+import zlib
 from collections.abc import Callable, Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,12 @@ import numpy as np
 from chainrule.data.alphabet import Alphabet, Bytes
 from chainrule.data.base import Array
 from chainrule.data.raw import text_files
+from chainrule.data.stored import stored
 from chainrule.errors import InputError
 
-__all__ = ["LARGE", "cache_directory", "prepare", "size_of", "stored_stream"]
+__all__ = ["head_of", "size_of", "stored_stream"]
 
-LARGE = 64 << 20  # bytes of text above which nothing is read whole
-CHUNK = 1 << 18
+CHUNK = 1 << 15  # bytes; a tokenizer is slower on longer texts
 
 
 def size_of(source: str) -> int:
@@ -28,9 +28,15 @@ def size_of(source: str) -> int:
     return sum(file.stat().st_size for file in (text_files(source) if path.is_dir() else [path]) if file.is_file())
 
 
-def cache_directory() -> Path:
-    """Where prepared texts are kept: CHAINRULE_CACHE, else the user's cache."""
-    return Path(os.environ.get("CHAINRULE_CACHE") or Path.home() / ".cache" / "chainrule")
+def head_of(source: str, size: int) -> bytes:
+    """The first lines of a source, about `size` bytes of them."""
+    lines: list[bytes] = []
+    for file in text_files(source):
+        for raw, _ in _chunks(file):
+            lines.append(raw)
+            if sum(map(len, lines)) >= size:
+                return b"".join(lines)
+    return b"".join(lines)
 
 
 def stored_stream(source: str, alphabet: Alphabet, progress: Callable[[int], Any] | None = None) -> Array:
@@ -41,90 +47,44 @@ def stored_stream(source: str, alphabet: Alphabet, progress: Callable[[int], Any
     files = text_files(source)
     if isinstance(alphabet, Bytes) and len(files) == 1 and files[0].suffix != ".gz":
         return np.memmap(files[0], dtype=np.uint8, mode="r")
-    key = sha256(json.dumps(alphabet.to_json()).encode())
-    for file in files:
-        stat = file.stat()
-        key.update(f"{file.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
-    place = cache_directory() / key.hexdigest()[:24]
-    if not (place / "symbols.json").exists():
-        if progress is not None:
-            prepare(files, alphabet, place, progress)
-        else:
-            with _bar(f"preparing {source}", size_of(source)) as advance:
-                prepare(files, alphabet, place, advance)
-    recorded = json.loads((place / "symbols.json").read_text())
-    return np.memmap(place / "symbols.bin", dtype=np.dtype(recorded["dtype"]), mode="r", shape=(recorded["symbols"],))
-
-
-def prepare(files: list[Path], alphabet: Alphabet, place: Path, progress: Callable[[int], Any]) -> None:
-    """Write the symbols of the files into a directory, a chunk of lines at a time.
-
-    The directory appears by a rename once all is written and synced: an interrupted preparation leaves nothing that
-    could be taken for a whole one, and the next one starts anew.
-    """
+    marks = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    key = json.dumps(["text", alphabet.to_json(), marks])
     dtype = np.min_scalar_type(len(alphabet.byte_lengths) - 1)
-    beside = place.with_name(f".{place.name}.{os.getpid()}")
-    total = 0
+
+    def pieces() -> Iterator[tuple[Array, int]]:
+        for file in files:
+            for raw, read in _chunks(file):
+                yield alphabet.encode(raw, str(file)).astype(dtype), read
+
+    return stored(key, pieces, source, size_of(source), "bytes", progress)
+
+
+def _chunks(file: Path) -> Iterator[tuple[bytes, int]]:
+    """A file in pieces of whole lines or words of about CHUNK bytes, unpacked if gzipped; the bytes read for each."""
     try:
-        beside.mkdir(parents=True, exist_ok=True)
-        with open(beside / "symbols.bin", "wb") as out:
-            for file in files:
-                for raw in _chunks(file):
-                    symbols = alphabet.encode(raw, str(file))
-                    out.write(symbols.astype(dtype).tobytes())
-                    total += len(symbols)
-                    progress(len(raw))
-            out.flush()
-            os.fsync(out.fileno())
-        (beside / "symbols.json").write_text(json.dumps({"dtype": dtype.str, "symbols": total}))
-        os.replace(beside, place)
-    except OSError as error:
-        raise InputError(
-            f"{place}: the prepared text cannot be written ({error.strerror}); "
-            "free some space, or set CHAINRULE_CACHE to another place"
-        ) from None
-    finally:
-        for left in (beside / "symbols.bin", beside / "symbols.json"):
-            left.unlink(missing_ok=True)
-        if beside.exists():
-            beside.rmdir()
+        with open(file, "rb") as packed:
+            opened: Any = gzip.GzipFile(fileobj=packed) if file.suffix == ".gz" else packed
+            before, rest = 0, b""
+            while raw := rest + opened.read(CHUNK) + opened.readline(CHUNK):
+                cut = _end_of_words(raw)
+                raw, rest = raw[:cut], raw[cut:]
+                yield raw, packed.tell() - before
+                before = packed.tell()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{file}: the gzip file is damaged or cut off ({error}); fetch it again") from None
 
 
-def _chunks(file: Path) -> Iterator[bytes]:
-    """A file in pieces of whole lines of about CHUNK bytes, unpacked if gzipped."""
-    import gzip
-    import zlib
+def _end_of_words(raw: bytes) -> int:
+    r"""Where a piece of text may end: with its line, before its last space, or at least before a character.
 
-    opened: Any = gzip.open(file, "rb") if file.suffix == ".gz" else open(file, "rb")  # noqa: SIM115
-    with opened:
-        while True:
-            try:
-                raw = opened.read(CHUNK) + opened.readline()
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise InputError(f"{file}: the gzip file is damaged or cut off ({error}); fetch it again") from None
-            if not raw:
-                return
-            yield raw
-
-
-def _bar(what: str, total: int) -> Any:
-    """A progress bar in bytes on standard error, as a context that gives `advance`."""
-    from contextlib import contextmanager
-
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    @contextmanager
-    def shown() -> Iterator[Callable[[int], None]]:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(what, total=total)
-            yield lambda done: bar.advance(task, done)
-
-    return shown()
+    >>> [_end_of_words(text.encode()) for text in ("a line\n", "two words", "hé", "é")]
+    [7, 3, 1, 2]
+    """
+    if raw.endswith(b"\n"):
+        return len(raw)
+    cut = raw.rfind(b" ")
+    if cut <= 0:
+        cut = len(raw) - 1
+        while cut > 0 and raw[cut] & 0xC0 == 0x80:
+            cut -= 1
+    return cut or len(raw)

@@ -1,18 +1,18 @@
-"""Train, valid and test: as given, by a hash of the content, or in order; and what stands in more than one of them."""
+"""Train, valid and test: as given, by a hash of the content, or in order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import blake2b
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from chainrule.data.base import Array, ArrayExamples, DataSet, Rows, parse_split, split_by_content
+from chainrule.data.base import Array, Rows, parse_split, split_by_content
+from chainrule.data.stored import take
 from chainrule.errors import InputError
 
-__all__ = ["SPLITS", "divide", "divided", "duplicates", "rows_in_order", "three_parts"]
+__all__ = ["SPLITS", "check_same_shape", "divide", "divided", "rows_in_order", "three_parts"]
 
 SPLITS = ("train", "valid", "test")
 
@@ -73,7 +73,7 @@ def three_parts(
     if "train" not in parts or "test" not in parts:
         ((x, y),) = parts.values()
         rows, how = divide(content(x), split)
-        return [(x[part], None if y is None else y[part]) for part in rows], how
+        return [(take(x, part), None if y is None else y[part]) for part in rows], how
     if "valid" in parts:
         return [parts[name] for name in SPLITS], "split as given"
     x, y = parts["train"]
@@ -81,25 +81,9 @@ def three_parts(
     shares = (5 / 6, 1 / 6, 0.0)
     front, *_ = split_by_content(content(x), shares) if by_label else rows_in_order(len(x), shares)
     back = np.setdiff1d(np.arange(len(x)), front)
-    train, valid = ((x[rows], None if y is None else y[rows]) for rows in (front, back))
+    train, valid = ((take(x, rows), None if y is None else y[rows]) for rows in (front, back))
     which = "a sixth of train by content" if by_label else "the last sixth of train"
     return [train, valid, parts["test"]], f"split as given, valid is {which}"
-
-
-def duplicates(data: DataSet) -> int | None:
-    """How many test examples stand in train, too, context included; None where examples are not kept as rows."""
-    if not (isinstance(data.train, ArrayExamples) and isinstance(data.test, ArrayExamples)):
-        return None
-    seen = _hashes(data.train)
-    return sum(place in seen for place in _hashes(data.test, list))
-
-
-def _hashes(examples: ArrayExamples, collect: Any = set) -> Any:
-    context = examples.context
-    if context is None:
-        return collect(blake2b(np.ascontiguousarray(x).tobytes(), digest_size=8).digest() for x in examples.x)
-    pairs = zip(examples.x, context, strict=True)
-    return collect(blake2b(x.tobytes() + np.asarray(c).tobytes(), digest_size=8).digest() for x, c in pairs)
 
 
 def check_same_shape(parts: Mapping[str, Part], source: str) -> None:

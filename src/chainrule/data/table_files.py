@@ -121,19 +121,36 @@ def _is_number(text: str) -> bool:
 def _delimited_blocks(path: Path) -> Iterator[Any]:
     arrow = _arrow()
     names, delimiter, header = _delimited(path)
-    reader = arrow.csv.open_csv(
-        arrow.input_stream(str(path)),
-        read_options=arrow.csv.ReadOptions(
-            use_threads=False, block_size=BLOCK, column_names=names, skip_rows=int(header)
-        ),
-        parse_options=arrow.csv.ParseOptions(
-            delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=len(names) > 1
-        ),
-        convert_options=arrow.csv.ConvertOptions(
-            column_types={name: arrow.string() for name in names}, strings_can_be_null=False
-        ),
-    )
-    yield from reader
+    ragged: list[Any] = []
+
+    def refuse(row: Any) -> str:
+        ragged.append(row)
+        return "error"
+
+    try:
+        yield from arrow.csv.open_csv(
+            arrow.input_stream(str(path)),
+            read_options=arrow.csv.ReadOptions(
+                use_threads=False, block_size=BLOCK, column_names=names, skip_rows=int(header)
+            ),
+            parse_options=arrow.csv.ParseOptions(
+                delimiter=delimiter,
+                newlines_in_values=True,
+                ignore_empty_lines=len(names) > 1,
+                invalid_row_handler=refuse,
+            ),
+            convert_options=arrow.csv.ConvertOptions(
+                column_types={name: arrow.string() for name in names}, strings_can_be_null=False
+            ),
+        )
+    except arrow.ArrowInvalid:
+        if not ragged:
+            raise
+        row = ragged[0]
+        raise InputError(
+            f"{path} row {row.number}: has {row.actual_columns} values, expected {row.expected_columns}; "
+            "correct or quote it"
+        ) from None
 
 
 def _columnar_blocks(path: Path) -> Iterator[Any]:

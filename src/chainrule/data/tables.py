@@ -104,11 +104,16 @@ class TableEncoding:
 
 
 def encode_rows(
-    source: Source, columns: Sequence[Symbols | Numbers], given: Sequence[Symbols | Numbers], dropped: Sequence[str]
+    source: Source,
+    columns: Sequence[Symbols | Numbers],
+    given: Sequence[Symbols | Numbers],
+    dropped: Sequence[str],
+    fitting: bool = False,
 ) -> tuple[Array, Array, Array]:
     """Elements (N, D), the numbers of given columns (N, G), and which rows are outside the domain (N,), block by block.
 
-    Raises InputError for columns that are missing or unknown, and for given values that the column never had.
+    Raises InputError for columns that are missing or unknown, for given values that the column never had, and, in
+    fitting, for what is no multiple of a declared resolution.
     """
     what = source if isinstance(source, str) else "the frame"
     names, wanted = table_names(source), [*columns, *given]
@@ -136,6 +141,12 @@ def encode_rows(
             if d < len(columns):
                 x[:, d] = code
                 impossible |= outside
+                if fitting and outside.any():
+                    row = int(np.flatnonzero(outside)[0])
+                    raise InputError(
+                        f"{where(row)}: {texts[row].as_py()!r} in the column {column.name!r} is no "
+                        f"{column.describe()}; declare the step in which it was recorded, or a density"
+                    )
             else:
                 codes[:, d - len(columns)] = code
                 if outside.any():
@@ -216,7 +227,7 @@ def open_table(
             stacklevel=2,
         )
     context = [encoded[name] for name in conditions]
-    rows = {name: encode_rows(part, modelled, context, left_out)[:2] for name, part in parts.items()}
+    rows = {name: encode_rows(part, modelled, context, left_out, fitting=True)[:2] for name, part in parts.items()}
     whole = {name: (np.concatenate(pair, 1) if context else pair[0], None) for name, pair in rows.items()}
     splits, how = three_parts(whole, split)
     width = len(modelled)

@@ -13,7 +13,8 @@ from chainrule.batch import Batch
 from chainrule.data.alphabet import Alphabet, Bytes, alphabet_from_json, choose_alphabet
 from chainrule.data.base import Array, DataSet, Examples, Rows, parse_split
 from chainrule.data.raw import read_file, text_files
-from chainrule.data.shards import LARGE, size_of, stored_stream
+from chainrule.data.shards import head_of, size_of, stored_stream
+from chainrule.data.stored import LARGE
 from chainrule.domain import Domain
 from chainrule.errors import InputError
 from chainrule.likelihood import Protocol
@@ -118,8 +119,8 @@ class TextEncoding:
         return self.alphabet.decode(examples.stream[-most if most else 0 :])
 
     def write(self, raw: list[bytes]) -> bytes:
-        """The content of a file of samples."""
-        return b"\n\n----\n\n".join(raw) + b"\n"
+        """The content of a file of samples: a single one as it is, several with a line between them."""
+        return b"\n\n----\n\n".join(raw)
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "window": self.window, "stride": self.stride} | self.alphabet.to_json()
@@ -184,9 +185,7 @@ def _large(source: str, symbols: str, shares: Array) -> tuple[Alphabet, list[Arr
         raise InputError(f"{source}: above {LARGE >> 20} MiB a text is read as bytes or tokens; leave out --symbols")
     alphabet: Alphabet = Bytes()
     if symbols != "bytes":
-        with open(text_files(source)[0], "rb") as file:
-            head = file.read(LARGE // 4)
-        head = head[: head.rfind(b"\n") + 1] or head
+        head = head_of(source, LARGE // 4)
         alphabet = choose_alphabet(symbols, head, head, source)
     stream = stored_stream(source, alphabet)
     return alphabet, np.split(stream, (shares * len(stream)).round().astype(int))

@@ -1,6 +1,7 @@
 """Heads: features -> distribution of x_d. One file a head."""
 
 from chainrule.heads.adaptive_softmax import AdaptiveSoftmax, AdaptiveSoftmaxHead
+from chainrule.heads.average import Average, AverageHead
 from chainrule.heads.base import Distribution, Head
 from chainrule.heads.bernoulli import Bernoulli, BernoulliHead
 from chainrule.heads.categorical import Categorical, CategoricalHead, LazyCategorical
@@ -19,6 +20,8 @@ from chainrule.heads.sampled_softmax import SampledSoftmaxHead
 __all__ = [
     "AdaptiveSoftmax",
     "AdaptiveSoftmaxHead",
+    "Average",
+    "AverageHead",
     "Bernoulli",
     "BernoulliHead",
     "Categorical",

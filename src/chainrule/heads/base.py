@@ -51,6 +51,11 @@ class Distribution(ABC):
         large are meant in the distribution's `order`.
         """
 
+    def draw(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """What u in [0, 1) draws, x = icdf(u), and its ln p(x)."""
+        x = self.icdf(u)
+        return x, self.log_prob(x)
+
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """An independent draw of each element; u is taken from the generator."""
         u = torch.rand(self.batch_shape, generator=generator, dtype=torch.float64, device=self.device)

@@ -37,9 +37,9 @@ def inverse_cdf(pmf: Tensor, u: Tensor) -> Tensor:
     >>> inverse_cdf(torch.tensor([0.0, 0.25, 0.75]), torch.tensor([0.0]))
     tensor([1])
     """
-    running = pmf.double().cumsum(-1)
-    end = running[..., -1:]
-    target = torch.minimum(u.double().unsqueeze(-1) * end, torch.nextafter(end, torch.zeros_like(end)))
+    running = pmf.cumsum(-1, dtype=torch.float64)
+    # u <= 1 - 2^-53, and rounding is monotone: u * end <= (1 - 2^-53) * end, which is the number before end
+    target = u.double().unsqueeze(-1) * running[..., -1:]
     return torch.searchsorted(running, target, right=True).squeeze(-1)
 
 
@@ -86,6 +86,10 @@ class Categorical(Distribution):
 
     def icdf(self, u: Tensor) -> Tensor:
         return inverse_cdf(self.pmf(), u)
+
+    def draw(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.icdf(u)  # in range, so that nothing is left to check
+        return x, self.log_pmf().gather(-1, x.unsqueeze(-1)).squeeze(-1)
 
     def entropy(self) -> Tensor:
         return torch.special.entr(self.pmf()).sum(-1)
@@ -143,8 +147,9 @@ class LazyCategorical(Distribution):
 
 def linear_categorical(h: Tensor, weight: Tensor, bias: Tensor) -> Categorical | LazyCategorical:
     """The categorical distribution of the logits W h + b: all of them at once where they are few, else lazily."""
-    lazy = LazyCategorical(h, weight, bias)
-    return lazy if lazy.batch_shape.numel() * len(weight) > CHUNK else lazy.whole()
+    if h.shape[:-1].numel() * len(weight) > CHUNK:
+        return LazyCategorical(h, weight, bias)
+    return Categorical(F.linear(h, weight, bias))
 
 
 class CategoricalHead(Head):

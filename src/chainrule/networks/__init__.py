@@ -2,6 +2,7 @@
 
 from chainrule.networks.base import AutoregressiveNetwork
 from chainrule.networks.causal_conv import CausalConv
+from chainrule.networks.ensemble import EnsembleNetwork
 from chainrule.networks.huggingface import HuggingFace
 from chainrule.networks.made import MADE
 from chainrule.networks.pixelcnn import PixelCNN
@@ -13,6 +14,7 @@ __all__ = [
     "MADE",
     "AutoregressiveNetwork",
     "CausalConv",
+    "EnsembleNetwork",
     "HuggingFace",
     "PixelCNN",
     "Recomputed",

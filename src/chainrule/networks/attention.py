@@ -14,19 +14,18 @@ __all__ = ["Attention", "Packing"]
 
 
 def rotary_angles(length: int, size: int, base: float = 10_000.0) -> tuple[Tensor, Tensor]:
-    """cos and sin of m * base^(-2i/size) for positions m and pairs i, each of shape (length, size / 2).
+    """What the two halves of a vector are multiplied with: (cos, cos) and (-sin, sin), each of shape (length, size).
 
-    Paper: Su et al., *RoFormer*, 2021.
+    The angles are m * base^(-2i/size) for positions m and pairs i. Paper: Su et al., *RoFormer*, 2021.
     """
     frequency = base ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
     angle = torch.arange(length, dtype=torch.float64)[:, None] * frequency
-    return angle.cos(), angle.sin()
+    return torch.cat([angle.cos(), angle.cos()], 1), torch.cat([-angle.sin(), angle.sin()], 1)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Turn each pair (x_i, x_{i + size/2}) by its position's angle; x is (..., D, size)."""
-    a, b = x.chunk(2, -1)
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,9 @@ class Packing:
 class Attention(nn.Module):
     """softmax(q k^T / sqrt(size)) v over the past and the present.
 
-    Queries and keys are RMS-normalised with a learned scale, so that logits stay bounded (Henry et al., *Query-key
-    normalization for transformers*, 2020), and turned by their position. The output projection starts at zero, so that
-    a block starts as the identity.
+    Queries and keys are normalised with a learned scale, so that logits stay bounded (Dehghani et al., *Scaling vision
+    transformers to 22 billion parameters*, 2023), and turned by their position. The output projection starts at zero,
+    so that a block starts as the identity.
 
     heads: of the queries. groups: heads of the keys and values, each shared by heads / groups queries (Ainslie et al.,
     *GQA*, 2023). window: how many positions, its own included, an element sees; None for all of the past (Child et al.,
@@ -82,7 +81,7 @@ class Attention(nn.Module):
         self.window = None if window is None or window >= length else window
         self.length = length
         self.qkv = nn.Linear(width, (heads + 2 * groups) * self.size, bias=False)
-        self.scale = nn.Parameter(torch.ones(heads + groups, 1, self.size))
+        self.scale = nn.Parameter(torch.ones(self.size))
         self.out = nn.Linear(width, width, bias=False)
         nn.init.zeros_(self.out.weight)
         cos, sin = rotary_angles(length, self.size)
@@ -98,9 +97,13 @@ class Attention(nn.Module):
         qk, v = qkv[:, : -self.groups], qkv[:, -self.groups :]
         if values is not None:
             v = v + values.reshape(*x.shape[:2], -1, self.size).transpose(1, 2)
-        cos, sin = self.cos[position].to(x.dtype), self.sin[position].to(x.dtype)
-        qk = rotate(F.rms_norm(qk, (self.size,)) * self.scale, cos, sin)
+        qk = self.turned(qk, position)
         return qk[:, : self.heads], qk[:, self.heads :], v
+
+    def turned(self, qk: Tensor, position: slice | Tensor) -> Tensor:
+        """Queries and keys normalised and turned by their positions."""
+        qk = F.layer_norm(qk, (self.size,), self.scale)
+        return rotate(qk, self.cos[position].to(qk.dtype), self.sin[position].to(qk.dtype))
 
     def seen(self, length: int, packing: Packing | None) -> Tensor | None:
         """True where element i sees element j, broadcast to (B, 1, D, D); None for the whole past."""
@@ -125,16 +128,24 @@ class Attention(nn.Module):
         )
         return self.out(mixed.transpose(1, 2).flatten(2))
 
-    def cache(self, batch_size: int) -> Tensor:
-        """Room for the keys and values that can be seen, a ring of shape (2, B, groups, positions, size)."""
-        return self.out.weight.new_zeros(2, batch_size, self.groups, self.window or self.length, self.size)
+    def cache(self, batch_size: int) -> list[Tensor]:
+        """Room for the keys and for the values that can be seen, rings of shape (B, groups, positions, size)."""
+        shape = (batch_size, self.groups, self.window or self.length, self.size)
+        return [self.out.weight.new_zeros(shape), self.out.weight.new_zeros(shape)]
 
-    def step(self, x: Tensor, values: Tensor | None, d: int, cache: Tensor) -> Tensor:
-        """The attention's output at position d, shape (B, width); writes its key and value into the cache."""
-        values = None if values is None else values.unsqueeze(1)
-        q, k, v = self.project(x.unsqueeze(1), values, slice(d, d + 1))
-        room = cache.shape[3]
-        cache[0, :, :, d % room], cache[1, :, :, d % room] = k.squeeze(2), v.squeeze(2)
-        keys, values = cache[:, :, :, : d + 1]  # in a ring that is full: all of them, in whatever order
-        mixed = F.scaled_dot_product_attention(q, keys, values, enable_gqa=self.groups < self.heads)
+    def step(
+        self, x: Tensor, plus: Tensor | None, position: Tensor, keys: Tensor, values: Tensor, seen: Tensor | None
+    ) -> Tensor:
+        """The attention's output at a position, shape (B, width); writes its key and value into the cache.
+
+        plus: what is added to the value. position: an integer of shape (1,). seen: True for the places of the cache
+        that are filled, None for all.
+        """
+        qkv = self.qkv(x).view(len(x), -1, 1, self.size)
+        qk, v = self.turned(qkv[:, : -self.groups], position), qkv[:, -self.groups :]
+        place = position if self.window is None else position % self.window
+        keys.index_copy_(2, place, qk[:, self.heads :])
+        values.index_copy_(2, place, v if plus is None else v + plus.view(v.shape))
+        q = qk[:, : self.heads]
+        mixed = F.scaled_dot_product_attention(q, keys, values, seen, enable_gqa=self.groups < self.heads)
         return self.out(mixed.flatten(1))

@@ -25,10 +25,13 @@ class CausalConvBlock(nn.Module):
     the step share one product and one weight. The gate is that of WaveNet (van den Oord et al. 2016).
     """
 
+    back: Tensor
+
     def __init__(self, width: int, kernel_size: int, dilation: int, dropout: float) -> None:
         super().__init__()
         self.offsets = [k * dilation for k in reversed(range(kernel_size))]
-        self.norm = nn.RMSNorm(width)
+        self.register_buffer("back", torch.tensor(self.offsets), persistent=False)
+        self.norm = nn.LayerNorm(width, bias=False)
         self.taps = nn.Linear(kernel_size * width, 2 * width)
         self.out = nn.Linear(width, width)
         self.dropout = Dropout(dropout)
@@ -51,24 +54,23 @@ class CausalConvBlock(nn.Module):
         taps = [z[:, self.reach - offset : self.reach - offset + length] for offset in self.offsets]
         return self.update(x, torch.cat(taps, -1))
 
-    def buffer(self, batch_size: int) -> Tensor:
+    def cache(self, batch_size: int) -> Tensor:
         """A ring of the last normed inputs, shape (reach + 1, B, width); zeros are the padding."""
         return self.out.weight.new_zeros(self.reach + 1, batch_size, self.out.in_features)
 
-    def step(self, x: Tensor, d: int, buffer: Tensor) -> Tensor:
-        """The block's output at position d, shape (B, width); writes the ring in place."""
-        size = len(buffer)
-        buffer[d % size] = self.norm(x)
-        return self.update(x, torch.cat([buffer[(d - offset) % size] for offset in self.offsets], -1))
+    def step(self, x: Tensor, position: Tensor, cache: Tensor) -> Tensor:
+        """The block's output at a position, an integer of shape (1,), of shape (B, width); writes the ring in place."""
+        cache.index_copy_(0, position % len(cache), self.norm(x).unsqueeze(0))
+        taps = cache.index_select(0, (position - self.back) % len(cache))
+        return self.update(x, taps.transpose(0, 1).flatten(1))
 
 
 @dataclass
 class CausalConvState:
     """The position, a ring of normed inputs a block, and the embedding's background."""
 
-    d: int
-    batch_size: int
-    buffers: list[Tensor]
+    position: Tensor
+    caches: list[Tensor]
     background: Tensor
 
 
@@ -117,7 +119,7 @@ class CausalConv(AutoregressiveNetwork):
             num_symbols, self.shape, width, ordinal=ordinal, num_classes=num_classes, context_size=context_size
         )
         self.blocks = nn.ModuleList(CausalConvBlock(width, kernel_size, dilation, dropout) for dilation in dilations)
-        self.norm = nn.RMSNorm(width)
+        self.norm = nn.LayerNorm(width, bias=False)
         if self.receptive_field < self.length - 1:
             warnings.warn(
                 f"the receptive field covers {self.receptive_field} of the {self.length - 1} elements before the last; "
@@ -136,12 +138,20 @@ class CausalConv(AutoregressiveNetwork):
         return [*h[:-1], self.norm(h[-1])]
 
     def initial_state(self, batch_size: int, context: Tensor | None = None) -> CausalConvState:
-        buffers = [block.buffer(batch_size) for block in self.blocks]  # type: ignore[operator]
-        return CausalConvState(0, batch_size, buffers, self.embedding.background(batch_size, context))
+        caches = [block.cache(batch_size) for block in self.blocks]  # type: ignore[operator]
+        background = self.embedding.background(batch_size, context)
+        return CausalConvState(torch.zeros(1, dtype=torch.long, device=background.device), caches, background)
 
     def step(self, x_previous: Tensor | None, state: CausalConvState) -> tuple[Tensor, CausalConvState]:
-        h = self.embedding.step(x_previous, state.d, state.background, state.batch_size)
-        for block, buffer in zip(self.blocks, state.buffers, strict=True):
-            h = block.step(h, state.d, buffer)  # type: ignore[operator]
-        state.d += 1
-        return self.norm(h), state
+        h = self.advance(x_previous, state.position, state.background, state.caches)
+        state.position += 1
+        return h, state
+
+    def advance(
+        self, x_previous: Tensor | None, position: Tensor, background: Tensor, caches: list[Tensor], whole: bool = True
+    ) -> Tensor:
+        """The features at a position, an integer of shape (1,), so that one compiled graph serves every position."""
+        h = self.embedding.step(x_previous, position, background, caches[0].shape[1])
+        for block, cache in zip(self.blocks, caches, strict=True):
+            h = block.step(h, position, cache)  # type: ignore[operator]
+        return self.norm(h)

@@ -161,7 +161,12 @@ class ElementEmbedding(nn.Module):
         table = positions.unsqueeze(1) if isinstance(positions, Tensor) else self.start.new_zeros(1, 1, self.width)
         return table + vector
 
-    def step(self, x_previous: Tensor | None, d: int, background: Tensor, batch_size: int) -> Tensor:
-        """e_d alone, shape (B, width)."""
-        element = self.start.expand(batch_size, self.width) if x_previous is None else self.elements(x_previous, d - 1)
-        return element + background[min(d, len(background) - 1)]
+    def step(self, x_previous: Tensor | None, position: Tensor, background: Tensor, batch_size: int) -> Tensor:
+        """e_d alone, shape (B, width); position: d as an integer of shape (1,), so that no graph depends on it."""
+        if x_previous is None:
+            element = self.start.expand(batch_size, self.width)
+        else:
+            element = self.elements(x_previous, position - 1)
+        if len(background) == 1:
+            return element + background[0]
+        return element + background.index_select(0, position).squeeze(0)

@@ -20,7 +20,7 @@ __all__ = ["Recurrent"]
 class RecurrentState:
     """The position, the hidden state of each layer, with an LSTM its cell too, and the embedding's background."""
 
-    d: int
+    position: Tensor
     batch_size: int
     layers: list[tuple[Tensor, ...]]
     background: Tensor
@@ -75,8 +75,8 @@ class Recurrent(AutoregressiveNetwork):
         self.cells: Sequence[nn.LSTM | nn.GRU] = nn.ModuleList(  # type: ignore[assignment]
             kind(width, width, batch_first=True) for _ in range(depth)
         )
-        self.norms = nn.ModuleList(nn.RMSNorm(width) for _ in range(depth))
-        self.norm = nn.RMSNorm(width)
+        self.norms = nn.ModuleList(nn.LayerNorm(width, bias=False) for _ in range(depth))
+        self.norm = nn.LayerNorm(width, bias=False)
         self.dropout = Dropout(dropout)
 
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
@@ -88,7 +88,8 @@ class Recurrent(AutoregressiveNetwork):
     def initial_state(self, batch_size: int, context: Tensor | None = None) -> RecurrentState:
         nothing = self.norm.weight.new_zeros(batch_size, self.features)
         layers = [(nothing,) * (2 if self.lstm else 1) for _ in self.cells]
-        return RecurrentState(0, batch_size, layers, self.embedding.background(batch_size, context))
+        position = torch.zeros(1, dtype=torch.long, device=nothing.device)
+        return RecurrentState(position, batch_size, layers, self.embedding.background(batch_size, context))
 
     def _cell(self, cell: nn.LSTM | nn.GRU, y: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The state after one element, the hidden one first."""
@@ -98,10 +99,10 @@ class Recurrent(AutoregressiveNetwork):
         return (torch.gru_cell(y, state[0], into, across, into_bias, across_bias),)
 
     def step(self, x_previous: Tensor | None, state: RecurrentState) -> tuple[Tensor, RecurrentState]:
-        y = self.embedding.step(x_previous, state.d, state.background, state.batch_size)
+        y = self.embedding.step(x_previous, state.position, state.background, state.batch_size)
         for number, (norm, cell) in enumerate(zip(self.norms, self.cells, strict=True)):
             after = self._cell(cell, norm(y), state.layers[number])
             state.layers[number] = after
             y = y + after[0]
-        state.d += 1
+        state.position += 1
         return self.norm(y), state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,7 +37,7 @@ class TransformerBlock(nn.Module):
 
     def __init__(self, width: int, attention: Attention, expansion: int, dropout: float) -> None:
         super().__init__()
-        self.attention_norm, self.feed_forward_norm = nn.RMSNorm(width), nn.RMSNorm(width)
+        self.attention_norm, self.feed_forward_norm = nn.LayerNorm(width, bias=False), nn.LayerNorm(width, bias=False)
         self.attention = attention
         self.feed_forward = FeedForward(width, expansion, dropout)
         self.dropout = Dropout(dropout)
@@ -49,18 +50,21 @@ class TransformerBlock(nn.Module):
         x = x + self.dropout(self.attention(self.attention_norm(x), self._values(values), packing))
         return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
 
-    def step(self, x: Tensor, values: Tensor | None, d: int, cache: Tensor) -> Tensor:
-        """The block's output at position d, shape (B, width)."""
-        x = x + self.attention.step(self.attention_norm(x), self._values(values), d, cache)
+    def step(
+        self, x: Tensor, values: Tensor | None, position: Tensor, cache: Sequence[Tensor], seen: Tensor | None
+    ) -> Tensor:
+        """The block's output at a position, shape (B, width)."""
+        keys, past = cache
+        x = x + self.attention.step(self.attention_norm(x), self._values(values), position, keys, past, seen)
         return x + self.feed_forward(self.feed_forward_norm(x))
 
 
 @dataclass
 class TransformerState:
-    """The position, a key/value cache a block, and the embedding's background."""
+    """The position, the keys and the values of each block, and the embedding's background."""
 
     d: int
-    batch_size: int
+    position: Tensor
     caches: list[Tensor]
     background: Tensor
 
@@ -123,7 +127,7 @@ class Transformer(AutoregressiveNetwork):
         self.blocks = nn.ModuleList(TransformerBlock(width, each, expansion, dropout) for each in attention)
         size = attention[0].groups * attention[0].size
         self.values = nn.Embedding(num_symbols or 0, size) if value_embeddings else None
-        self.norm = nn.RMSNorm(width)
+        self.norm = nn.LayerNorm(width, bias=False)
 
     @property
     def receptive_field(self) -> int:
@@ -158,20 +162,32 @@ class Transformer(AutoregressiveNetwork):
         return self.norm(h)
 
     def initial_state(self, batch_size: int, context: Tensor | None = None) -> TransformerState:
-        caches = [block.attention.cache(batch_size) for block in self.blocks]  # type: ignore[union-attr, operator]
-        return TransformerState(0, batch_size, caches, self.embedding.background(batch_size, context))
+        caches = [cache for block in self.blocks for cache in block.attention.cache(batch_size)]  # type: ignore[union-attr, operator]
+        background = self.embedding.background(batch_size, context)
+        return TransformerState(0, torch.zeros(1, dtype=torch.long, device=background.device), caches, background)
 
     def step(self, x_previous: Tensor | None, state: TransformerState) -> tuple[Tensor, TransformerState]:
         self._fits(state.d + 1)
-        h = self.embedding.step(x_previous, state.d, state.background, state.batch_size)
+        filled = [cache[:, :, : state.d + 1] for cache in state.caches]
+        h = self.advance(x_previous, state.position, state.background, filled)
+        state.d += 1
+        state.position += 1
+        return h, state
+
+    def advance(
+        self, x_previous: Tensor | None, position: Tensor, background: Tensor, caches: list[Tensor], whole: bool = False
+    ) -> Tensor:
+        """The features at a position, an integer of shape (1,), so that one compiled graph serves every position.
+
+        caches: their filled places, the present one included; `whole` for all places, of which the rest is masked.
+        """
+        batch_size, _, room, _ = caches[0].shape
+        h = self.embedding.step(x_previous, position, background, batch_size)
         values = None
         if self.values is not None:
-            values = (
-                self.values(x_previous)
-                if x_previous is not None
-                else h.new_zeros(state.batch_size, self.values.embedding_dim)
-            )
-        for block, cache in zip(self.blocks, state.caches, strict=True):
-            h = block.step(h, values, state.d, cache)  # type: ignore[operator]
-        state.d += 1
-        return self.norm(h), state
+            empty = x_previous is None
+            values = h.new_zeros(batch_size, self.values.embedding_dim) if empty else self.values(x_previous)
+        seen = (torch.arange(room, device=h.device) <= position).unsqueeze(0) if whole else None
+        for number, block in enumerate(self.blocks):
+            h = block.step(h, values, position, caches[2 * number : 2 * number + 2], seen)  # type: ignore[operator]
+        return self.norm(h)

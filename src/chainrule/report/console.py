@@ -6,28 +6,41 @@ import json as json_module
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 import rich.console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-__all__ = ["Console"]
+__all__ = ["Console", "training_line"]
 
 
 class Console:
     """Prints for a person, or keeps quiet and prints one JSON object at the end.
 
-    json: whether standard output is for the JSON object alone; people then read standard error.
+    json: whether standard output is for the JSON object alone; people then read standard error. silent: print nothing,
+    as all processes of a job do but the first.
     """
 
-    def __init__(self, json: bool = False) -> None:
-        self.json = json
-        self.console = rich.console.Console(stderr=json, highlight=False, soft_wrap=True)
-        self.progress_console = rich.console.Console(stderr=True, highlight=False)
+    def __init__(self, json: bool = False, silent: bool = False) -> None:
+        self.json = json and not silent
+        self.console = rich.console.Console(stderr=json, highlight=False, soft_wrap=True, quiet=silent)
+        self.progress_console = rich.console.Console(stderr=True, highlight=False, quiet=silent)
 
     def print(self, *what: Any) -> None:
         """A line or a table for a person."""
         self.console.print(*what)
+
+    def aside(self) -> Console:
+        """The same for a part of what a command does: people see it, the JSON object is that of the whole."""
+        part = copy(self)
+        part.json = False
+        return part
+
+    def milestone(self, line: str) -> None:
+        """A line on standard error, where it is no terminal and so shows no progress."""
+        if not self.progress_console.is_terminal:
+            self.progress_console.print(line, soft_wrap=True)
 
     def result(self, record: dict[str, Any]) -> None:
         """The JSON object, if that is what was asked for."""
@@ -57,3 +70,29 @@ class Console:
                     bar.update(task, text=text)
 
             yield update
+
+
+def training_line(record: dict[str, Any]) -> str:
+    """The figures of training in one line, from a record of `training.fit`.
+
+    >>> training_line({"train_nats_per_example": 78.1, "train_bits_per_dim": 1.76, "gradient_norm": 3.2,
+    ...                "examples_per_second": 512.4, "elements_per_second": 32793.6, "waiting_share": 0.013})
+    'train 78.10 nats = 1.760 bits/dim, gradient 3.2, 512 examples/s, 32.8k elements/s, 1% waiting for data'
+    """
+    if "train_nats_per_example" in record:
+        climbed = f"{record['train_nats_per_example']:.2f} nats = {record['train_bits_per_dim']:.3f} bits/dim"
+    else:
+        climbed = f"estimate {record['train_estimate_per_example']:.2f}, which is no likelihood"
+    return (
+        f"train {climbed}, "
+        f"gradient {record['gradient_norm']:.2g}, {_short(record['examples_per_second'])} examples/s, "
+        f"{_short(record['elements_per_second'])} elements/s, {record['waiting_share']:.0%} waiting for data"
+    )
+
+
+def _short(number: float) -> str:
+    """Three digits and a letter."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.1f}{letter}"
+    return f"{number:.0f}"

@@ -15,7 +15,7 @@ import numpy.typing as npt
 __all__ = ["bars", "bits_colour", "curve", "heat_map", "picture", "reliability"]
 
 Numbers = npt.NDArray[np.float64]
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 560, 250, 48, 40, 24
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 560, 256, 58, 40, 34
 
 
 def _svg(label: str, content: str, width: int = WIDTH, height: int = HEIGHT) -> str:

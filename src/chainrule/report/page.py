@@ -44,6 +44,10 @@ svg .name0{fill:var(--a)}svg .name1{fill:var(--b)}.mark,.bar{fill:var(--a)}
 .pair{display:grid;grid-template-columns:1fr 1fr;gap:.8rem}figure{margin:0}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85rem;margin:.3rem 0;max-height:24rem;overflow-y:auto}
 .bits span{color:#10151a}.bits span.dear{color:#fff}code{overflow-wrap:anywhere;font-size:.85rem}
+.rods .scroll table{min-width:0;max-width:48rem}.rods td:nth-child(2){width:55%}
+.rods th{overflow-wrap:anywhere;font-weight:400;min-width:6.5rem}.last td:last-child{min-width:17rem}
+@media(max-width:30rem){.pair:has(pre){grid-template-columns:1fr}.rods td:nth-child(2){width:30%}}
+.rod{display:block;height:.9rem;margin-top:.3rem;background:var(--a);border-radius:.15rem}
 """
 
 
@@ -53,8 +57,9 @@ class Page:
 
     title, note: what was trained on what. results: of each split, the fields of `LogLikelihood.to_json`. baseline: the
     same of independent elements. records: of the training. best_step: of the kept weights. samples, data: pictures or
-    texts, as HTML. shape: the layout of an example. is_image: whether that is rows and columns. bits_text: text
-    coloured by bits, as HTML. certificate: of `Certificate.to_json`. config: what `config.json` says.
+    texts, as HTML. shape: the layout of an example. is_image: whether that is rows and columns. columns: of a
+    table, by name. bits_text: text coloured by bits, as HTML. certificate: of `Certificate.to_json`. config: what
+    `config.json` says.
     """
 
     title: str
@@ -67,6 +72,7 @@ class Page:
     data: str
     shape: tuple[int, ...]
     is_image: bool
+    columns: Sequence[str]
     bits_text: str
     diagnosis: Diagnosis | None
     certificate: dict[str, Any] | None
@@ -105,7 +111,8 @@ class Page:
         steps = [record["step"] for record in self.records]
         lines = {"validation": [record["valid_nats_per_example"] for record in self.records]}
         if "windows" not in self.config["protocol"]["context"]:  # else training scores all of a window, validation less
-            lines["training (dropout on)"] = [record["train_nats_per_example"] for record in self.records]
+            fitted = [record["train_nats_per_example"] for record in self.records if "train_nats_per_example" in record]
+            lines |= {"training (dropout on)": fitted} if len(fitted) == len(steps) else {}  # an estimate is not drawn
         note = f'<p class="note">The weights of step {self.best_step} were kept.</p>'
         return _section("Learning curve", curve(steps, lines, self.best_step, "Nats per example over the steps") + note)
 
@@ -126,11 +133,13 @@ class Page:
                 grid = bits.reshape(self.shape[0], self.shape[1], -1).sum(-1)
                 label = f"Bits per pixel, from {grid.min():.2f} (pale) to {grid.max():.2f} (dark)"
                 drawn = f'<div class="map">{heat_map(grid, label)}</div><p class="note">{label}.</p>'
+            elif self.columns:
+                drawn = _named_bars(self.columns, bits)
             else:
                 drawn = bars(bits, "Bits by element of the example", "element", "bits")
         if self.bits_text:
             drawn += f'<p class="note">Darker cost more bits.</p><pre class="bits" tabindex="0">{self.bits_text}</pre>'
-        return _section("Where the bits are", drawn, wide=bool(self.bits_text)) if drawn else ""
+        return _section("Where the bits are", drawn, wide=bool(self.bits_text or self.columns)) if drawn else ""
 
     def _calibration(self) -> list[str]:
         found, parts = self.diagnosis, []
@@ -170,7 +179,8 @@ class Page:
         fine = self.certificate["passed"]
         word = '<p class="ok">A likelihood, as far as tried.</p>' if fine else '<p class="failed">Not a likelihood.</p>'
         heads = ["check", "", "worst figure", "bound", "tried"]
-        return _section("Certificate", word + _table("Checks", heads, rows, text_columns=(1, 4)), wide=True)
+        table = f'<div class="last">{_table("Checks", heads, rows, text_columns=(1, 4))}</div>'
+        return _section("Certificate", word + table, wide=True)
 
     def _protocol(self) -> str:
         data = self.config["data"]
@@ -199,6 +209,19 @@ def _table(
     head = f"<thead><tr>{head}</tr></thead>" if head else ""
     table = f"<table><caption>{caption}</caption>{head}<tbody>{body}</tbody></table>"
     return f'<div class="scroll" tabindex="0">{table}</div>'
+
+
+def _named_bars(names: Sequence[str], bits: npt.NDArray[np.float64], most: int = 40) -> str:
+    """The dearest columns of a table, a bar beside each name."""
+    dearest = np.argsort(-np.nan_to_num(bits))[:most]
+    top = max(float(np.nanmax(bits)), 1e-9)
+    rows = [
+        (names[d], [f'<span class="rod" style="width:{max(0.0, bits[d]) / top:.1%}"></span>', f"{bits[d]:.3f}"])
+        for d in dearest
+    ]
+    caption = "Bits by column" if len(names) <= most else f"Bits by column, the {most} dearest of {len(names)}"
+    table = _table(caption, ["column", "", "bits"], rows, text_columns=(1,))
+    return f'<div class="rods">{table}</div>'
 
 
 def _number(value: Any) -> str:

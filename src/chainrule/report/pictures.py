@@ -76,16 +76,17 @@ def learning_curve(records: Sequence[dict[str, Any]], best_step: int, baseline: 
     """
     figure, (axis,) = _figure(6, 3.6)
     steps = [record["step"] for record in records]
-    train = [record["train_nats_per_example"] for record in records]
+    train = [record["train_nats_per_example"] for record in records if "train_nats_per_example" in record]
     valid = [record["valid_nats_per_example"] for record in records]
-    axis.plot(steps, train, color=ORANGE, label="training, as it was fitted (dropout on)", linewidth=1.5)
+    if len(train) == len(steps):  # where training climbs an estimate, there are none
+        axis.plot(steps, train, color=ORANGE, label="training, as it was fitted (dropout on)", linewidth=1.5)
     axis.plot(steps, valid, color=BLUE, label="validation, averaged weights", linewidth=2)
     best = min(valid)
     axis.plot([best_step], [best], "o", color=BLUE, markersize=6)
     axis.annotate(
         f"{best:.2f}", (best_step, best), textcoords="offset points", xytext=(0, -14), ha="center", color=BLUE
     )
-    shown = sorted(train + valid)[: max(1, int(0.95 * 2 * len(steps)))]
+    shown = sorted(train + valid)[: max(1, int(0.95 * len(train + valid)))]
     margin = 0.15 * (shown[-1] - best) + 1e-6
     axis.set_ylim(min(shown) - 2 * margin, shown[-1] + margin)
     if baseline < shown[-1] + margin:

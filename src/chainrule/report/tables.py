@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from chainrule.likelihood import LogLikelihood, Ratio
 
-__all__ = ["baseline_table", "context_table", "group_table", "result_table"]
+__all__ = ["baseline_table", "column_table", "context_table", "group_table", "result_table"]
 
 
 def result_table(model: Mapping[str, LogLikelihood], baseline: Mapping[str, LogLikelihood]) -> Table:
@@ -57,6 +58,18 @@ def context_table(rows: list[dict[str, Any]]) -> Table:
     table = Table("context", "elements", "nats/element", title="by available context", title_justify="left")
     for row in rows:
         table.add_row(row["context"], f"{row['elements']:,}", f"{row['nats_per_element']:.4f}")
+    return table
+
+
+def column_table(rows: list[dict[str, Any]], most: int = 20) -> Table:
+    """The columns that cost most, first the dearest."""
+    dearest = sorted(rows, key=lambda row: -row["nats"])[:most]
+    which = "by column" if len(rows) <= most else f"the {most} dearest of {len(rows)} columns"
+    table = Table(title=f"{which}, nats/cell", title_justify="left")
+    for heading in ("column", "cells", "nats"):
+        table.add_column(heading, justify="right" if table.columns else "left")
+    for row in dearest:
+        table.add_row(escape(row["column"]), f"{row['cells']:,}", str(Ratio(row["nats"], row["nats_se"])))
     return table
 
 

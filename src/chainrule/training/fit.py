@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import math
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from time import perf_counter
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from chainrule.batch import Batch
 from chainrule.data.base import Examples
-from chainrule.evaluation import evaluate
 from chainrule.objective import Objective
+from chainrule.priors import Prior
+from chainrule.regularisers import Regularisers
 from chainrule.training.averaging import WeightAverage
-from chainrule.training.optimizers import adamw
-from chainrule.training.order import batches
+from chainrule.training.checkpoint import Checkpoints
+from chainrule.training.climb import Climb
+from chainrule.training.divergence import explaining, save_finite
+from chainrule.training.engine import Engine
+from chainrule.training.optimizers import optimizer_of
+from chainrule.training.order import batches, data_count
+from chainrule.training.precision import Precision
 from chainrule.training.schedule import trapezoid
 from chainrule.training.settings import TrainingSettings
-from chainrule.training.step import take_step
+from chainrule.training.state import Record, TrainingState
+from chainrule.training.step import Stepper
 
-__all__ = ["Fit", "Record", "fit"]
-
-Record = dict[str, Any]
+__all__ = ["Fit", "begin", "climb_of", "fit", "objective_of"]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Fit:
     """What training left behind.
 
@@ -36,37 +37,29 @@ class Fit:
     it ended ("steps", "patience" or "interrupt"). steps, seconds: how long. records: one a validation.
     """
 
-    best_step: int = 0
-    best_valid_nats: float = math.inf
-    stopped: str = "steps"
-    steps: int = 0
-    seconds: float = 0.0
-    records: list[Record] = field(default_factory=list)
+    best_step: int
+    best_valid_nats: float
+    stopped: str
+    steps: int
+    seconds: float
+    records: list[Record]
 
 
-@dataclass
-class Pace:
-    """Sums since the last validation: seconds of training, examples, elements and nats."""
+def begin(model: nn.Module, settings: TrainingSettings, engine: Engine | None = None) -> TrainingState:
+    """Where training stands before the first step; sets torch's seed."""
+    torch.manual_seed(settings.seed)
+    climb = climb_of(model, settings)
+    trained = (engine or Engine(settings.engine)).trained(climb)
+    optimizer = optimizer_of(settings.optimizer, trained, settings.learning_rate, settings.weight_decay)
+    return TrainingState(model, WeightAverage(model, settings.average), optimizer, climb, trained)
 
-    since: float = field(default_factory=perf_counter)
-    examples: int = 0
-    elements: int = 0
-    nats: float = 0.0
 
-    def add(self, batch: Batch, nats: float) -> None:
-        """Count one step."""
-        self.examples += batch.examples
-        self.elements += int(batch.mask.sum())
-        self.nats += nats
-
-    def record(self) -> Record:
-        """Training nats per example and the speed."""
-        seconds = perf_counter() - self.since
-        return {
-            "train_nats_per_example": self.nats / self.examples,
-            "examples_per_second": self.examples / seconds,
-            "elements_per_second": self.elements / seconds,
-        }
+def climb_of(model: nn.Module, settings: TrainingSettings) -> Climb:
+    """The model as training sees it by these settings; its weights get the type in which they are trained."""
+    precision = Precision(settings.precision, next(model.parameters()).device.type)
+    precision.convert(model)
+    regularisers = Regularisers(settings.label_smoothing, settings.confidence_penalty, settings.z_loss)
+    return Climb(model, regularisers, precision, settings.compile)
 
 
 def fit(
@@ -75,64 +68,76 @@ def fit(
     valid: Examples,
     settings: TrainingSettings,
     *,
-    on_step: Callable[[Record], None] = lambda record: None,
-    on_validation: Callable[[Record], None] = lambda record: None,
-    on_best: Callable[[nn.Module], None] = lambda model: None,
+    engine: Engine | None = None,
+    state: TrainingState | None = None,
+    checkpoints: Checkpoints | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    on_step: Callable[[Record], Any] = lambda record: None,
+    on_validation: Callable[[Record], Any] = lambda record: None,
+    on_best: Callable[[nn.Module], Any] = lambda model: None,
+    on_sample: Callable[[nn.Module, int], Any] = lambda model, step: None,
 ) -> Fit:
     """Train the model in place; afterwards it holds the weights of the best validation, averaged if so set.
 
-    model: a module from a Batch to ln p of its examples (B,), such as an AutoregressiveModel. on_step, on_validation:
-    called with a record of figures. on_best: called with the model to keep whenever the validation nats improve.
+    model: a module from a Batch to ln p of its examples (B,), such as an AutoregressiveModel. engine: the processes
+    that take part, by default those of the job. state: where to go on from, by default the beginning. checkpoints:
+    where to save it as training goes on, and when it ends. stop: asked before each step. on_step, on_validation: called
+    with a record of figures. on_best: called with the model to keep whenever the validation nats improve. on_sample:
+    called with the averaged model and the step, every `sample_every` steps.
 
-    A keyboard interrupt ends training like patience does. Raises TrainingDiverged on a non-finite loss; the weights of
-    the best validation are in the model then, too.
+    A keyboard interrupt ends training like patience does. Raises TrainingDiverged on a non-finite loss, naming step,
+    batch and module; the weights of the best validation are in the model then, too, and the state before is saved.
     """
-    torch.manual_seed(settings.seed)
-    objective = Objective(settings.normalisation)
-    optimizer = adamw(model, settings.learning_rate, settings.weight_decay)
-    average = WeightAverage(model, settings.average)
-    result, kept = Fit(), _copy(model)
-    start, pace = perf_counter(), Pace()
-    model.train()
+    engine = Engine(settings.engine) if engine is None else engine
+    state = begin(model, settings, engine) if state is None else state
+    objective = objective_of(model, train, settings)
+    order = state.pace.waiting(batches(train, settings.batch_size, settings.seed, state.step, engine.share))
+    step = Stepper(state.climb, state.trained, objective, state.optimizer, engine, settings)
+    interrupted = False
+    state.trained.train()
     try:
-        for epoch, batch in batches(train, settings.batch_size, settings.seed):
-            rate = settings.learning_rate * trapezoid(result.steps, settings.steps, settings.warmup, settings.cooldown)
-            nats, norm = take_step(model, batch, objective, optimizer, rate, settings, result.steps + 1)
-            average.update(model)
-            pace.add(batch, nats)
-            result.steps += 1
-            figures = {"step": result.steps, "epoch": epoch, "learning_rate": rate, "gradient_norm": norm}
-            on_step(figures | {"nats_per_example": nats / batch.examples})
-            over = result.steps == settings.steps
-            if over or result.steps % settings.evaluate_every == 0:
-                record = figures | pace.record() | _validate(average.model, valid)
-                record["seconds"] = perf_counter() - start
-                result.records.append(record)
-                on_validation(record)
-                if record["valid_nats_per_example"] < result.best_valid_nats:
-                    result.best_step, result.best_valid_nats = result.steps, record["valid_nats_per_example"]
-                    kept = _copy(average.model)
-                    on_best(average.model)
-                if len([r for r in result.records if r["step"] > result.best_step]) >= settings.patience:
-                    result.stopped, over = "patience", True
-                pace = Pace()
-            if over:
-                break
+        while not (state.ended or (interrupted := engine.any(stop()))):
+            epoch, batch = next(order)
+            rate = settings.learning_rate * trapezoid(state.step, settings.steps, settings.warmup, settings.cooldown)
+            with explaining(state, batch, train, objective, settings, checkpoints):
+                taken = step(batch, rate, state.step + 1)
+            state.count(taken)
+            figures = {"step": state.step, "epoch": epoch, "learning_rate": rate, **taken.figures()}
+            on_step(figures | {taken.kind: taken.nats / taken.examples} | state.pace.record())
+            over = state.step == settings.steps
+            if over or state.step % settings.evaluate_every == 0:
+                record = figures | state.pace.record() | _validate(state.average.model, valid, engine)
+                better = state.validated(record | {"seconds": state.seconds})
+                on_validation(state.records[-1])
+                if better:
+                    on_best(state.average.model)
+                state.ended = "patience" if state.without_better >= settings.patience else "steps" if over else ""
+            if settings.sample_every and state.step % settings.sample_every == 0:
+                on_sample(state.average.model, state.step)
+            if checkpoints is not None and engine.any(checkpoints.due(state.step)):
+                save_finite(state, checkpoints)
+        if checkpoints is not None:
+            save_finite(state, checkpoints)
     except KeyboardInterrupt:
-        result.stopped = "interrupt"
+        interrupted = True
     finally:
-        model.load_state_dict(kept)
+        model.load_state_dict(state.kept)
         model.eval()
-        result.seconds = perf_counter() - start
-    return result
+    ended = "interrupt" if interrupted else state.ended
+    return Fit(state.best_step, state.best_valid_nats, ended, state.step, state.seconds, state.records)
 
 
-def _copy(model: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+def objective_of(model: nn.Module, train: Examples, settings: TrainingSettings) -> Objective:
+    """The objective that the settings name; a prior is divided by the count of an epoch of the training data."""
+    if settings.prior is None:
+        return Objective(settings.normalisation)
+    prior = Prior(settings.prior)
+    prior.widths(model)
+    return Objective(settings.normalisation, prior, data_count(train.epoch(settings.seed, 0), settings.normalisation))
 
 
-def _validate(model: nn.Module, valid: Examples) -> Record:
-    likelihood = evaluate(model, valid).likelihood
+def _validate(model: nn.Module, valid: Examples, engine: Engine) -> Record:
+    likelihood = engine.evaluate(model, valid).likelihood
     return {
         "valid_nats_per_example": likelihood.nats_per_example.value,
         "valid_nats_per_example_se": likelihood.nats_per_example.standard_error,

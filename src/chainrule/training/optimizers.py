@@ -5,7 +5,20 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-__all__ = ["adamw"]
+from chainrule.errors import unknown_name
+from chainrule.networks.base import AutoregressiveNetwork
+from chainrule.training.muon import Muon
+
+__all__ = ["OPTIMIZERS", "adamw", "muon", "optimizer_of"]
+
+BETAS = (0.9, 0.98)
+
+
+def optimizer_of(name: str, model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
+    """The optimizer of that name; raises InputError for others."""
+    if name not in OPTIMIZERS:
+        raise unknown_name("optimizer", name, OPTIMIZERS)
+    return OPTIMIZERS[name](model, learning_rate, weight_decay)
 
 
 def adamw(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
@@ -13,11 +26,31 @@ def adamw(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.
 
     The decay is not a Gaussian prior: its strength does not scale with 1 / N and is not divided by Adam's denominator.
     """
-    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
-    decayed: list[nn.Parameter] = []
-    free: list[nn.Parameter] = []
+    matrices, tables, rest = _kinds(model)
+    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": tables + rest, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=BETAS, fused=True)
+
+
+def muon(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
+    """Muon for the linear maps inside networks, AdamW for tables, gains and heads; one learning rate for all."""
+    networks = [module for module in model.modules() if isinstance(module, AutoregressiveNetwork)]
+    hidden = {id(part.weight) for net in networks for part in net.modules() if isinstance(part, nn.Linear)}
+    matrices, tables, rest = _kinds(model)
+    groups = [
+        {"params": [p for p in matrices if id(p) in hidden], "muon": True, "weight_decay": weight_decay},
+        {"params": [p for p in matrices if id(p) not in hidden], "weight_decay": weight_decay},
+        {"params": tables + rest, "weight_decay": 0.0},
+    ]
+    return Muon([group for group in groups if group["params"]], learning_rate, betas=BETAS, fused=True)
+
+
+OPTIMIZERS = {"adamw": adamw, "muon": muon}
+
+
+def _kinds(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
+    """Weight matrices and kernels; tables of embeddings; everything else."""
+    embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    kinds: tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]] = ([], [], [])
     for parameter in model.parameters():
-        matrix = parameter.ndim >= 2 and id(parameter) not in embeddings
-        (decayed if matrix else free).append(parameter)
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)
+        kinds[1 if id(parameter) in embeddings else 0 if parameter.ndim >= 2 else 2].append(parameter)
+    return kinds

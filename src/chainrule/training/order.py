@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from chainrule.batch import Batch
 from chainrule.data.base import Examples, Rows
+from chainrule.objective import Objective
 
-__all__ = ["batches", "by_length"]
+__all__ = ["batches", "by_length", "data_count", "place"]
 
+CHUNK = 1024  # rows that are read at once to count them
 BUCKET = 32  # batches whose examples are sorted by length
 
 
-def batches(examples: Examples, batch_size: int, seed: int, first_step: int = 0) -> Iterator[tuple[int, Batch]]:
+def batches(
+    examples: Examples,
+    batch_size: int,
+    seed: int,
+    first_step: int = 0,
+    share: Callable[[Rows], Rows] = lambda rows: rows,
+) -> Iterator[tuple[int, Batch]]:
     """The epoch and the batch of steps first_step, first_step + 1, ..., without end.
 
     Each epoch is a fresh permutation and holds every example once; one batch is smaller where the numbers do not
-    divide. Examples that say how long they are, in `lengths`, come in batches of like lengths.
+    divide. Examples that say how long they are, in `lengths`, come in batches of like lengths. share: which of a
+    batch's rows are this process's; where there are none, the batch is empty.
     """
     step = 0
     epoch = 0
@@ -31,9 +40,35 @@ def batches(examples: Examples, batch_size: int, seed: int, first_step: int = 0)
             if (lengths := getattr(now, "lengths", None)) is not None:
                 order = by_length(order, lengths, batch_size, random)
             for position in range(max(0, first_step - step), count):
-                yield epoch, now.batch(order[position * batch_size : (position + 1) * batch_size])
+                rows = order[position * batch_size : (position + 1) * batch_size]
+                mine = share(rows)
+                yield epoch, now.batch(mine) if len(mine) else now.batch(rows[:1])[:0]
         step += count
         epoch += 1
+
+
+def place(examples: Examples, batch_size: int, seed: int, step: int) -> tuple[int, int, int]:
+    """Where a step stands, from 0: its epoch, its batch in the epoch, and how many batches the epoch has.
+
+    >>> from chainrule.data.base import ArrayExamples
+    >>> place(ArrayExamples(np.zeros((10, 1), int)), 4, seed=0, step=7)
+    (2, 1, 3)
+    """
+    epoch = 0
+    while step >= (count := -(-len(examples.epoch(seed, epoch)) // batch_size)):
+        epoch, step = epoch + 1, step - count
+    return epoch, step, count
+
+
+def data_count(examples: Examples, normalisation: str) -> int:
+    """N_data: how many examples, or scored elements, an epoch has, by which a prior is divided.
+
+    >>> from chainrule.data.base import ArrayExamples
+    >>> data_count(ArrayExamples(np.zeros((10, 3), int)), "per_element")
+    30
+    """
+    objective, rows = Objective(normalisation), np.arange(len(examples))
+    return objective.count(examples.batch(rows[start : start + CHUNK]) for start in range(0, len(rows), CHUNK))
 
 
 def by_length(order: Rows, lengths: Rows, batch_size: int, random: np.random.Generator) -> Rows:

@@ -13,8 +13,14 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "int | None": (int, type(None)),
     "float": (int, float),
     "str": str,
+    "bool": bool,
+    "int | str | None": (int, str, type(None)),
+    "str | dict[str, str] | None": (str, dict, type(None)),
 }
 _NORMALISATIONS = ("per_example", "per_element")
+_OPTIMIZERS = ("adamw", "muon")
+_ENGINES = ("ddp", "fsdp")
+_PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -23,17 +29,23 @@ class TrainingSettings:
 
     steps: optimizer steps. batch_size: examples a step, over all microbatches. microbatch: examples a forward pass; the
     result is the same up to rounding, the memory smaller. normalisation: what the loss of a step is divided by, see
-    `Objective`. learning_rate: its peak. weight_decay: AdamW's decoupled decay of matrices, not a prior. warmup,
-    cooldown: shares of the steps in which the rate rises from zero and falls back to it. clip_norm: the largest norm
-    of a gradient. average: the decay of the exponential average of the weights, 0 for none; the average is what is
-    evaluated and kept. evaluate_every: steps between validations. patience: validations without a better one before
-    training stops. seed: of initial weights, order and dropout.
+    `Objective`. optimizer: adamw or muon, see `optimizers`. learning_rate: its peak. weight_decay: the decoupled decay
+    of matrices, not a prior. warmup, cooldown: shares of the steps in which the rate rises from zero and falls back to
+    it. clip_norm: the largest norm of a gradient. average: the decay of the exponential average of the weights, 0 for
+    none; the average is what is evaluated and kept. evaluate_every: steps between validations. patience: validations
+    without a better one before training stops. checkpoint_every: steps between checkpoints, None for as often as costs
+    1 % of the time. keep: how many checkpoints are kept. sample_every: steps between samples drawn while training, None
+    for none. seed: of initial weights, order and dropout. prior: ln p(theta), "gaussian:WIDTH", "laplace:WIDTH" or a
+    table from patterns to them, see `Prior`. label_smoothing, confidence_penalty, z_loss: see `Regularisers`. engine:
+    how several processes share the work, see `Engine`. precision: of the network in training, see `Precision`. compile:
+    whether torch compiles the network in training.
     """
 
     steps: int = 2000
     batch_size: int = 64
-    microbatch: int | None = None
+    microbatch: int | str | None = None
     normalisation: str = "per_example"
+    optimizer: str = "adamw"
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warmup: float = 0.05
@@ -42,14 +54,24 @@ class TrainingSettings:
     average: float = 0.99
     evaluate_every: int = 100
     patience: int = 10
+    checkpoint_every: int | None = None
+    keep: int = 2
+    sample_every: int | None = None
     seed: int = 0
+    prior: str | dict[str, str] | None = None
+    label_smoothing: float = 0.0
+    confidence_penalty: float = 0.0
+    z_loss: float = 0.0
+    engine: str = "ddp"
+    precision: str = "float32"
+    compile: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not isinstance(value, _TYPES[str(field.type)]) or isinstance(value, bool):
+            if not isinstance(value, _TYPES[str(field.type)]) or (isinstance(value, bool) and field.type != "bool"):
                 raise InputError(f"{field.name} must be of type {field.type}, got {value!r}")
-        microbatch = self.batch_size if self.microbatch is None else self.microbatch
+        microbatch = self.microbatch if isinstance(self.microbatch, int) else self.batch_size
         for name, value, fine, wanted in (
             ("steps", self.steps, self.steps >= 1, "at least 1"),
             ("batch_size", self.batch_size, self.batch_size >= 1, "at least 1"),
@@ -63,6 +85,26 @@ class TrainingSettings:
             ("evaluate_every", self.evaluate_every, self.evaluate_every >= 1, "at least 1"),
             ("normalisation", self.normalisation, self.normalisation in _NORMALISATIONS, " or ".join(_NORMALISATIONS)),
             ("patience", self.patience, self.patience >= 1, "at least 1"),
+            (
+                "microbatch",
+                self.microbatch,
+                self.microbatch == "auto" or not isinstance(self.microbatch, str),
+                "a number or auto",
+            ),
+            ("label_smoothing", self.label_smoothing, 0 <= self.label_smoothing < 1, "a share from 0 to below 1"),
+            ("confidence_penalty", self.confidence_penalty, 0 <= self.confidence_penalty < float("inf"), "at least 0"),
+            ("z_loss", self.z_loss, 0 <= self.z_loss < float("inf"), "at least 0"),
+            ("optimizer", self.optimizer, self.optimizer in _OPTIMIZERS, " or ".join(_OPTIMIZERS)),
+            ("engine", self.engine, self.engine in _ENGINES, " or ".join(_ENGINES)),
+            ("precision", self.precision, self.precision in _PRECISIONS, ", ".join(_PRECISIONS)),
+            (
+                "checkpoint_every",
+                self.checkpoint_every,
+                self.checkpoint_every is None or self.checkpoint_every >= 1,
+                "at least 1",
+            ),
+            ("keep", self.keep, self.keep >= 1, "at least 1"),
+            ("sample_every", self.sample_every, self.sample_every is None or self.sample_every >= 1, "at least 1"),
         ):
             if not fine:
                 raise InputError(f"{name} must be {wanted}, got {value}")

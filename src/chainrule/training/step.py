@@ -1,8 +1,16 @@
-"""One optimizer step: the exact objective over microbatches, its gradient clipped, the weights moved."""
+"""One optimizer step: the exact objective over microbatches and processes, its gradient clipped, the weights moved.
+
+    loss = -( sum over microbatches and processes of L_n - R_n ) / N_step - ln p(theta) / N_data
+
+N_step is known before the first backward pass; the prior's gradient is added once, after the sum.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,41 +18,119 @@ from torch import Tensor, nn
 from chainrule.batch import Batch
 from chainrule.errors import InputError
 from chainrule.objective import Objective
+from chainrule.training.climb import Climb
+from chainrule.training.engine import Engine, unsharded
 from chainrule.training.settings import TrainingSettings
 
-__all__ = ["TrainingDiverged", "take_step"]
+__all__ = ["Stepper", "Taken", "TrainingDiverged"]
 
 
 class TrainingDiverged(InputError):
     """The loss is no number any more; the best weights so far are kept."""
 
 
-def take_step(
-    model: nn.Module,
-    batch: Batch,
-    objective: Objective,
-    optimizer: torch.optim.Optimizer,
-    rate: float,
-    settings: TrainingSettings,
-    number: int,
-) -> tuple[float, float]:
-    """One optimizer step over microbatches; the nats of its examples and the norm of its gradient."""
-    batch = batch.to(next(model.parameters()).device)
-    microbatches = batch.split(settings.microbatch or settings.batch_size)
-    count = objective.count(microbatches)
-    nats = 0.0
-    for microbatch in microbatches:
-        log_prob: Tensor = model(microbatch)
-        objective.loss(log_prob, count).backward()  # type: ignore[no-untyped-call]
-        nats -= float(log_prob.detach().sum(dtype=torch.float64))
-    norm = float(nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm))
-    if not (math.isfinite(nats) and math.isfinite(norm)):
-        raise TrainingDiverged(
-            f"at step {number} the log-likelihood is {-nats} and the gradient's norm {norm}; "
-            "lower the learning rate or look at the data"
-        )
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    return nats, norm
+@dataclass(frozen=True)
+class Taken:
+    """What a step saw, over all microbatches and processes.
+
+    nats: -sum L_n of its examples. exact: whether that is a log-likelihood, or the training estimate of one. penalty:
+    what priors and regularisers add to the loss, per example or element as the objective divides. gradient_norm: before
+    clipping. examples, elements, dims: how many there were. first_step_seconds: how long forward and backward took when
+    the network was compiled in it.
+    """
+
+    nats: float
+    exact: bool
+    penalty: float
+    gradient_norm: float
+    examples: int
+    elements: int
+    dims: int
+    first_step_seconds: float | None = None
+
+    @property
+    def kind(self) -> str:
+        """What the nats are."""
+        return "nats_per_example" if self.exact else "estimate_per_example"
+
+    def figures(self) -> dict[str, Any]:
+        """For a record: the penalty is never in the nats."""
+        took = {} if self.first_step_seconds is None else {"first_step_seconds": self.first_step_seconds}
+        return {"gradient_norm": self.gradient_norm, "penalty": self.penalty} | took
+
+
+class Stepper:
+    """Takes optimizer steps.
+
+    climb: the model as training sees it. trained: the same, or its sharded copy, whose parameters the optimizer moves.
+    Each process cuts its share of the batch into microbatches of at most the size that the settings say.
+    """
+
+    def __init__(
+        self,
+        climb: Climb,
+        trained: nn.Module,
+        objective: Objective,
+        optimizer: torch.optim.Optimizer,
+        engine: Engine,
+        settings: TrainingSettings,
+    ) -> None:
+        self.climb, self.trained, self.objective, self.optimizer = climb, trained, objective, optimizer
+        self.engine, self.clip_norm, self.seed = engine, settings.clip_norm, settings.seed
+        self.microbatch = settings.microbatch if isinstance(settings.microbatch, int) else settings.batch_size
+        self.scaler = climb.precision.scaler
+        self.compiling = climb.compiled
+
+    def __call__(self, batch: Batch, rate: float, number: int) -> Taken:
+        """One step, on this process's share of the batch, at a learning rate. Raises TrainingDiverged."""
+        batch = batch.to(next(self.trained.parameters()).device)
+        microbatches = self.engine.microbatches(batch, self.microbatch)
+        self.engine.reseed(self.seed, number)
+        local = [self.objective.count(microbatches), batch.examples, int(batch.mask.sum()), int(batch.dims.sum())]
+        count, examples, elements, dims = (int(total) for total in self.engine.add_up(local))
+        begun = perf_counter()
+        nats, added = self._backward(microbatches, count)
+        compiled, self.compiling = (perf_counter() - begun if self.compiling else None), False
+        norm, prior = self._gradient()
+        nats, added = self.engine.add_up([nats, added])
+        if not math.isfinite(nats + added) or not (math.isfinite(norm) or self.scaler.is_enabled()):
+            raise TrainingDiverged(
+                f"at step {number} the log-likelihood is {-nats} and the gradient's norm {norm}; "
+                "lower the learning rate or look at the data"
+            )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.engine.gather(self.trained, self.climb)
+        return Taken(nats, self.climb.exact, added / count + prior, norm, examples, elements, dims, compiled)
+
+    def _backward(self, microbatches: list[Batch], count: int) -> tuple[float, float]:
+        """Add up the gradients of the microbatches; -sum L_n and sum R_n of them."""
+        nats, added = 0.0, 0.0
+        with self.engine.together():
+            for microbatch in microbatches:
+                log_prob, penalty = self.trained(microbatch)
+                loss = self.objective.loss(log_prob - penalty, count)
+                self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+                nats -= float(log_prob.detach().sum(dtype=torch.float64))
+                added += float(penalty.detach().sum(dtype=torch.float64))
+        return nats, added
+
+    def _gradient(self) -> tuple[float, float]:
+        """Make the gradient whole: added over processes, the prior's beside it, clipped; its norm and the penalty."""
+        parameters = [parameter for parameter in self.trained.parameters() if parameter.requires_grad]
+        self.engine.add_gradients(parameters)
+        if self.scaler.is_enabled():
+            self.scaler.unscale_(self.optimizer)
+        with self.engine.together():
+            penalty = self.objective.penalty(getattr(self.trained, "model", self.trained))
+            if penalty is not None:
+                penalty.backward()  # type: ignore[no-untyped-call]
+            norm = unsharded(nn.utils.clip_grad_norm_(parameters, self.clip_norm))
+            return float(norm), 0.0 if penalty is None else _number(penalty)
+
+
+def _number(penalty: Tensor) -> float:
+    return float(unsharded(penalty.detach()))

@@ -1,0 +1,129 @@
+"""Preparing data: throughput and peak memory, `python -m benchmarks.preparing [--rows N] [--tokens M] ...`.
+
+Each source is generated in a temporary directory, opened in a process of its own, and hashed, so that every element has
+been looked at once. The peak is that of the whole process, torch included; the base is that of one that opens nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+WORDS = 20_000
+CHILD = """
+import json, resource, sys, time
+import torch
+from chainrule.data import open
+seconds = time.perf_counter()
+if len(sys.argv) > 1:
+    data = open(sys.argv[1], **json.loads(sys.argv[2]))
+    data.digest()
+seconds = time.perf_counter() - seconds
+print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+"""
+
+
+def table(path: Path, rows: int) -> None:
+    """A CSV file of six columns: names of two sizes, levels, a real with cents, counts and dates."""
+    random = np.random.default_rng(0)
+    with path.open("w") as file:
+        file.write("city,age,amount,clicks,day,name\n")
+        for start in range(0, rows, 50_000):
+            n = min(50_000, rows - start)
+            columns = [
+                [f"c{k}" for k in random.zipf(1.5, n) % 5000],
+                random.integers(18, 90, n),
+                np.round(random.lognormal(3, 1, n), 2),
+                random.poisson(30, n) ** 2,
+                np.datetime_as_string(np.datetime64("2020-01-01") + random.integers(0, 1000, n)),
+                [f"n{k}" for k in random.integers(0, 50_000, n)],
+            ]
+            file.writelines(",".join(map(str, row)) + "\n" for row in zip(*columns, strict=True))
+
+
+def text(path: Path, megabytes: int) -> None:
+    """A text of words whose frequencies follow Zipf's law, twelve a line."""
+    random = np.random.default_rng(0)
+    letters = random.integers(97, 123, (WORDS, 9))
+    words = ["".join(map(chr, row[:size])) for row, size in zip(letters, random.integers(2, 10, WORDS), strict=True)]
+    with path.open("w") as file:
+        while file.tell() < megabytes << 20:
+            drawn = random.zipf(1.2, (10_000, 12)) % WORDS
+            file.writelines(" ".join(words[k] for k in line) + "\n" for line in drawn)
+
+
+def images(folder: Path, count: int) -> None:
+    """Grey PNG files of 64x64 pixels."""
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    folder.mkdir()
+    for n in range(count):
+        Image.fromarray(random.integers(0, 256, (64, 64)).astype(np.uint8)).save(folder / f"{n:06d}.png")
+
+
+def opened(*arguments: str, cache: Path) -> tuple[float, float]:
+    """Seconds and peak MiB of a process that opens a source."""
+    environment = os.environ | {"CHAINRULE_CACHE": str(cache)}
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, *arguments], capture_output=True, text=True, check=True, env=environment
+    )
+    seconds, peak = json.loads(done.stdout.splitlines()[-1])
+    return seconds, peak
+
+
+def rows(home: Path, options: argparse.Namespace) -> Iterator[tuple[str, str, float, float]]:
+    """What was prepared, its rate, seconds and peak."""
+    cache = home / "cache"
+    if options.rows:
+        table(home / "t.csv", options.rows)
+        seconds, peak = opened(str(home / "t.csv"), "{}", cache=cache)
+        yield f"CSV, {options.rows:,} rows of 6 columns", f"{options.rows / seconds:,.0f} rows/s", seconds, peak
+        (home / "t.csv").unlink()
+    for symbols, megabytes in (("bytes", options.megabytes), ("bpe:1000", options.tokens)):
+        if megabytes:
+            text(home / "a.txt", megabytes)
+            size = (home / "a.txt").stat().st_size / 2**20
+            for again in ("", ", prepared already") if symbols != "bytes" else ("",):
+                chosen = json.dumps({"symbols": symbols, "documents": "stream"})
+                seconds, peak = opened(str(home / "a.txt"), chosen, cache=cache)
+                yield f"text, {size:,.0f} MiB as {symbols}{again}", f"{size / seconds:,.1f} MiB/s", seconds, peak
+            (home / "a.txt").unlink()
+    if options.images:
+        images(home / "images", options.images)
+        for again in ("", ", prepared already"):
+            seconds, peak = opened(str(home / "images"), "{}", cache=cache)
+            rate = f"{options.images / seconds:,.0f} images/s"
+            yield f"PNG, {options.images:,} images of 64x64{again}", rate, seconds, peak
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.preparing", description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of a CSV file; 0 for none")
+    parser.add_argument("--megabytes", type=int, default=1024, help="of a text read as bytes; 0 for none")
+    parser.add_argument("--tokens", type=int, default=128, help="MiB of a text read as tokens, bpe:1000; 0 for none")
+    parser.add_argument("--images", type=int, default=20_000, help="PNG files of 64x64; 0 for none")
+    parser.add_argument("--at", type=Path, default=None, help="where the temporary directory is made")
+    options = parser.parse_args()
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory(dir=options.at) as home:
+        _, base = opened(cache=Path(home))
+        print(f"base: {base:,.0f} MiB, torch imported and nothing opened\n")
+        print("| source | throughput | seconds | peak MiB |\n|---|---:|---:|---:|")
+        for what, rate, seconds, peak in rows(Path(home), options):
+            print(f"| {what} | {rate} | {seconds:.1f} | {peak:,.0f} |", flush=True)
+    print(f"\n{time.perf_counter() - start:.0f} s with the generating")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""A time budget: how many steps, and how many validations between them, fit into so many minutes.
+
+    T = first + steps * step + validations * validation        in seconds, as measured before training
+
+The plan is made once, from the speed at the start, and becomes plain settings: nothing is cut when the machine is slower
+later, so that the learning rate comes down to zero as planned, and a resumed run is the same run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from copy import deepcopy
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+from torch import nn
+
+from chainrule.data.base import Examples
+from chainrule.errors import InputError
+from chainrule.evaluation import summed
+from chainrule.model import evaluating
+from chainrule.training.engine import Engine
+from chainrule.training.fit import begin, objective_of
+from chainrule.training.order import batches
+from chainrule.training.settings import TrainingSettings
+from chainrule.training.state import random_state, set_random_state
+from chainrule.training.step import Stepper
+
+__all__ = ["Budget", "Speed", "measured", "planned"]
+
+SHARE = 0.05  # of the time may go into validations
+MOST = 20  # validations: more would show no more
+TRIAL = 3.0  # seconds for steps and again for validation, but no more than this share of the budget:
+TRIAL_SHARE = 0.03
+LEAST = 3  # steps that are timed, after the first
+ROWS = 256  # of a batch of the validation
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What may be spent on training and its validations.
+
+    minutes: on the clock. evaluate_every: the steps between validations; None to have them chosen.
+    """
+
+    minutes: float
+    evaluate_every: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.minutes < math.inf:
+            raise InputError(f"minutes must be positive and finite, got {self.minutes}; give --minutes 10, or --steps")
+
+    @property
+    def seconds(self) -> float:
+        """The same in seconds."""
+        return 60 * self.minutes
+
+    def shared(self, runs: int) -> Budget:
+        """The part of each of so many runs."""
+        return dataclasses.replace(self, minutes=self.minutes / runs)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What was measured, in seconds: the first step, with what is compiled or set up in it; a later one; a validation."""
+
+    first: float
+    step: float
+    validation: float
+
+
+def planned(budget: Budget, speed: Speed) -> tuple[int, int]:
+    """How many steps fit, and how many lie between two validations, the last of which comes after the last step.
+
+    Validations are as far apart as keeps them to a twentieth of the time, and there are at most about twenty.
+
+    >>> planned(Budget(minutes=1.0), Speed(first=0.5, step=0.01, validation=0.2))
+    (5650, 380)
+    """
+    left = budget.seconds - speed.first - speed.validation
+
+    def steps(every: int) -> int:
+        return math.floor(left / (speed.step + speed.validation / every))
+
+    every = budget.evaluate_every or max(1, math.ceil((1 / SHARE - 1) * speed.validation / speed.step))
+    if budget.evaluate_every is None:
+        every = max(every, math.ceil(steps(every) / MOST))
+    if steps(every) < 1:
+        least = (speed.first + speed.step + 2 * speed.validation) / 60
+        raise InputError(
+            f"{budget.minutes:g} minutes are too few for one step of {speed.step:.2g} s and a validation of "
+            f"{speed.validation:.2g} s; give at least --minutes {least:.2g}, or a smaller model"
+        )
+    return steps(every), min(every, steps(every))
+
+
+def measured(
+    model: nn.Module, train: Examples, valid: Examples, settings: TrainingSettings, engine: Engine, budget: Budget
+) -> Speed:
+    """Time some steps, at the rate zero on a copy, and a part of a validation; model and random state stay as they are.
+
+    All processes measure together and get their mean.
+    """
+    limit = min(TRIAL, TRIAL_SHARE * budget.seconds)
+    before = random_state()
+    try:
+        first, *steps = _steps(deepcopy(model), train, settings, engine, limit)
+        validation = _validation(model, valid, limit) / engine.world
+    finally:
+        set_random_state(before)
+    figures = engine.add_up([first, sum(steps) / len(steps), validation])
+    return Speed(*(figure / engine.world for figure in figures))
+
+
+def _steps(model: nn.Module, train: Examples, settings: TrainingSettings, engine: Engine, limit: float) -> list[float]:
+    """Seconds of each step, with all that belongs to it: reading, gradient, optimizer, average."""
+    state = begin(model, settings, engine)
+    step = Stepper(state.climb, state.trained, objective_of(model, train, settings), state.optimizer, engine, settings)
+    order = batches(train, settings.batch_size, settings.seed, 0, engine.share)
+    state.trained.train()
+    seconds: list[float] = []
+    while True:
+        begun = perf_counter()
+        state.count(step(next(order)[1], 0.0, len(seconds) + 1))
+        seconds.append(perf_counter() - begun)
+        if len(seconds) > LEAST and engine.any(sum(seconds[1:]) >= limit):
+            return seconds
+
+
+def _validation(model: nn.Module, valid: Examples, limit: float) -> float:
+    """Seconds of a validation on one process, from its first batches if it is long."""
+    device = next(model.parameters()).device
+    done, begun = 0, perf_counter()
+    with evaluating(model):
+        while done < len(valid) and (done == 0 or perf_counter() - begun < limit):
+            rows = np.arange(done, min(done + ROWS, len(valid)))
+            summed(model, valid.batch(rows).to(device)).sum().item()
+            done += len(rows)
+    return (perf_counter() - begun) * len(valid) / max(done, 1)

@@ -1,0 +1,259 @@
+"""The processes of a training job: what each does, and the sums over all of them. Alone knows `torch.distributed`.
+
+    torchrun --nproc-per-node 2 -m chainrule fit ...
+
+Each process takes its share of the global batch. Counts are added up before the first backward pass, losses are divided
+by the sum, and gradients are *added*, not averaged: so the step is the same, up to rounding, for any number of
+processes, even where some of them have no example left.
+
+    ddp    every process holds all weights; gradients are added after the last microbatch
+    fsdp   gradients and the optimizer's state are spread over the processes (`fully_shard`); the weights are gathered
+           after each step, for the average, the validation and the checkpoints
+
+A single process takes the same way and imports nothing of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from chainrule.batch import Batch
+from chainrule.data.base import Examples, Rows
+from chainrule.errors import InputError, unknown_name
+from chainrule.evaluation import Evaluation, evaluate
+
+__all__ = ["ENGINES", "Engine", "ProcessLost"]
+
+Value = TypeVar("Value")
+
+ENGINES = ("ddp", "fsdp")
+BUCKET = 2**22  # numbers of a gradient that are added up at once, 16 MiB in float32
+
+
+class ProcessLost(InputError):
+    """Another process of the job is gone, and with it the sums that this one waits for."""
+
+
+class Engine:
+    """The processes of this job, of which this is number `rank` of `world`; outside of `torchrun` the only one.
+
+    name: "ddp" or "fsdp". first: whether this is the process that writes. device: where its work is done.
+
+    >>> engine = Engine()
+    >>> engine.world, engine.add_up([2, 3.5]), engine.share(np.arange(3))
+    (1, [2.0, 3.5], array([0, 1, 2]))
+    """
+
+    def __init__(self, name: str = "ddp") -> None:
+        if name not in ENGINES:
+            raise unknown_name("engine", name, ENGINES)
+        self.world = int(os.environ.get("WORLD_SIZE", "1"))
+        self.rank = int(os.environ.get("RANK", "0")) if self.world > 1 else 0
+        self.sharded = name == "fsdp" and self.world > 1
+        cuda = torch.cuda.is_available()
+        self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
+        if self.world > 1 and not torch.distributed.is_initialized():
+            if cuda:
+                torch.cuda.set_device(self.device)
+            torch.distributed.init_process_group("nccl" if cuda else "gloo")
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self.rank == 0
+
+    def close(self) -> None:
+        """Leave the job, once all processes have come so far."""
+        if self.world > 1 and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+    # --- shares -----------------------------------------------------------------------------------------------------
+
+    def share(self, rows: Rows) -> Rows:
+        """The rows of a batch that are those of this process: neighbours, as many on each but for one more or less."""
+        return rows[len(rows) * self.rank // self.world : len(rows) * (self.rank + 1) // self.world]
+
+    def reseed(self, seed: int, step: int) -> None:
+        """Give a process other than the first its own noise, as of dropout: a function of (seed, step, rank)."""
+        if self.rank > 0:
+            torch.manual_seed(int(np.random.SeedSequence([seed % 2**63, step, self.rank]).generate_state(1)[0]))
+
+    def microbatches(self, batch: Batch, size: int) -> list[Batch]:
+        """A batch in microbatches, empty ones at the end where sharded processes must all make the same number."""
+        parts = batch.split(size)
+        if self.sharded:
+            parts += [batch[:0]] * (-self.smallest(-len(parts)) - len(parts))
+        return parts
+
+    def evaluate(self, model: nn.Module, examples: Examples, **options: Any) -> Evaluation:
+        """`evaluation.evaluate`, each example on one process; all of them have the whole result."""
+        if self.world == 1:
+            return evaluate(model, examples, **options)
+        evaluation = evaluate(model, Part(examples, self.rank, self.world), **options)
+        with self.together():
+            parts: list[Any] = [None] * self.world
+            torch.distributed.all_gather_object(parts, evaluation.nats)
+            return Evaluation(evaluation.likelihood.all_reduced(), np.concatenate(parts))
+
+    def of_first(self, make: Callable[[], Value]) -> Value:
+        """What the first process makes, once, given to all; if it cannot, the others end without a word."""
+        if self.world == 1:
+            return make()
+        made: list[Any] = [None]
+        try:
+            if self.first:
+                made = [make()]
+        finally:
+            with self.together():
+                torch.distributed.broadcast_object_list(made)
+        if made[0] is None:
+            raise SystemExit(2)
+        value: Value = made[0]
+        return value
+
+    # --- sums -------------------------------------------------------------------------------------------------------
+
+    def add_up(self, numbers: Sequence[float]) -> list[float]:
+        """The sum of each number over all processes, in float64."""
+        if self.world == 1:
+            return [float(number) for number in numbers]
+        total = torch.tensor(numbers, dtype=torch.float64, device=self.device)
+        with self.together():
+            torch.distributed.all_reduce(total)
+        return total.tolist()
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is so on any process."""
+        return flag if self.world == 1 else self.add_up([float(flag)])[0] > 0
+
+    def add_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Add the gradients of all processes; a parameter without one on any of them stays without."""
+        if self.world == 1 or self.sharded:
+            return
+        used = self.add_up([float(parameter.grad is not None) for parameter in parameters])
+        gradients = [_gradient(parameter) for parameter, often in zip(parameters, used, strict=True) if often]
+        for bucket in _buckets(gradients):
+            flat = torch.cat([gradient.reshape(-1) for gradient in bucket])
+            with self.together():
+                torch.distributed.all_reduce(flat)
+            for gradient, part in zip(
+                bucket, torch.split(flat, [gradient.numel() for gradient in bucket]), strict=True
+            ):
+                gradient.copy_(part.view_as(gradient))
+
+    def smallest(self, number: int) -> int:
+        """The smallest of the numbers that all processes have."""
+        least = torch.tensor(number, device=self.device)
+        if self.world > 1:
+            with self.together():
+                torch.distributed.all_reduce(least, torch.distributed.ReduceOp.MIN)
+        return int(least)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Around what needs the other processes: says so if one of them is gone."""
+        try:
+            yield
+        except RuntimeError as error:
+            if self.world == 1 or not any(word in str(error) for word in ("peer", "gloo", "NCCL", "onnection")):
+                raise
+            raise ProcessLost(
+                f"process {self.rank} of {self.world} lost another one, so training ends; "
+                "look at the first error above, the last checkpoint remains"
+            ) from error
+
+    # --- sharded weights --------------------------------------------------------------------------------------------
+
+    def trained(self, module: nn.Module) -> nn.Module:
+        """The module that is differentiated: itself, or a copy of it whose parameters are sharded."""
+        if not self.sharded:
+            return module
+        from torch.distributed.fsdp import FSDPModule, fully_shard
+
+        copy = deepcopy(module)
+        blocks = [list(part) for name, part in copy.named_modules() if name.endswith(".blocks")]
+        for block in [block for group in blocks for block in group]:
+            fully_shard(block)
+        fully_shard(copy)
+        for part in copy.modules():
+            if isinstance(part, FSDPModule):
+                part.set_gradient_divide_factor(1.0)  # added, not averaged
+                part.set_force_sum_reduction_for_comms(True)  # gloo knows no other
+        return copy
+
+    @torch.no_grad()
+    def gather(self, trained: nn.Module, whole: nn.Module) -> None:
+        """Bring the weights of a sharded copy into the module that it was made from."""
+        if self.sharded:
+            for shard, parameter in zip(trained.parameters(), whole.parameters(), strict=True):
+                parameter.copy_(unsharded(shard))
+
+
+def unsharded(tensor: Tensor) -> Tensor:
+    """A tensor that may be sharded, as a whole; all processes must ask for it."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
+def sharded_like(parameter: Tensor, whole: Tensor) -> Tensor:
+    """A whole tensor, the same on all processes, sharded as a parameter is."""
+    if not hasattr(parameter, "full_tensor"):
+        return whole
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    mine = parameter if isinstance(parameter, DTensor) else None
+    return whole if mine is None else distribute_tensor(whole, mine.device_mesh, mine.placements)
+
+
+class Part:
+    """A stretch of examples, cut between examples where they have several rows."""
+
+    def __init__(self, examples: Examples, rank: int, world: int) -> None:
+        owner: npt.NDArray[np.int64] | None = getattr(examples, "owner", None)
+        begins = np.arange(len(examples)) if owner is None else np.flatnonzero(np.diff(owner, prepend=-1))
+        ends = [*begins.tolist(), len(examples)]
+        self.start, self.stop = (ends[len(begins) * part // world] for part in (rank, rank + 1))
+        self.examples = examples
+        if owner is not None:
+            self.owner = owner[self.start : self.stop] - (owner[self.start] if self.stop > self.start else 0)
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def batch(self, rows: Rows) -> Batch:
+        """The examples of these numbers, counted from the start of the part."""
+        return self.examples.batch(rows + self.start)
+
+    def epoch(self, seed: int, epoch: int) -> Examples:
+        """Itself: nothing varies in an evaluation."""
+        return self
+
+    def digest(self) -> str:
+        """That of the whole."""
+        return self.examples.digest()
+
+
+def _gradient(parameter: nn.Parameter) -> Tensor:
+    if parameter.grad is None:
+        parameter.grad = torch.zeros_like(parameter)
+    return parameter.grad
+
+
+def _buckets(gradients: Sequence[Tensor]) -> Iterator[Sequence[Tensor]]:
+    """Neighbours of one type with about BUCKET numbers together."""
+    cuts, size = [0], 0
+    for i, gradient in enumerate(gradients):
+        if i > cuts[-1] and (size + gradient.numel() > BUCKET or gradient.dtype != gradients[i - 1].dtype):
+            cuts.append(i)
+            size = 0
+        size += gradient.numel()
+    yield from (gradients[low:high] for low, high in pairwise([*cuts, len(gradients)]) if high > low)

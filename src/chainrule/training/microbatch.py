@@ -1,0 +1,109 @@
+"""`--microbatch auto`: the largest forward pass that fits memory. It changes nothing but the memory and the speed.
+
+On a GPU, and wherever a trial says that memory is out, the size is halved until a trial goes through. A CPU pages long
+before it says so; there the bytes that a trial keeps for its backward pass are counted and held against what is free.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from chainrule.data.base import Examples
+from chainrule.errors import InputError
+
+__all__ = ["available_bytes", "fitting", "largest_microbatch", "saved_bytes"]
+
+ALLOWANCE = 3  # bytes in use for each byte kept: gradients on the way back, and what a layer needs for itself
+SHARE = 0.5  # of the free memory may be used
+MESSAGES = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+def largest_microbatch(climb: nn.Module, train: Examples, batch_size: int, processes: int = 1) -> int:
+    """How many examples of a global batch fit into one forward and backward pass, the longest ones tried.
+
+    climb: from a Batch to two numbers (B,) of each example. processes: how many share this machine's memory.
+    Gradients and random state are as before.
+    """
+    lengths = getattr(train, "lengths", None)
+    most = min(batch_size, len(train))
+    rows = np.arange(most) if lengths is None else np.argsort(-np.asarray(lengths), kind="stable")[:most]
+    device = next(climb.parameters()).device
+
+    def trial(size: int) -> None:
+        log_prob, added = climb(train.batch(rows[:size]).to(device))
+        (added - log_prob).sum().backward()
+
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        try:
+            if device.type == "cpu":
+                one, two = (saved_bytes(partial(trial, size)) for size in (1, min(2, most)))
+                each = max(two - one, one // 8, 1)
+                most = int(np.clip(SHARE * available_bytes() / processes / (ALLOWANCE * each), 1, most))
+            return fitting(trial, most)
+        finally:
+            climb.zero_grad(set_to_none=True)
+
+
+def fitting(trial: Callable[[int], None], most: int) -> int:
+    """The first of most, most / 2, most / 4, ... at which the trial does not run out of memory.
+
+    >>> def trial(size):
+    ...     if size > 10:
+    ...         raise torch.OutOfMemoryError("CUDA out of memory")
+    >>> fitting(trial, 64)
+    8
+    """
+    size = most
+    while True:
+        try:
+            trial(size)
+            return size
+        except (RuntimeError, MemoryError) as error:
+            lacking = isinstance(error, MemoryError | torch.OutOfMemoryError)
+            if not lacking and not any(message in str(error) for message in MESSAGES):
+                raise
+        if size == 1:
+            raise InputError("not even one example fits memory; take a smaller model or shorter examples")
+        size = (size + 1) // 2
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def saved_bytes(run: Callable[[], None]) -> int:
+    """The bytes that autograd keeps for the backward passes in `run`, each stretch of memory once.
+
+    >>> x = torch.ones(1000, requires_grad=True)
+    >>> saved_bytes(lambda: x.exp().sum().backward())
+    4000
+    """
+    kept: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        run()
+    return sum(kept.values())
+
+
+def available_bytes() -> float:
+    """The memory that is free, in bytes: the machine's, or what the control group leaves; half of all if unknown."""
+    try:
+        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        free = int(lines["MemAvailable"].split()[0]) * 1024.0
+    except (OSError, KeyError, ValueError):
+        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
+    try:
+        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("max", "current"))
+        return free if limit == "max" else min(free, float(limit) - float(used))
+    except (OSError, ValueError):
+        return free

@@ -1,0 +1,57 @@
+"""A compiled step against its oracle, the eager one."""
+
+import shutil
+
+import pytest
+import torch
+
+from chainrule import MADE, AutoregressiveModel, CategoricalHead, CausalConv, InputError, Transformer
+from chainrule.compiled import CompiledStep, compile_step
+
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="compiling a step needs g++")
+
+
+def lively(network):
+    """A model none of whose layers is silent."""
+    torch.manual_seed(0)
+    model = AutoregressiveModel(network, CategoricalHead(16, 5)).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+@pytest.mark.slow
+@needs_compiler
+@pytest.mark.parametrize(
+    "network",
+    [
+        pytest.param(lambda: Transformer(5, 12, 16, 2, 2, value_embeddings=True), id="transformer"),
+        pytest.param(lambda: Transformer(5, (3, 4), 16, 2, 4, groups=2, window=5, num_classes=3), id="image windows"),
+        pytest.param(lambda: CausalConv(5, 12, 16, 3), id="causal convolutions"),
+    ],
+)
+def test_the_compiled_step_draws_what_the_eager_step_draws(network):
+    model = lively(network())
+    context = None if model.network.embedding.context.table is None else torch.tensor([1, 2])
+    compiled = compile_step(model, 2, context)
+    for seed in range(3):
+        eager, ours = (m.sample(2, seed=seed, context=context) for m in (model, compiled))
+        assert torch.equal(eager.x, ours.x)
+        torch.testing.assert_close(eager.log_prob, ours.log_prob, atol=1e-5, rtol=0)
+
+
+def test_other_batch_sizes_take_the_eager_step():
+    model = lively(CausalConv(5, 12, 16, 2))
+
+    def never(*arguments):
+        raise AssertionError("the compiled step is for two examples")
+
+    compiled = AutoregressiveModel(CompiledStep(model.network, 2, never), model.head)
+    assert torch.equal(compiled.sample(3, seed=1).x, model.sample(3, seed=1).x)
+    with pytest.raises(AssertionError):
+        compiled.sample(2, seed=1)
+
+
+def test_a_network_without_such_a_step_is_refused():
+    with pytest.raises(InputError, match="eager step"):
+        compile_step(lively(MADE(5, 12, 16)))

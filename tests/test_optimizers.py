@@ -1,0 +1,78 @@
+"""Muon against its definition in float64, and the kinds of parameters that each optimizer moves."""
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+
+from chainrule import AutoregressiveModel, CategoricalHead, InputError, Transformer
+from chainrule.training.muon import Muon, orthogonalised
+from chainrule.training.optimizers import adamw, muon, optimizer_of
+
+
+def newton_schulz(m):
+    """Five steps of x <- a x + (b g + c g^2) x, g = x x^T, for one matrix in float64 (Jordan et al. 2024)."""
+    m = m.T if m.shape[0] > m.shape[1] else m
+    x = m / np.linalg.norm(m)
+    for _ in range(5):
+        g = x @ x.T
+        x = 3.4445 * x + (-4.7750 * g + 2.0315 * g @ g) @ x
+    return x
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (4, 9), (9, 4)])
+def test_orthogonalised_is_the_iteration_for_each_matrix_of_a_stack(shape):
+    m = np.random.default_rng(0).normal(size=(3, *shape))
+    for ours, one in zip(orthogonalised(torch.from_numpy(m)).numpy(), m, strict=True):
+        expected = newton_schulz(one)
+        np.testing.assert_allclose(ours, expected.T if shape[0] > shape[1] else expected, atol=1e-12)
+
+
+def test_two_steps_of_muon_are_its_formula():
+    rng = np.random.default_rng(1)
+    start, gradients = rng.normal(size=(4, 6)), rng.normal(size=(2, 4, 6))
+    weight = torch.nn.Parameter(torch.from_numpy(start.copy()))
+    optimizer = Muon([{"params": [weight], "muon": True}], lr=0.01, weight_decay=0.1)
+    w, momentum = start, np.zeros((4, 6))
+    for gradient in gradients:
+        weight.grad = torch.from_numpy(gradient.copy())
+        optimizer.step()
+        momentum = 0.95 * momentum + gradient
+        w = w * (1 - 0.01 * 0.1) - 0.01 * 0.2 * 6**0.5 * newton_schulz(gradient + 0.95 * momentum)
+    np.testing.assert_allclose(weight.detach().numpy(), w, atol=1e-12)
+    np.testing.assert_array_equal(weight.grad.numpy(), gradients[1])
+
+
+def test_what_muon_does_not_move_is_moved_by_adamw():
+    torch.manual_seed(0)
+    models = [AutoregressiveModel(Transformer(5, 6, 8, 1, 2), CategoricalHead(8, 5)) for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
+    x = torch.randint(0, 5, (4, 6))
+    for model, optimizer in zip(models, (muon(models[0], 1e-2, 0.1), adamw(models[1], 1e-2, 0.1)), strict=True):
+        (-model(x).mean()).backward()
+        optimizer.step()
+    inside = {name for name, p in models[0].named_parameters() if name.startswith("network.blocks") and p.ndim == 2}
+    assert inside
+    for name, ours in models[0].named_parameters():
+        same = torch.equal(ours, models[1].get_parameter(name))
+        assert same == (name not in inside) or not ours.grad.any(), name
+
+
+def test_muon_goes_on_from_its_state():
+    weight = torch.nn.Parameter(torch.eye(3))
+    first = Muon([{"params": [weight], "muon": True}], lr=0.1)
+    weight.grad = torch.arange(9.0).view(3, 3)
+    first.step()
+    copy = torch.nn.Parameter(weight.detach().clone())
+    second = Muon([{"params": [copy], "muon": True}], lr=0.1)
+    second.load_state_dict(deepcopy(first.state_dict()))
+    copy.grad = weight.grad.clone()
+    first.step()
+    second.step()
+    assert torch.equal(weight, copy)
+
+
+def test_an_unknown_optimizer_is_refused():
+    with pytest.raises(InputError, match="muon"):
+        optimizer_of("moun", torch.nn.Linear(2, 2), 0.1, 0.0)
