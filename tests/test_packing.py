@@ -1,12 +1,16 @@
 """Packing: examples side by side have the log-probabilities and the gradients that they have alone."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
+from torch.nn.attention.flex_attention import flex_attention
 
 from chainrule import AutoregressiveModel, Batch, CategoricalHead, CausalConv, InputError, LogLikelihood, Transformer
 from chainrule.data.lengths import SequenceExamples
 from chainrule.data.packing import PackedExamples
+from chainrule.networks.packed_attention import Packing
 from chainrule.objective import Objective
 from chainrule.testing import randomised
 
@@ -96,3 +100,23 @@ def test_who_cannot_isolate_refuses():
         PackedExamples.of(sequences(), 5, seed=0, epoch=0)
     with pytest.raises(InputError, match="document has the shape"):
         Batch(torch.ones(1, 4, dtype=torch.long), document=torch.zeros(1, 3))
+
+
+@pytest.mark.parametrize("window", [None, 3])
+def test_the_blocks_for_a_gpu_hide_what_the_mask_for_a_cpu_hides(window):
+    packing = Packing(torch.tensor([[0, 0, 0, 0, 5, 5, 2, 2, 2], [1, 1, 1, 1, 1, 1, 1, -1, -1]]))
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = torch.randn(3, 2, 2, 9, 16, generator=generator).unbind()
+    with torch.no_grad(), warnings.catch_warnings(action="ignore"):  # it warns that it is not compiled
+        blocks = flex_attention(q, k, v, block_mask=packing.blocks(window))
+    torch.testing.assert_close(blocks, packing.attention(q, k, v, window))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_packed_is_the_same_on_a_gpu():
+    examples, net = sequences(), model(torch.float32, window=3)
+    packed = PackedExamples.of(examples, 13, seed=3, epoch=0)
+    rows = packed.batch(np.arange(len(packed)))
+    expected = net(rows)
+    torch.testing.assert_close(net.cuda()(rows.to(torch.device("cuda"))).cpu(), expected, atol=1e-4, rtol=0)

@@ -23,6 +23,7 @@ from chainrule.training.settings import TrainingSettings
 if TYPE_CHECKING:
     from chainrule.data.base import DataSet
     from chainrule.report.console import Console
+    from chainrule.training.budget import Budget
 
 __all__ = ["app", "main"]
 
@@ -97,6 +98,12 @@ class FitOptions:
     cooldown: Annotated[float | None, _option("Share of the steps in which the rate falls.", "cooldown")] = None
     clip_norm: Annotated[float | None, _option("Largest norm of a gradient.", "clip_norm")] = None
     average: Annotated[float | None, _option("Decay of the averaged weights, 0 for none.", "average")] = None
+    minutes: Annotated[
+        float | None, _option("Plan the steps so that training ends after so many minutes [default: --steps].")
+    ] = None
+    members: Annotated[
+        int | None, _option("Models of seeds SEED, SEED + 1, ... whose conditionals are averaged [default: 1].")
+    ] = None
     evaluate_every: Annotated[int | None, _option("Steps between validations.", "evaluate_every")] = None
     patience: Annotated[int | None, _option("Validations without a better one before the end.", "patience")] = None
     checkpoint_every: Annotated[
@@ -171,6 +178,17 @@ def _specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, An
     return spec, TrainingSettings(**(defaults | chosen))
 
 
+def _budget(options: dict[str, Any]) -> Budget | None:
+    """The time that training may take, if the steps are planned from it."""
+    from chainrule.training.budget import Budget
+
+    if "minutes" not in options:
+        return None
+    if "steps" in options:
+        raise InputError(f"--minutes {options['minutes']} plans the steps and --steps sets them; give one of the two")
+    return Budget(options["minutes"], options.get("evaluate_every"))
+
+
 def _console(json: bool) -> Console:
     from chainrule.report.console import Console
 
@@ -198,6 +216,7 @@ def fit(
     json: Json = False,
 ) -> None:
     """Train a model on DATA and report its exact log-likelihood."""
+    from chainrule.commands.ensemble import fit_members
     from chainrule.commands.fit import fit_run
     from chainrule.run import recalled
 
@@ -210,7 +229,11 @@ def fit(
     data = _open_data(source, merged)
     spec, settings = _specification(merged, data)
     asked = {"source": source, "options": merged}
-    fit_run(data, spec, settings, out, console, resume=resume, tensorboard=tensorboard, asked=asked)
+    budget, members = _budget(merged), merged.get("members", 1)
+    if members == 1:
+        fit_run(data, spec, settings, out, console, resume=resume, tensorboard=tensorboard, asked=asked, budget=budget)
+    else:
+        fit_members(members, data, spec, settings, out, console, resume, tensorboard, asked, budget)
 
 
 @app.command

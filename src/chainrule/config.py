@@ -6,6 +6,7 @@ the registries below, never from an import path. Nothing here imports torch befo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,17 @@ if TYPE_CHECKING:
     from chainrule.heads.base import Head
     from chainrule.model import AutoregressiveModel
 
-__all__ = ["DEFAULTS", "HEADS", "NETWORKS", "Spec", "build_model", "default_spec", "kind_of", "part_options"]
+__all__ = [
+    "DEFAULTS",
+    "HEADS",
+    "NETWORKS",
+    "Spec",
+    "averaged",
+    "build_model",
+    "default_spec",
+    "kind_of",
+    "part_options",
+]
 
 Spec = dict[str, Any]
 
@@ -53,6 +64,7 @@ DEFAULTS: dict[str, dict[str, Spec]] = {
         "training": {
             "steps": 2000,
             "batch_size": 16,
+            "normalisation": "per_element",
             "optimizer": "muon",
             "learning_rate": 1e-2,
             "evaluate_every": 250,
@@ -117,12 +129,16 @@ def default_spec(domain: Domain, encoding: str, network: str | None = None, head
 def build_model(spec: Spec, domain: Domain, context: dict[str, int] | None = None) -> AutoregressiveModel:
     """The model that a specification describes, for elements of a domain.
 
-    context: for p(x | c), the `num_classes` or the `context_size` of what is given.
+    spec: with "members", an ensemble of so many models of one network and head. context: for p(x | c), the
+    `num_classes` or the `context_size` of what is given.
 
     Raises InputError for unknown names and options and for options that the part refuses.
     """
     from chainrule.model import AutoregressiveModel
 
+    if (members := spec.get("members", 1)) > 1:
+        alone = {name: part for name, part in spec.items() if name != "members"}
+        return averaged([build_model(alone, domain, context) for _ in range(members)])
     network = dict(spec["network"])
     shape = domain.shape
     network_part = _part("network", name := network.pop("name"), NETWORKS)
@@ -139,6 +155,15 @@ def build_model(spec: Spec, domain: Domain, context: dict[str, int] | None = Non
         heads = _column_heads(domain, built.features)
         return AutoregressiveModel(built, _build(head_part, heads, **head))
     return AutoregressiveModel(built, _build(head_part, built.features, domain.num_symbols, **head))
+
+
+def averaged(models: Sequence[AutoregressiveModel]) -> AutoregressiveModel:
+    """The ensemble p(x_d | x_<d) = (1/K) sum_k p_k(x_d | x_<d) of models over the same elements: a model again."""
+    from chainrule.heads.average import AverageHead
+    from chainrule.model import AutoregressiveModel
+    from chainrule.networks.ensemble import EnsembleNetwork
+
+    return AutoregressiveModel(EnsembleNetwork([m.network for m in models]), AverageHead([m.head for m in models]))
 
 
 def _column_heads(domain: Domain, features: int) -> list[Any]:

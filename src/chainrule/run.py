@@ -185,7 +185,14 @@ def recalled(path: Path | None, source: str | None, options: dict[str, Any]) -> 
         return source, options
     config = Run.open(path).config
     asked = config.get("asked", {})
-    options = asked.get("options", {}) | options
+    before = asked.get("options", {})
+    if "minutes" in before:  # what was planned once stays, however fast the machine is today
+        if (minutes := options.get("minutes", before["minutes"])) != before["minutes"]:
+            told = f"was planned for {before['minutes']} minutes, not for {minutes}"
+            raise RunError(f"{path}: {told}; go on with the same, or train anew elsewhere")
+        before = before | {name: config["training"][name] for name in ("steps", "evaluate_every")}
+        before, options = ({k: v for k, v in given.items() if k != "minutes"} for given in (before, options))
+    options = before | options
     if options.get("microbatch") == "auto":  # what was found once stays, whatever memory is free today
         options["microbatch"] = config["training"]["microbatch"]
     return source or asked.get("source"), options

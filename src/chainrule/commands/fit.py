@@ -27,12 +27,13 @@ from chainrule.model import AutoregressiveModel
 from chainrule.report.console import Console
 from chainrule.report.tables import baseline_table, result_table
 from chainrule.run import Run
+from chainrule.training.budget import Budget, measured, planned
 from chainrule.training.engine import Engine
 from chainrule.training.fit import climb_of
 from chainrule.training.microbatch import largest_microbatch
 from chainrule.training.settings import TrainingSettings
 
-__all__ = ["fit_run", "protocol_of"]
+__all__ = ["evaluated", "fit_run", "placed", "prepared", "protocol_of"]
 
 SPLITS = ("train", "valid", "test")
 MOST_TO_START = 1 << 16  # rows of a table from which its units are taken
@@ -48,12 +49,35 @@ def fit_run(
     resume: bool = False,
     tensorboard: bool = False,
     asked: dict[str, Any] | None = None,
+    budget: Budget | None = None,
+    engine: Engine | None = None,
 ) -> Run:
     """Train, evaluate, draw: everything that a run directory holds.
 
-    resume: go on where the run at `out` stands. asked: data and options as the user gave them, for `--resume`.
+    resume: go on where the run at `out` stands. asked: data and options as the user gave them, for `--resume`. budget:
+    the time from which the number of steps is planned. engine: the processes of a job that does more than this run.
     """
-    engine = Engine(settings.engine)
+    alone, engine = engine is None, engine or Engine(settings.engine)
+    model, settings = prepared(data, spec, settings, engine, console, budget)
+    run = placed(data, spec, settings, out, engine, resume, asked)
+    if engine.first:
+        with run.writing():
+            _fill(run, model, data, spec, settings, console, resume, tensorboard, engine)
+    else:
+        train(model, data, settings, run, Console(silent=True), resume=resume, tensorboard=False, engine=engine)
+        evaluated(model, data, engine)
+    if alone:
+        engine.close()
+    return run
+
+
+def prepared(
+    data: DataSet, spec: Spec, settings: TrainingSettings, engine: Engine, console: Console, budget: Budget | None
+) -> tuple[AutoregressiveModel, TrainingSettings]:
+    """The model before its first step, and the settings with all that is found by trial made plain numbers.
+
+    What does not fit together is refused here, before anything is written.
+    """
     torch.manual_seed(settings.seed)
     model = build_model(spec, data.encoding.domain, context_options(data.encoding))
     if data.encoding.domain.columns:
@@ -63,19 +87,24 @@ def fit_run(
     model.to(engine.device)
     settings = _with_microbatch(settings, model, data, engine, console)
     stop_at_a_leak(model)
-    with torch.no_grad():  # what does not fit together is refused before anything is written
+    with torch.no_grad():
         model(data.train.epoch(settings.seed, 0).batch(np.arange(1)).to(engine.device))
+    return model, settings if budget is None else _within(budget, settings, model, data, engine, console)
+
+
+def placed(
+    data: DataSet,
+    spec: Spec,
+    settings: TrainingSettings,
+    out: Path | None,
+    engine: Engine,
+    resume: bool,
+    asked: dict[str, Any] | None,
+) -> Run:
+    """The run directory with its configuration: new, or the one to go on with."""
     configuration = _configuration(data, spec, settings) | ({"asked": asked} if asked else {})
     make = Run.resume if resume else Run.create
-    run = engine.of_first(lambda: make(out or _free_place(data.name), configuration))
-    if engine.first:
-        with run.writing():
-            _fill(run, model, data, spec, settings, console, resume, tensorboard, engine)
-    else:
-        train(model, data, settings, run, Console(silent=True), resume=resume, tensorboard=False, engine=engine)
-        _evaluated(model, data, engine)
-    engine.close()
-    return run
+    return engine.of_first(lambda: make(out or _free_place(data.name), configuration))
 
 
 def _fill(
@@ -104,7 +133,7 @@ def _fill(
         f"kept step {fitted.best_step} of {fitted.steps} "
         f"(ended by {fitted.stopped}, {fitted.seconds:.0f} s of training and validation)"
     )
-    results = _evaluated(model, data, engine)
+    results = evaluated(model, data, engine)
     console.print(result_table(results, baseline))
     beside = _beside(baselines, data, results["test"])
     if beside:
@@ -146,7 +175,26 @@ def _with_microbatch(
     return dataclasses.replace(settings, microbatch=size)
 
 
-def _evaluated(model: AutoregressiveModel, data: DataSet, engine: Engine) -> dict[str, LogLikelihood]:
+def _within(
+    budget: Budget,
+    settings: TrainingSettings,
+    model: AutoregressiveModel,
+    data: DataSet,
+    engine: Engine,
+    console: Console,
+) -> TrainingSettings:
+    """The settings with as many steps as fit the time, which all processes agree on."""
+    speed = measured(model, data.train, data.valid, settings, engine, budget)
+    steps, every = planned(budget, speed)
+    if engine.first:
+        console.print(
+            f"budget: {steps} steps of {speed.step:.2g} s, validated every {every} in {speed.validation:.2g} s, "
+            f"fit into {budget.minutes:.3g} minutes at the speed of the start"
+        )
+    return dataclasses.replace(settings, steps=steps, evaluate_every=every)
+
+
+def evaluated(model: AutoregressiveModel, data: DataSet, engine: Engine) -> dict[str, LogLikelihood]:
     """The kept weights on every split, each process scoring its part."""
     protocol = protocol_of(data)
     return {split: engine.evaluate(model, data.split(split), protocol=protocol).likelihood for split in SPLITS}

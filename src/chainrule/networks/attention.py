@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.errors import InputError
+from chainrule.networks.packed_attention import Packing
 
-__all__ = ["Attention", "Packing"]
+__all__ = ["Attention"]
 
 
 def rotary_angles(length: int, size: int, base: float = 10_000.0) -> tuple[Tensor, Tensor]:
@@ -28,32 +27,6 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
 
 
-@dataclass(frozen=True)
-class Packing:
-    """Where each element of packed rows stands in its own example, and what it may see.
-
-    position: shape (B, 1, D), from 0 in every example. seen: True where the row's element i sees its element j, that is
-    j <= i of the same example, shape (B, 1, D, D).
-    """
-
-    position: Tensor
-    seen: Tensor
-
-    @classmethod
-    def of(cls, document: Tensor) -> Packing:
-        """From the number of each element's example, shape (B, D).
-
-        >>> Packing.of(torch.tensor([[7, 7, 7, 2, 2]])).position.tolist()
-        [[[0, 1, 2, 0, 1]]]
-        """
-        place = torch.arange(document.shape[1], device=document.device)
-        begins = torch.ones_like(document, dtype=torch.bool)
-        begins[:, 1:] = document[:, 1:] != document[:, :-1]
-        position = torch.where(document < 0, 0, place - torch.where(begins, place, 0).cummax(1).values)
-        seen = (document.unsqueeze(1) == document.unsqueeze(2)) & (place <= place.unsqueeze(1))
-        return cls(position.unsqueeze(1), seen.unsqueeze(1))
-
-
 class Attention(nn.Module):
     """softmax(q k^T / sqrt(size)) v over the past and the present.
 
@@ -63,13 +36,13 @@ class Attention(nn.Module):
 
     heads: of the queries. groups: heads of the keys and values, each shared by heads / groups queries (Ainslie et al.,
     *GQA*, 2023). window: how many positions, its own included, an element sees; None for all of the past (Child et al.,
-    *Generating long sequences with sparse transformers*, 2019). dropout: on the attention weights.
+    *Generating long sequences with sparse transformers*, 2019).
     """
 
     cos: Tensor
     sin: Tensor
 
-    def __init__(self, width: int, heads: int, groups: int, length: int, window: int | None, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, groups: int, length: int, window: int | None) -> None:
         super().__init__()
         if width % (2 * heads):
             raise InputError(f"rotary attention needs width / heads even, got {width} / {heads}; change one of them")
@@ -77,7 +50,7 @@ class Attention(nn.Module):
             raise InputError(f"queries are grouped evenly, got {heads} heads in {groups} groups; take a divisor")
         if window is not None and window < 1:
             raise InputError(f"a window holds at least the present position, got {window}")
-        self.heads, self.groups, self.size, self.drop = heads, groups, width // heads, dropout
+        self.heads, self.groups, self.size = heads, groups, width // heads
         self.window = None if window is None or window >= length else window
         self.length = length
         self.qkv = nn.Linear(width, (heads + 2 * groups) * self.size, bias=False)
@@ -105,28 +78,21 @@ class Attention(nn.Module):
         qk = F.layer_norm(qk, (self.size,), self.scale)
         return rotate(qk, self.cos[position].to(qk.dtype), self.sin[position].to(qk.dtype))
 
-    def seen(self, length: int, packing: Packing | None) -> Tensor | None:
-        """True where element i sees element j, broadcast to (B, 1, D, D); None for the whole past."""
-        if self.window is None:
-            return None if packing is None else packing.seen
-        place = torch.arange(length, device=self.cos.device)
-        ago = place.unsqueeze(1) - place
-        band = (ago >= 0) & (ago < self.window)
-        return band if packing is None else packing.seen & band
-
     def forward(self, x: Tensor, values: Tensor | None = None, packing: Packing | None = None) -> Tensor:
         q, k, v = self.project(x, values, slice(x.shape[1]) if packing is None else packing.position)
-        seen = self.seen(x.shape[1], packing)
-        mixed = F.scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            attn_mask=seen,
-            is_causal=seen is None,
-            dropout_p=self.drop if self.training else 0.0,
-            enable_gqa=self.groups < self.heads,
-        )
+        if packing is not None:
+            mixed = packing.attention(q, k, v, self.window)
+        else:
+            band = None if self.window is None else self.band(x.shape[1])
+            grouped = self.groups < self.heads
+            mixed = F.scaled_dot_product_attention(q, k, v, band, is_causal=band is None, enable_gqa=grouped)
         return self.out(mixed.transpose(1, 2).flatten(2))
+
+    def band(self, length: int) -> Tensor:
+        """True where element i sees element j of the window that ends with it, shape (D, D)."""
+        place = torch.arange(length, device=self.cos.device)
+        ago = place.unsqueeze(1) - place
+        return (ago >= 0) & (ago < (self.window or length))
 
     def cache(self, batch_size: int) -> list[Tensor]:
         """Room for the keys and for the values that can be seen, rings of shape (B, groups, positions, size)."""

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.errors import InputError
-from chainrule.networks.attention import Attention, Packing
+from chainrule.networks.attention import Attention
 from chainrule.networks.base import AutoregressiveNetwork
 from chainrule.networks.dropout import Dropout
 from chainrule.networks.embedding import ElementEmbedding
+from chainrule.networks.packed_attention import Packing
 
 __all__ = ["Transformer"]
 
@@ -80,7 +81,8 @@ class Transformer(AutoregressiveNetwork):
     how far back a block sees; the receptive field is 1 + depth * (window - 1). value_embeddings: a second table of the
     symbols, added to the values of every block with learned weights (Zhou et al., *Value residual learning*, 2024, for
     the idea). positions: whether every place of the shape has learned coordinates; by default images do. expansion: of
-    the feed-forward layer. dropout: on attention weights, hidden layers and residuals. ordinal: symbols are levels.
+    the feed-forward layer. dropout: on hidden layers and residuals;
+    on attention weights it would keep attention from its fused kernel. ordinal: symbols are levels.
     num_classes, context_size: for conditional models.
 
     Paper: Vaswani et al., *Attention is all you need*, 2017.
@@ -123,7 +125,7 @@ class Transformer(AutoregressiveNetwork):
             num_classes=num_classes,
             context_size=context_size,
         )
-        attention = [Attention(width, heads, groups or heads, self.length, window, dropout) for _ in range(depth)]
+        attention = [Attention(width, heads, groups or heads, self.length, window) for _ in range(depth)]
         self.blocks = nn.ModuleList(TransformerBlock(width, each, expansion, dropout) for each in attention)
         size = attention[0].groups * attention[0].size
         self.values = nn.Embedding(num_symbols or 0, size) if value_embeddings else None
@@ -152,7 +154,7 @@ class Transformer(AutoregressiveNetwork):
     def packed(self, x: Tensor, document: Tensor) -> Tensor:
         if self.embedding.axes:
             raise InputError("packing is for sequences, this network has learned coordinates; train without it")
-        packing = Packing.of(document)
+        packing = Packing(document)
         self._fits(int(packing.position.max()) + 1)
         begins = packing.position.squeeze(1).unsqueeze(-1) == 0
         h = torch.where(begins, self.embedding.start, self.embedding(x))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.markup import escape
@@ -10,7 +10,7 @@ from rich.table import Table
 
 from chainrule.likelihood import LogLikelihood, Ratio
 
-__all__ = ["baseline_table", "column_table", "context_table", "group_table", "result_table"]
+__all__ = ["baseline_table", "column_table", "context_table", "group_table", "member_table", "result_table"]
 
 
 def result_table(model: Mapping[str, LogLikelihood], baseline: Mapping[str, LogLikelihood]) -> Table:
@@ -81,4 +81,17 @@ def group_table(groups: Mapping[str, Mapping[str, float]]) -> Table:
     for name, figures in groups.items():
         value = Ratio(figures["nats_per_example"], figures["nats_per_example_se"])
         table.add_row(name, f"{figures['examples']:,}", str(value))
+    return table
+
+
+def member_table(members: Sequence[Mapping[str, Any]], ensemble: Mapping[str, Mapping[str, Any]]) -> Table:
+    """One row a member of an ensemble, then their mean, then the average of their conditionals: nats per example."""
+    table = Table(title="nats/example of the members, and of their average", title_justify="left")
+    for heading in ("", *ensemble):
+        table.add_column(heading, justify="right" if table.columns else "left")
+    each = [{split: float(m["results"][split]["nats_per_example"]) for split in ensemble} for m in members]
+    for member, nats in zip(members, each, strict=True):
+        table.add_row(f"seed {member['seed']}", *(f"{nats[split]:.6g}" for split in ensemble))
+    table.add_row("their mean", *(f"{sum(nats[split] for nats in each) / len(each):.6g}" for split in ensemble))
+    table.add_row("[bold]ensemble", *(f"{float(ensemble[split]['nats_per_example']):.6g}" for split in ensemble))
     return table

@@ -2,8 +2,8 @@
 
     T = first + steps * step + validations * validation        in seconds, as measured before training
 
-The plan is made once, from the speed at the start, and becomes plain settings: nothing is cut when the machine is slower
-later, so that the learning rate comes down to zero as planned, and a resumed run is the same run.
+The plan is made once, from the speed at the start, and becomes plain settings: nothing is cut when the machine is
+slower later, so that the learning rate comes down to zero as planned, and a resumed run is the same run.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured, in seconds: the first step, with what is compiled or set up in it; a later one; a validation."""
+    """Seconds of the first step, with what is compiled or set up in it, of a later step, and of a validation."""
 
     first: float
     step: float
@@ -77,7 +77,7 @@ def planned(budget: Budget, speed: Speed) -> tuple[int, int]:
     Validations are as far apart as keeps them to a twentieth of the time, and there are at most about twenty.
 
     >>> planned(Budget(minutes=1.0), Speed(first=0.5, step=0.01, validation=0.2))
-    (5650, 380)
+    (5633, 380)
     """
     left = budget.seconds - speed.first - speed.validation
 
