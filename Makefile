@@ -36,6 +36,8 @@ bench: $(READY)  ## ratios against peers, side by side
 
 docs: $(READY)  ## make the figures of the documentation again
 	$(BIN)/python docs/make_heads_figures.py
+	$(BIN)/python docs/make_networks_figures.py
+	$(BIN)/python docs/make_novelty_figures.py
 
 clean:
 	rm -rf .venv build dist *.egg-info

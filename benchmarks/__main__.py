@@ -19,6 +19,7 @@ def main() -> int:
     tables = [["sampling"], ["generate"], ["heads", "loss"], ["table_heads"], ["preparing"]]
     if data is not None and data.is_dir():
         tables += [
+            ["time_to_quality", "--data", str(data / "tinyshakespeare")],
             ["heads", "words", "--data", str(data / "war_and_peace")],
             ["mnist_heads", "--data", str(data / "mnist")],
         ]
