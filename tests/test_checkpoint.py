@@ -15,13 +15,12 @@ from chainrule import AutoregressiveModel, CategoricalHead, CausalConv, durable
 from chainrule.data import ArrayExamples
 from chainrule.errors import InputError, RunError
 from chainrule.training.checkpoint import Checkpoints
-from chainrule.training.fit import begin, fit
+from chainrule.training.fit import begin
 from chainrule.training.nested import join, split
-from chainrule.training.optimizers import muon
 from damage import DAMAGE, FORGERIES, damaged, restored
 from laws.head_instances import FEATURES
 from laws.network_instances import LENGTH, NETWORKS
-from small_training import TRAIN, VALID, build, fingerprint, rows, settings, stop_after, timeless, train
+from small_training import VALID, build, fingerprint, rows, settings, stop_after, timeless, train
 
 
 def network_data(instance):
@@ -76,19 +75,14 @@ def test_patience_survives_and_what_has_ended_does_not_go_on(tmp_path):
     assert fingerprint(again) == fingerprint(whole)
 
 
-def test_muon_resumes_to_the_same_bits(tmp_path):
-    def go_on(place, stop):
-        model = build()
-        state, checkpoints = begin(model, settings()), Checkpoints(place, every=3)
-        state.optimizer = muon(state.trained, 1e-2, 0.05)
-        checkpoints.restore(state)
-        fit(model, TRAIN, VALID, settings(), state=state, checkpoints=checkpoints, stop=stop)
-        return state
-
-    whole = go_on(tmp_path / "whole", lambda: False)
-    go_on(tmp_path / "parts", stop_after(4))
-    parts = go_on(tmp_path / "parts", lambda: False)
-    assert any("momentum_buffer" in entries for entries in parts.optimizer.state_dict()["state"].values())
+@pytest.mark.parametrize(("name", "held"), [("muon", "momentum_buffer"), ("schedule_free", "z")])
+def test_every_optimizer_resumes_to_the_same_bits(name, held, tmp_path):
+    chosen = settings(optimizer=name)
+    whole, _ = train(tmp_path / "whole", chosen)
+    train(tmp_path / "parts", chosen, stop=stop_after(4))
+    parts, _ = train(tmp_path / "parts", chosen)
+    entries = parts.optimizer.state_dict()["state"].values()
+    assert any(held in entry for entry in entries)
     assert fingerprint(parts) == fingerprint(whole)
 
 

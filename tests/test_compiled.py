@@ -25,7 +25,7 @@ def lively(network):
 @pytest.mark.parametrize(
     "network",
     [
-        pytest.param(lambda: Transformer(5, 12, 16, 2, 2, value_embeddings=True), id="transformer"),
+        pytest.param(lambda: Transformer(5, 12, 16, 2, 2, value_embeddings=True, ngrams=40), id="transformer"),
         pytest.param(lambda: Transformer(5, (3, 4), 16, 2, 4, groups=2, window=5, num_classes=3), id="image windows"),
         pytest.param(lambda: CausalConv(5, 12, 16, 3), id="causal convolutions"),
     ],

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from chainrule import AutoregressiveModel, CategoricalHead, InputError, Transformer
+from chainrule import AutoregressiveModel, CategoricalHead, CausalConv, InputError, Transformer
+from chainrule.data import ArrayExamples
+from chainrule.training.fit import begin, fit
 from chainrule.training.muon import Muon, orthogonalised
 from chainrule.training.optimizers import adamw, muon, optimizer_of
+from chainrule.training.schedule_free import ScheduleFree
+from chainrule.training.settings import TrainingSettings
 
 
 def newton_schulz(m):
@@ -76,3 +80,41 @@ def test_muon_goes_on_from_its_state():
 def test_an_unknown_optimizer_is_refused():
     with pytest.raises(InputError, match="muon"):
         optimizer_of("moun", torch.nn.Linear(2, 2), 0.1, 0.0)
+
+
+def test_schedule_free_is_its_formula():
+    rng = np.random.default_rng(2)
+    start, gradients = rng.normal(size=5), rng.normal(size=(4, 5))
+    weight = torch.nn.Parameter(torch.from_numpy(start.copy()))
+    optimizer = ScheduleFree([weight], lr=0.0, betas=(0.8, 0.9), weight_decay=0.1)
+    x, z, v, mass = start, start, np.zeros(5), 0.0
+    for t, (rate, gradient) in enumerate(zip([0.01, 0.02, 0.02, 0.02], gradients, strict=True), 1):
+        optimizer.param_groups[0]["lr"] = rate
+        weight.grad = torch.from_numpy(gradient.copy())
+        optimizer.step()
+        y = 0.2 * z + 0.8 * x
+        v = 0.9 * v + 0.1 * gradient**2
+        z = z - rate * (gradient / (np.sqrt(v / (1 - 0.9**t)) + 1e-8) + 0.1 * y)
+        mass += rate**2
+        x = (1 - rate**2 / mass) * x + rate**2 / mass * z
+        np.testing.assert_allclose(weight.detach().numpy(), 0.2 * z + 0.8 * x, atol=1e-12)
+        np.testing.assert_allclose(optimizer.averaged(weight).numpy(), x, atol=1e-12)
+
+
+def test_schedule_free_trains_and_keeps_its_average():
+    x = np.random.default_rng(0).integers(0, 2, (64, 5)) * 2
+    examples = ArrayExamples(x)
+    settings = TrainingSettings(steps=40, batch_size=16, optimizer="schedule_free", evaluate_every=20)
+    torch.manual_seed(0)
+    model = AutoregressiveModel(CausalConv(3, 5, 8, 2), CategoricalHead(8, 3))
+    state = begin(model, settings)
+    before = state.average.model(examples.batch(np.arange(64))).mean()
+    fit(model, examples, examples, settings, state=state)
+    for mine, theirs in zip(state.average.model.parameters(), state.model.parameters(), strict=True):
+        assert mine.shape == theirs.shape
+    assert model(examples.batch(np.arange(64))).mean() > before + 1
+
+
+def test_a_sharded_schedule_free_is_refused():
+    with pytest.raises(InputError, match="ddp"):
+        TrainingSettings(optimizer="schedule_free", engine="fsdp")

@@ -28,7 +28,7 @@ def model(dtype, **options):
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-6), (torch.float64, 1e-12)])
-@pytest.mark.parametrize("options", [{}, {"groups": 1, "window": 3, "value_embeddings": True}])
+@pytest.mark.parametrize("options", [{}, {"groups": 1, "window": 3, "value_embeddings": True, "ngrams": 40}])
 def test_packed_is_unpacked(dtype, bound, options):
     examples, net = sequences(), model(dtype, **options)
     apart = examples.batch(np.arange(len(examples)))

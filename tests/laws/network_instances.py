@@ -94,6 +94,9 @@ NETWORKS = {
     "Transformer, value embeddings": NetworkInstance(
         lambda v: Transformer(v, LENGTH, FEATURES, depth=1, heads=2, value_embeddings=v is not None)
     ),
+    "Transformer, n-grams, window": NetworkInstance(
+        lambda v: Transformer(v, LENGTH, FEATURES, depth=1, heads=2, window=2, ngrams=0 if v is None else 50)
+    ),
     "Transformer, image, vectors": NetworkInstance(
         lambda v: Transformer(v, (2, 3), FEATURES, depth=1, heads=1, context_size=2), VECTORS
     ),

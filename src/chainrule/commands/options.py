@@ -78,7 +78,7 @@ class FitOptions:
         int | str | None, _option("Examples a forward pass, or auto for what fits memory [default: the batch].")
     ] = None
     normalisation: Annotated[str | None, _option("per_example or per_element.", "normalisation")] = None
-    optimizer: Annotated[str | None, _option("adamw or muon.", "optimizer")] = None
+    optimizer: Annotated[str | None, _option("adamw, muon or schedule_free.", "optimizer")] = None
     learning_rate: Annotated[float | None, _option("Its peak.", "learning_rate")] = None
     weight_decay: Annotated[float | None, _option("Decoupled decay of matrices.", "weight_decay")] = None
     prior: Annotated[

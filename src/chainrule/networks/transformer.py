@@ -14,6 +14,7 @@ from chainrule.networks.attention import Attention
 from chainrule.networks.base import AutoregressiveNetwork
 from chainrule.networks.dropout import Dropout
 from chainrule.networks.embedding import ElementEmbedding
+from chainrule.networks.ngrams import LONGEST, NgramEmbedding
 from chainrule.networks.packed_attention import Packing
 
 __all__ = ["Transformer"]
@@ -62,7 +63,7 @@ class TransformerBlock(nn.Module):
 
 @dataclass
 class TransformerState:
-    """The position, the keys and the values of each block, and the embedding's background."""
+    """The position, the keys and the values of each block and the last symbols, and the embedding's background."""
 
     d: int
     position: Tensor
@@ -78,12 +79,13 @@ class Transformer(AutoregressiveNetwork):
 
     num_symbols: V, None for reals. shape: the layout of the longest example. width: H. depth: blocks. heads: attention
     heads, a divisor of the width with an even quotient. groups: heads of keys and values, by default as many. window:
-    how far back a block sees; the receptive field is 1 + depth * (window - 1). value_embeddings: a second table of the
-    symbols, added to the values of every block with learned weights (Zhou et al., *Value residual learning*, 2024, for
-    the idea). positions: whether every place of the shape has learned coordinates; by default images do. expansion: of
-    the feed-forward layer. dropout: on hidden layers and residuals;
-    on attention weights it would keep attention from its fused kernel. ordinal: symbols are levels.
-    num_classes, context_size: for conditional models.
+    how far back a block sees; the receptive field is 1 + depth * (window - 1), 3 + ... with n-grams. value_embeddings:
+    a second table of the symbols, added to the values of every block with learned weights (Zhou et al., *Value residual
+    learning*, 2024, for the idea). ngrams: rows of a table of the last two and three symbols together, see
+    `NgramEmbedding`; 0 for none. positions: whether every place of the shape has learned coordinates; by default images
+    do. expansion: of the feed-forward layer. dropout: on hidden layers and residuals; on attention weights it would
+    keep attention from its fused kernel. ordinal: symbols are levels. num_classes, context_size: for conditional
+    models.
 
     Paper: Vaswani et al., *Attention is all you need*, 2017.
 
@@ -103,6 +105,7 @@ class Transformer(AutoregressiveNetwork):
         groups: int | None = None,
         window: int | None = None,
         value_embeddings: bool = False,
+        ngrams: int = 0,
         positions: bool | None = None,
         expansion: int = 4,
         dropout: float = 0.0,
@@ -129,12 +132,15 @@ class Transformer(AutoregressiveNetwork):
         self.blocks = nn.ModuleList(TransformerBlock(width, each, expansion, dropout) for each in attention)
         size = attention[0].groups * attention[0].size
         self.values = nn.Embedding(num_symbols or 0, size) if value_embeddings else None
+        self.ngrams = NgramEmbedding(num_symbols, ngrams, width) if ngrams else None
         self.norm = nn.LayerNorm(width, bias=False)
 
     @property
     def receptive_field(self) -> int:
         everything = self.length - 1
-        return everything if self.window is None else min(everything, 1 + self.depth * (self.window - 1))
+        if self.window is None:
+            return everything
+        return min(everything, (LONGEST if self.ngrams else 1) + self.depth * (self.window - 1))
 
     def _fits(self, length: int) -> None:
         if length > self.length:
@@ -146,6 +152,8 @@ class Transformer(AutoregressiveNetwork):
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
         self._fits(x.shape[1])
         h = [self.embedding(x, context)]
+        if self.ngrams is not None:
+            h[0] = h[0] + self.ngrams(x)
         values = None if self.values is None else F.pad(self.values(x[:, :-1]), (0, 0, 1, 0))
         for block in self.blocks:
             h.append(block(h[-1], values))
@@ -158,6 +166,8 @@ class Transformer(AutoregressiveNetwork):
         self._fits(int(packing.position.max()) + 1)
         begins = packing.position.squeeze(1).unsqueeze(-1) == 0
         h = torch.where(begins, self.embedding.start, self.embedding(x))
+        if self.ngrams is not None:
+            h = h + self.ngrams(x, packing.position.squeeze(1))
         values = None if self.values is None else F.pad(self.values(x[:, :-1]), (0, 0, 1, 0)).masked_fill(begins, 0.0)
         for block in self.blocks:
             h = block(h, values, packing)
@@ -165,12 +175,14 @@ class Transformer(AutoregressiveNetwork):
 
     def initial_state(self, batch_size: int, context: Tensor | None = None) -> TransformerState:
         caches = [cache for block in self.blocks for cache in block.attention.cache(batch_size)]  # type: ignore[union-attr, operator]
+        if self.ngrams is not None:
+            caches.append(self.ngrams.cache(batch_size))
         background = self.embedding.background(batch_size, context)
         return TransformerState(0, torch.zeros(1, dtype=torch.long, device=background.device), caches, background)
 
     def step(self, x_previous: Tensor | None, state: TransformerState) -> tuple[Tensor, TransformerState]:
         self._fits(state.d + 1)
-        filled = [cache[:, :, : state.d + 1] for cache in state.caches]
+        filled = [cache[:, :, : state.d + 1] if cache.ndim == 4 else cache for cache in state.caches]
         h = self.advance(x_previous, state.position, state.background, filled)
         state.d += 1
         state.position += 1
@@ -185,6 +197,8 @@ class Transformer(AutoregressiveNetwork):
         """
         batch_size, _, room, _ = caches[0].shape
         h = self.embedding.step(x_previous, position, background, batch_size)
+        if self.ngrams is not None:
+            h = h + self.ngrams.step(x_previous, position, caches[-1])
         values = None
         if self.values is not None:
             empty = x_previous is None

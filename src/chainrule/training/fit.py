@@ -51,7 +51,8 @@ def begin(model: nn.Module, settings: TrainingSettings, engine: Engine | None = 
     climb = climb_of(model, settings)
     trained = (engine or Engine(settings.engine)).trained(climb)
     optimizer = optimizer_of(settings.optimizer, trained, settings.learning_rate, settings.weight_decay)
-    return TrainingState(model, WeightAverage(model, settings.average), optimizer, climb, trained)
+    average = WeightAverage(model, settings.average, getattr(optimizer, "averaged", None))
+    return TrainingState(model, average, optimizer, climb, trained)
 
 
 def climb_of(model: nn.Module, settings: TrainingSettings) -> Climb:
@@ -98,7 +99,7 @@ def fit(
     try:
         while not (state.ended or (interrupted := engine.any(stop()))):
             epoch, batch = next(order)
-            rate = settings.learning_rate * trapezoid(state.step, settings.steps, settings.warmup, settings.cooldown)
+            rate = settings.learning_rate * trapezoid(state.step, settings.steps, settings.warmup, settings.fall)
             with explaining(state, batch, train, objective, settings, checkpoints):
                 taken = step(batch, rate, state.step + 1)
             state.count(taken)

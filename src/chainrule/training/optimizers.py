@@ -8,8 +8,9 @@ from torch import nn
 from chainrule.errors import unknown_name
 from chainrule.networks.base import AutoregressiveNetwork
 from chainrule.training.muon import Muon
+from chainrule.training.schedule_free import ScheduleFree
 
-__all__ = ["OPTIMIZERS", "adamw", "muon", "optimizer_of"]
+__all__ = ["OPTIMIZERS", "adamw", "muon", "optimizer_of", "schedule_free"]
 
 BETAS = (0.9, 0.98)
 
@@ -44,7 +45,14 @@ def muon(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.o
     return Muon([group for group in groups if group["params"]], learning_rate, betas=BETAS, fused=True)
 
 
-OPTIMIZERS = {"adamw": adamw, "muon": muon}
+def schedule_free(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
+    """Schedule-free AdamW; decay as in `adamw`. Its own average takes the place of the weights' exponential one."""
+    matrices, tables, rest = _kinds(model)
+    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": tables + rest, "weight_decay": 0.0}]
+    return ScheduleFree([group for group in groups if group["params"]], learning_rate, betas=BETAS)
+
+
+OPTIMIZERS = {"adamw": adamw, "muon": muon, "schedule_free": schedule_free}
 
 
 def _kinds(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:

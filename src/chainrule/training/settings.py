@@ -18,7 +18,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "str | dict[str, str] | None": (str, dict, type(None)),
 }
 _NORMALISATIONS = ("per_example", "per_element")
-_OPTIMIZERS = ("adamw", "muon")
+_OPTIMIZERS = ("adamw", "muon", "schedule_free")
 _ENGINES = ("ddp", "fsdp")
 _PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 
@@ -29,16 +29,16 @@ class TrainingSettings:
 
     steps: optimizer steps. batch_size: examples a step, over all microbatches. microbatch: examples a forward pass; the
     result is the same up to rounding, the memory smaller. normalisation: what the loss of a step is divided by, see
-    `Objective`. optimizer: adamw or muon, see `optimizers`. learning_rate: its peak. weight_decay: the decoupled decay
-    of matrices, not a prior. warmup, cooldown: shares of the steps in which the rate rises from zero and falls back to
-    it. clip_norm: the largest norm of a gradient. average: the decay of the exponential average of the weights, 0 for
-    none; the average is what is evaluated and kept. evaluate_every: steps between validations. patience: validations
-    without a better one before training stops. checkpoint_every: steps between checkpoints, None for as often as costs
-    1 % of the time. keep: how many checkpoints are kept. sample_every: steps between samples drawn while training, None
-    for none. seed: of initial weights, order and dropout. prior: ln p(theta), "gaussian:WIDTH", "laplace:WIDTH" or a
-    table from patterns to them, see `Prior`. label_smoothing, confidence_penalty, z_loss: see `Regularisers`. engine:
-    how several processes share the work, see `Engine`. precision: of the network in training, see `Precision`. compile:
-    whether torch compiles the network in training.
+    `Objective`. optimizer: adamw, muon or schedule_free, see `optimizers`. learning_rate: its peak. weight_decay: the
+    decoupled decay of matrices, not a prior. warmup, cooldown: shares of the steps in which the rate rises from zero
+    and falls back to it. clip_norm: the largest norm of a gradient. average: the decay of the exponential average of
+    the weights, 0 for none; the average is what is evaluated and kept. evaluate_every: steps between validations.
+    patience: validations without a better one before training stops. checkpoint_every: steps between checkpoints, None
+    for as often as costs 1 % of the time. keep: how many checkpoints are kept. sample_every: steps between samples
+    drawn while training, None for none. seed: of initial weights, order and dropout. prior: ln p(theta),
+    "gaussian:WIDTH", "laplace:WIDTH" or a table from patterns to them, see `Prior`. label_smoothing,
+    confidence_penalty, z_loss: see `Regularisers`. engine: how several processes share the work, see `Engine`.
+    precision: of the network in training, see `Precision`. compile: whether torch compiles the network in training.
     """
 
     steps: int = 2000
@@ -95,6 +95,12 @@ class TrainingSettings:
             ("confidence_penalty", self.confidence_penalty, 0 <= self.confidence_penalty < float("inf"), "at least 0"),
             ("z_loss", self.z_loss, 0 <= self.z_loss < float("inf"), "at least 0"),
             ("optimizer", self.optimizer, self.optimizer in _OPTIMIZERS, " or ".join(_OPTIMIZERS)),
+            (
+                "engine",
+                self.engine,
+                (self.optimizer, self.engine) != ("schedule_free", "fsdp"),
+                "ddp with --optimizer schedule_free",
+            ),
             ("engine", self.engine, self.engine in _ENGINES, " or ".join(_ENGINES)),
             ("precision", self.precision, self.precision in _PRECISIONS, ", ".join(_PRECISIONS)),
             (
@@ -108,6 +114,11 @@ class TrainingSettings:
         ):
             if not fine:
                 raise InputError(f"{name} must be {wanted}, got {value}")
+
+    @property
+    def fall(self) -> float:
+        """The share of the steps in which the rate falls: none where the optimizer needs no schedule."""
+        return 0.0 if self.optimizer == "schedule_free" else self.cooldown
 
     @classmethod
     def names(cls) -> list[str]:
