@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from chainrule.cli import main
+from command_line import run_json
 
 QUICK = ["--steps", "1", "--evaluate-every", "1", "--width", "8", "--depth", "1"]
 TABLE = "city,age\n" + "A,1\nB,2\n" * 20
@@ -239,12 +240,6 @@ def test_one_line_and_nothing_half_written(runs, tmp_path, capsys, case):
 
 
 # --- what is odd and has an answer ------------------------------------------------------------------------------------
-
-
-def run_json(capsys, *arguments):
-    capsys.readouterr()
-    assert main([*map(str, arguments), "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
 
 
 def test_an_unknown_category_is_an_explicit_p_of_zero(runs, tmp_path, capsys):

@@ -11,6 +11,7 @@ from chainrule.classifier import Classification, class_log_posterior, class_prio
 from chainrule.cli import main
 from chainrule.data import ArrayExamples
 from chainrule.testing import randomised
+from command_line import run
 
 PRIOR = torch.tensor([0.4, 0.35, 0.25], dtype=torch.float64)
 
@@ -77,13 +78,6 @@ def home(tmp_path_factory):
     few = ["--steps", "1", "--evaluate-every", "1"]
     assert main(["fit", str(home / "plain.npy"), "--out", str(home / "plain"), *quick, *few]) == 0
     return home
-
-
-def run(capsys, *arguments):
-    capsys.readouterr()
-    code = main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def test_on_the_command_line(home, capsys):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from chainrule.cli import main
+from command_line import run, run_json
 
 QUICK = ["--steps", "6", "--evaluate-every", "3", "--width", "8", "--depth", "2"]
 
@@ -31,19 +32,6 @@ def home(tmp_path_factory):
     ):
         assert main(["fit", str(source), "--out", str(home / name), *QUICK, *more]) == 0
     return home
-
-
-def run(capsys, *arguments):
-    code = main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-def run_json(capsys, *arguments):
-    code, out, err = run(capsys, *arguments, "--json")
-    assert code == 0, err
-    assert out.count("\n") == 1
-    return json.loads(out)
 
 
 @pytest.mark.parametrize("name", ["digits", "rows", "bits", "story"])

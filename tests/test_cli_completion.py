@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from chainrule.cli import main
+from command_line import run
 
 QUICK = ["--steps", "4", "--evaluate-every", "4", "--width", "8", "--depth", "1"]
 
@@ -17,13 +18,6 @@ def home(tmp_path_factory):
     assert main(["fit", "digits", "--out", str(home / "digits"), *QUICK]) == 0
     assert main(["fit", str(home / "story.txt"), "--window", "32", "--out", str(home / "story"), *QUICK]) == 0
     return home
-
-
-def run(capsys, *arguments):
-    capsys.readouterr()
-    code = main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def test_the_upper_half_is_kept_and_the_rest_is_scored(home, capsys, tmp_path):

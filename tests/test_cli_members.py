@@ -20,17 +20,11 @@ from chainrule.evaluation import evaluate
 from chainrule.run import Run
 from chainrule.training.budget import Budget, Speed, measured, planned
 from chainrule.training.engine import Engine
+from command_line import run_json
 from small_training import TRAIN, VALID, build, settings
 
 SMALL = ["--evaluate-every", "3", "--width", "8", "--depth", "2", "--json"]
 QUICK = ["--steps", "6", *SMALL]
-
-
-def run_json(capsys, *arguments):
-    code = main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    assert code == 0, captured.err
-    return json.loads(captured.out)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import torch
 from chainrule.cli import main
 from chainrule.commands.stream import TextStream
 from chainrule.data.alphabet import Bytes, Characters
+from command_line import run
 
 QUICK = ["--steps", "2", "--evaluate-every", "2", "--width", "8", "--depth", "1"]
 STORY = "Die Kätzchen saßen auf der Matte, 10 € — und blieben. " * 12
@@ -31,13 +32,6 @@ def home(tmp_path_factory):
     ):
         assert main(["fit", str(home / source), "--out", str(home / name), *more, *QUICK]) == 0
     return home
-
-
-def run(capsys, *arguments):
-    capsys.readouterr()
-    code = main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 @pytest.mark.parametrize("name", ["bytes", "tokens", "names"])

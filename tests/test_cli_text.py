@@ -10,6 +10,7 @@ from chainrule import InputError
 from chainrule.cli import main
 from chainrule.data import open
 from chainrule.data.windows import with_windows
+from command_line import run, run_json
 
 QUICK = ["--steps", "2", "--evaluate-every", "2", "--width", "8", "--depth", "1"]
 RNG = np.random.default_rng(0)
@@ -51,18 +52,6 @@ def home(tmp_path_factory):
         source, more = RUNS[name]
         assert main(["fit", str(home / source), "--out", str(home / f"run-{name}"), *QUICK, *more]) == 0
     return home
-
-
-def run(capsys, *arguments):
-    code = main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-def run_json(capsys, *arguments):
-    code, out, err = run(capsys, *arguments, "--json")
-    assert code == 0, err
-    return json.loads(out)
 
 
 @pytest.mark.parametrize("name", RUNS)

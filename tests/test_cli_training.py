@@ -9,15 +9,9 @@ import numpy as np
 import pytest
 
 from chainrule.cli import main
+from command_line import run_json
 
 QUICK = ["--steps", "6", "--evaluate-every", "3", "--width", "8", "--depth", "2", "--json"]
-
-
-def run_json(capsys, *arguments):
-    code = main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    assert code == 0, captured.err
-    return json.loads(captured.out)
 
 
 @pytest.fixture(scope="module")

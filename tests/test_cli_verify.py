@@ -11,6 +11,7 @@ import pytest
 from chainrule.cli import main
 from chainrule.commands import fit as fit_command
 from chainrule.config import build_model
+from command_line import run_json
 
 QUICK = ["--steps", "4", "--evaluate-every", "2", "--width", "8", "--depth", "2"]
 
@@ -31,12 +32,6 @@ def home(tmp_path_factory):
     ):
         assert main(["fit", str(home / source), "--out", str(home / name), *QUICK, *more]) == 0
     return home
-
-
-def run_json(capsys, *arguments, code=0):
-    capsys.readouterr()
-    assert main([str(argument) for argument in [*arguments, "--json"]]) == code
-    return json.loads(capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("name", ["rows", "story"])
