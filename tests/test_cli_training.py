@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from chainrule.cli import main
+from chainrule.commands.options import specification
+from chainrule.domain import Domain
 from command_line import run_json
 
 QUICK = ["--steps", "6", "--evaluate-every", "3", "--width", "8", "--depth", "2", "--json"]
@@ -122,3 +125,13 @@ def test_a_run_that_exists_is_refused_by_all_processes(rows, tmp_path):
     done = torchrun("-m", "chainrule", "fit", rows, "--out", tmp_path / "there", *QUICK)
     assert done.returncode != 0
     assert done.stderr.count("exists already") == 1
+
+
+def test_a_long_budget_pays_for_a_larger_network_of_text():
+    data = SimpleNamespace(encoding=SimpleNamespace(domain=Domain((64,), 256), kind="text"))
+    widths = [
+        specification(options, data)[0]["network"]["width"]
+        for options in ({}, {"minutes": 10.0}, {"minutes": 30.0}, {"minutes": 30.0, "members": 4})
+    ]
+    assert widths == [128, 128, 192, 128]
+    assert specification({"minutes": 30.0, "width": 64}, data)[0]["network"]["width"] == 64

@@ -83,6 +83,9 @@ DEFAULTS: dict[str, dict[str, Spec]] = {
     },
 }
 
+# What a time budget of so many minutes a model pays for; the figures behind it stand in docs/experiments.md.
+LARGER: dict[str, tuple[float, Spec]] = {"text": (15.0, {"width": 192, "depth": 5})}
+
 
 def kind_of(domain: Domain, encoding: str) -> str:
     """The kind of data that the defaults go by: "image", "text" or "row"."""
@@ -111,9 +114,18 @@ def part_options(kind: str, name: str) -> dict[str, Any]:
     return {p.name: None if p.default is Parameter.empty else p.default for p in parameters if p.name not in decided}
 
 
-def default_spec(domain: Domain, encoding: str, network: str | None = None, head: str | None = None) -> Spec:
-    """The network and head for a domain, every option spelt out; names choose others than the default."""
-    chosen = DEFAULTS[kind_of(domain, encoding)]["network"]
+def default_spec(
+    domain: Domain, encoding: str, network: str | None = None, head: str | None = None, minutes: float = 0.0
+) -> Spec:
+    """The network and head for a domain, every option spelt out; names choose others than the default.
+
+    minutes: of a time budget, 0 for none; a long one pays for a larger network.
+    """
+    kind = kind_of(domain, encoding)
+    chosen = DEFAULTS[kind]["network"]
+    enough, larger = LARGER.get(kind, (float("inf"), {}))
+    if minutes >= enough:
+        chosen = chosen | larger
     name = network or chosen["name"]
     options = part_options("network", name)
     kept = {key: value for key, value in chosen.items() if key in options}
