@@ -157,7 +157,7 @@ def specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, Any
     tables = {part: options.get(part, {}) for part in ("network", "head")}
     tables = {part: {"name": table} if isinstance(table, str) else table for part, table in tables.items()}
     domain, kind = data.encoding.domain, data.encoding.kind
-    minutes = options.get("minutes", 0.0) / options.get("members", 1)
+    minutes = options.get("minutes", 0.0) / max(options.get("members", 1), 1)
     spec = default_spec(domain, kind, tables["network"].get("name"), tables["head"].get("name"), minutes)
     for part, table in tables.items():
         spec[part] |= table
