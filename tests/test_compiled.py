@@ -52,6 +52,14 @@ def test_other_batch_sizes_take_the_eager_step():
         compiled.sample(2, seed=1)
 
 
+def test_it_does_not_walk_past_its_caches():
+    model = lively(CausalConv(5, 4, 16, 2))
+    compiled = AutoregressiveModel(CompiledStep(model.network, 1, lambda tensors: [torch.zeros(1, 16)]), model.head)
+    assert compiled.sample(1, seed=0).x.shape == (1, 4)
+    with pytest.raises(InputError, match="4 elements"):
+        compiled.sample(1, seed=0, length=5)
+
+
 def test_a_network_without_such_a_step_is_refused():
     with pytest.raises(InputError, match="eager step"):
         compile_step(lively(MADE(5, 12, 16)))

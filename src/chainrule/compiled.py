@@ -63,6 +63,10 @@ class CompiledStep(AutoregressiveNetwork):
     def step(self, x_previous: Tensor | None, state: Any) -> tuple[Tensor, Any]:
         if x_previous is None or len(x_previous) != self.batch_size:
             return self.network.step(x_previous, state)
+        if int(state.position) >= self.length:  # the program would write past the end of its caches
+            raise InputError(
+                f"a compiled step walks the {self.length} elements it was built for; sample no longer ones"
+            )
         (h,) = self.advance([x_previous, state.position, state.background, *state.caches])
         state.position += 1
         return h, state
