@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 DATA ?= $(or $(CHAINRULE_DATA),../shared/data)
 
-.PHONY: demo test test-quick check format bench docs clean
+.PHONY: demo test test-quick check format bench reproduce smoke results docs clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -32,7 +32,17 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 bench: $(READY)  ## ratios against peers, side by side
-	$(BIN)/python -m benchmarks --data $(DATA)
+	$(BIN)/python -m benchmarks $(if $(wildcard $(DATA)),--data $(DATA))
+
+reproduce: $(READY)  ## every recipe within its budget: records/, docs/results.md; finished ones stay
+	$(BIN)/chainrule reproduce --all --resume --data $(DATA)
+
+smoke: $(READY)  ## a few steps of every recipe
+	rm -rf build/smoke
+	$(BIN)/chainrule reproduce --all --smoke --data $(DATA) --out build/smoke
+
+results: $(READY)  ## docs/results.md from the records
+	$(BIN)/chainrule reproduce --table
 
 docs: $(READY)  ## make the figures of the documentation again
 	$(BIN)/python docs/make_heads_figures.py

@@ -1,34 +1,102 @@
-"""Every table, one after the other: `python -m benchmarks [--data DIR]`.
+"""Ratios, ours against each peer: same work, same machine, one run, alternating; `make bench`.
 
-Each runs in a process of its own, so that nothing that one of them loads slows another. Tables on real data are left
-out where the data is absent.
+    python -m benchmarks [FAMILY ...] [--data DIR] [--rounds 5] [--threads 2] [--quick] [--record FILE]
+
+Every case runs in a process of its own, so that nothing that one of them loads slows another. `profile` prints where
+the time of a training step goes. The protocol stands in docs/benchmarks.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
+import os
 import sys
+import traceback
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.limits import Limits
+from benchmarks.row import Options, Row, table
+from benchmarks.running import Family, Measured, alone, cases, keep
+
+FAMILIES = {
+    "startup": "benchmarks.startup",
+    "loop": "benchmarks.loop",
+    "losses": "benchmarks.losses",
+    "training": "benchmarks.training",
+    "evaluation": "benchmarks.evaluation",
+    "sampling": "benchmarks.drawing",
+    "quality": "benchmarks.quality",
+}
+NEED_DATA = ("quality",)
+RECORD = Path("records/benchmarks.json")
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").split("\n")[0])
+    names = [*FAMILIES, "profile"]
+    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"{', '.join(names)}; all but profile by default")
+    parser.add_argument("--data", type=Path, default=_data(), help="the folder of the data sets")
+    parser.add_argument("--rounds", type=int, default=5, help="windows of each side")
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("--quick", action="store_true", help="a smoke test: small sizes, one round, nothing compiled")
+    parser.add_argument(
+        "--record", type=Path, default=None, help=f"the JSON record [default: {RECORD}; of --quick none]"
+    )
+    asked = parser.parse_args()
+    if unknown := set(asked.families) - set(names):
+        parser.error(f"no family {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    return asked
+
+
+def _data() -> Path | None:
+    place = Path(os.environ.get("CHAINRULE_DATA", "../shared/data"))
+    return place if place.is_dir() else None
+
+
+def measured(family: str, options: Options, say: Callable[[str], object]) -> tuple[Family | None, int]:
+    """All rows of a family, each said as it comes, and how many of its cases failed."""
+    every: list[Measured] = []
+    failed = 0
+    for case in cases(FAMILIES[family]):
+        try:
+            every.append(alone(FAMILIES[family], case, options))
+        except Exception:  # the other rows are still wanted
+            traceback.print_exc()
+            failed += 1
+            continue
+        for row in every[-1].rows:
+            low, high = row.spread
+            say(f"{row.work} | {row.peer}: {row.ratio:.3g} ({low:.3g} to {high:.3g})")
+    return Family.of(every, options), failed
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--data", type=Path, default=None, help="the folder of the benchmark data sets")
-    data = parser.parse_args().data
-    tables = [["sampling"], ["generate"], ["heads", "loss"], ["table_heads"], ["preparing"]]
-    if data is not None and data.is_dir():
-        tables += [
-            ["time_to_quality", "--data", str(data / "tinyshakespeare")],
-            ["heads", "words", "--data", str(data / "war_and_peace")],
-            ["mnist_heads", "--data", str(data / "mnist")],
-        ]
-    else:
-        print("no --data: the tables on war_and_peace and MNIST are left out", flush=True)
-    codes = [
-        subprocess.run([sys.executable, "-m", f"benchmarks.{table[0]}", *table[1:]]).returncode for table in tables
-    ]
-    return max(codes)
+    asked, console = parsed(), Console(width=None if sys.stdout.isatty() else 200, soft_wrap=True)
+    data = None if asked.data is None else asked.data.resolve()
+    options = Options(1 if asked.quick else asked.rounds, asked.quick, asked.threads, data)
+    if "profile" in asked.families:
+        import_module("benchmarks.profile").show(options, console)
+    record = asked.record or (None if asked.quick else RECORD)
+    rows: list[Row] = []
+    failures = 0
+    for family in [name for name in asked.families or FAMILIES if name != "profile"]:
+        if family in NEED_DATA and data is None and not asked.quick:
+            console.print(f"no --data: {family} is left out")
+            continue
+        done, failed = measured(family, options, console.print)
+        failures += failed
+        if done is not None:
+            rows += done.rows
+            console.print(f"{family}: {Limits(**done.peaks)}")
+            if record is not None:
+                keep(record, family, done)
+    if rows:
+        console.print(table(rows))
+    return int(failures > 0)
 
 
 if __name__ == "__main__":

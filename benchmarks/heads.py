@@ -12,7 +12,6 @@ the training split is the symbol "unknown", in all splits.
 """
 
 import argparse
-import ctypes
 import gzip
 import json
 import re
@@ -22,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
-from benchmarks.windows import Timing, side_by_side
+from benchmarks.losses import CHUNKED, PEERS, PLAIN, Linear, climb, problem, taken
+from benchmarks.windows import Timing, Window, side_by_side
 from chainrule.data.text import StreamExamples
 from chainrule.heads import AdaptiveSoftmaxHead, CategoricalHead, HierarchicalSoftmaxHead, SampledSoftmaxHead
 from chainrule.likelihood import LogLikelihood
@@ -48,22 +47,10 @@ def objective(head, h, x):
 
 # --- time and memory ------------------------------------------------------------------------------------------------
 
-PLAIN = "F.cross_entropy(F.linear)"
 CASES = {"full": 50_257, "128000": 128_000, "8192": 8192, "256": 256}
 
 
-class Loss(torch.nn.Module):
-    """A linear map and a function of features, weight, bias and targets that makes the loss."""
-
-    def __init__(self, features, num_symbols, function):
-        super().__init__()
-        self.linear, self.function = torch.nn.Linear(features, num_symbols), function
-
-    def forward(self, h, x):
-        return self.function(h, self.linear.weight, self.linear.bias, x)
-
-
-class HeadLoss(torch.nn.Module):
+class Climbed(torch.nn.Module):
     """The mean of what a head gives training to climb, as a loss."""
 
     def __init__(self, head):
@@ -76,62 +63,24 @@ class HeadLoss(torch.nn.Module):
 
 def candidates(features, num_symbols, counts, chosen):
     """The losses that are compared, by name."""
-    chunked = torch.nn.LinearCrossEntropyOptions()
-    losses = {
-        PLAIN: Loss(features, num_symbols, lambda h, w, b, x: F.cross_entropy(F.linear(h, w, b), x)),
-        "F.linear_cross_entropy, chunked": Loss(
-            features, num_symbols, lambda h, w, b, x: F.linear_cross_entropy(h, w, x, linear_bias=b, options=chunked)
-        ),
-    }
-    losses |= {name: HeadLoss(head(features, num_symbols, counts)) for name, head in HEADS.items()}
+    losses = {name: Linear(features, num_symbols, PEERS[name]) for name in (PLAIN, CHUNKED)}
+    losses |= {name: Climbed(head(features, num_symbols, counts)) for name, head in HEADS.items()}
     return {name: loss for name, loss in losses.items() if chosen is None or name in chosen}
 
 
-def step(loss, h, x):
-    loss.zero_grad()
-    h.grad = None
-    loss(h, x).backward()
-
-
-def resident(field):
-    """VmRSS, or its peak VmHWM, in MiB."""
-    return int(re.search(field + r":\s+(\d+)", Path("/proc/self/status").read_text()).group(1)) / 1024
-
-
-def peak_memory(loss, h, x):
-    """MiB that a step takes beyond what was there before it, gradients included; Linux only."""
-    step(loss, h[:64].detach().requires_grad_(), x[:64])
-    loss.zero_grad()
-    h.grad = None
-    ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")
-    before = resident("VmRSS")
-    step(loss, h, x)
-    peak = resident("VmHWM") - before
-    loss.zero_grad()
-    return peak
-
-
 def processor_times(*functions, rounds):
-    """The same on a machine that is never quiet: processor time instead of time, which others disturb less."""
-    seconds = [[] for _ in functions]
-    for _ in range(rounds):
-        for function, spent in zip(functions, seconds, strict=True):
-            start = time.process_time()
-            function()
-            spent.append(time.process_time() - start)
-    return [Timing(spent, 0, disturbed=False) for spent in seconds]
+    """On a machine that is never quiet: every window counts, by its processor time, which others disturb less."""
+    timings = side_by_side(*functions, rounds=rounds, tolerance=-1.0)
+    return [Timing(tuple(Window(spent, spent, 0.0) for spent in timing.processor)) for timing in timings]
 
 
 def compare_losses(options):
     torch.set_num_threads(1 if options.processor_time else 2)
     rows, features, num_symbols = options.rows, options.features, CASES[options.case]
-    counts = (1e6 / torch.arange(1, num_symbols + 1))[torch.randperm(num_symbols)]
-    x = torch.multinomial(counts, rows, replacement=True)
-    h = torch.randn(rows, features, requires_grad=True)
+    h, x, counts = problem(rows, features, num_symbols)
     losses = candidates(features, num_symbols, counts, options.only)
-    memory = {name: peak_memory(loss, h, x) for name, loss in losses.items()}
-    functions = [lambda loss=loss: step(loss, h, x) for loss in losses.values()]
+    memory = {name: taken(loss, h, x) for name, loss in losses.items()}
+    functions = [lambda loss=loss: climb(loss, h, x) for loss in losses.values()]
     timings = (processor_times if options.processor_time else side_by_side)(*functions, rounds=options.rounds)
     clock = "processor time of one thread" if options.processor_time else "two threads"
     print(f"N = {rows}, H = {features}, V = {num_symbols}, forward and backward, {clock}")

@@ -36,9 +36,18 @@ class Case:
 
 
 def digits() -> AutoregressiveModel:
-    """The architecture of a teaching notebook: 8x8 images of 17 levels, four causal convolutions of 256 channels."""
+    """8x8 images of 17 levels, four plain causal convolutions of 256 channels, as in a teaching notebook."""
+    return _convolutions(gated=False)
+
+
+def gated() -> AutoregressiveModel:
+    """The same with the gates, the norms and the shortcuts of WaveNet: 2.1 times as many weights."""
+    return _convolutions(gated=True)
+
+
+def _convolutions(gated: bool) -> AutoregressiveModel:
     with warnings.catch_warnings(action="ignore"):  # it sees 25 of 64 pixels, and that is the architecture
-        network = CausalConv(17, (8, 8), 256, depth=4, kernel_size=7, dilations=(1,))
+        network = CausalConv(17, (8, 8), 256, depth=4, kernel_size=7, dilations=(1,), gated=gated)
     return AutoregressiveModel(network, CategoricalHead(256, 17))
 
 
@@ -51,6 +60,9 @@ CASES = {
     "digits-1": Case(digits, 1, 8),
     "digits-1-compiled": Case(digits, 1, 8, compiled=True),
     "digits-64": Case(digits, 64, 40),
+    "gated-1": Case(gated, 1, 8),
+    "gated-1-compiled": Case(gated, 1, 8, compiled=True),
+    "gated-64": Case(gated, 64, 40),
     "pixelcnn-1": Case(pixelcnn, 1, 10),
     "pixelcnn-16": Case(pixelcnn, 16, 40),
 }

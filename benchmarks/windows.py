@@ -3,19 +3,55 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
+from typing import NamedTuple
+
+__all__ = ["TOLERANCE", "Timing", "Window", "busy", "own", "side_by_side", "window"]
+
+TOLERANCE = 0.1  # the share of the machine that others may use in a window that counts
+
+
+class Window(NamedTuple):
+    """One call: seconds on the clock, of the processor, and the share of the machine that others used meanwhile."""
+
+    seconds: float
+    processor: float
+    others: float
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of every window that counts, and how many were thrown away for disturbance."""
+    """The windows of one function: those that count, and those that others disturbed.
 
-    seconds: list[float]
-    thrown_away: int
-    disturbed: bool
+    Where none is undisturbed, all of them count, and only their processor time means something.
+    """
+
+    kept: tuple[Window, ...]
+    thrown: tuple[Window, ...] = ()
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether there was no undisturbed window at all."""
+        return not self.kept
+
+    @property
+    def thrown_away(self) -> int:
+        """How many windows do not count."""
+        return len(self.thrown) if self.kept else 0
+
+    @property
+    def seconds(self) -> list[float]:
+        """Of the windows that count."""
+        return [each.seconds for each in self.kept or self.thrown]
+
+    @property
+    def processor(self) -> list[float]:
+        """Processor seconds, of all windows."""
+        return [each.processor for each in self.kept + self.thrown]
 
     @property
     def median(self) -> float:
@@ -27,40 +63,52 @@ class Timing:
 
 
 def busy() -> float:
-    """CPU seconds that all processes of the machine have used so far."""
-    with open("/proc/stat") as lines:
-        user, nice, system, _, _, irq, softirq, steal = (int(field) for field in next(lines).split()[1:9])
+    """CPU seconds that all processes of the machine have used so far; 0 where the system does not say."""
+    try:
+        with open("/proc/stat") as lines:
+            user, nice, system, _, _, irq, softirq, steal = (int(field) for field in next(lines).split()[1:9])
+    except OSError:
+        return 0.0
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
-def window(function: Callable[[], object]) -> tuple[float, float]:
-    """The seconds that a call takes, and the share of the machine that others used meanwhile."""
-    others, start, own = busy(), time.perf_counter(), time.process_time()
+def own() -> float:
+    """CPU seconds of this process, all its threads, and of its children that have ended."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+def window(function: Callable[[], object]) -> Window:
+    """Call a function once."""
+    everything, processor, start = busy(), own(), time.perf_counter()
     function()
-    seconds = time.perf_counter() - start
-    others = busy() - others - (time.process_time() - own)
-    return seconds, max(0.0, others) / seconds / (os.cpu_count() or 1)
+    seconds, processor = time.perf_counter() - start, own() - processor
+    others = max(0.0, busy() - everything - processor) / seconds / (os.cpu_count() or 1)
+    return Window(seconds, processor, others)
 
 
 def side_by_side(
-    *functions: Callable[[], object], rounds: int = 5, tolerance: float = 0.1, patience: int = 3
+    *functions: Callable[[], object],
+    rounds: int = 5,
+    tolerance: float = TOLERANCE,
+    patience: int = 3,
+    warm: bool = True,
 ) -> list[Timing]:
     """Time functions in turn until each has `rounds` undisturbed windows, in at most patience * rounds turns.
 
-    tolerance: the share of the machine that others may use. What never came to an undisturbed window keeps all of
-    them, and its timing says so.
+    tolerance: the share of the machine that others may use. Once a function has had `rounds` windows without a single
+    undisturbed one, the machine is taken to be never quiet, and waiting ends. warm: call each once before.
     """
-    kept: list[list[float]] = [[] for _ in functions]
-    thrown: list[list[float]] = [[] for _ in functions]
-    for function in functions:
-        function()
-    for _ in range(patience * rounds):
+    kept: list[list[Window]] = [[] for _ in functions]
+    thrown: list[list[Window]] = [[] for _ in functions]
+    if warm:
+        for function in functions:
+            function()
+    for turn in range(patience * rounds):
         for i, function in enumerate(functions):
             if len(kept[i]) < rounds:
-                seconds, others = window(function)
-                (kept if others <= tolerance else thrown)[i].append(seconds)
-        if all(len(windows) >= rounds for windows in kept):
+                taken = window(function)
+                (kept if taken.others <= tolerance else thrown)[i].append(taken)
+        enough = all(len(windows) >= rounds for windows in kept)
+        if enough or (turn + 1 >= rounds and not all(kept)):
             break
-    return [
-        Timing(good or bad, len(bad) if good else 0, disturbed=not good) for good, bad in zip(kept, thrown, strict=True)
-    ]
+    return [Timing(tuple(good), tuple(bad)) for good, bad in zip(kept, thrown, strict=True)]

@@ -221,7 +221,9 @@ def test_measuring_leaves_nothing_behind():
 def test_a_run_takes_the_minutes_it_was_given(rows, capsys, tmp_path):
     out = tmp_path / "run"
     begun = perf_counter()
-    report = run_json(capsys, "fit", rows, "--out", out, "--minutes", "0.05", "--patience", "1000", *SMALL[2:])
+    report = run_json(
+        capsys, "fit", rows, "--out", out, "--minutes", "0.05", "--patience", "1000", "--epochs", "1e9", *SMALL[2:]
+    )
     assert perf_counter() - begun < 30
     training = Run.open(out).config["training"]
     assert report["stopped"] == "steps"

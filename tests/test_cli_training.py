@@ -79,7 +79,7 @@ def test_microbatch_auto_changes_nothing_else(rows, capsys, tmp_path):
     whole = run_json(capsys, "fit", rows, "--out", tmp_path / "a", *QUICK)
     found = run_json(capsys, "fit", rows, "--out", tmp_path / "b", "--microbatch", "auto", *QUICK)
     assert found["results"]["test"]["total_nats"] == pytest.approx(whole["results"]["test"]["total_nats"], rel=1e-5)
-    assert json.loads((tmp_path / "b" / "config.json").read_text())["training"]["microbatch"] == 64
+    assert json.loads((tmp_path / "b" / "config.json").read_text())["training"]["microbatch"] == 50
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_run_that_exists_is_refused_by_all_processes(rows, tmp_path):
 
 
 def test_a_long_budget_pays_for_a_larger_network_of_text():
-    data = SimpleNamespace(encoding=SimpleNamespace(domain=Domain((64,), 256), kind="text"))
+    data = SimpleNamespace(encoding=SimpleNamespace(domain=Domain((64,), 256), kind="text"), train=range(100))
     widths = [
         specification(options, data)[0]["network"]["width"]
         for options in ({}, {"minutes": 10.0}, {"minutes": 30.0}, {"minutes": 30.0, "members": 4})

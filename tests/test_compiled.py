@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from chainrule import MADE, AutoregressiveModel, CategoricalHead, CausalConv, InputError, Transformer
-from chainrule.compiled import CompiledStep, compile_step
+from chainrule.compiled import MANY, CompiledStep, compile_step
+from chainrule.networks.transformer import ROOM
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="compiling a step needs g++")
 
@@ -28,14 +29,18 @@ def lively(network):
         pytest.param(lambda: Transformer(5, 12, 16, 2, 2, value_embeddings=True, ngrams=40), id="transformer"),
         pytest.param(lambda: Transformer(5, (3, 4), 16, 2, 4, groups=2, window=5, num_classes=3), id="image windows"),
         pytest.param(lambda: CausalConv(5, 12, 16, 3), id="causal convolutions"),
+        pytest.param(lambda: CausalConv(5, 12, 16, 3, gated=False), id="plain convolutions"),
+        pytest.param(lambda: Transformer(5, ROOM + 9, 16, 2, 2, groups=1), id="caches that grow"),
+        pytest.param(lambda: Transformer(5, 2 * ROOM, 16, 1, 2, window=ROOM + 3, ngrams=40), id="windows that grow"),
     ],
 )
-def test_the_compiled_step_draws_what_the_eager_step_draws(network):
+@pytest.mark.parametrize("n", [2, MANY])
+def test_the_compiled_step_draws_what_the_eager_step_draws(network, n):
     model = lively(network())
-    context = None if model.network.embedding.context.table is None else torch.tensor([1, 2])
-    compiled = compile_step(model, 2, context)
+    context = None if model.network.embedding.context.table is None else torch.arange(n) % 3
+    compiled = compile_step(model, n, context)
     for seed in range(3):
-        eager, ours = (m.sample(2, seed=seed, context=context) for m in (model, compiled))
+        eager, ours = (m.sample(n, seed=seed, context=context) for m in (model, compiled))
         assert torch.equal(eager.x, ours.x)
         torch.testing.assert_close(eager.log_prob, ours.log_prob, atol=1e-5, rtol=0)
 

@@ -172,7 +172,7 @@ def test_splits_of_lists_as_given():
 
 def test_a_fit_on_objects_keeps_what_reads_files(home, tmp_path):
     from chainrule.commands.fit import fit_run
-    from chainrule.config import default_spec
+    from chainrule.defaults import default_spec
     from chainrule.report.console import Console
     from chainrule.run import Run
     from chainrule.training.settings import TrainingSettings

@@ -17,9 +17,10 @@ from chainrule import Batch, InputError, RareHead
 from chainrule.baselines.chow_liu import ChowLiuTree
 from chainrule.baselines.fitted import fit_baselines
 from chainrule.cli import main
-from chainrule.config import build_model, default_spec
+from chainrule.config import build_model
 from chainrule.data import ArrayExamples, encoding_from_json, open
 from chainrule.data.conditions import context_options
+from chainrule.defaults import default_spec
 from chainrule.evaluation import evaluate
 
 pytestmark = pytest.mark.filterwarnings("ignore:the column:UserWarning")
@@ -114,8 +115,8 @@ def test_any_table_survives(tmp_path_factory, rows):
 
 
 def model_of(data, **network):
-    spec = default_spec(data.encoding.domain, data.encoding.kind)
-    spec["network"] |= {"width": 8, "depth": 1, "heads": 2, "dropout": 0.0} | network
+    spec = default_spec(data.encoding.domain, data.encoding.kind, "transformer" if network else None)
+    spec["network"] |= {"width": 8, "depth": 1, "dropout": 0.0} | network
     torch.manual_seed(0)
     model = build_model(spec, data.encoding.domain, context_options(data.encoding))
     model.initialise(data.train.batch(np.arange(len(data.train))).x)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from chainrule.model import AutoregressiveModel
     from chainrule.networks.causal_conv import CausalConv
     from chainrule.networks.made import MADE
+    from chainrule.networks.nade import NADE
     from chainrule.networks.pixelcnn import PixelCNN
     from chainrule.networks.recurrent import Recurrent
     from chainrule.networks.transformer import Transformer
@@ -40,6 +41,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "MADE",
+    "NADE",
     "ARMLogLikelihood",
     "AdaptiveSoftmaxHead",
     "AutoregressiveModel",
@@ -87,6 +89,7 @@ _HOME = {
     "LogisticMixtureHead": "chainrule.heads.logistic_mixture",
     "MissingHead": "chainrule.heads.missing",
     "MADE": "chainrule.networks.made",
+    "NADE": "chainrule.networks.nade",
     "OrderEnsemble": "chainrule.ordering",
     "Ordered": "chainrule.ordering",
     "PixelCNN": "chainrule.networks.pixelcnn",

@@ -14,7 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
 from chainrule import __version__
-from chainrule.commands.options import FitOptions, budget_of, opened, read_config, specification
+from chainrule.commands.options import FitOptions, budget_of, members_of, opened, read_config, specification
 from chainrule.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def fit(
     data = opened(source, merged)
     spec, settings = specification(merged, data)
     asked = {"source": source, "options": merged}
-    budget, members = budget_of(merged), merged.get("members", 1)
+    budget, members = budget_of(merged), members_of(merged, data)
     if members == 1:
         fit_run(data, spec, settings, out, console, resume=resume, tensorboard=tensorboard, asked=asked, budget=budget)
     else:
@@ -219,6 +219,28 @@ def score(
     from chainrule.commands.score import score_run
 
     score_run(run, source, out, batch_size, _console(json), novelty, background)
+
+
+@app.command
+def reproduce(
+    *names: Annotated[str, Parameter(name="NAME", help="Recipes or families of them [default: list what there is].")],
+    every: Annotated[bool, Parameter(name="--all", negative="", help="Every recipe, one after the other.")] = False,
+    table: Annotated[bool, Parameter(negative="", help="Only write docs/results.md from the records.")] = False,
+    data: Annotated[
+        Path | None, Parameter(help="The directory of the data sets [default: CHAINRULE_DATA, ../shared/data].")
+    ] = None,
+    out: Annotated[Path, Parameter(help="The directory of the runs, one a recipe.")] = Path("runs/reproduce"),
+    minutes: Annotated[float | None, Parameter(help="Of training, instead of the recipe's budget.")] = None,
+    threads: Annotated[int | None, Parameter(help="Of torch.", validator=Number(gte=1))] = None,
+    seed: Annotated[int | None, Parameter(help="Of weights, order and dropout [default: 0].")] = None,
+    smoke: Annotated[bool, Parameter(negative="", help="Two steps on a few examples: does it run at all?")] = False,
+    resume: Annotated[bool, Parameter(negative="", help="Go on with the runs at --out; finished ones stay.")] = False,
+    json: Json = False,
+) -> int:
+    """Have a published number again: train by its recipe, verify, score, and write records/NAME.json."""
+    from chainrule.commands.reproduce import reproduce_recipes
+
+    return reproduce_recipes(names, every, table, data, out, minutes, threads, smoke, seed, resume, _console(json))
 
 
 @app.command

@@ -1,7 +1,7 @@
 """Steps compiled ahead of time: one C++ program a step, where the eager step spends its time in dispatch.
 
-The eager step is the oracle: same caches, same numbers up to rounding. Compiling takes about half a minute and pays for
-a few examples at a time; large batches are bound by arithmetic and memory, and their eager step is as fast.
+The eager step is the oracle: same caches, same numbers up to rounding. One program serves every length of caches that
+grow, so that it reads no more of them than the eager step does. Compiling takes about half a minute.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from chainrule.networks.base import AutoregressiveNetwork
 
 __all__ = ["CompiledStep", "compile_step"]
 
+MANY = 16  # examples from which on matrix products gain by weights that are laid out anew for them
+
 
 class Advance(nn.Module):
     """`network.advance` as a module of tensors alone, for the compiler."""
@@ -31,7 +33,7 @@ class Advance(nn.Module):
 
     def forward(self, x_previous: Tensor, position: Tensor, background: Tensor, caches: list[Tensor]) -> Tensor:
         """The features at a position; writes into the caches."""
-        return self.network.advance(x_previous, position, background, caches, whole=True)  # type: ignore[operator]
+        return self.network.advance(x_previous, position, background, caches)  # type: ignore[operator]
 
 
 class CompiledStep(AutoregressiveNetwork):
@@ -67,6 +69,7 @@ class CompiledStep(AutoregressiveNetwork):
             raise InputError(
                 f"a compiled step walks the {self.length} elements it was built for; sample no longer ones"
             )
+        self.network.make_room(state)  # type: ignore[operator]
         (h,) = self.advance([x_previous, state.position, state.background, *state.caches])
         state.position += 1
         return h, state
@@ -89,8 +92,12 @@ def compile_step(model: AutoregressiveModel, batch_size: int = 1, context: Tenso
     state = network.initial_state(batch_size, context)
     symbols = torch.zeros(batch_size, dtype=torch.long if network.embedding.num_symbols else torch.float64)  # type: ignore[union-attr]
     inputs = (symbols.to(model.device), torch.ones_like(state.position), state.background, state.caches)
-    with torch.no_grad(), warnings.catch_warnings(action="ignore"), tempfile.TemporaryDirectory() as folder:
-        exported = torch.export.export(Advance(network).eval(), inputs)
+    growing = network.growing(state)  # type: ignore[operator]
+    room = torch.export.Dim("room", max=network.length)
+    shapes = (None, None, None, [None if dim is None else {dim: room} for dim in growing])
+    packed = torch._inductor.config.patch(freezing=batch_size >= MANY)
+    with torch.no_grad(), warnings.catch_warnings(action="ignore"), tempfile.TemporaryDirectory() as folder, packed:
+        exported = torch.export.export(Advance(network).eval(), inputs, dynamic_shapes=shapes)
         package = torch._inductor.aoti_compile_and_package(exported, package_path=str(Path(folder) / "step.pt2"))
         advance = torch._inductor.aoti_load_package(package).loader.boxed_run  # without the tree of arguments around it
     return AutoregressiveModel(CompiledStep(network, batch_size, advance), model.head).eval()

@@ -1,4 +1,4 @@
-"""Names -> parts: the one place where a string stands for a class; and the defaults for each kind of data.
+"""Names -> parts: the one place where a string stands for a class.
 
 A model's configuration is plain JSON, `{"network": {"name": ..., ...}, "head": {"name": ..., ...}}`; names come from
 the registries below, never from an import path. Nothing here imports torch before a part is built.
@@ -19,14 +19,11 @@ if TYPE_CHECKING:
     from chainrule.model import AutoregressiveModel
 
 __all__ = [
-    "DEFAULTS",
     "HEADS",
     "NETWORKS",
     "Spec",
     "averaged",
     "build_model",
-    "default_spec",
-    "kind_of",
     "part_options",
 ]
 
@@ -35,6 +32,7 @@ Spec = dict[str, Any]
 NETWORKS = {
     "causal_conv": "chainrule.networks.causal_conv:CausalConv",
     "made": "chainrule.networks.made:MADE",
+    "nade": "chainrule.networks.nade:NADE",
     "pixelcnn": "chainrule.networks.pixelcnn:PixelCNN",
     "recurrent": "chainrule.networks.recurrent:Recurrent",
     "transformer": "chainrule.networks.transformer:Transformer",
@@ -52,46 +50,6 @@ HEADS = {
 }
 
 FREQUENT = 63  # symbols of a column with a logit of their own; the rarer ones share a bucket
-
-# By kind of data: an image has rows and columns, a text or sequence a stream of symbols, anything else a row.
-DEFAULTS: dict[str, dict[str, Spec]] = {
-    "image": {
-        "network": {"name": "pixelcnn", "width": 48, "depth": 3, "dropout": 0.6},
-        "training": {"steps": 700, "batch_size": 50, "learning_rate": 3e-3, "evaluate_every": 50},
-    },
-    "text": {
-        "network": {"name": "transformer", "width": 128, "depth": 4, "heads": 4, "dropout": 0.1},
-        "training": {
-            "steps": 2000,
-            "batch_size": 16,
-            "normalisation": "per_element",
-            "optimizer": "muon",
-            "learning_rate": 1e-2,
-            "evaluate_every": 250,
-        },
-    },
-    "row": {
-        "network": {
-            "name": "transformer",
-            "width": 64,
-            "depth": 3,
-            "heads": 4,
-            "positions": True,
-            "dropout": 0.1,
-        },
-        "training": {"steps": 2000, "batch_size": 64, "learning_rate": 2e-3},
-    },
-}
-
-# What a time budget of so many minutes a model pays for; the figures behind it stand in docs/experiments.md.
-LARGER: dict[str, tuple[float, Spec]] = {"text": (15.0, {"width": 192, "depth": 5})}
-
-
-def kind_of(domain: Domain, encoding: str) -> str:
-    """The kind of data that the defaults go by: "image", "text" or "row"."""
-    if encoding in ("text", "documents", "sequences", "sets"):
-        return "text"
-    return "image" if len(domain.shape) > 1 else "row"
 
 
 def _part(kind: str, name: str, registry: dict[str, str]) -> Any:
@@ -112,30 +70,6 @@ def part_options(kind: str, name: str) -> dict[str, Any]:
     decided |= {"heads"} if name == "columns" else set()
     parameters = signature(part).parameters.values()
     return {p.name: None if p.default is Parameter.empty else p.default for p in parameters if p.name not in decided}
-
-
-def default_spec(
-    domain: Domain, encoding: str, network: str | None = None, head: str | None = None, minutes: float = 0.0
-) -> Spec:
-    """The network and head for a domain, every option spelt out; names choose others than the default.
-
-    minutes: of a time budget, 0 for none; a long one pays for a larger network.
-    """
-    kind = kind_of(domain, encoding)
-    chosen = DEFAULTS[kind]["network"]
-    enough, larger = LARGER.get(kind, (float("inf"), {}))
-    if minutes >= enough:
-        chosen = chosen | larger
-    name = network or chosen["name"]
-    options = part_options("network", name)
-    kept = {key: value for key, value in chosen.items() if key in options}
-    spec: Spec = {"network": {"name": name} | options | kept}
-    head = head or ("columns" if domain.columns else "bernoulli" if domain.num_symbols == 2 else "categorical")
-    spec["head"] = {"name": head} | part_options("head", head)
-    if head == "columns":
-        densities = [column.num_symbols is None and column.resolution is None for column in domain.columns]
-        spec["head"]["mixed"] = any(densities) and not all(densities)
-    return spec
 
 
 def build_model(spec: Spec, domain: Domain, context: dict[str, int] | None = None) -> AutoregressiveModel:

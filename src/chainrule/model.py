@@ -16,7 +16,6 @@ from chainrule.heads.base import Distribution, Head
 from chainrule.heads.categorical import CategoricalHead
 from chainrule.heads.filtered import Filter
 from chainrule.networks.base import AutoregressiveNetwork
-from chainrule.networks.embedding import ElementEmbedding
 from chainrule.noise import uniforms
 
 __all__ = ["AutoregressiveModel", "Draw", "Sample"]
@@ -75,9 +74,7 @@ class AutoregressiveModel(nn.Module):
         Reals are standardised on their way into the network, and heads begin at the quantiles of their elements; parts
         for symbols have little or nothing to set.
         """
-        for part in self.network.modules():
-            if isinstance(part, ElementEmbedding):
-                part.initialise(x)
+        self.network.initialise(x)
         self.head.initialise(x)
 
     def element_log_prob(self, batch: Batch | Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 
 from chainrule import __version__
 
-__all__ = ["git_state", "provenance"]
+__all__ = ["changed_since", "git_state", "provenance"]
 
 
 def provenance() -> dict[str, Any]:
@@ -40,15 +40,30 @@ def provenance() -> dict[str, Any]:
     }
 
 
-def git_state(directory: Path) -> dict[str, Any] | None:
-    """The commit of the working tree around a directory, and whether it was changed since; None if there is none."""
+def git_state(directory: Path, *paths: str) -> dict[str, Any] | None:
+    """The commit of the working tree around a directory, and whether it was changed since; None if there is none.
 
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(directory), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-        return done.stdout.strip()
-
+    paths: those whose changes count, by default all.
+    """
     try:
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
+        commit, changes = (_git(directory, *words).stdout.strip() for words in (_HEAD, (*_STATUS, "--", *paths)))
     except (OSError, subprocess.SubprocessError):
         return None
+    return {"commit": commit, "dirty": bool(changes)}
+
+
+def changed_since(directory: Path, commit: str) -> bool | None:
+    """Whether the files of a directory differ between a commit and the newest one; None where that is not known."""
+    try:
+        return bool(_git(directory, "diff", "--name-only", commit, "HEAD", "--", ".").stdout.strip())
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+_HEAD = ("rev-parse", "HEAD")
+_STATUS = ("status", "--porcelain", "--untracked-files=no")
+
+
+def _git(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = ["git", "-C", str(directory), *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)

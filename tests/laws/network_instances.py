@@ -7,6 +7,7 @@ import torch
 
 from chainrule.networks import (
     MADE,
+    NADE,
     AutoregressiveNetwork,
     CausalConv,
     EnsembleNetwork,
@@ -59,6 +60,7 @@ NETWORKS = {
         ),
         CLASSES,
     ),
+    "CausalConv, plain": NetworkInstance(lambda v: CausalConv(v, LENGTH, FEATURES, depth=2, gated=False, dropout=0.2)),
     "EnsembleNetwork, classes": NetworkInstance(
         lambda v: EnsembleNetwork(
             [CausalConv(v, LENGTH, 5, depth=1, num_classes=3), Recurrent(v, LENGTH, 3, dropout=0.2, num_classes=3)]
@@ -72,6 +74,10 @@ NETWORKS = {
             torch.tensor([3, 0, 5, 1, 4, 2])
         ),
         VECTORS,
+    ),
+    "NADE": NetworkInstance(lambda v: NADE(v, LENGTH, FEATURES, width=20, dropout=0.2)),
+    "NADE, deep, levels, vectors": NetworkInstance(
+        lambda v: NADE(v, LENGTH, FEATURES, depth=2, width=20, ordinal=v is not None, context_size=2), VECTORS
     ),
     "PixelCNN": NetworkInstance(lambda v: PixelCNN(v, (2, 3), FEATURES, depth=1, dropout=0.2)),
     "PixelCNN, gated, attention, levels": NetworkInstance(

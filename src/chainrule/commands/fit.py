@@ -21,6 +21,7 @@ from chainrule.data.conditions import context_options
 from chainrule.data.documents import DocumentEncoding
 from chainrule.data.duplicates import duplicates
 from chainrule.data.text import TextEncoding
+from chainrule.defaults import kind_of
 from chainrule.evaluation import evaluate
 from chainrule.likelihood import LogLikelihood, Protocol
 from chainrule.model import AutoregressiveModel
@@ -80,7 +81,7 @@ def prepared(
     """
     torch.manual_seed(settings.seed)
     model = build_model(spec, data.encoding.domain, context_options(data.encoding))
-    if data.encoding.domain.columns:
+    if kind_of(data.encoding.domain, data.encoding.kind) == "row":
         model.initialise(data.train.batch(np.arange(min(len(data.train), MOST_TO_START))).x)
     elif hasattr(model.head, "counted"):  # laid out by how often symbols occur
         model.head.initialise(_symbols(data.train))
@@ -89,7 +90,9 @@ def prepared(
     stop_at_a_leak(model)
     with torch.no_grad():
         model(data.train.epoch(settings.seed, 0).batch(np.arange(1)).to(engine.device))
-    return model, settings if budget is None else _within(budget, settings, model, data, engine, console)
+    if budget is not None:
+        settings = _within(budget, settings, model, data, engine, console)
+    return model, settings.bounded(len(data.train))
 
 
 def placed(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from chainrule.config import DEFAULTS, HEADS, NETWORKS, part_options
+from chainrule.config import HEADS, NETWORKS, part_options
+from chainrule.defaults import DEFAULTS
 from chainrule.report.console import Console
 from chainrule.run import Run
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from chainrule.config import DEFAULTS, HEADS, NETWORKS
+from chainrule.config import HEADS, NETWORKS
+from chainrule.defaults import DEFAULTS, default_members, default_spec, default_training, kind_of
 from chainrule.errors import InputError, unknown_name
 from chainrule.training.settings import TrainingSettings
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from chainrule.data.base import DataSet
     from chainrule.training.budget import Budget
 
-__all__ = ["FitOptions", "budget_of", "opened", "read_config", "specification"]
+__all__ = ["FitOptions", "budget_of", "members_of", "opened", "read_config", "specification"]
 
 
 def _by_kind(name: str, section: str = "training") -> str:
@@ -73,6 +74,7 @@ class FitOptions:
         str | None, _option("Shares of train/valid/test, or order:80/10/10 [default: 80/10/10, or as given].")
     ] = None
     steps: Annotated[int | None, _option("Optimizer steps.", "steps")] = None
+    epochs: Annotated[float | None, _option("Passes over the training data at most.", "epochs")] = None
     batch_size: Annotated[int | None, _option("Examples a step.", "batch_size")] = None
     microbatch: Annotated[
         int | str | None, _option("Examples a forward pass, or auto for what fits memory [default: the batch].")
@@ -95,7 +97,10 @@ class FitOptions:
         float | None, _option("Plan the steps so that training ends after so many minutes [default: --steps].")
     ] = None
     members: Annotated[
-        int | None, _option("Models of seeds SEED, SEED + 1, ... whose conditionals are averaged [default: 1].")
+        int | None,
+        _option(
+            "Models of seeds SEED, SEED + 1, ... whose conditionals are averaged [default: 1; 4 for rows by --minutes]."
+        ),
     ] = None
     evaluate_every: Annotated[int | None, _option("Steps between validations.", "evaluate_every")] = None
     patience: Annotated[int | None, _option("Validations without a better one before the end.", "patience")] = None
@@ -152,13 +157,14 @@ def opened(source: str, options: dict[str, Any]) -> DataSet:
 
 def specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, Any], TrainingSettings]:
     """The model's specification and the training settings: given options over the defaults of the kind of data."""
-    from chainrule.config import default_spec, kind_of, part_options
+    from chainrule.config import part_options
 
     tables = {part: options.get(part, {}) for part in ("network", "head")}
     tables = {part: {"name": table} if isinstance(table, str) else table for part, table in tables.items()}
     domain, kind = data.encoding.domain, data.encoding.kind
-    minutes = options.get("minutes", 0.0) / max(options.get("members", 1), 1)
-    spec = default_spec(domain, kind, tables["network"].get("name"), tables["head"].get("name"), minutes)
+    examples, minutes = len(data.train), options.get("minutes", 0.0) / max(members_of(options, data), 1)
+    names = (tables[part].get("name") for part in ("network", "head"))
+    spec = default_spec(domain, kind, *names, examples=examples, minutes=minutes)
     for part, table in tables.items():
         spec[part] |= table
     for name in ("width", "depth", "dropout"):
@@ -166,11 +172,20 @@ def specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, Any
             if name not in part_options("network", spec["network"]["name"]):
                 raise InputError(f"the network {spec['network']['name']!r} has no {name}; leave the option out")
             spec["network"][name] = options[name]
-    defaults = DEFAULTS[kind_of(domain, kind)]["training"]
+    defaults = default_training(kind_of(domain, kind), examples)
     chosen = {name: options[name] for name in TrainingSettings.names() if name in options}
+    if "steps" in chosen:
+        defaults = defaults | {"epochs": None}  # steps that are asked for are taken
     if chosen.get("prior") is not None:
         defaults = defaults | {"weight_decay": 0.0}  # decay beside a prior would move its optimum
     return spec, TrainingSettings(**(defaults | chosen))
+
+
+def members_of(options: dict[str, Any], data: DataSet) -> int:
+    """How many models are to be averaged: as given, else as many as the kind of data and the time suggest."""
+    kind = kind_of(data.encoding.domain, data.encoding.kind)
+    members: int = options.get("members", default_members(kind, options.get("minutes", 0.0)))
+    return members
 
 
 def budget_of(options: dict[str, Any]) -> Budget | None:

@@ -71,7 +71,7 @@ class Bernoulli(Distribution):
 class BernoulliHead(Head):
     """A linear map from features to one logit.
 
-    features: H. num_symbols: 2, and nothing else.
+    features: H; a single one is the logit itself to begin with. num_symbols: 2, and nothing else.
 
     >>> BernoulliHead(features=8)(torch.zeros(2, 5, 8)).pmf().shape
     torch.Size([2, 5, 2])
@@ -82,6 +82,9 @@ class BernoulliHead(Head):
             raise InputError(f"a Bernoulli head has 2 symbols, got {num_symbols}; use a categorical head")
         super().__init__(features, num_symbols)
         self.linear = nn.Linear(features, 1)
+        if features == 1:
+            nn.init.ones_(self.linear.weight)
+            nn.init.zeros_(self.linear.bias)
 
     def forward(self, h: Tensor) -> Bernoulli:
         return Bernoulli(self.linear(h).squeeze(-1))

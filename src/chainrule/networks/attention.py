@@ -94,24 +94,26 @@ class Attention(nn.Module):
         ago = place.unsqueeze(1) - place
         return (ago >= 0) & (ago < (self.window or length))
 
-    def cache(self, batch_size: int) -> list[Tensor]:
-        """Room for the keys and for the values that can be seen, rings of shape (B, groups, positions, size)."""
-        shape = (batch_size, self.groups, self.window or self.length, self.size)
+    def cache(self, batch_size: int, room: int) -> list[Tensor]:
+        """Room for so many keys and values, rings of shape (B, groups, room, size)."""
+        shape = (batch_size, self.groups, room, self.size)
         return [self.out.weight.new_zeros(shape), self.out.weight.new_zeros(shape)]
 
     def step(
-        self, x: Tensor, plus: Tensor | None, position: Tensor, keys: Tensor, values: Tensor, seen: Tensor | None
+        self, x: Tensor, plus: Tensor | None, position: Tensor, keys: Tensor, values: Tensor, unseen: Tensor
     ) -> Tensor:
         """The attention's output at a position, shape (B, width); writes its key and value into the cache.
 
-        plus: what is added to the value. position: an integer of shape (1,). seen: True for the places of the cache
-        that are filled, None for all.
+        plus: what is added to the value. position: an integer of shape (1,). unseen: -inf for the places of the cache
+        that are empty, 0 for the others, shape (room,). With one query a head two batched products are twice as fast
+        as `scaled_dot_product_attention`, which is made for many.
         """
         qkv = self.qkv(x).view(len(x), -1, 1, self.size)
         qk, v = self.turned(qkv[:, : -self.groups], position), qkv[:, -self.groups :]
         place = position if self.window is None else position % self.window
         keys.index_copy_(2, place, qk[:, self.heads :])
         values.index_copy_(2, place, v if plus is None else v + plus.view(v.shape))
-        q = qk[:, : self.heads]
-        mixed = F.scaled_dot_product_attention(q, keys, values, seen, enable_gqa=self.groups < self.heads)
-        return self.out(mixed.flatten(1))
+        q = qk[:, : self.heads].reshape(len(x) * self.groups, -1, self.size)
+        score = torch.baddbmm(unseen, q, keys.flatten(0, 1).transpose(1, 2), alpha=self.size**-0.5)
+        mixed = torch.bmm(score.softmax(-1), values.flatten(0, 1))
+        return self.out(mixed.view(len(x), -1))

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from chainrule.errors import InputError
+from chainrule.networks.embedding import ElementEmbedding
 
 __all__ = ["AutoregressiveNetwork"]
 
@@ -32,6 +33,12 @@ class AutoregressiveNetwork(nn.Module, ABC):
     def receptive_field(self) -> int:
         """How many elements before x_d can influence h_d; all of them unless a network says otherwise."""
         return self.length - 1
+
+    def initialise(self, x: Tensor) -> None:
+        """Start from data, rows (N, D): reals are standardised on their way in; symbols have nothing to set."""
+        for part in self.modules():
+            if isinstance(part, ElementEmbedding):
+                part.initialise(x)
 
     @abstractmethod
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:

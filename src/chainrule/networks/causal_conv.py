@@ -1,4 +1,4 @@
-"""Causal 1-d convolutions: dilated, gated, residual."""
+"""Causal 1-d convolutions: dilated, gated and residual, or plain."""
 
 from __future__ import annotations
 
@@ -18,19 +18,48 @@ from chainrule.networks.embedding import ElementEmbedding
 __all__ = ["CausalConv"]
 
 
-class CausalConvBlock(nn.Module):
-    """z = norm(x);  y = x + W_out [ tanh(a) * sigmoid(b) ],  (a, b) = sum_k W_k z_{d - k * dilation}.
+class Taps(nn.Module):
+    """The k values z_{d - k * dilation} that a causal convolution looks at, side by side: (..., k * width).
 
-    A causal convolution is a linear map of its taps, the k values that it looks at; written so, the parallel pass and
-    the step share one product and one weight. The gate is that of WaveNet (van den Oord et al. 2016).
+    A causal convolution is a linear map of its taps; written so, the parallel pass and the step share one product and
+    one weight, which the step reads once, from its beginning to its end.
     """
 
     back: Tensor
 
-    def __init__(self, width: int, kernel_size: int, dilation: int, dropout: float) -> None:
+    def __init__(self, kernel_size: int, dilation: int) -> None:
         super().__init__()
         self.offsets = [k * dilation for k in reversed(range(kernel_size))]
         self.register_buffer("back", torch.tensor(self.offsets), persistent=False)
+
+    @property
+    def reach(self) -> int:
+        """How many positions back the farthest tap lies."""
+        return self.offsets[0]
+
+    def forward(self, z: Tensor) -> Tensor:
+        padded = F.pad(z, (0, 0, self.reach, 0))
+        length = z.shape[1]
+        return torch.cat([padded[:, self.reach - back : self.reach - back + length] for back in self.offsets], -1)
+
+    def step(self, z: Tensor, position: Tensor, ring: Tensor) -> Tensor:
+        """The taps at a position, an integer of shape (1,), of shape (B, k * width); writes z into the ring in place.
+
+        ring: the last values, shape (reach + 1, B, width); zeros are the padding.
+        """
+        ring.index_copy_(0, position % len(ring), z.unsqueeze(0))
+        return ring.index_select(0, (position - self.back) % len(ring)).transpose(0, 1).flatten(1)
+
+
+class GatedBlock(nn.Module):
+    """z = norm(x);  y = x + W_out [ tanh(a) * sigmoid(b) ],  (a, b) = sum_k W_k z_{d - k * dilation}.
+
+    The gate is that of WaveNet (van den Oord et al. 2016).
+    """
+
+    def __init__(self, width: int, kernel_size: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        self.past = Taps(kernel_size, dilation)
         self.norm = nn.LayerNorm(width, bias=False)
         self.taps = nn.Linear(kernel_size * width, 2 * width)
         self.out = nn.Linear(width, width)
@@ -38,36 +67,43 @@ class CausalConvBlock(nn.Module):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
-    @property
-    def reach(self) -> int:
-        """How many positions back the farthest tap lies."""
-        return self.offsets[0]
-
     def update(self, x: Tensor, taps: Tensor) -> Tensor:
-        """The block's output from its input and the taps of its normed input, (..., width) and (..., k * width)."""
+        """The block's output from its input and the taps of its normed input."""
         a, b = self.taps(taps).chunk(2, -1)
         return x + self.out(self.dropout(torch.tanh(a) * torch.sigmoid(b)))
 
     def forward(self, x: Tensor) -> Tensor:
-        z = F.pad(self.norm(x), (0, 0, self.reach, 0))
-        length = x.shape[1]
-        taps = [z[:, self.reach - offset : self.reach - offset + length] for offset in self.offsets]
-        return self.update(x, torch.cat(taps, -1))
+        return self.update(x, self.past(self.norm(x)))
 
-    def cache(self, batch_size: int) -> Tensor:
-        """A ring of the last normed inputs, shape (reach + 1, B, width); zeros are the padding."""
-        return self.out.weight.new_zeros(self.reach + 1, batch_size, self.out.in_features)
+    def step(self, x: Tensor, position: Tensor, ring: Tensor) -> Tensor:
+        """The block's output at a position, shape (B, width)."""
+        return self.update(x, self.past.step(self.norm(x), position, ring))
 
-    def step(self, x: Tensor, position: Tensor, cache: Tensor) -> Tensor:
-        """The block's output at a position, an integer of shape (1,), of shape (B, width); writes the ring in place."""
-        cache.index_copy_(0, position % len(cache), self.norm(x).unsqueeze(0))
-        taps = cache.index_select(0, (position - self.back) % len(cache))
-        return self.update(x, taps.transpose(0, 1).flatten(1))
+
+class PlainBlock(nn.Module):
+    """y = leaky_relu(sum_k W_k x_{d - k * dilation}): a convolution and its activation, nothing else."""
+
+    def __init__(self, width: int, kernel_size: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        self.past = Taps(kernel_size, dilation)
+        self.taps = nn.Linear(kernel_size * width, width)
+        self.dropout = Dropout(dropout)
+
+    def update(self, taps: Tensor) -> Tensor:
+        """The block's output from the taps of its input."""
+        return self.dropout(F.leaky_relu(self.taps(taps)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.update(self.past(x))
+
+    def step(self, x: Tensor, position: Tensor, ring: Tensor) -> Tensor:
+        """The block's output at a position, shape (B, width)."""
+        return self.update(self.past.step(x, position, ring))
 
 
 @dataclass
 class CausalConvState:
-    """The position, a ring of normed inputs a block, and the embedding's background."""
+    """The position, a ring of what the taps of each block look at, and the embedding's background."""
 
     position: Tensor
     caches: list[Tensor]
@@ -75,14 +111,15 @@ class CausalConvState:
 
 
 class CausalConv(AutoregressiveNetwork):
-    """A stack of gated residual causal convolutions over the elements in their order.
+    """A stack of causal convolutions over the elements in their order, by default gated and residual.
 
     h_d sees the `receptive_field` elements before it: 1 + sum over blocks of (kernel_size - 1) * dilation. For images,
     dilations that alternate 1 and the row's length let a tap look at the pixel above.
 
     num_symbols: V, None for reals. shape: the layout of an example. width: H. depth: blocks. kernel_size: taps a block.
-    dilations: one a block, repeated as needed; by default 1, 2, 4, ... up to the length. ordinal: symbols are levels.
-    num_classes, context_size: for conditional models.
+    dilations: one a block, repeated as needed; by default 1, 2, 4, ... up to the length. gated: False for plain blocks,
+    a convolution and a leaky rectifier each, and no norm at the end. ordinal: symbols are levels. num_classes,
+    context_size: for conditional models.
 
     Paper: van den Oord et al., *WaveNet: a generative model for raw audio*, 2016. Warns when the receptive field does
     not cover the example.
@@ -101,6 +138,7 @@ class CausalConv(AutoregressiveNetwork):
         *,
         kernel_size: int = 3,
         dilations: Sequence[int] | None = None,
+        gated: bool = True,
         dropout: float = 0.0,
         ordinal: bool = False,
         num_classes: int | None = None,
@@ -118,8 +156,11 @@ class CausalConv(AutoregressiveNetwork):
         self.embedding = ElementEmbedding(
             num_symbols, self.shape, width, ordinal=ordinal, num_classes=num_classes, context_size=context_size
         )
-        self.blocks = nn.ModuleList(CausalConvBlock(width, kernel_size, dilation, dropout) for dilation in dilations)
-        self.norm = nn.LayerNorm(width, bias=False)
+        block = GatedBlock if gated else PlainBlock
+        self.blocks: Sequence[GatedBlock | PlainBlock] = nn.ModuleList(  # type: ignore[assignment]
+            block(width, kernel_size, dilation, dropout) for dilation in dilations
+        )
+        self.norm = nn.LayerNorm(width, bias=False) if gated else nn.Identity()
         if self.receptive_field < self.length - 1:
             warnings.warn(
                 f"the receptive field covers {self.receptive_field} of the {self.length - 1} elements before the last; "
@@ -129,7 +170,7 @@ class CausalConv(AutoregressiveNetwork):
 
     @property
     def receptive_field(self) -> int:
-        return 1 + sum(block.reach for block in self.blocks)  # type: ignore[misc]
+        return 1 + sum(block.past.reach for block in self.blocks)
 
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
         h = [self.embedding(x, context)]
@@ -138,8 +179,8 @@ class CausalConv(AutoregressiveNetwork):
         return [*h[:-1], self.norm(h[-1])]
 
     def initial_state(self, batch_size: int, context: Tensor | None = None) -> CausalConvState:
-        caches = [block.cache(batch_size) for block in self.blocks]  # type: ignore[operator]
         background = self.embedding.background(batch_size, context)
+        caches = [background.new_zeros(block.past.reach + 1, batch_size, self.features) for block in self.blocks]
         return CausalConvState(torch.zeros(1, dtype=torch.long, device=background.device), caches, background)
 
     def step(self, x_previous: Tensor | None, state: CausalConvState) -> tuple[Tensor, CausalConvState]:
@@ -147,11 +188,16 @@ class CausalConv(AutoregressiveNetwork):
         state.position += 1
         return h, state
 
-    def advance(
-        self, x_previous: Tensor | None, position: Tensor, background: Tensor, caches: list[Tensor], whole: bool = True
-    ) -> Tensor:
+    def make_room(self, state: CausalConvState) -> None:
+        """A ring has room for ever."""
+
+    def growing(self, state: CausalConvState) -> list[int | None]:
+        """The axis along which each cache grows: none does."""
+        return [None] * len(state.caches)
+
+    def advance(self, x_previous: Tensor | None, position: Tensor, background: Tensor, caches: list[Tensor]) -> Tensor:
         """The features at a position, an integer of shape (1,), so that one compiled graph serves every position."""
         h = self.embedding.step(x_previous, position, background, caches[0].shape[1])
         for block, cache in zip(self.blocks, caches, strict=True):
-            h = block.step(h, position, cache)  # type: ignore[operator]
+            h = block.step(h, position, cache)
         return self.norm(h)

@@ -43,6 +43,10 @@ class EnsembleNetwork(AutoregressiveNetwork):
     def receptive_field(self) -> int:
         return max(member.receptive_field for member in self.members)
 
+    def initialise(self, x: Tensor) -> None:
+        for member in self.members:
+            member.initialise(x)
+
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
         each = [member.layers(x, context) for member in self.members]
         depth = min(len(layers) for layers in each)

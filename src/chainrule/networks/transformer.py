@@ -19,6 +19,8 @@ from chainrule.networks.packed_attention import Packing
 
 __all__ = ["Transformer"]
 
+ROOM = 32  # positions by which caches grow
+
 
 class FeedForward(nn.Module):
     """W_2 relu(W_1 x)^2 (So et al., *Primer*, 2021)."""
@@ -53,11 +55,11 @@ class TransformerBlock(nn.Module):
         return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
 
     def step(
-        self, x: Tensor, values: Tensor | None, position: Tensor, cache: Sequence[Tensor], seen: Tensor | None
+        self, x: Tensor, values: Tensor | None, position: Tensor, cache: Sequence[Tensor], unseen: Tensor
     ) -> Tensor:
         """The block's output at a position, shape (B, width)."""
         keys, past = cache
-        x = x + self.attention.step(self.attention_norm(x), self._values(values), position, keys, past, seen)
+        x = x + self.attention.step(self.attention_norm(x), self._values(values), position, keys, past, unseen)
         return x + self.feed_forward(self.feed_forward_norm(x))
 
 
@@ -65,7 +67,6 @@ class TransformerBlock(nn.Module):
 class TransformerState:
     """The position, the keys and the values of each block and the last symbols, and the embedding's background."""
 
-    d: int
     position: Tensor
     caches: list[Tensor]
     background: Tensor
@@ -129,7 +130,9 @@ class Transformer(AutoregressiveNetwork):
             context_size=context_size,
         )
         attention = [Attention(width, heads, groups or heads, self.length, window) for _ in range(depth)]
-        self.blocks = nn.ModuleList(TransformerBlock(width, each, expansion, dropout) for each in attention)
+        self.blocks: Sequence[TransformerBlock] = nn.ModuleList(  # type: ignore[assignment]
+            TransformerBlock(width, each, expansion, dropout) for each in attention
+        )
         size = attention[0].groups * attention[0].size
         self.values = nn.Embedding(num_symbols or 0, size) if value_embeddings else None
         self.ngrams = NgramEmbedding(num_symbols, ngrams, width) if ngrams else None
@@ -173,28 +176,42 @@ class Transformer(AutoregressiveNetwork):
             h = block(h, values, packing)
         return self.norm(h)
 
+    @property
+    def reach(self) -> int:
+        """How many positions a block sees at once, the present one included."""
+        return min(self.window or self.length, self.length)
+
     def initial_state(self, batch_size: int, context: Tensor | None = None) -> TransformerState:
-        caches = [cache for block in self.blocks for cache in block.attention.cache(batch_size)]  # type: ignore[union-attr, operator]
+        room = min(ROOM, self.reach)
+        caches = [cache for block in self.blocks for cache in block.attention.cache(batch_size, room)]
         if self.ngrams is not None:
             caches.append(self.ngrams.cache(batch_size))
         background = self.embedding.background(batch_size, context)
-        return TransformerState(0, torch.zeros(1, dtype=torch.long, device=background.device), caches, background)
+        return TransformerState(torch.zeros(1, dtype=torch.long, device=background.device), caches, background)
 
     def step(self, x_previous: Tensor | None, state: TransformerState) -> tuple[Tensor, TransformerState]:
-        self._fits(state.d + 1)
-        filled = [cache[:, :, : state.d + 1] if cache.ndim == 4 else cache for cache in state.caches]
-        h = self.advance(x_previous, state.position, state.background, filled)
-        state.d += 1
+        self.make_room(state)
+        h = self.advance(x_previous, state.position, state.background, state.caches)
         state.position += 1
         return h, state
 
-    def advance(
-        self, x_previous: Tensor | None, position: Tensor, background: Tensor, caches: list[Tensor], whole: bool = False
-    ) -> Tensor:
-        """The features at a position, an integer of shape (1,), so that one compiled graph serves every position.
+    def make_room(self, state: TransformerState) -> None:
+        """Lengthen caches that are full, so that a step reads little more of them than what is filled."""
+        d, room = int(state.position), state.caches[0].shape[2]
+        self._fits(d + 1)
+        if d == room < self.reach:
+            more = min(ROOM, self.reach - room)
+            for number, cache in enumerate(state.caches):  # one after the other: each takes the memory that one left
+                if cache.ndim == 4:
+                    state.caches[number] = F.pad(cache, (0, 0, 0, more))
 
-        caches: their filled places, the present one included; `whole` for all places, of which the rest is masked.
-        """
+    def growing(self, state: TransformerState) -> list[int | None]:
+        """The axis along which each cache grows, None for those that do not."""
+        grows = state.caches[0].shape[2] < self.reach
+        return [2 if grows and cache.ndim == 4 else None for cache in state.caches]
+
+    def advance(self, x_previous: Tensor | None, position: Tensor, background: Tensor, caches: list[Tensor]) -> Tensor:
+        """The features at a position, an integer of shape (1,), so that one compiled graph serves every position."""
         batch_size, _, room, _ = caches[0].shape
         h = self.embedding.step(x_previous, position, background, batch_size)
         if self.ngrams is not None:
@@ -203,7 +220,7 @@ class Transformer(AutoregressiveNetwork):
         if self.values is not None:
             empty = x_previous is None
             values = h.new_zeros(batch_size, self.values.embedding_dim) if empty else self.values(x_previous)
-        seen = (torch.arange(room, device=h.device) <= position).unsqueeze(0) if whole else None
+        unseen = h.new_zeros(room).masked_fill(torch.arange(room, device=h.device) > position, -torch.inf)
         for number, block in enumerate(self.blocks):
-            h = block.step(h, values, position, caches[2 * number : 2 * number + 2], seen)  # type: ignore[operator]
+            h = block.step(h, values, position, caches[2 * number : 2 * number + 2], unseen)
         return self.norm(h)

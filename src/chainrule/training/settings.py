@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from math import ceil
 
 from chainrule.errors import InputError
 
 __all__ = ["TrainingSettings"]
 
+VALIDATIONS = 20  # of a training that is short because the data is little
+
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "int": int,
     "int | None": (int, type(None)),
     "float": (int, float),
+    "float | None": (int, float, type(None)),
     "str": str,
     "bool": bool,
     "int | str | None": (int, str, type(None)),
@@ -27,7 +31,8 @@ _PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 class TrainingSettings:
     """How long, how fast, how regular.
 
-    steps: optimizer steps. batch_size: examples a step, over all microbatches. microbatch: examples a forward pass; the
+    steps: optimizer steps. epochs: passes over the training data that these are at most, None for any number, see
+    `bounded`. batch_size: examples a step, over all microbatches. microbatch: examples a forward pass; the
     result is the same up to rounding, the memory smaller. normalisation: what the loss of a step is divided by, see
     `Objective`. optimizer: adamw, muon or schedule_free, see `optimizers`. learning_rate: its peak. weight_decay: the
     decoupled decay of matrices, not a prior. warmup, cooldown: shares of the steps in which the rate rises from zero
@@ -42,6 +47,7 @@ class TrainingSettings:
     """
 
     steps: int = 2000
+    epochs: float | None = None
     batch_size: int = 64
     microbatch: int | str | None = None
     normalisation: str = "per_example"
@@ -74,6 +80,7 @@ class TrainingSettings:
         microbatch = self.microbatch if isinstance(self.microbatch, int) else self.batch_size
         for name, value, fine, wanted in (
             ("steps", self.steps, self.steps >= 1, "at least 1"),
+            ("epochs", self.epochs, self.epochs is None or 0 < self.epochs < float("inf"), "positive"),
             ("batch_size", self.batch_size, self.batch_size >= 1, "at least 1"),
             ("microbatch", microbatch, 1 <= microbatch <= self.batch_size, f"from 1 to the batch's {self.batch_size}"),
             ("learning_rate", self.learning_rate, 0 < self.learning_rate < float("inf"), "positive"),
@@ -119,6 +126,21 @@ class TrainingSettings:
     def fall(self) -> float:
         """The share of the steps in which the rate falls: none where the optimizer needs no schedule."""
         return 0.0 if self.optimizer == "schedule_free" else self.cooldown
+
+    def bounded(self, examples: int) -> TrainingSettings:
+        """The settings with `epochs` made plain: no more steps than so many passes over the examples take.
+
+        A training that is cut short by it is validated 20 times or more.
+
+        >>> TrainingSettings(epochs=10, batch_size=50).bounded(400).steps
+        80
+        """
+        steps = self.steps if self.epochs is None else ceil(self.epochs * examples / self.batch_size)
+        if steps >= self.steps:
+            return replace(self, epochs=None)
+        return replace(
+            self, epochs=None, steps=steps, evaluate_every=min(self.evaluate_every, ceil(steps / VALIDATIONS))
+        )
 
     @classmethod
     def names(cls) -> list[str]:

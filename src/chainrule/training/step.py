@@ -78,12 +78,13 @@ class Stepper:
         self.climb, self.trained, self.objective, self.optimizer = climb, trained, objective, optimizer
         self.engine, self.clip_norm, self.seed = engine, settings.clip_norm, settings.seed
         self.microbatch = settings.microbatch if isinstance(settings.microbatch, int) else settings.batch_size
+        self.parameters = [parameter for parameter in trained.parameters() if parameter.requires_grad]
         self.scaler = climb.precision.scaler
         self.compiling = climb.compiled
 
     def __call__(self, batch: Batch, rate: float, number: int) -> Taken:
         """One step, on this process's share of the batch, at a learning rate. Raises TrainingDiverged."""
-        batch = batch.to(next(self.trained.parameters()).device)
+        batch = batch.to(self.parameters[0].device)
         microbatches = self.engine.microbatches(batch, self.microbatch)
         self.engine.reseed(self.seed, number)
         local = [self.objective.count(microbatches), batch.examples, int(batch.mask.sum()), int(batch.dims.sum())]
@@ -120,15 +121,14 @@ class Stepper:
 
     def _gradient(self) -> tuple[float, float]:
         """Make the gradient whole: added over processes, the prior's beside it, clipped; its norm and the penalty."""
-        parameters = [parameter for parameter in self.trained.parameters() if parameter.requires_grad]
-        self.engine.add_gradients(parameters)
+        self.engine.add_gradients(self.parameters)
         if self.scaler.is_enabled():
             self.scaler.unscale_(self.optimizer)
         with self.engine.together():
             penalty = self.objective.penalty(getattr(self.trained, "model", self.trained))
             if penalty is not None:
                 penalty.backward()  # type: ignore[no-untyped-call]
-            norm = unsharded(nn.utils.clip_grad_norm_(parameters, self.clip_norm))
+            norm = unsharded(nn.utils.clip_grad_norm_(self.parameters, self.clip_norm))
             return float(norm), 0.0 if penalty is None else _number(penalty)
 
 

@@ -1,0 +1,114 @@
+"""Training steps: tokens a second against nanoGPT's eager loop, at its own shape: 4 layers x 128, context 64, batch 12.
+
+Three rows: the very same network in our loop, whose AdamW is fused; our transformer of the same shape, eager; the same
+compiled, its compilation apart. All draw windows from the same text. The limit is the step's matrix products.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from time import perf_counter
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmarks import nanogpt
+from benchmarks.limits import least
+from benchmarks.row import Options, Row, timed
+from benchmarks.stepping import Steps
+from benchmarks.windows import side_by_side
+from chainrule.batch import Batch
+from chainrule.data.base import Rows
+from chainrule.heads.categorical import CategoricalHead
+from chainrule.model import AutoregressiveModel
+from chainrule.networks.transformer import Transformer
+from chainrule.training.settings import TrainingSettings
+
+__all__ = ["ROWS"]
+
+GOAL = 1.8
+SYMBOLS = 65
+
+
+class Crops:
+    """Windows of so many elements from a stream, one after the other."""
+
+    def __init__(self, stream: np.ndarray, window: int) -> None:
+        self.windows = stream[: len(stream) // window * window].reshape(-1, window)
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def batch(self, rows: Rows) -> Batch:
+        """The windows of these numbers."""
+        return Batch(torch.from_numpy(self.windows[rows]))
+
+    def epoch(self, seed: int, epoch: int) -> Crops:
+        """The same windows in every epoch."""
+        return self
+
+    def digest(self) -> str:
+        """Nothing that outlives the benchmark."""
+        return ""
+
+
+class Scored(nn.Module):
+    """A peer's network as a model: ln p of all symbols of a window but the first, which it takes as given."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch: Batch) -> Tensor:
+        logits = self.network(batch.x[:, :-1])
+        nats = F.cross_entropy(logits.flatten(0, 1), batch.x[:, 1:].flatten(), reduction="none")
+        return -nats.view(len(batch), -1).sum(1)
+
+
+def models() -> dict[str, tuple[nn.Module, int, bool]]:
+    """By name: a model, the elements of its windows, whether it is compiled."""
+
+    def ours() -> AutoregressiveModel:
+        network = Transformer(SYMBOLS, nanogpt.CONTEXT, nanogpt.WIDTH, nanogpt.DEPTH, nanogpt.HEADS)
+        return AutoregressiveModel(network, CategoricalHead(nanogpt.WIDTH, SYMBOLS))
+
+    return {
+        "its own network in our loop": (Scored(nanogpt.GPT(SYMBOLS)), nanogpt.CONTEXT + 1, False),
+        "our transformer": (ours(), nanogpt.CONTEXT, False),
+        "our transformer, compiled": (ours(), nanogpt.CONTEXT, True),
+    }
+
+
+def training(name: str, options: Options) -> list[Row]:
+    """The row of a model; a window is ten steps."""
+    torch.manual_seed(0)
+    steps = 1 if options.quick else 10
+    stream = np.random.default_rng(0).integers(0, SYMBOLS, 1 << 20)
+    theirs = nanogpt.Recipe(torch.from_numpy(stream), SYMBOLS)
+    model, window, compiled = models()[name]
+    compiled = compiled and not options.quick
+    settings = TrainingSettings(batch_size=nanogpt.BATCH, learning_rate=1e-3, weight_decay=0.1, compile=compiled)
+    mine = Steps(model, Crops(stream, window), settings)
+    began = perf_counter()
+    mine()
+    first = perf_counter() - began
+    limit = least(theirs.step, scale=steps, eager=False)
+
+    def peer() -> None:
+        for _ in range(steps):
+            theirs.step()
+
+    ours, other = side_by_side(partial(mine, steps), peer, rounds=options.rounds)
+    done = nanogpt.BATCH * nanogpt.CONTEXT * steps, "tokens"
+    note = f"first step with compilation {first:.0f} s" if compiled else ""
+    work = f"training, {steps} steps of {nanogpt.BATCH} x {nanogpt.CONTEXT}: {name}"
+    return [timed(work, "nanoGPT's recipe, eager", ours, other, done=done, goal=GOAL, limit=limit, note=note)]
+
+
+ROWS = {
+    "network": partial(training, "its own network in our loop"),
+    "transformer": partial(training, "our transformer"),
+    "compiled": partial(training, "our transformer, compiled"),
+}

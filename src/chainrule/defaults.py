@@ -1,0 +1,116 @@
+"""What `fit` does unasked: a network and its training for each kind of data, for how much of it there is, and how long.
+
+Found by experiment on validation data alone, which `docs/experiments.md` tells with what failed.
+"""
+
+from __future__ import annotations
+
+from chainrule.config import Spec, part_options
+from chainrule.domain import Domain
+
+__all__ = ["DEFAULTS", "default_members", "default_spec", "default_training", "kind_of"]
+
+# By kind of data: an image has rows and columns, a text or sequence a stream of symbols, anything else a row.
+DEFAULTS: dict[str, dict[str, Spec]] = {
+    "image": {
+        "network": {"name": "pixelcnn", "width": 48, "depth": 3, "dropout": 0.6},
+        "training": {"steps": 700, "batch_size": 50, "learning_rate": 3e-3, "evaluate_every": 50},
+    },
+    "text": {
+        "network": {"name": "transformer", "width": 128, "depth": 4, "heads": 4, "dropout": 0.1},
+        "training": {
+            "steps": 2000,
+            "batch_size": 16,
+            "normalisation": "per_element",
+            "optimizer": "muon",
+            "learning_rate": 1e-2,
+            "evaluate_every": 250,
+        },
+    },
+    "row": {
+        "network": {"name": "nade", "width": 256, "depth": 0, "dropout": 0.7},
+        "training": {
+            "steps": 20_000,
+            "epochs": 40,
+            "batch_size": 50,
+            "learning_rate": 5e-3,
+            "weight_decay": 0.1,
+            "clip_norm": 100.0,
+            "evaluate_every": 500,
+        },
+    },
+}
+
+# What changes from so many training examples on, each line over those before it: many examples regularise themselves.
+MORE_EXAMPLES: dict[str, tuple[tuple[int, Spec], ...]] = {
+    "image": ((10_000, {"width": 32, "depth": 5, "dropout": 0.0, "batch_size": 16}),),
+    "row": ((2000, {"dropout": 0.5}), (10_000, {"dropout": 0.25}), (100_000, {"dropout": 0.0})),
+}
+
+# What a time budget of so many minutes a model pays for.
+MORE_MINUTES: dict[str, tuple[float, Spec]] = {"text": (15.0, {"width": 192, "depth": 5})}
+
+# What a time budget of so many minutes is shared by: models whose conditionals are averaged.
+MEMBERS: dict[str, tuple[float, int]] = {"row": (1.0, 4)}
+
+
+def kind_of(domain: Domain, encoding: str) -> str:
+    """The kind of data that the defaults go by: "image", "text" or "row"."""
+    if encoding in ("text", "documents", "sequences", "sets"):
+        return "text"
+    return "image" if len(domain.shape) > 1 else "row"
+
+
+def default_spec(
+    domain: Domain,
+    encoding: str,
+    network: str | None = None,
+    head: str | None = None,
+    *,
+    examples: int = 0,
+    minutes: float = 0.0,
+) -> Spec:
+    """The network and head for a domain, every option spelt out; names choose others than the default.
+
+    examples: of the training data. minutes: of a time budget for this model, 0 for none.
+    """
+    kind = kind_of(domain, encoding)
+    chosen = DEFAULTS[kind]["network"] | _more(kind, examples)
+    enough, larger = MORE_MINUTES.get(kind, (float("inf"), {}))
+    if minutes >= enough:
+        chosen = chosen | larger
+    name = network or chosen["name"]
+    options = part_options("network", name)
+    kept = {key: value for key, value in chosen.items() if key in options}
+    spec: Spec = {"network": {"name": name} | options | kept}
+    head = head or ("columns" if domain.columns else "bernoulli" if domain.num_symbols == 2 else "categorical")
+    spec["head"] = {"name": head} | part_options("head", head)
+    if head == "columns":
+        densities = [column.num_symbols is None and column.resolution is None for column in domain.columns]
+        spec["head"]["mixed"] = any(densities) and not all(densities)
+    return spec
+
+
+def default_training(kind: str, examples: int = 0) -> Spec:
+    """The settings of training that are not as in `TrainingSettings`."""
+    training = DEFAULTS[kind]["training"]
+    return training | {name: value for name, value in _more(kind, examples).items() if name in training}
+
+
+def default_members(kind: str, minutes: float) -> int:
+    """How many models share a time budget, 0 for none.
+
+    >>> default_members("row", 10.0), default_members("row", 0.0)
+    (4, 1)
+    """
+    enough, members = MEMBERS.get(kind, (float("inf"), 1))
+    return members if minutes >= enough else 1
+
+
+def _more(kind: str, examples: int) -> Spec:
+    """What so many examples change."""
+    changed: Spec = {}
+    for enough, changes in MORE_EXAMPLES.get(kind, ()):
+        if examples >= enough:
+            changed |= changes
+    return changed

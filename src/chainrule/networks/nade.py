@@ -1,0 +1,136 @@
+"""NADE: hidden units that read the elements one after the other, and a readout of its own for every element."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chainrule.errors import InputError
+from chainrule.networks.base import AutoregressiveNetwork
+from chainrule.networks.dropout import Dropout
+from chainrule.networks.embedding import ContextEmbedding, ElementEmbedding
+
+__all__ = ["NADE"]
+
+
+@dataclass
+class NADEState:
+    """The position and the running sum u of the elements so far, shape (B, width)."""
+
+    d: int
+    units: Tensor
+
+
+class NADE(AutoregressiveNetwork):
+    """The neural autoregressive distribution estimator: one running sum, read anew for every element.
+
+        u_d = c + sum_{j<d} W_j (e_j - m_j),   a_d = relu(norm(u_d)),   h_d = V_d a_d + b_d
+
+    e_j is the vector of element j and m_j its mean over the data (see `initialise`), so that what is usual moves
+    nothing. A unit means the same at every element, and a row of n elements teaches it n times: on few examples that is
+    worth more than the freedom of `MADE`, whose units each belong to one place. With depth, the same residual layers
+    u + A relu(norm(u)) stand at every element. All conditionals are one cumulative sum; a step adds one term to it.
+
+    num_symbols: V, None for reals. shape: the layout of an example. features: H; V - 1 features say all there is to
+    say about V symbols, and by default there are so many, at most 16. width: of the sum. depth: residual layers after
+    it. element_width: E, by default V, at most 16, and 2 for reals. dropout: on the units, the same ones for all
+    elements of an example. ordinal: symbols are levels. num_classes, context_size: for conditional models.
+
+    Papers: Larochelle, Murray, *The neural autoregressive distribution estimator*, 2011; with more layers, Uria,
+    Murray, Larochelle, *A deep and tractable density estimator*, 2014. The norm is Ba, Kiros, Hinton, 2016.
+
+    >>> net = NADE(num_symbols=2, shape=6, width=32)
+    >>> net(torch.zeros(5, 6, dtype=torch.long)).shape
+    torch.Size([5, 6, 1])
+    """
+
+    mean: Tensor
+
+    def __init__(
+        self,
+        num_symbols: int | None,
+        shape: int | tuple[int, ...],
+        features: int | None = None,
+        depth: int = 0,
+        *,
+        width: int = 256,
+        element_width: int | None = None,
+        dropout: float = 0.0,
+        ordinal: bool = False,
+        num_classes: int | None = None,
+        context_size: int | None = None,
+    ) -> None:
+        if features is None:
+            features = 16 if num_symbols is None else max(1, min(16, num_symbols - 1))
+        if element_width is None:
+            element_width = 2 if num_symbols is None else min(16, num_symbols)
+        if min(features, width, element_width) < 1 or depth < 0:
+            raise InputError(
+                "features, width and element_width start at 1 and depth at 0, "
+                f"got {features}, {width}, {element_width} and {depth}"
+            )
+        super().__init__(shape, features)
+        self.embedding = ElementEmbedding(num_symbols, self.shape, element_width, ordinal=ordinal, positions=False)
+        if num_symbols is not None and self.embedding.table is not None and element_width >= num_symbols:
+            nn.init.eye_(self.embedding.table.weight)
+        self.context = ContextEmbedding(width, num_classes, context_size)
+        self.into = nn.Parameter(torch.randn(self.length, element_width, width) * 0.05)
+        self.start = nn.Parameter(torch.randn(width) * 0.05)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(depth + 1))
+        self.between: Sequence[nn.Linear] = nn.ModuleList(  # type: ignore[assignment]
+            nn.Linear(width, width, bias=False) for _ in range(depth)
+        )
+        self.out = nn.Parameter(torch.zeros(self.length, width, features))
+        self.bias = nn.Parameter(torch.zeros(self.length, features))
+        self.dropout = Dropout(dropout)
+        self.register_buffer("mean", torch.zeros(self.length, element_width))
+
+    @torch.no_grad()
+    def initialise(self, x: Tensor) -> None:
+        """Take the mean vector of every element from rows (N, D), and what the embedding takes from them."""
+        super().initialise(x)
+        self.mean.copy_(self.embedding.elements(x).mean(0))
+
+    def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
+        """The units after the sum and after every layer, (B, D, width), and last the features, (B, D, H)."""
+        self.embedding.check(x)
+        batch_size, length = x.shape
+        if length > self.length:
+            raise InputError(f"examples have {length} elements, but the network was built for at most {self.length}")
+        known = slice(0, length - 1)
+        vectors = self.embedding.elements(x[:, known], known) - self.mean[known]
+        begin = (self.start + self.context(context, batch_size)).expand(1, batch_size, -1)
+        terms = torch.bmm(vectors.transpose(0, 1), self.into[known])  # elements first, (D - 1, B, width)
+        layers = self.residual(torch.cat([begin, terms]).cumsum(0))
+        h = torch.baddbmm(self.bias[:length].unsqueeze(1), self.active(layers[-1], -1), self.out[:length])
+        return [layer.transpose(0, 1) for layer in [*layers, h]]
+
+    def active(self, u: Tensor, layer: int) -> Tensor:
+        """relu(norm(u)), with the same units dropped for all elements of an example, shape of u, (D, B, width)."""
+        kept = self.dropout(u.new_ones(u.shape[1:])) if self.training else 1.0
+        return F.relu(self.norms[layer](u)) * kept
+
+    def residual(self, u: Tensor) -> list[Tensor]:
+        """u and what every residual layer makes of it."""
+        layers = [u]
+        for n, layer in enumerate(self.between):
+            layers.append(layers[-1] + layer(self.active(layers[-1], n)))
+        return layers
+
+    def initial_state(self, batch_size: int, context: Tensor | None = None) -> NADEState:
+        return NADEState(0, (self.start + self.context(context, batch_size)).expand(batch_size, -1).clone())
+
+    def step(self, x_previous: Tensor | None, state: NADEState) -> tuple[Tensor, NADEState]:
+        d = state.d
+        if d >= self.length:
+            raise InputError(f"an example has {self.length} elements, and all of them have been walked")
+        if x_previous is not None:
+            vector = self.embedding.elements(x_previous, d - 1) - self.mean[d - 1]
+            state.units = torch.addmm(state.units, vector, self.into[d - 1])
+        u = self.residual(state.units.unsqueeze(0))[-1]
+        state.d += 1
+        return torch.addmm(self.bias[d], self.active(u, -1)[0], self.out[d]), state

@@ -1,0 +1,117 @@
+"""The tables of ratios: their arithmetic, their protocol, and that every family runs."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import nanogpt
+from benchmarks.flops import counted
+from benchmarks.limits import limits
+from benchmarks.memory import peak_mib
+from benchmarks.row import Limit, Row, timed
+from benchmarks.sampling import CASES
+from benchmarks.windows import Timing, Window, side_by_side
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(place, *families):
+    command = [sys.executable, "-m", "benchmarks", *families, "--quick", "--threads", "1", "--record", str(place)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(place.read_text())
+
+
+def test_a_row_says_how_many_times_better_and_whether_that_was_the_goal():
+    row = Row("work", "peer", (1.0, 2.0, 4.0), (3.0, 4.0, 20.0), goal=2.0, limit=Limit(0.5, "GEMM"))
+    assert (row.ratio, row.spread, row.met, row.of_limit) == (2.0, (2.0, 5.0), True, 0.25)
+    assert not Row("work", "peer", (2.0,), (3.0,), goal=2.0).met
+    assert Row("work", "peer", (2.0,), (3.0,)).met is None
+
+
+def test_processor_time_decides_where_a_side_was_never_undisturbed():
+    quiet = Timing((Window(1.0, 0.9, 0.0), Window(1.2, 0.8, 0.0)), (Window(9.0, 1.0, 0.9),))
+    loud = Timing((), (Window(8.0, 2.7, 0.5),))
+    assert (quiet.seconds, quiet.thrown_away, quiet.disturbed) == ([1.0, 1.2], 1, False)
+    assert (loud.seconds, loud.thrown_away, loud.disturbed) == ([8.0], 0, True)
+    assert timed("work", "peer", quiet, quiet).clock == "wall"
+    row = timed("work", "peer", quiet, loud, scale=2.0, done=(27, "elements"), note="noted")
+    assert row.note == "30 against 5 elements/s; noted"
+    assert (row.clock, row.ours, row.theirs) == ("processor", (0.9, 0.8, 1.0), (5.4,))
+
+
+def test_sides_take_turns_and_disturbed_windows_are_thrown_away():
+    calls = []
+    sides = [lambda: calls.append("ours"), lambda: calls.append("theirs")]
+    kept = side_by_side(*sides, rounds=3, tolerance=math.inf)
+    assert calls == ["ours", "theirs"] * 4  # once to warm up
+    assert [len(timing.kept) for timing in kept] == [3, 3]
+    thrown = side_by_side(*sides, rounds=3, tolerance=-1.0)
+    assert all(timing.disturbed and len(timing.seconds) == 3 for timing in thrown)
+
+
+def test_operations_are_counted():
+    a = torch.ones(4, 5)
+    assert counted(lambda: (a @ a.T).relu()) == (2 * 4 * 4 * 5, 2)
+    q = torch.ones(1, 2, 8, 4, requires_grad=True)
+    attended = torch.nn.functional.scaled_dot_product_attention
+    forward, _ = counted(lambda: attended(q, q, q, is_causal=True))
+    both, _ = counted(lambda: attended(q, q, q, is_causal=True).sum().backward())
+    assert (forward, both) == (4 * 2 * 8 * 8 * 4 // 2, 3.5 * forward)
+
+
+def test_the_limits_are_measured():
+    assert min(limits().flops, limits().bytes, limits().dispatch) > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_peak_of_memory_is_seen():
+    assert 60 < peak_mib(lambda: torch.ones(16 << 20)) < 80
+
+
+def test_the_peer_is_scored_on_every_character_but_the_first_once():
+    x = torch.randint(7, (301,), generator=torch.Generator().manual_seed(0))
+    table = torch.randn(7, 7, generator=torch.Generator().manual_seed(1))
+    expected = -table.log_softmax(1)[x[:-1], x[1:]].mean()
+    assert nanogpt.nats(lambda window: table[window], x, context=64) == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_the_peer_learns_by_its_recipe():
+    train, _, symbols = nanogpt.text(None, quick=True)
+    recipe = nanogpt.Recipe(torch.from_numpy(train), symbols, steps=2000)
+    rates = [recipe.rate(step) for step in (0, 50, 99, 100, 1999)]
+    assert rates == pytest.approx([1e-3 / 101, 51e-3 / 101, 100e-3 / 101, 1e-3, 1e-4], rel=1e-2)
+    for _ in range(20):
+        recipe.step()
+    assert nanogpt.nats(recipe.model, torch.from_numpy(train[:500])) < math.log(symbols) - 0.3
+
+
+def test_a_family_runs_and_is_recorded(tmp_path):
+    record = run(tmp_path / "record.json", "evaluation")
+    family = record["evaluation"]
+    assert {"versions", "machine", "git", "limits", "rounds"} <= family.keys()
+    (row,) = family["rows"]
+    assert row["peer"] == "plain loop"
+    assert row["ratio"] == row["theirs"][0] / row["ours"][0]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_every_family_runs(tmp_path):
+    place = tmp_path / "record.json"
+    run(place, "startup", "loop")
+    record = run(place, "losses", "training", "sampling", "quality")  # the families before stay
+    counts = {family: len(measured["rows"]) for family, measured in record.items()}
+    assert counts == {"startup": 3, "loop": 1, "losses": 11, "training": 3, "sampling": 5 + len(CASES), "quality": 6}
+    assert all(0 < row["ratio"] < math.inf for measured in record.values() for row in measured["rows"])
+
+
+def test_an_unknown_family_is_refused():
+    done = subprocess.run([sys.executable, "-m", "benchmarks", "nothing"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "no family nothing" in done.stderr

@@ -1,0 +1,52 @@
+"""The transformer's step on caches that grow, against its parallel pass."""
+
+import pytest
+import torch
+
+from chainrule import AutoregressiveModel, Batch, CategoricalHead, InputError, Transformer
+from chainrule.networks.transformer import ROOM
+from chainrule.testing import randomised
+
+LENGTH = 2 * ROOM + 7
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-10)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({}, id="all of the past"),
+        pytest.param({"groups": 2}, id="grouped queries"),
+        pytest.param({"window": ROOM + 5, "groups": 1}, id="a window longer than a cache begins"),
+        pytest.param({"window": 9, "ngrams": 50, "value_embeddings": True}, id="a short window"),
+    ],
+)
+def test_the_step_equals_the_pass_while_caches_grow(options, dtype, tolerance):
+    network = randomised(Transformer(11, LENGTH, 32, 2, 4, **options)).to(dtype).eval()
+    x = torch.randint(11, (3, LENGTH), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        h, state, previous = network(x), network.initial_state(3), None
+        for d in range(LENGTH):
+            step, state = network.step(previous, state)
+            torch.testing.assert_close(step, h[:, d], atol=tolerance, rtol=0)
+            previous = x[:, d]
+        with pytest.raises(InputError, match=f"built for at most {LENGTH}"):
+            network.step(previous, state)
+
+
+def test_caches_hold_little_more_than_what_is_filled():
+    network = Transformer(5, LENGTH, 16, 1, 2)
+    state, previous = network.initial_state(2), None
+    for d in range(LENGTH):
+        _, state = network.step(previous, state)
+        room = state.caches[0].shape[2]
+        assert d < room <= min(d + ROOM, LENGTH)
+        previous = torch.zeros(2, dtype=torch.long)
+    assert len(Transformer(5, LENGTH, 16, 1, 2, window=4).initial_state(2).caches[0][0, 0]) == 4
+
+
+def test_a_sample_does_not_depend_on_its_batch_and_its_log_prob_is_the_models():
+    model = randomised(AutoregressiveModel(Transformer(5, LENGTH, 16, 2, 2), CategoricalHead(16, 5))).double()
+    together = model.sample(9, seed=4)
+    alone = model.sample(1, seed=4, first=7)
+    assert torch.equal(together.x[7:8], alone.x)
+    torch.testing.assert_close(together.log_prob, model.eval().log_prob(Batch(together.x)), atol=1e-9, rtol=0)
