@@ -32,7 +32,7 @@ FAMILIES = {
     "quality": "benchmarks.quality",
 }
 NEED_DATA = ("quality",)
-RECORD = Path("records/benchmarks.json")
+RECORD = Path("benchmarks/record.json")
 
 
 def parsed() -> argparse.Namespace:

@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from chainrule.networks import MADE, AutoregressiveNetwork, CausalConv, PixelCNN, Recurrent, Transformer
+from chainrule.networks import MADE, NADE, AutoregressiveNetwork, CausalConv, PixelCNN, Recurrent, Transformer
 from chainrule.testing import randomised
 
 IMAGES = Path(__file__).parent / "img"
@@ -32,6 +32,7 @@ NETWORKS: dict[str, Callable[[], AutoregressiveNetwork]] = {
     "Transformer on an image": lambda: Transformer(None, (SIDE, SIDE), WIDTH, 2, 2),
     "Transformer, window 12": lambda: Transformer(None, (SIDE, SIDE), WIDTH, 2, 2, window=12),
     "MADE": lambda: MADE(None, (SIDE, SIDE)),
+    "NADE": lambda: NADE(None, (SIDE, SIDE)),
     "Recurrent (GRU)": lambda: Recurrent(None, (SIDE, SIDE), WIDTH, 1),
 }
 
@@ -48,7 +49,7 @@ def influence(network: AutoregressiveNetwork) -> np.ndarray:
 
 def main() -> None:
     """Draw all networks into one picture."""
-    figure, axes = plt.subplots(3, 3, figsize=(8, 8.6), layout="constrained")
+    figure, axes = plt.subplots(2, 5, figsize=(12.5, 6), layout="constrained")
     for axis, (name, build) in zip(axes.flat, NETWORKS.items(), strict=True):
         seen = influence(build())
         shade = np.full(seen.shape, np.nan)
