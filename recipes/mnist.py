@@ -40,7 +40,7 @@ RECIPES = (
         source="binarized_mnist/binarized_mnist.npz",
         files=("binarized_mnist/binarized_mnist.npz",),
         options={"shape": "28,28"} | NETWORK,
-        minutes=60,
+        minutes=30,
         published=FIXED,
     ),
     Recipe(

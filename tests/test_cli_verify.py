@@ -57,7 +57,9 @@ def test_a_leak_fails_verification_with_code_1(home, capsys, monkeypatch):
 
 def test_a_leak_stops_a_fit_before_it_begins(home, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(fit_command, "build_model", leaky)
-    assert main(["fit", str(home / "rows.npy"), "--out", str(tmp_path / "run"), "--network", "transformer", *QUICK]) == 2
+    assert (
+        main(["fit", str(home / "rows.npy"), "--out", str(tmp_path / "run"), "--network", "transformer", *QUICK]) == 2
+    )
     assert "causality.suffix" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
