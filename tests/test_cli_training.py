@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -97,11 +100,13 @@ def test_bad_options(option, value, words, rows, capsys, tmp_path):
     assert words in capsys.readouterr().err
 
 
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
 def torchrun(*arguments):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [*command, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=300
+        [*TORCHRUN, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=300
     )
 
 
@@ -125,6 +130,57 @@ def test_a_run_that_exists_is_refused_by_all_processes(rows, tmp_path):
     done = torchrun("-m", "chainrule", "fit", rows, "--out", tmp_path / "there", *QUICK)
     assert done.returncode != 0
     assert done.stderr.count("exists already") == 1
+
+
+def second_rank(out):
+    """The process of rank 1 that writes to this run."""
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            told, told_by = (place / "environ").read_bytes(), (place / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"LOCAL_RANK=1" in told.split(b"\0") and str(out).encode() in told_by:
+            return int(place.name)
+    raise AssertionError("rank 1 is not there")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads /proc to find the second process")
+def test_a_killed_rank_leaves_a_checkpoint_to_go_on_from(rows, capsys, tmp_path):
+    out = tmp_path / "run"
+    options = ["--width", "8", "--checkpoint-every", "5", "--evaluate-every", "1000", "--dropout", "0", "--seed", "3"]
+    command = [*TORCHRUN, "-m", "chainrule", "fit", str(rows), "--out", str(out), "--steps", "100000", *options]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    job = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 120
+        while not list(out.glob("checkpoints/*/manifest.json")):
+            assert job.poll() is None, job.stderr.read()
+            assert time.monotonic() < deadline, "no checkpoint was written"
+            time.sleep(0.05)
+        os.kill(second_rank(out), signal.SIGKILL)
+        _, err = job.communicate(timeout=120)
+    finally:
+        job.kill()
+    assert job.returncode != 0
+    assert "SIGKILL" in err or "Signal 9" in err
+    saved = max(int(path.parent.name.rpartition("-")[2]) for path in out.glob("checkpoints/*/manifest.json"))
+    assert saved >= 5
+    going_on = subprocess.Popen(
+        [sys.executable, "-m", "chainrule", "fit", "--resume", "--out", str(out)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    said = ""
+    while "going on from step" not in said:
+        line = going_on.stdout.readline()
+        assert line, said
+        said += line
+    going_on.kill()
+    going_on.communicate()
+    assert int(said.partition("going on from step")[2].split()[0]) >= 5
 
 
 def test_a_long_budget_pays_for_a_larger_network_of_text():
