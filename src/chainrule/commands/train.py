@@ -15,6 +15,7 @@ from chainrule.model import AutoregressiveModel
 from chainrule.report.console import Console, training_line
 from chainrule.report.loggers import JsonLines, Logger, TensorBoard
 from chainrule.run import Run
+from chainrule.training.allocation import keep_freed_memory
 from chainrule.training.checkpoint import Checkpoints
 from chainrule.training.engine import Engine
 from chainrule.training.fit import Fit, begin, fit
@@ -39,6 +40,7 @@ def train(
     engine: Engine,
 ) -> Fit:
     """Train, or go on with training, in every process; the first writes. Raises Interrupted after a signal."""
+    keep_freed_memory()
     place = run.path / "checkpoints"
     checkpoints = Checkpoints(
         place, run.identity, settings.keep, settings.checkpoint_every, console.print, engine.first
