@@ -28,7 +28,7 @@ DEFAULTS: dict[str, dict[str, Spec]] = {
         },
     },
     "row": {
-        "network": {"name": "nade", "width": 256, "depth": 0, "dropout": 0.7},
+        "network": {"name": "nade", "width": 256, "depth": 0, "dropout": 0.7, "positions": True},
         "training": {
             "steps": 20_000,
             "epochs": 40,
@@ -46,6 +46,9 @@ MORE_EXAMPLES: dict[str, tuple[tuple[int, Spec], ...]] = {
     "image": ((10_000, {"width": 32, "depth": 5, "dropout": 0.0, "batch_size": 16}),),
     "row": ((2000, {"dropout": 0.5}), (10_000, {"dropout": 0.25}), (100_000, {"dropout": 0.0})),
 }
+
+# What rows with columns of numbers, whose values say more than symbols do, have instead.
+NUMBERS: Spec = {"dropout": 0.2}
 
 # What a time budget of so many minutes a model pays for.
 MORE_MINUTES: dict[str, tuple[float, Spec]] = {"text": (15.0, {"width": 192, "depth": 5})}
@@ -76,6 +79,8 @@ def default_spec(
     """
     kind = kind_of(domain, encoding)
     chosen = DEFAULTS[kind]["network"] | _more(kind, examples)
+    if kind == "row" and (domain.num_symbols is None or any(column.num_symbols is None for column in domain.columns)):
+        chosen = chosen | NUMBERS
     enough, larger = MORE_MINUTES.get(kind, (float("inf"), {}))
     if minutes >= enough:
         chosen = chosen | larger
