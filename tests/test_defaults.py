@@ -1,0 +1,60 @@
+"""What fit does unasked, by the kind of data, how much there is of it, and the time."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from chainrule.commands.options import members_of, specification
+from chainrule.defaults import default_members, default_spec
+from chainrule.domain import Column, Domain
+
+BITS, PICTURE = Domain((12,), 2), Domain((4, 4), 2)
+
+
+def data(domain, examples, kind="array"):
+    return SimpleNamespace(encoding=SimpleNamespace(domain=domain, kind=kind), train=range(examples))
+
+
+@pytest.mark.parametrize(("examples", "dropout"), [(1999, 0.7), (2000, 0.5), (10_000, 0.25), (100_000, 0.0)])
+def test_more_rows_less_dropout(examples, dropout):
+    spec, _ = specification({}, data(BITS, examples))
+    assert (spec["network"]["name"], spec["network"]["dropout"]) == ("nade", dropout)
+
+
+def test_many_images_need_no_dropout_and_smaller_batches():
+    few, many = (specification({}, data(PICTURE, n)) for n in (1000, 50_000))
+    assert few[0]["network"]["dropout"] > many[0]["network"]["dropout"] == 0
+    assert few[1].batch_size > many[1].batch_size == 16
+
+
+def test_rows_of_numbers():
+    columns = (Column(None, resolution=0.1), Column(4))
+    assert default_spec(Domain((2,), None, columns=columns), "table", examples=300)["network"]["dropout"] == 0.2
+    assert default_spec(Domain((2,), 4, columns=(Column(3), Column(4))), "table")["network"]["dropout"] == 0.7
+
+
+def test_another_network_has_what_it_knows_of_the_defaults():
+    network = default_spec(BITS, "array", "transformer", examples=50)["network"]
+    assert network["positions"]
+    assert network["dropout"] == 0.7
+
+
+def test_what_is_given_is_taken():
+    spec, settings = specification({"dropout": 0.1, "steps": 7, "width": 8}, data(BITS, 100))
+    assert (spec["network"]["dropout"], spec["network"]["width"], settings.steps) == (0.1, 8, 7)
+    assert settings.bounded(100) == settings
+
+
+def test_passes_bound_the_steps():
+    _, settings = specification({}, data(BITS, 1000))
+    plain = settings.bounded(1000)
+    assert plain.steps == 40 * 1000 / 50
+    assert plain.evaluate_every == plain.steps / 20
+    assert plain.epochs is None
+    assert settings.bounded(10**9).steps == settings.steps
+
+
+def test_members_share_a_budget():
+    assert members_of({"minutes": 10.0}, data(BITS, 100)) == default_members("row", 10.0) == 4
+    assert members_of({"minutes": 10.0, "members": 1}, data(BITS, 100)) == 1
+    assert members_of({}, data(BITS, 100)) == members_of({"minutes": 10.0}, data(PICTURE, 100)) == 1
