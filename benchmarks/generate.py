@@ -9,6 +9,7 @@ nothing cut off; theirs is a GPT-2 of the same layers, whose end-of-text symbol 
 from __future__ import annotations
 
 import argparse
+from statistics import median
 from time import perf_counter
 
 import torch
@@ -85,7 +86,8 @@ def main() -> None:
         quiet = "; never undisturbed" if mine.disturbed or other.disturbed else ""
         print(
             f"batch {batch_size:2}: {step} step {mine}, {rate:.0f} elements/s | generate {other} "
-            f"| {other.median / mine.median:.1f} times (goal {GOALS[batch_size]:g}){quiet}",
+            f"| {other.median / mine.median:.1f} times (goal {GOALS[batch_size]:g}), "
+            f"{median(other.processor) / median(mine.processor):.2f} in processor time{quiet}",
             flush=True,
         )
 

@@ -5,9 +5,19 @@ import shutil
 import pytest
 import torch
 
-from chainrule import MADE, AutoregressiveModel, CategoricalHead, CausalConv, InputError, Transformer
-from chainrule.compiled import MANY, CompiledStep, compile_step
+from chainrule import (
+    MADE,
+    AutoregressiveModel,
+    Batch,
+    CategoricalHead,
+    CausalConv,
+    HierarchicalSoftmaxHead,
+    InputError,
+    Transformer,
+)
+from chainrule.compiled import MANY, CompiledStep, compile_step, product, scaled_product
 from chainrule.networks.transformer import ROOM
+from chainrule.testing import randomised
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="compiling a step needs g++")
 
@@ -43,6 +53,41 @@ def test_the_compiled_step_draws_what_the_eager_step_draws(network, n):
         eager, ours = (m.sample(n, seed=seed, context=context) for m in (model, compiled))
         assert torch.equal(eager.x, ours.x)
         torch.testing.assert_close(eager.log_prob, ours.log_prob, atol=1e-5, rtol=0)
+    batch = Batch(eager.x, context=context)
+    torch.testing.assert_close(compiled.log_prob(batch), model.log_prob(batch), atol=1e-5, rtol=0)
+
+
+@pytest.mark.slow
+@needs_compiler
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(lambda: CategoricalHead(16, 5, soft_cap=2.0), id="capped logits"),
+        pytest.param(lambda: CategoricalHead(16, 5, tied=True), id="tied logits"),
+        pytest.param(lambda: HierarchicalSoftmaxHead(16, 5), id="a head of its own"),
+    ],
+)
+def test_heads_are_compiled_with_the_step_or_left_alone(head):
+    torch.manual_seed(0)
+    model = randomised(AutoregressiveModel(Transformer(5, 6, 16, 1, 2), head())).eval()
+    compiled = compile_step(model, 3)
+    for n in (3, 4):
+        eager, ours = model.sample(n, seed=1), compiled.sample(n, seed=1)
+        assert torch.equal(eager.x, ours.x)
+        torch.testing.assert_close(eager.log_prob, ours.log_prob, atol=1e-5, rtol=0)
+    torch.testing.assert_close(compiled.log_prob(eager.x), model.log_prob(eager.x), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(6, 1, 4, 9), (2, 3, 4, 1), (2, 1, 1, 5)])
+def test_products_written_as_sums_are_the_products(shape):
+    n, rows, inner, columns = shape
+    generator = torch.Generator().manual_seed(0)
+    a = torch.randn(n, rows, inner, dtype=torch.float64, generator=generator)
+    b = torch.randn(n, inner, columns, dtype=torch.float64, generator=generator)
+    plus = torch.randn(columns, dtype=torch.float64, generator=generator)
+    torch.testing.assert_close(product(a, b), torch.bmm(a, b))
+    expected = torch.baddbmm(plus, a, b, alpha=0.3, beta=0.7)
+    torch.testing.assert_close(scaled_product(plus, a, b, alpha=0.3, beta=0.7), expected)
 
 
 def test_other_batch_sizes_take_the_eager_step():

@@ -16,6 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.errors import InputError
+from chainrule.heads.base import Head
+from chainrule.heads.categorical import CategoricalHead
+from chainrule.heads.logits import LogitsHead
 from chainrule.model import AutoregressiveModel
 from chainrule.networks.base import AutoregressiveNetwork
 
@@ -24,16 +27,45 @@ __all__ = ["CompiledStep", "compile_step"]
 MANY = 16  # examples from which on matrix products gain by weights that are laid out anew for them
 
 
-class Advance(nn.Module):
-    """`network.advance` as a module of tensors alone, for the compiler."""
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """The batched product of (N, P, R) and (N, R, Q) as a sum of products, which the compiler fuses with what follows.
 
-    def __init__(self, network: AutoregressiveNetwork) -> None:
+    Attention's products of one step have one row (P = 1): they are bound by reading b, and a library's call per product
+    keeps them from sharing that with the softmax.
+    """
+    return (a.unsqueeze(-1) * b.unsqueeze(1)).sum(2)
+
+
+def scaled_product(plus: Tensor, a: Tensor, b: Tensor, *, beta: float = 1.0, alpha: float = 1.0) -> Tensor:
+    """beta * plus + alpha * product(a, b)."""
+    return beta * plus + product(alpha * a, b)
+
+
+PRODUCTS = {torch.ops.aten.bmm.default: product, torch.ops.aten.baddbmm.default: scaled_product}
+
+
+class Advance(nn.Module):
+    """`network.advance` and the last layer as a module of tensors alone, for the compiler."""
+
+    def __init__(self, network: AutoregressiveNetwork, last: nn.Module) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.last = network, last
 
     def forward(self, x_previous: Tensor, position: Tensor, background: Tensor, caches: list[Tensor]) -> Tensor:
-        """The features at a position; writes into the caches."""
-        return self.network.advance(x_previous, position, background, caches)  # type: ignore[operator]
+        """What the head reads at a position; writes into the caches."""
+        return self.last(self.network.advance(x_previous, position, background, caches))  # type: ignore[operator]
+
+
+class Logits(nn.Module):
+    """The logits of a categorical head as a layer."""
+
+    def __init__(self, head: CategoricalHead) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, h: Tensor) -> Tensor:
+        """All logits, shape (..., V)."""
+        return self.head.logits(h)
 
 
 class CompiledStep(AutoregressiveNetwork):
@@ -41,30 +73,41 @@ class CompiledStep(AutoregressiveNetwork):
 
     Everything else, and the step of other batch sizes, is the network's own. The first element, whose past is empty, is
     taken eagerly, too.
+
+    last: what is compiled with the network and follows it, from its features to `features` of them: the logits of a
+    categorical head, which then are the last layer. By default nothing.
     """
 
     def __init__(
-        self, network: AutoregressiveNetwork, batch_size: int, advance: Callable[[list[Tensor]], list[Tensor]]
+        self,
+        network: AutoregressiveNetwork,
+        batch_size: int,
+        advance: Callable[[list[Tensor]], list[Tensor]],
+        last: nn.Module | None = None,
+        features: int | None = None,
     ) -> None:
-        super().__init__(network.shape, network.features)
+        super().__init__(network.shape, features or network.features)
         self.network, self.batch_size, self.advance = network, batch_size, advance
+        self.last = last or nn.Identity()
 
     @property
     def receptive_field(self) -> int:
         return self.network.receptive_field
 
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
-        return self.network.layers(x, context)
+        *below, h = self.network.layers(x, context)
+        return [*below, self.last(h)]
 
     def packed(self, x: Tensor, document: Tensor) -> Tensor:
-        return self.network.packed(x, document)
+        return self.last(self.network.packed(x, document))
 
     def initial_state(self, batch_size: int, context: Tensor | None = None) -> Any:
         return self.network.initial_state(batch_size, context)
 
     def step(self, x_previous: Tensor | None, state: Any) -> tuple[Tensor, Any]:
         if x_previous is None or len(x_previous) != self.batch_size:
-            return self.network.step(x_previous, state)
+            h, state = self.network.step(x_previous, state)
+            return self.last(h), state
         if int(state.position) >= self.length:  # the program would write past the end of its caches
             raise InputError(
                 f"a compiled step walks the {self.length} elements it was built for; sample no longer ones"
@@ -75,11 +118,19 @@ class CompiledStep(AutoregressiveNetwork):
         return h, state
 
 
+def divided(head: Head) -> tuple[nn.Module, Head]:
+    """A head as the layer that is compiled with the network, which makes its logits if it has any, and what is left."""
+    if isinstance(head, CategoricalHead):
+        return Logits(head), LogitsHead(head.linear.out_features)
+    return nn.Identity(), head
+
+
 def compile_step(model: AutoregressiveModel, batch_size: int = 1, context: Tensor | None = None) -> AutoregressiveModel:
     """The same model with a step compiled by AOTInductor for a batch size; the weights are those of now.
 
     context: of that many examples, for conditional models. Needs a C++ compiler. Sampling, stepwise scoring and coding
-    take the compiled step by themselves, `compile_step(model).sample(1, seed=0)`.
+    take the compiled step by themselves, `compile_step(model).sample(1, seed=0)`. Categorical logits are compiled with
+    it, and the model that comes back makes all of them at once; score whole examples of many symbols with the model.
 
     Raises InputError for networks whose step depends on the position in more than numbers: see their `advance`.
     """
@@ -96,8 +147,10 @@ def compile_step(model: AutoregressiveModel, batch_size: int = 1, context: Tenso
     room = torch.export.Dim("room", max=network.length)
     shapes = (None, None, None, [None if dim is None else {dim: room} for dim in growing])
     packed = torch._inductor.config.patch(freezing=batch_size >= MANY)
+    last, head = divided(model.head)
     with torch.no_grad(), warnings.catch_warnings(action="ignore"), tempfile.TemporaryDirectory() as folder, packed:
-        exported = torch.export.export(Advance(network).eval(), inputs, dynamic_shapes=shapes)
+        exported = torch.export.export(Advance(network, last).eval(), inputs, dynamic_shapes=shapes)
+        exported = exported.run_decompositions(PRODUCTS)
         package = torch._inductor.aoti_compile_and_package(exported, package_path=str(Path(folder) / "step.pt2"))
         advance = torch._inductor.aoti_load_package(package).loader.boxed_run  # without the tree of arguments around it
-    return AutoregressiveModel(CompiledStep(network, batch_size, advance), model.head).eval()
+    return AutoregressiveModel(CompiledStep(network, batch_size, advance, last, head.features), head).eval()

@@ -181,7 +181,12 @@ class CategoricalHead(Head):
         nn.init.normal_(table.weight, std=self.features**-0.5)
         self.linear.weight = table.weight
 
+    def logits(self, h: Tensor) -> Tensor:
+        """All logits of features (..., H), shape (..., V)."""
+        logits = self.linear(h)
+        return logits if self.soft_cap is None else self.soft_cap * torch.tanh(logits / self.soft_cap)
+
     def forward(self, h: Tensor) -> Categorical | LazyCategorical:
         if self.soft_cap is not None:
-            return Categorical(self.soft_cap * torch.tanh(self.linear(h) / self.soft_cap))
+            return Categorical(self.logits(h))
         return linear_categorical(h, self.linear.weight, self.linear.bias)

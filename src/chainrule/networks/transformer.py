@@ -203,7 +203,8 @@ class Transformer(AutoregressiveNetwork):
             more = min(ROOM, self.reach - room)
             for number, cache in enumerate(state.caches):  # one after the other: each takes the memory that one left
                 if cache.ndim == 4:
-                    state.caches[number] = F.pad(cache, (0, 0, 0, more))
+                    empty = cache.new_zeros(*cache.shape[:2], more, cache.shape[3])
+                    state.caches[number] = torch.cat([cache, empty], 2)
 
     def growing(self, state: TransformerState) -> list[int | None]:
         """The axis along which each cache grows, None for those that do not."""
