@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import nanogpt
+from benchmarks import drawing, nanogpt
 from benchmarks.flops import counted
 from benchmarks.limits import limits
 from benchmarks.memory import peak_mib
 from benchmarks.row import Limit, Row, timed
-from benchmarks.sampling import CASES
 from benchmarks.windows import Timing, Window, side_by_side
 
 ROOT = Path(__file__).parents[1]
@@ -107,7 +106,7 @@ def test_every_family_runs(tmp_path):
     run(place, "startup", "loop")
     record = run(place, "losses", "training", "sampling", "quality")  # the families before stay
     counts = {family: len(measured["rows"]) for family, measured in record.items()}
-    assert counts == {"startup": 3, "loop": 1, "losses": 11, "training": 3, "sampling": 5 + len(CASES), "quality": 6}
+    assert counts == {"startup": 3, "loop": 1, "losses": 11, "training": 3, "sampling": len(drawing.ROWS), "quality": 6}
     assert all(0 < row["ratio"] < math.inf for measured in record.values() for row in measured["rows"])
 
 

@@ -93,6 +93,17 @@ def test_the_last_few_are_kept(keep, tmp_path):
     assert not [path for path in (tmp_path / "c").iterdir() if path.name.startswith(".")]
 
 
+def test_one_too_many_left_by_a_kill_goes_when_training_goes_on(tmp_path):
+    train(tmp_path / "c", settings(keep=3))
+    left, place = tmp_path / "left", tmp_path / "c" / "step-00000006"
+    shutil.copytree(place, left)
+    train(tmp_path / "c", settings(keep=2))
+    assert Checkpoints(tmp_path / "c").steps() == [9, 12]
+    shutil.copytree(left, place)
+    train(tmp_path / "c", settings(keep=2))
+    assert Checkpoints(tmp_path / "c").steps() == [9, 12]
+
+
 def test_by_the_clock_the_cost_decides(monkeypatch, tmp_path):
     now = [0.0]
     monkeypatch.setattr("chainrule.training.checkpoint.perf_counter", lambda: now[0])

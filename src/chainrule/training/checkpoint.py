@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
@@ -104,20 +105,26 @@ class Checkpoints:
         try:
             self.path.mkdir(exist_ok=True)
             write_directory(self.place(step), files)
-            older = [other for other in self.steps() if other < step]
-            later = [other for other in self.steps() if other > step]  # damaged, or this run would stand there
-            for other in later + older[: max(0, len(older) + 1 - self.keep)]:
-                remove_directory(self.place(other))
+            for other in self.steps():
+                if other > step:  # damaged, or this run would stand there
+                    remove_directory(self.place(other))
+            self._remove_oldest(step)
         except OSError as error:
             raise RunError(
                 f"{self.path}: a checkpoint at step {step} cannot be written ({error.strerror}); "
                 "make room, and go on from the one before with --resume"
             ) from None
 
+    def _remove_oldest(self, step: int) -> None:
+        """Of the checkpoints up to that of a step, keep the last few."""
+        for other in [other for other in self.steps() if other <= step][: -self.keep]:
+            remove_directory(self.place(other))
+
     def restore(self, state: Stateful) -> int:
         """Go on from the newest checkpoint that is whole; its step, 0 if there is none at all.
 
         A damaged one is named, and the one before it taken. Raises RunError if there are some, and all are damaged.
+        One too many, left by a process that was killed before it could remove it, goes.
         """
         if self.writes:
             sweep(self.path)
@@ -131,6 +138,9 @@ class Checkpoints:
                 self.say(f"{damaged}; trying the one before")
                 continue
             self.saved_step = step
+            if self.writes:
+                with suppress(OSError):  # the next save tries again
+                    self._remove_oldest(step)
             return step
         if damaged:
             raise RunError(
