@@ -19,6 +19,7 @@ import torch
 
 from chainrule.data.base import Examples
 from chainrule.errors import InputError
+from chainrule.evaluation import rows_at_once
 from chainrule.model import AutoregressiveModel, evaluating
 from chainrule.noise import uniforms
 
@@ -69,7 +70,7 @@ class Diagnosis:
         }
 
 
-def diagnose(model: torch.nn.Module, examples: Examples, *, batch_size: int = 128, seed: int = 0) -> Diagnosis:
+def diagnose(model: torch.nn.Module, examples: Examples, *, batch_size: int | None = None, seed: int = 0) -> Diagnosis:
     """One pass over the examples, in evaluation mode.
 
     model: an AutoregressiveModel; any other module with `element_log_prob` gives the nats by position only.
@@ -82,6 +83,7 @@ def diagnose(model: torch.nn.Module, examples: Examples, *, batch_size: int = 12
     """
     if not len(examples):
         raise InputError("a diagnosis needs at least one example, got none")
+    batch_size = rows_at_once(examples, torch.device("cpu")) if batch_size is None else batch_size
     nats, count = np.zeros(0), np.zeros(0)
     pit, reliability = np.zeros(PIT_BINS), np.zeros((RELIABILITY_BINS, 3))
     surprises: list[Numbers] = []

@@ -15,6 +15,7 @@ from torch import Tensor
 from chainrule.batch import Batch
 from chainrule.data.base import Examples
 from chainrule.errors import InputError
+from chainrule.evaluation import rows_at_once
 from chainrule.likelihood import LogLikelihood, Ratio
 from chainrule.model import AutoregressiveModel, evaluating
 
@@ -88,13 +89,14 @@ def classify(
     examples: Examples,
     prior: Tensor,
     *,
-    batch_size: int = 256,
+    batch_size: int | None = None,
     progress: Callable[[int], Any] | None = None,
 ) -> Classification:
     """p(y | x) of every example, which is conditioned on its class; costs one evaluation for each class.
 
     prior: p(y), shape (K,), such as `class_prior` of the training split. progress: called with the examples done.
     """
+    batch_size = rows_at_once(examples, model.device) if batch_size is None else batch_size
     rows: list[npt.NDArray[np.float64]] = []
     labels: list[npt.NDArray[np.int64]] = []
     for start in range(0, len(examples), batch_size):

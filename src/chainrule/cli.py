@@ -31,7 +31,10 @@ def _console(json: bool) -> Console:
     return Console(json=json)
 
 
-BatchSize = Annotated[int, Parameter(help="A matter of speed only.", validator=Number(gte=1))]
+BatchSize = Annotated[
+    int | None,
+    Parameter(help="A matter of speed only [default: by the length of the examples].", validator=Number(gte=1)),
+]
 Json = Annotated[bool, Parameter(negative="", help="Print one JSON object on standard output, and nothing else there.")]
 RunPath = Annotated[Path, Parameter(help="A run directory that `fit` made.")]
 
@@ -90,7 +93,7 @@ def evaluate(
         Path | None, Parameter(help="A .csv or .parquet file for ln p of each example; figures beside it.")
     ] = None,
     groups: Annotated[Path | None, Parameter(help="A .npy file or text with a label for each example.")] = None,
-    batch_size: BatchSize = 256,
+    batch_size: BatchSize = None,
     json: Json = False,
 ) -> None:
     """Score every example once: nats/example, bits/dim and their standard errors."""
@@ -109,7 +112,7 @@ def compare(
         int | None,
         Parameter(help="Neighbours resampled together [default: 1, for the windows of a stream by their correlation]."),
     ] = None,
-    batch_size: BatchSize = 256,
+    batch_size: BatchSize = None,
     json: Json = False,
 ) -> None:
     """Say which model is better on the same examples, by how much, and whether it is more than chance."""
@@ -195,7 +198,7 @@ def classify(
     source: Annotated[str | None, Parameter(name="DATA", help="What to read [default: the run's own data].")] = None,
     *,
     split: Annotated[str, Parameter(help="Of the run's own data: train, valid or test.")] = "test",
-    batch_size: BatchSize = 256,
+    batch_size: BatchSize = None,
     json: Json = False,
 ) -> None:
     """Say which class each example is of, by Bayes from a model that was fitted with --given label."""
@@ -212,7 +215,7 @@ def score(
     out: Annotated[Path | None, Parameter(help="A .csv or .jsonl file [default: CSV on standard output].")] = None,
     novelty: Annotated[bool, Parameter(negative="", help="Also typicality, ratio and conformal p-values.")] = False,
     background: Annotated[Path | None, Parameter(help="A run whose likelihood is taken out of the ratio.")] = None,
-    batch_size: BatchSize = 256,
+    batch_size: BatchSize = None,
     json: Json = False,
 ) -> None:
     """Print ln p(x) of every example of DATA, in nats, and how strange it is if so asked."""

@@ -17,7 +17,10 @@ from chainrule.errors import InputError
 from chainrule.likelihood import LogLikelihood, Protocol
 from chainrule.model import evaluating
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "evaluate", "rows_at_once"]
+
+ELEMENTS = {"cpu": 2**14}  # of a batch: on a processor more of them would leave its caches
+MANY = 2**18  # of a batch elsewhere
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,14 @@ def evaluate(
     model: torch.nn.Module,
     examples: Examples,
     *,
-    batch_size: int = 256,
+    batch_size: int | None = None,
     protocol: Protocol | None = None,
     progress: Callable[[int], Any] | None = None,
 ) -> Evaluation:
     """Score every example once, in evaluation mode and without gradients, summing in float64.
 
     model: a module from a Batch to ln p of each of its examples (B,), such as an AutoregressiveModel. batch_size: a
-    matter of speed only. progress: called with the number of rows done.
+    matter of speed only, by default by the length of the examples. progress: called with the number of rows done.
 
     Examples that are longer than a window come in several rows, whose `owner` says which example they belong to; their
     log-probabilities add up, and the example is the unit.
@@ -53,9 +56,10 @@ def evaluate(
     >>> evaluate(model, ArrayExamples(np.zeros((5, 4), dtype=np.int64))).likelihood.examples
     5
     """
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    batch_size = rows_at_once(examples, device) if batch_size is None else batch_size
     if batch_size < 1:
         raise InputError(f"a batch has at least one example, got batch_size={batch_size}")
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
     total = LogLikelihood.zero()
     owner: npt.NDArray[np.int64] | None = getattr(examples, "owner", None)
     nats: list[npt.NDArray[np.float64]] = []
@@ -78,6 +82,17 @@ def evaluate(
         every = np.add.reduceat(every, begins)
         total = LogLikelihood.of_counts(every, np.add.reduceat(np.concatenate(counts), begins), protocol)
     return Evaluation(total, every)
+
+
+def rows_at_once(examples: Examples, device: torch.device) -> int:
+    """How many rows of these examples a device scores at once without losing time, judged by the first few of them.
+
+    >>> from chainrule.data import ArrayExamples
+    >>> rows_at_once(ArrayExamples(np.zeros((500, 64), dtype=np.int64)), torch.device("cpu"))
+    256
+    """
+    first = examples.batch(np.arange(min(len(examples), 16)))
+    return max(1, ELEMENTS.get(device.type, MANY) // max(1, first.x.shape[1]))
 
 
 def summed(model: Any, batch: Batch) -> Tensor:

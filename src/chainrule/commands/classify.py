@@ -16,7 +16,9 @@ from chainrule.run import Run
 __all__ = ["classify_run"]
 
 
-def classify_run(path: Path, source: str | None, split: str, batch_size: int, console: Console) -> Classification:
+def classify_run(
+    path: Path, source: str | None, split: str, batch_size: int | None, console: Console
+) -> Classification:
     """Classify a split of the run's own data, or everything in another source, and say how often that is right.
 
     p(y) is the share of each class in the training split. Beside it stands what p(y) alone would do.

@@ -39,7 +39,7 @@ class Scored:
 
 
 def compare_models(
-    sources: list[Path], data: str | None, split: str, block: int | None, batch_size: int, console: Console
+    sources: list[Path], data: str | None, split: str, block: int | None, batch_size: int | None, console: Console
 ) -> list[Comparison]:
     """Compare every later model with the first, on the same examples; p-values corrected by Holm's method.
 
@@ -72,7 +72,7 @@ def compare_models(
     return results
 
 
-def _score(path: Path, data: str | None, split: str, batch_size: int, console: Console) -> Scored:
+def _score(path: Path, data: str | None, split: str, batch_size: int | None, console: Console) -> Scored:
     if not path.is_dir():
         return Scored(path.name, read_scores(path))
     run = Run.open(path)

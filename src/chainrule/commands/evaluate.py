@@ -33,7 +33,7 @@ def evaluate_run(
     path: Path,
     source: str | None,
     split: str,
-    batch_size: int,
+    batch_size: int | None,
     console: Console,
     context: int | None = None,
     stride: int | None = None,

@@ -29,7 +29,7 @@ def score_run(
     path: Path,
     source: str,
     out: Path | None,
-    batch_size: int,
+    batch_size: int | None,
     console: Console,
     novelty: bool = False,
     background: Path | None = None,
