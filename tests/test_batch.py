@@ -18,6 +18,16 @@ def test_microbatches_are_the_batch():
     assert torch.equal(torch.cat([part.context for part in parts]), batch.context)
 
 
+def test_microbatches_leave_out_the_padding_that_their_rows_share():
+    batch = Batch.of([[1, 2, 3, 4], [5], [6, 7], []], context=torch.arange(4))
+    parts = batch.split(2)
+    assert [part.x.tolist() for part in parts] == [[[1, 2, 3, 4], [5, 0, 0, 0]], [[6, 7], [0, 0]]]
+    assert [part.mask.sum().item() for part in parts] == [5, 2]
+    assert batch.split(4) == [batch]
+    prefixed = Batch(torch.ones(2, 3), torch.tensor([[False, True, False], [True, True, True]]))
+    assert prefixed.split(1)[0].mask.tolist() == [[False, True]]
+
+
 @pytest.mark.parametrize(
     ("build", "words"),
     [

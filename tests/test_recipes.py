@@ -191,6 +191,19 @@ def test_a_piece_and_its_tokens_are_one_to_one():
     assert [sorted(step) for step in piece] == [[int(key) for key in step.split()] for step in steps]
 
 
+def test_a_piece_and_its_changes_are_one_to_one():
+    piece = [[64, 60], [60, 64], [], [61], []]
+    written = MUSIC.changes(piece, shift=1)
+    assert written == [61, 65, ".", ".", -61, -65, ".", 62, ".", -62, "."]
+    sounding, steps = set(), []
+    for token in written:
+        if token == ".":
+            steps.append(sorted(key - 1 for key in sounding))
+        else:
+            (sounding.add if token > 0 else sounding.remove)(abs(token))
+    assert steps == [sorted(step) for step in piece]
+
+
 def test_music_is_transposed_in_training_only_and_stays_on_the_keyboard(tmp_path):
     pieces = {"train": [[[60, 64]], [[21], [108]], [[25]]], "valid": [[[60]]], "test": [[[64], []]]}
     (tmp_path / "songs.json").write_text(json.dumps(pieces))
@@ -221,7 +234,7 @@ def little_model(window):
 
 def nats_of_steps(model, pieces, window):
     examples = SequenceExamples.of([np.array(piece) for piece in pieces], window, window // 2)
-    return examples, MUSIC.token_nats(model, examples, KEYS)
+    return examples, (MUSIC.token_nats(model, examples), MUSIC.token_nats(model, examples, ruled=KEYS))
 
 
 def test_over_the_sets_of_two_steps_the_ruled_probabilities_sum_to_one():

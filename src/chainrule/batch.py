@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -108,5 +108,17 @@ class Batch:
         return self.map(lambda part: part[rows])
 
     def split(self, size: int) -> list[Batch]:
-        """The same examples in microbatches of at most `size`, in order."""
-        return [self[start : start + size] for start in range(0, len(self), size)]
+        """The same examples in microbatches of at most `size`, in order, each as long as its longest example.
+
+        >>> [part.x.shape[1] for part in Batch.of([[1, 2, 3], [4]]).split(1)]
+        [3, 1]
+        """
+        if size >= len(self):
+            return [self][: len(self)]
+        return [self[start : start + size]._trimmed() for start in range(0, len(self), size)]
+
+    def _trimmed(self) -> Batch:
+        """The batch without the columns after the last element that counts."""
+        length = int(self.mask.any(0).nonzero().max()) + 1 if bool(self.mask.any()) else self.x.shape[1]
+        document = None if self.document is None else self.document[:, :length]
+        return replace(self, x=self.x[:, :length], mask=self.mask[:, :length], document=document)
