@@ -2,9 +2,11 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from chainrule.commands.options import members_of, specification
+from chainrule.data.lengths import SequenceExamples
 from chainrule.defaults import default_members, default_spec
 from chainrule.domain import Column, Domain
 
@@ -25,6 +27,18 @@ def test_many_images_need_no_dropout_and_smaller_batches():
     few, many = (specification({}, data(PICTURE, n)) for n in (1000, 50_000))
     assert few[0]["network"]["dropout"] > many[0]["network"]["dropout"] == 0
     assert few[1].batch_size > many[1].batch_size == 16
+
+
+@pytest.mark.parametrize(("length", "batch"), [(1024, 4), (256, 16), (16, 256), (5000, 1)])
+def test_a_step_on_text_takes_as_many_elements_whatever_their_length(length, batch):
+    assert specification({}, data(Domain((length,), 9), 100, "text"))[1].batch_size == batch
+    assert specification({"batch_size": 3}, data(Domain((length,), 9), 100, "text"))[1].batch_size == 3
+
+
+def test_examples_of_any_lengths_count_by_their_mean():
+    short = data(Domain((512,), 9, variable_length=True), 0, "documents")
+    short.train = SequenceExamples.of([np.zeros(20, dtype=np.int64), np.zeros(44, dtype=np.int64)], 512, 256)
+    assert specification({}, short)[1].batch_size == 128
 
 
 def test_rows_of_numbers():

@@ -47,6 +47,9 @@ MORE_EXAMPLES: dict[str, tuple[tuple[int, Spec], ...]] = {
     "row": ((2000, {"dropout": 0.5}), (10_000, {"dropout": 0.25}), (100_000, {"dropout": 0.0})),
 }
 
+# A step on text takes about so many elements, and at most so many examples, whatever their length.
+STEP_ELEMENTS, STEP_EXAMPLES = 4096, 256
+
 # What rows with columns of numbers, whose values say more than symbols do, have instead.
 NUMBERS: Spec = {"dropout": 0.2}
 
@@ -96,9 +99,17 @@ def default_spec(
     return spec
 
 
-def default_training(kind: str, examples: int = 0) -> Spec:
-    """The settings of training that are not as in `TrainingSettings`."""
+def default_training(kind: str, examples: int = 0, elements: float = 0.0) -> Spec:
+    """The settings of training that are not as in `TrainingSettings`.
+
+    examples: of the training data. elements: of one of them, on average; 0 if that is not known.
+
+    >>> default_training("text", elements=256)["batch_size"], default_training("text", elements=7)["batch_size"]
+    (16, 256)
+    """
     training = DEFAULTS[kind]["training"]
+    if kind == "text" and elements:
+        training = training | {"batch_size": max(1, min(STEP_EXAMPLES, round(STEP_ELEMENTS / elements)))}
     return training | {name: value for name, value in _more(kind, examples).items() if name in training}
 
 

@@ -172,13 +172,19 @@ def specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, Any
             if name not in part_options("network", spec["network"]["name"]):
                 raise InputError(f"the network {spec['network']['name']!r} has no {name}; leave the option out")
             spec["network"][name] = options[name]
-    defaults = default_training(kind_of(domain, kind), examples)
+    defaults = default_training(kind_of(domain, kind), examples, _elements(data))
     chosen = {name: options[name] for name in TrainingSettings.names() if name in options}
     if "steps" in chosen:
         defaults = defaults | {"epochs": None}  # steps that are asked for are taken
     if chosen.get("prior") is not None:
         defaults = defaults | {"weight_decay": 0.0}  # decay beside a prior would move its optimum
     return spec, TrainingSettings(**(defaults | chosen))
+
+
+def _elements(data: DataSet) -> float:
+    """How long a training example, or a window of it, is on average."""
+    lengths = getattr(data.train, "lengths", ())
+    return float(sum(lengths) / len(lengths)) if len(lengths) else float(data.encoding.domain.length)
 
 
 def members_of(options: dict[str, Any], data: DataSet) -> int:
