@@ -15,6 +15,7 @@ from chainrule.cli import main
 from chainrule.commands import ensemble
 from chainrule.config import build_model
 from chainrule.data import open as open_data
+from chainrule.data.lengths import SequenceExamples
 from chainrule.errors import InputError, Interrupted
 from chainrule.evaluation import evaluate
 from chainrule.run import Run
@@ -216,6 +217,16 @@ def test_measuring_leaves_nothing_behind():
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
     assert min(speed.first, speed.step, speed.validation) > 0
+
+
+def test_short_examples_in_the_trial_do_not_promise_short_steps(monkeypatch):
+    examples = SequenceExamples.of([np.zeros(n, dtype=np.int64) for n in (10, 10, 10, 90)], 128, 64)
+    monkeypatch.setattr("chainrule.training.budget._steps", lambda *arguments: [(9.0, 20), (0.3, 20), (0.5, 20)])
+    monkeypatch.setattr("chainrule.training.budget._validation", lambda *arguments: 1.0)
+    chosen = settings(batch_size=2)
+    speed = measured(build(), examples, examples, chosen, Engine(), Budget(1))
+    assert (speed.first, speed.step) == (9.0, pytest.approx(0.02 * 60))  # 20 ms an element, 60 elements a step
+    assert measured(build(), TRAIN, VALID, chosen, Engine(), Budget(1)).step == pytest.approx(0.4)
 
 
 def test_a_run_takes_the_minutes_it_was_given(rows, capsys, tmp_path):

@@ -32,7 +32,7 @@ __all__ = ["Budget", "Speed", "measured", "planned"]
 
 SHARE = 0.05  # of the time may go into validations
 MOST = 20  # validations: more would show no more
-TRIAL = 3.0  # seconds for steps and again for validation, but no more than this share of the budget:
+TRIAL = 10.0  # seconds for steps and again for validation, but no more than this share of the budget:
 TRIAL_SHARE = 0.03
 LEAST = 3  # steps that are timed, after the first
 ROWS = 256  # of a batch of the validation
@@ -106,27 +106,41 @@ def measured(
     limit = min(TRIAL, TRIAL_SHARE * budget.seconds)
     before = random_state()
     try:
-        first, *steps = _steps(deepcopy(model), train, settings, engine, limit)
+        (first, _), *steps = _steps(deepcopy(model), train, settings, engine, limit)
         validation = _validation(model, valid, limit) / engine.world
     finally:
         set_random_state(before)
-    figures = engine.add_up([first, sum(steps) / len(steps), validation])
+    seconds, elements = (sum(column) for column in zip(*steps, strict=True))
+    typical = _elements_of_a_step(train, settings) or elements / len(steps)
+    figures = engine.add_up([first, seconds / max(elements, 1) * typical, validation])
     return Speed(*(figure / engine.world for figure in figures))
 
 
-def _steps(model: nn.Module, train: Examples, settings: TrainingSettings, engine: Engine, limit: float) -> list[float]:
-    """Seconds of each step, with all that belongs to it: reading, gradient, optimizer, average."""
+def _elements_of_a_step(train: Examples, settings: TrainingSettings) -> float | None:
+    """How many elements a step has on average, where examples differ in length; None where they say nothing of it.
+
+    Batches are of like lengths, so that the few that are timed may all be short.
+    """
+    lengths = getattr(train.epoch(settings.seed, 0), "lengths", None)
+    return None if lengths is None else settings.batch_size * float(np.mean(lengths))
+
+
+def _steps(
+    model: nn.Module, train: Examples, settings: TrainingSettings, engine: Engine, limit: float
+) -> list[tuple[float, int]]:
+    """Seconds of each step, with all that belongs to it: reading, gradient, optimizer, average; and its elements."""
     state = begin(model, settings, engine)
     step = Stepper(state.climb, state.trained, objective_of(model, train, settings), state.optimizer, engine, settings)
     order = batches(train, settings.batch_size, settings.seed, 0, engine.share)
     state.trained.train()
-    seconds: list[float] = []
+    steps: list[tuple[float, int]] = []
     while True:
         begun = perf_counter()
-        state.count(step(next(order)[1], 0.0, len(seconds) + 1))
-        seconds.append(perf_counter() - begun)
-        if len(seconds) > LEAST and engine.any(sum(seconds[1:]) >= limit):
-            return seconds
+        taken = step(next(order)[1], 0.0, len(steps) + 1)
+        state.count(taken)
+        steps.append((perf_counter() - begun, taken.elements))
+        if len(steps) > LEAST and engine.any(sum(seconds for seconds, _ in steps[1:]) >= limit):
+            return steps
 
 
 def _validation(model: nn.Module, valid: Examples, limit: float) -> float:
