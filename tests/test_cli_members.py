@@ -219,6 +219,28 @@ def test_measuring_leaves_nothing_behind():
     assert min(speed.first, speed.step, speed.validation) > 0
 
 
+def test_a_run_planned_by_defaults_of_its_minutes_goes_on(rows, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("chainrule.defaults.MEMBERS", {"row": (0.01, 2)})
+    out = tmp_path / "run"
+    run_json(capsys, "fit", rows, "--out", out, "--minutes", "0.04")
+    (out / "report.json").unlink()
+    (out / "members" / "2" / "report.json").unlink()
+    weights = (out / "model.safetensors").read_bytes()
+    assert len(run_json(capsys, "fit", "--resume", "--out", out)["members"]) == 2
+    assert (out / "model.safetensors").read_bytes() == weights
+    run_json(capsys, "fit", "--resume", "--out", out / "members" / "1")
+
+
+def test_a_text_that_got_a_larger_network_for_its_minutes_goes_on(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("chainrule.defaults.MORE_MINUTES", {"text": (0.01, {"width": 16, "depth": 1})})
+    (tmp_path / "a.txt").write_text("to be, or not to be: that is the question. " * 60)
+    out = tmp_path / "run"
+    run_json(capsys, "fit", tmp_path / "a.txt", "--out", out, "--minutes", "0.04", "--window", "16")
+    assert Run.open(out).config["model"]["network"]["width"] == 16
+    (out / "report.json").unlink()
+    run_json(capsys, "fit", "--resume", "--out", out)
+
+
 def test_short_examples_in_the_trial_do_not_promise_short_steps(monkeypatch):
     examples = SequenceExamples.of([np.zeros(n, dtype=np.int64) for n in (10, 10, 10, 90)], 128, 64)
     monkeypatch.setattr("chainrule.training.budget._steps", lambda *arguments: [(9.0, 20), (0.3, 20), (0.5, 20)])
@@ -226,6 +248,8 @@ def test_short_examples_in_the_trial_do_not_promise_short_steps(monkeypatch):
     chosen = settings(batch_size=2)
     speed = measured(build(), examples, examples, chosen, Engine(), Budget(1))
     assert (speed.first, speed.step) == (9.0, pytest.approx(0.02 * 60))  # 20 ms an element, 60 elements a step
+    all_at_once = settings(batch_size=256)
+    assert measured(build(), examples, examples, all_at_once, Engine(), Budget(1)).step == pytest.approx(0.02 * 120)
     assert measured(build(), TRAIN, VALID, chosen, Engine(), Budget(1)).step == pytest.approx(0.4)
 
 

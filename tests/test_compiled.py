@@ -53,6 +53,15 @@ def test_the_compiled_step_draws_what_the_eager_step_draws(network, n):
         eager, ours = (m.sample(n, seed=seed, context=context) for m in (model, compiled))
         assert torch.equal(eager.x, ours.x)
         torch.testing.assert_close(eager.log_prob, ours.log_prob, atol=1e-5, rtol=0)
+    for x in (eager.x, eager.x.int()):  # elements as columns of a tensor, which do not lie side by side
+        walked, scored = x.new_zeros(n, dtype=torch.float32), x.clone()
+
+        def draw(d, p, x=scored, total=walked):
+            total += p.log_prob(x[:, d].long())
+            return x[:, d]
+
+        compiled.unroll(draw, n, context=context)
+        torch.testing.assert_close(walked, model.log_prob(Batch(eager.x, context=context)), atol=1e-4, rtol=1e-5)
     batch = Batch(eager.x, context=context)
     torch.testing.assert_close(compiled.log_prob(batch), model.log_prob(batch), atol=1e-5, rtol=0)
 

@@ -4,8 +4,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from chainrule.commands.options import members_of, specification
+from chainrule.config import NETWORKS, build_model
 from chainrule.data.lengths import SequenceExamples
 from chainrule.defaults import default_members, default_spec
 from chainrule.domain import Column, Domain
@@ -51,6 +53,13 @@ def test_another_network_has_what_it_knows_of_the_defaults():
     network = default_spec(BITS, "array", "transformer", examples=50)["network"]
     assert network["positions"]
     assert network["dropout"] == 0.7
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "pixelcnn"])
+@pytest.mark.parametrize(("domain", "kind"), [(BITS, "array"), (PICTURE, "array"), (Domain((12,), 5), "text")])
+def test_every_network_can_be_built_for_every_kind(name, domain, kind):
+    model = build_model(default_spec(domain, kind, name, examples=50), domain)
+    assert model.log_prob(torch.zeros(2, domain.length, dtype=torch.long)).shape == (2,)
 
 
 def test_what_is_given_is_taken():

@@ -5,7 +5,8 @@ import torch
 from chainrule import AutoregressiveModel, CategoricalHead, CausalConv, InputError
 from chainrule.baselines import IndependentElements
 from chainrule.data import ArrayExamples, StreamExamples, open
-from chainrule.evaluation import evaluate
+from chainrule.data.lengths import SequenceExamples
+from chainrule.evaluation import evaluate, rows_at_once
 from chainrule.testing import randomised
 
 
@@ -47,6 +48,12 @@ def test_training_windows_are_disjoint_and_move():
         batch = epoch.batch(np.arange(len(epoch)))
         assert batch.x[batch.mask].tolist() == list(range(epoch.offset, 100))
     assert len({epoch.offset for epoch in epochs}) > 1
+
+
+def test_the_longest_example_decides_how_many_are_scored_at_once():
+    short_first = SequenceExamples.of([np.zeros(n, dtype=np.int64) for n in [2] * 20 + [512]], 512, 256)
+    assert rows_at_once(short_first, torch.device("cpu")) == 32
+    assert rows_at_once(ArrayExamples(np.zeros((3, 64), dtype=np.int64)), torch.device("cpu")) == 256
 
 
 def test_a_bad_batch_size():

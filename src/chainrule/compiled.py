@@ -88,7 +88,7 @@ class CompiledStep(AutoregressiveNetwork):
     ) -> None:
         super().__init__(network.shape, features or network.features)
         self.network, self.batch_size, self.advance = network, batch_size, advance
-        self.last = last or nn.Identity()
+        self.last, self.kind = last or nn.Identity(), _kind_of_elements(network)
 
     @property
     def receptive_field(self) -> int:
@@ -113,9 +113,15 @@ class CompiledStep(AutoregressiveNetwork):
                 f"a compiled step walks the {self.length} elements it was built for; sample no longer ones"
             )
         self.network.make_room(state)  # type: ignore[operator]
-        (h,) = self.advance([x_previous, state.position, state.background, *state.caches])
+        x = x_previous.to(self.kind).contiguous()  # the program reads memory as it lies
+        (h,) = self.advance([x, state.position, state.background, *state.caches])
         state.position += 1
         return h, state
+
+
+def _kind_of_elements(network: AutoregressiveNetwork) -> torch.dtype:
+    """The type in which elements come: symbols or reals."""
+    return torch.long if network.embedding.num_symbols else torch.float64  # type: ignore[union-attr]
 
 
 def divided(head: Head) -> tuple[nn.Module, Head]:
@@ -141,7 +147,7 @@ def compile_step(model: AutoregressiveModel, batch_size: int = 1, context: Tenso
             "or sample with the eager step"
         )
     state = network.initial_state(batch_size, context)
-    symbols = torch.zeros(batch_size, dtype=torch.long if network.embedding.num_symbols else torch.float64)  # type: ignore[union-attr]
+    symbols = torch.zeros(batch_size, dtype=_kind_of_elements(network))
     inputs = (symbols.to(model.device), torch.ones_like(state.position), state.background, state.caches)
     growing = network.growing(state)  # type: ignore[operator]
     room = torch.export.Dim("room", max=network.length)

@@ -89,6 +89,8 @@ def default_spec(
         chosen = chosen | larger
     name = network or chosen["name"]
     options = part_options("network", name)
+    if name != chosen["name"]:  # its size is its own affair
+        chosen = {key: chosen[key] for key in ("dropout", "positions") if key in chosen}
     kept = {key: value for key, value in chosen.items() if key in options}
     spec: Spec = {"network": {"name": name} | options | kept}
     head = head or ("columns" if domain.columns else "bernoulli" if domain.num_symbols == 2 else "categorical")

@@ -191,6 +191,8 @@ def recalled(path: Path | None, source: str | None, options: dict[str, Any]) -> 
             told = f"was planned for {before['minutes']} minutes, not for {minutes}"
             raise RunError(f"{path}: {told}; go on with the same, or train anew elsewhere")
         before = before | {name: config["training"][name] for name in ("steps", "evaluate_every")}
+        before |= {"members": config["model"].get("members", 1)}  # the time decided these, too
+        before |= {part: config["model"][part] for part in ("network", "head")}
         before, options = ({k: v for k, v in given.items() if k != "minutes"} for given in (before, options))
     options = before | options
     if options.get("microbatch") == "auto":  # what was found once stays, whatever memory is free today

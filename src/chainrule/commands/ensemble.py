@@ -58,7 +58,7 @@ def fit_members(
         if not engine.any((place / "report.json").exists()):
             console.print(f"[bold]member {k + 1} of {members}[/], seed {own.seed}")
             plain = {name: value for name, value in asked["options"].items() if name not in PLANNED}
-            plain |= {name: getattr(own, name) for name in ("steps", "evaluate_every", "seed")}
+            plain |= {name: getattr(own, name) for name in ("steps", "evaluate_every", "seed")} | spec
             try:
                 fit_run(
                     data,

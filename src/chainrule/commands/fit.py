@@ -92,7 +92,10 @@ def prepared(
         model(data.train.epoch(settings.seed, 0).batch(np.arange(1)).to(engine.device))
     if budget is not None:
         settings = _within(budget, settings, model, data, engine, console)
-    return model, settings.bounded(len(data.train))
+    bounded = settings.bounded(len(data.train))
+    if budget is not None and bounded.steps < settings.steps:
+        console.print(f"at most {settings.epochs:g} passes over the data, which are {bounded.steps} steps (--epochs)")
+    return model, bounded
 
 
 def placed(

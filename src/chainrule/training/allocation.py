@@ -13,17 +13,18 @@ __all__ = ["keep_freed_memory"]
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
 KEPT = 2**31 - 1  # bytes that may lie unused at the end of the heap
-MAPPED = 2**30  # bytes from which a block is mapped, and given back, by itself
+MAPPED = (2**30, 2**25)  # bytes from which a block is mapped, and given back, by itself: older versions take no more
 
 
 def keep_freed_memory() -> bool:
     """Whether the allocator was told to keep what is freed; False where it is not that of glibc.
 
-    Results do not depend on it. Memory that is in use at the same time, the peak, does not grow.
+    Results do not depend on it. What lies free between blocks that are in use adds to the memory that is taken.
     """
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    return bool(mallopt(TRIM_THRESHOLD, KEPT)) and bool(mallopt(MMAP_THRESHOLD, MAPPED))
+    # in this order: a trim threshold alone would freeze the other one at its small start
+    return any(mallopt(MMAP_THRESHOLD, size) for size in MAPPED) and bool(mallopt(TRIM_THRESHOLD, KEPT))

@@ -122,7 +122,7 @@ def _elements_of_a_step(train: Examples, settings: TrainingSettings) -> float | 
     Batches are of like lengths, so that the few that are timed may all be short.
     """
     lengths = getattr(train.epoch(settings.seed, 0), "lengths", None)
-    return None if lengths is None else settings.batch_size * float(np.mean(lengths))
+    return None if lengths is None else float(np.sum(lengths)) / math.ceil(len(lengths) / settings.batch_size)
 
 
 def _steps(

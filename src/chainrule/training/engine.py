@@ -223,6 +223,8 @@ class Part:
         ends = [*begins.tolist(), len(examples)]
         self.start, self.stop = (ends[len(begins) * part // world] for part in (rank, rank + 1))
         self.examples = examples
+        if hasattr(examples, "lengths"):
+            self.lengths = examples.lengths[self.start : self.stop]
         if owner is not None:
             self.owner = owner[self.start : self.stop] - (owner[self.start] if self.stop > self.start else 0)
 

@@ -139,7 +139,7 @@ class TrainingSettings:
         if steps >= self.steps:
             return replace(self, epochs=None)
         return replace(
-            self, epochs=None, steps=steps, evaluate_every=min(self.evaluate_every, ceil(steps / VALIDATIONS))
+            self, epochs=None, steps=steps, evaluate_every=min(self.evaluate_every, max(1, steps // VALIDATIONS))
         )
 
     @classmethod
