@@ -152,6 +152,7 @@ def quality(options: Options) -> list[Row]:
             goal=goal,
             clock="processor" if disturbed else "wall",
             note=f"{worst[way]:.3f} nats{'' if worst[way] <= GOAL else ', NOT reached'}, theirs {worst[RECIPE]:.3f}",
+            reached=worst[way] <= GOAL,
         )
         for way in WAYS
         for kind, goal in GOALS.items()

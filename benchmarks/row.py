@@ -41,7 +41,7 @@ class Row:
 
     ours, theirs: a figure of each window. unit: "s", "MiB", ... goal: the least ratio that is aimed at; None for a
     figure that has none. limit: the least that ours could be. clock: "wall", or "processor" where the machine was never
-    quiet. thrown_away: windows that others disturbed.
+    quiet. thrown_away: windows that others disturbed. reached: whether ours did the whole work, such as a quality.
     """
 
     work: str
@@ -54,6 +54,7 @@ class Row:
     clock: str = "wall"
     thrown_away: int = 0
     note: str = ""
+    reached: bool = True
 
     @property
     def ratio(self) -> float:
@@ -69,7 +70,7 @@ class Row:
     @property
     def met(self) -> bool | None:
         """Whether the goal is reached; None without one."""
-        return None if self.goal is None else self.ratio >= self.goal
+        return None if self.goal is None else self.reached and self.ratio >= self.goal
 
     @property
     def of_limit(self) -> float | None:

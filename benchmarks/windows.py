@@ -16,11 +16,12 @@ TOLERANCE = 0.1  # the share of the machine that others may use in a window that
 
 
 class Window(NamedTuple):
-    """One call: seconds on the clock, of the processor, and the share of the machine that others used meanwhile."""
+    """One call: seconds on the clock, of the processor, the share of the machine that others used, and whose turn."""
 
     seconds: float
     processor: float
     others: float
+    turn: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Timing:
 
     @property
     def processor(self) -> list[float]:
-        """Processor seconds, of all windows."""
-        return [each.processor for each in self.kept + self.thrown]
+        """Processor seconds, of all windows in their order."""
+        return [each.processor for each in sorted(self.kept + self.thrown, key=lambda window: window.turn)]
 
     @property
     def median(self) -> float:
@@ -106,7 +107,7 @@ def side_by_side(
     for turn in range(patience * rounds):
         for i, function in enumerate(functions):
             if len(kept[i]) < rounds:
-                taken = window(function)
+                taken = window(function)._replace(turn=turn)
                 (kept if taken.others <= tolerance else thrown)[i].append(taken)
         enough = all(len(windows) >= rounds for windows in kept)
         if enough or (turn + 1 >= rounds and not all(kept)):

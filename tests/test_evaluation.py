@@ -6,7 +6,8 @@ from chainrule import AutoregressiveModel, CategoricalHead, CausalConv, InputErr
 from chainrule.baselines import IndependentElements
 from chainrule.data import ArrayExamples, StreamExamples, open
 from chainrule.data.lengths import SequenceExamples
-from chainrule.evaluation import evaluate, rows_at_once
+from chainrule.evaluation import correlated, evaluate, rows_at_once
+from chainrule.likelihood import LogLikelihood
 from chainrule.testing import randomised
 
 
@@ -60,3 +61,29 @@ def test_a_bad_batch_size():
     model = IndependentElements(torch.ones(2, 3))
     with pytest.raises(InputError, match="batch_size=0"):
         evaluate(model, ArrayExamples(np.zeros((1, 2), dtype=np.int64)), batch_size=0)
+
+
+def test_the_windows_of_a_stream_are_no_independent_examples():
+    nats = np.repeat(np.random.default_rng(0).normal(-9.0, 1.0, 40), 25)  # 40 stretches, each of 25 like windows
+    counts = np.full((1000, 3), 4)
+    alone, together = (LogLikelihood.of_counts(nats, counts, block=block) for block in (1, 25))
+    assert together.nats_per_element.value == alone.nats_per_element.value
+    stretches = LogLikelihood.of_counts(25 * nats[::25], 25 * counts[::25])
+    assert together.nats_per_element.standard_error == pytest.approx(stretches.nats_per_element.standard_error)
+    assert together.nats_per_example.standard_error == pytest.approx(stretches.nats_per_example.standard_error / 25)
+    assert together.nats_per_element.standard_error > 4 * alone.nats_per_element.standard_error
+    assert correlated(nats, counts) >= 25
+    assert correlated(nats[::25], counts[::25]) == 1
+
+
+def test_a_stream_is_evaluated_in_blocks():
+    torch.manual_seed(0)
+    model = AutoregressiveModel(CausalConv(3, 8, width=8), CategoricalHead(8, 3))
+    text = np.repeat(np.random.default_rng(0).integers(0, 3, 60), 100).astype(np.uint8)
+    found = evaluate(model, StreamExamples(text, window=8, stride=8))
+    assert found.block > 1
+    assert found.counts.sum(0).tolist() == [6000] * 3
+    plain = LogLikelihood.of_counts(found.nats, found.counts)
+    assert found.likelihood.total_nats == plain.total_nats
+    assert found.likelihood.bits_per_byte.standard_error > plain.bits_per_byte.standard_error
+    assert evaluate(model, ArrayExamples(text[:64].reshape(8, 8).astype(np.int64))).block == 1

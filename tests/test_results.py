@@ -8,7 +8,15 @@ from chainrule.errors import InputError
 from chainrule.recipe import Published, Recipe
 from chainrule.report.results import read_records, results_page
 
-COIN = Recipe("coin", "ten throws", "nats/example", "", published=(Published(6.9, "fair", "by hand", checked=False),))
+COIN = Recipe(
+    "coin",
+    "ten throws",
+    "nats/example",
+    "",
+    options={"width": 3},
+    minutes=2.0,
+    published=(Published(6.9, "fair", "by hand", checked=False),),
+)
 DIE = Recipe("die", "a die", "nats/example", "")
 
 
@@ -36,6 +44,7 @@ def record(**changes):
             "gzip": {"how": "adaptive", "unit": "nats/example", "figure": 9.0},
         },
         "training": {"seconds": 120.0, "steps": 50, "kept_step": 40},
+        "options": {"width": 3},
         "budget_minutes": 2.0,
         "processor_seconds": 90.0,
         "parameters": 1234,
@@ -77,6 +86,18 @@ def test_a_record_is_a_row():
 def test_a_record_of_other_sources_is_shown_as_such(current, dirty, said):
     made = record(git={"commit": "0123456789abcdef", "dirty": dirty})
     assert said in rows(results_page([COIN], {"coin": made}, lambda commit: current), "coin")[0]
+
+
+@pytest.mark.parametrize("other", [{"options": {"width": 4}}, {"budget_minutes": 3.0}])
+def test_a_record_of_another_recipe_or_a_resumed_one_is_shown_as_such(other):
+    made = record(resumed=True, **other)
+    assert "0123456 (older recipe, resumed) |" in rows(results_page([COIN], {"coin": made}), "coin")[0]
+
+
+def test_a_gain_over_an_impossible_baseline_is_left_open():
+    other = record()["baselines"]["Markov chain"] | {"gain": None, "gain_standard_error": None, "figure": None}
+    page = results_page([COIN], {"coin": record(baselines={"Markov chain": other})})
+    assert "| Markov chain | nats/example | infinite |  |  |  |" in rows(page, "coin")[1]
 
 
 def test_a_missed_goal_a_failed_certificate_and_no_goal_are_said():

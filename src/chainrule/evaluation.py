@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from chainrule.batch import Batch
+from chainrule.block_length import block_length
 from chainrule.data.base import Examples
 from chainrule.errors import InputError
 from chainrule.likelihood import LogLikelihood, Protocol
@@ -27,11 +28,15 @@ MANY = 2**18  # of a batch elsewhere
 class Evaluation:
     """What a model says of a set of examples.
 
-    likelihood: sums, counts and metrics. nats: ln p of each example, in order, float64, shape (N,).
+    likelihood: sums, counts and metrics. nats: ln p of each example, in order, float64, shape (N,). counts: its
+    elements, dims and bytes, shape (N, 3). block: how many neighbours the standard errors take for one, by the
+    correlation along a stream; 1 where examples are independent.
     """
 
     likelihood: LogLikelihood
     nats: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.int64]
+    block: int = 1
 
 
 def evaluate(
@@ -48,7 +53,8 @@ def evaluate(
     matter of speed only, by default by the length of the examples. progress: called with the number of rows done.
 
     Examples that are longer than a window come in several rows, whose `owner` says which example they belong to; their
-    log-probabilities add up, and the example is the unit.
+    log-probabilities add up, and the example is the unit. The windows of one long stream are no independent examples:
+    standard errors are those of blocks of them, see `block_length`.
 
     >>> from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
     >>> from chainrule.data import ArrayExamples
@@ -60,7 +66,6 @@ def evaluate(
     batch_size = rows_at_once(examples, device) if batch_size is None else batch_size
     if batch_size < 1:
         raise InputError(f"a batch has at least one example, got batch_size={batch_size}")
-    total = LogLikelihood.zero()
     owner: npt.NDArray[np.int64] | None = getattr(examples, "owner", None)
     nats: list[npt.NDArray[np.float64]] = []
     counts: list[npt.NDArray[np.int64]] = []
@@ -68,20 +73,27 @@ def evaluate(
         for start in range(0, len(examples), batch_size):
             rows = np.arange(start, min(start + batch_size, len(examples)))
             batch = examples.batch(rows).to(device)
-            log_prob = summed(model, batch)
-            if owner is None:
-                total += LogLikelihood.of(batch, log_prob, protocol)
-            else:
-                counts.append(torch.stack([batch.elements, batch.dims, batch.bytes], 1).cpu().numpy())
-            nats.append(log_prob.cpu().numpy())
+            if batch.document is not None:
+                raise InputError("packed rows are for training, a row is no example; evaluate the examples one a row")
+            nats.append(summed(model, batch).cpu().numpy())
+            counts.append(torch.stack([batch.elements, batch.dims, batch.bytes], 1).cpu().numpy())
             if progress is not None:
                 progress(len(rows))
-    every = np.concatenate(nats) if nats else np.zeros(0)
+    every, each = np.concatenate([*nats, np.zeros(0)]), np.concatenate([*counts, np.zeros((0, 3), dtype=np.int64)])
     if owner is not None and nats:
         begins = np.flatnonzero(np.diff(owner, prepend=-1))
-        every = np.add.reduceat(every, begins)
-        total = LogLikelihood.of_counts(every, np.add.reduceat(np.concatenate(counts), begins), protocol)
-    return Evaluation(total, every)
+        every, each = np.add.reduceat(every, begins), np.add.reduceat(each, begins)
+    block = correlated(every, each) if getattr(examples, "continuous", False) else 1
+    return Evaluation(LogLikelihood.of_counts(every, each, protocol, block), every, each, block)
+
+
+def correlated(nats: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> int:
+    """How many neighbouring windows of a stream belong together, by what they give beyond the mean of all elements."""
+    possible = nats > -np.inf
+    if possible.sum() < 2:
+        return 1
+    nats, elements = nats[possible], counts[possible, 0]
+    return block_length(nats - nats.sum() / max(elements.sum(), 1) * elements)
 
 
 def rows_at_once(examples: Examples, device: torch.device) -> int:

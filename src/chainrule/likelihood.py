@@ -114,8 +114,14 @@ class LogLikelihood:
         nats: np.ndarray[Any, np.dtype[np.float64]],
         counts: np.ndarray[Any, np.dtype[np.int64]],
         protocol: Protocol | None = None,
+        block: int = 1,
     ) -> LogLikelihood:
-        """The log-likelihood of examples from their L_n, shape (N,), and their elements, dims and bytes, (N, 3)."""
+        """The log-likelihood of examples from their L_n, shape (N,), and their elements, dims and bytes, (N, 3).
+
+        block: how many neighbours are taken together as one independent unit, where examples are stretches of a stream.
+        Sums and counts are the same; the second moments are those of the sums over blocks, so that standard errors are
+        sqrt(J/(J-1) sum_j (A_j - r W_j)^2) / sum W over J blocks.
+        """
         if not (nats < inf).all():
             bad = int(np.flatnonzero(~(nats < inf))[0])
             raise InputError(f"example {bad} has ln p = {nats[bad]}, which is no log-probability")
@@ -123,6 +129,10 @@ class LogLikelihood:
         rows = np.column_stack([nats, np.ones(len(nats)), counts])[possible]
         total = rows.sum(0)
         centred = rows - total / max(len(rows), 1)
+        n, blocks = len(rows), -(-len(rows) // block)
+        if blocks > 1 and block > 1:
+            sums = np.add.reduceat(centred, np.arange(0, n, block))
+            centred = sums * sqrt(blocks / (blocks - 1) * (n - 1) / n)  # a ratio's error has n / (n - 1) in it
         elements, dims, bytes_ = (int(count) for count in counts[~possible].sum(0))
         return cls(total, centred.T @ centred, int((~possible).sum()), (elements, dims, bytes_), protocol)
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from chainrule.baselines.fitted import fit_baselines
 from chainrule.block_length import block_length
@@ -16,7 +19,7 @@ from chainrule.comparison import compare
 from chainrule.data.base import DataSet
 from chainrule.data.text import StreamExamples
 from chainrule.evaluation import Evaluation, evaluate
-from chainrule.likelihood import Ratio
+from chainrule.likelihood import LogLikelihood, Ratio
 from chainrule.provenance import git_state, provenance
 from chainrule.recipe import Recipe, recipe_folder
 from chainrule.run import Run
@@ -47,6 +50,7 @@ def record_of(
         "unit": recipe.unit,
         "figure": figure.value,
         "standard_error": figure.standard_error,
+        "block": evaluation.block,
         "interval_95": [figure.value + sign * NORMAL_95 * figure.standard_error for sign in (-1, 1)],
         "also": {unit: {"figure": r.value, "standard_error": r.standard_error} for unit, r in others.items()},
         "published": [asdict(other) for other in recipe.published],
@@ -58,7 +62,6 @@ def record_of(
         "training": {name: report.get(name) for name in ("seconds", "steps", "kept_step", "stopped")},
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "options": dict(recipe.options),
-        "budget_minutes": recipe.minutes,
         "settings": run.config["training"],
         "model": run.config["model"],
         "data": {
@@ -106,23 +109,27 @@ def _beside(recipe: Recipe, data: DataSet, evaluation: Evaluation, report: dict[
     """
     metric, unit = recipe.metric, recipe.unit if recipe.measure is None else "nats/example"
     found: dict[str, dict[str, Any]] = {}
-    own: Ratio = getattr(evaluation.likelihood, metric)
-    scale = own.value / evaluation.likelihood.nats_per_example.value  # from nats an example to the metric
+    weights = evaluation.likelihood.possible
+    scale = getattr(weights, metric).value / weights.nats_per_example.value  # from nats an example to the metric
     for name, baseline in fit_baselines(data).items():
         scored = evaluate(baseline, data.test)
         ratio: Ratio = getattr(scored.likelihood, metric)
         stream = isinstance(data.test, StreamExamples)
         block = block_length(evaluation.nats - scored.nats) if stream and scored.likelihood.impossible == 0 else 1
         paired = compare(evaluation.nats, scored.nats, (recipe.name, name), block=block)
+        apart = evaluation.nats - scored.nats
+        gain: Ratio | None = None
+        if np.isfinite(apart).all():
+            gain = getattr(LogLikelihood.of_counts(apart, evaluation.counts, block=block), metric)
         found[name] = {
             "how": "static",
             "unit": unit,
-            "figure": ratio.value,
-            "standard_error": ratio.standard_error,
+            "figure": finite(ratio.value),
+            "standard_error": finite(ratio.standard_error),
             "block": block,
-            "gain": paired.difference * scale,
-            "gain_standard_error": paired.standard_error * scale,
-            "gain_interval_95": [bound * scale for bound in paired.interval],
+            "gain": None if gain is None else -gain.value,
+            "gain_standard_error": None if gain is None else gain.standard_error,
+            "gain_interval_95": [finite(bound * scale) for bound in paired.interval],
             "p_value": paired.p_value,
             "better_on": 1 - paired.b_better,
         }
@@ -130,6 +137,11 @@ def _beside(recipe: Recipe, data: DataSet, evaluation: Evaluation, report: dict[
         if name not in found and metric in scores:
             found[name] = {"how": scores["how"], "unit": unit, "figure": scores[metric]}
     return found
+
+
+def finite(number: float) -> float | None:
+    """A number as JSON has it; None for those that it has not."""
+    return number if isfinite(number) else None
 
 
 def _processor() -> str:

@@ -90,6 +90,10 @@ def reproduce_recipes(
 
     names: none, and not `every`: list what there is. table: only write docs/results.md from the records.
     """
+    if table and (names or every):
+        raise InputError("--table writes the table of the records that are there; leave out the names, or --table")
+    if every and names:
+        raise InputError(f"--all runs every recipe; leave out {', '.join(names)}, or --all")
     families = find_recipes()
     asked = Asked(data, out, minutes, seed, smoke, resume)
     recipes = chosen(families if every else names, families)
@@ -121,19 +125,22 @@ def reproduce(recipe: Recipe, asked: Asked, console: Console) -> dict[str, Any]:
     console.print(f"[bold]{recipe.name}[/]: {recipe.title}; {_goal_of(recipe)}")
     place, loads, begun, worked = asked.out / recipe.name, [machine_load()], perf_counter(), process_time()
     earlier = _earlier(place / "record.json") if asked.resume else {}
+    begun_before = (place / "config.json").exists()
     run, data = _fitted(recipe, asked, console)
     evaluation = evaluate(run.model(), data.test, protocol=protocol_of(data))
     write_scores(place / "test_nats.csv", evaluation.nats)
     report = json.loads((place / "report.json").read_text(encoding="utf-8"))
     record = record_of(recipe, run, data, report, evaluation) | {
         "asked": asked.options(recipe),
+        "budget_minutes": asked.options(recipe).get("minutes"),
         "smoke": asked.smoke,
-        "resumed": asked.resume and not earlier,
+        "resumed": asked.resume and begun_before,
         "seconds": perf_counter() - begun,
         "processor_seconds": process_time() - worked,
         "load": [*loads, machine_load()],
     }
-    record |= {name: earlier[name] for name in OF_THE_TRAINING if name in earlier}
+    if earlier:  # trained by the sources of then, scored by those of now
+        record |= {"scored": record["git"]} | {name: earlier[name] for name in OF_THE_TRAINING if name in earlier}
     content = (json.dumps(record, indent=2) + "\n").encode()
     kept = place / "record.json"
     write_file(kept, content)

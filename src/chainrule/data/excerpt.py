@@ -35,7 +35,7 @@ def _first(part: Examples, n: int) -> Examples:
     if isinstance(part, DrawnBits | StoredLevels):
         return replace(part, grey=part.grey[:n], context=None if part.context is None else part.context[:n])
     if isinstance(part, StreamExamples):
-        return replace(part, stream=part.stream[: n * part.window])
+        return replace(part, stream=part.stream[: part.window + (n - 1) * part.stride])
     if isinstance(part, SequenceExamples):
         start = part.start[: n + 1]
         return replace(part, flat=part.flat[: start[-1]], start=start)

@@ -44,6 +44,7 @@ class StreamExamples:
     stride: int
     offset: int = 0
     byte_lengths: Array | None = None
+    continuous: ClassVar[bool] = True  # neighbours are stretches of one text, and no independent examples
 
     def __post_init__(self) -> None:
         if not 1 <= self.stride <= self.window:

@@ -79,7 +79,7 @@ def _figures(done: Iterable[tuple[Recipe, Record]], current: Callable[[str], boo
                 "passed"
                 if record["certificate"]["passed"]
                 else f"FAILED: {', '.join(record['certificate']['failed'])}",
-                _commit(record, current),
+                _commit(recipe, record, current),
             )
         )
     return _table(heading, rows)
@@ -101,13 +101,16 @@ def _verdict(record: Record) -> str:
     return f"{'reached' if goal['met'] else '**missed**'}{sure}"
 
 
-def _commit(record: Record, current: Callable[[str], bool | None]) -> str:
-    """The commit of the sources that made a record, and whether they have changed since."""
+def _commit(recipe: Recipe, record: Record, current: Callable[[str], bool | None]) -> str:
+    """The commit of the sources that made a record, and whether they or the recipe have changed since."""
     git = record.get("git")
     if git is None:
         return "unknown"
     still = current(git["commit"])
-    notes = [*(["with changes"] if git["dirty"] else []), *(["older sources"] if still is False else [])]
+    as_now = {"options": dict(recipe.options), "budget_minutes": recipe.minutes}
+    asked = json.loads(json.dumps(as_now)) == {name: record[name] for name in as_now}
+    notes = ["with changes"] * bool(git["dirty"]) + ["older sources"] * (still is False)
+    notes += ["older recipe"] * (not asked) + ["resumed"] * bool(record.get("resumed"))
     return git["commit"][:7] + (f" ({', '.join(notes)})" if notes else "")
 
 
@@ -125,9 +128,9 @@ def _baselines(done: Iterable[tuple[Recipe, Record]]) -> str:
     for recipe, record in done:
         for name, other in record["baselines"].items():
             named = name if other["how"] == "static" else f"{name} ({other['how']})"
-            figure = _ratio(other["figure"], other.get("standard_error"))
+            figure = "infinite" if other["figure"] is None else _ratio(other["figure"], other.get("standard_error"))
             gain, interval, share = "", "", ""
-            if "gain" in other:
+            if other.get("gain") is not None:
                 low, high = other["gain_interval_95"]
                 gain = _ratio(other["gain"], other["gain_standard_error"])
                 interval, share = f"{low:.4g} to {high:.4g}", f"{other['better_on']:.0%}"

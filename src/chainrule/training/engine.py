@@ -102,8 +102,9 @@ class Engine:
         evaluation = evaluate(model, Part(examples, self.rank, self.world), **options)
         with self.together():
             parts: list[Any] = [None] * self.world
-            torch.distributed.all_gather_object(parts, evaluation.nats)
-            return Evaluation(evaluation.likelihood.all_reduced(), np.concatenate(parts))
+            torch.distributed.all_gather_object(parts, (evaluation.nats, evaluation.counts))
+            nats, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
+            return Evaluation(evaluation.likelihood.all_reduced(), nats, counts, evaluation.block)
 
     def of_first(self, make: Callable[[], Value]) -> Value:
         """What the first process makes, once, given to all; if it cannot, the others end without a word."""
@@ -222,7 +223,7 @@ class Part:
         begins = np.arange(len(examples)) if owner is None else np.flatnonzero(np.diff(owner, prepend=-1))
         ends = [*begins.tolist(), len(examples)]
         self.start, self.stop = (ends[len(begins) * part // world] for part in (rank, rank + 1))
-        self.examples = examples
+        self.examples, self.continuous = examples, getattr(examples, "continuous", False)
         if hasattr(examples, "lengths"):
             self.lengths = examples.lengths[self.start : self.stop]
         if owner is not None:
