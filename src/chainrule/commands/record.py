@@ -24,7 +24,7 @@ from chainrule.provenance import git_state, provenance
 from chainrule.recipe import Recipe, recipe_folder
 from chainrule.run import Run
 
-__all__ = ["FORMAT", "machine_load", "record_of"]
+__all__ = ["FORMAT", "machine_load", "record_of", "state_of_sources"]
 
 FORMAT = 1
 NORMAL_95 = 1.959964
@@ -72,8 +72,12 @@ def record_of(
         },
         "machine": {"model": _processor(), "cores": os.cpu_count()} | came["machine"],
         "versions": came["versions"],
-        "git": git_state(Path(__file__).parents[1], ".", str(recipe_folder())),
     }
+
+
+def state_of_sources() -> dict[str, Any] | None:
+    """The commit of the package and the recipes, and whether they were changed; ask before they are used."""
+    return git_state(Path(__file__).parents[1], ".", str(recipe_folder()))
 
 
 def machine_load() -> list[float] | None:

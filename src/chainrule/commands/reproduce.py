@@ -18,7 +18,7 @@ from rich.table import Table
 from chainrule.commands.ensemble import fit_members
 from chainrule.commands.fit import fit_run, protocol_of
 from chainrule.commands.options import budget_of, members_of, opened, specification
-from chainrule.commands.record import machine_load, record_of
+from chainrule.commands.record import machine_load, record_of, state_of_sources
 from chainrule.data.base import DataSet
 from chainrule.data.excerpt import excerpt
 from chainrule.durable import write_file
@@ -123,6 +123,7 @@ def reproduce_recipes(
 def reproduce(recipe: Recipe, asked: Asked, console: Console) -> dict[str, Any]:
     """One recipe: its record, which is written into the run and, if nothing was changed, into the folder of records."""
     console.print(f"[bold]{recipe.name}[/]: {recipe.title}; {_goal_of(recipe)}")
+    sources = state_of_sources()
     place, loads, begun, worked = asked.out / recipe.name, [machine_load()], perf_counter(), process_time()
     earlier = _earlier(place / "record.json") if asked.resume else {}
     begun_before = (place / "config.json").exists()
@@ -131,6 +132,7 @@ def reproduce(recipe: Recipe, asked: Asked, console: Console) -> dict[str, Any]:
     write_scores(place / "test_nats.csv", evaluation.nats)
     report = json.loads((place / "report.json").read_text(encoding="utf-8"))
     record = record_of(recipe, run, data, report, evaluation) | {
+        "git": sources,
         "asked": asked.options(recipe),
         "budget_minutes": asked.options(recipe).get("minutes"),
         "smoke": asked.smoke,
