@@ -37,7 +37,7 @@ def _recipe(name: str, size: str, hclt: float, id_spn: float, rat_spn: float, ei
         unit="nats/row",
         source=f"debd/{name}",
         files=tuple(f"debd/{name}/{name}.{split}{ending}" for split in ("train", "valid", "test")),
-        minutes=3,
+        minutes=5,
         published=(
             Published(hclt, "HCLT", HCLT),
             Published(id_spn, "ID-SPN", PEHARZ, checked=False),

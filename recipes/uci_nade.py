@@ -33,7 +33,7 @@ def _recipe(name: str, size: str, figures: tuple[float, ...], eonade: float, che
         unit="nats/row",
         source=f"uci_nade/{name}.npz",
         files=(f"uci_nade/{name}.npz",),
-        minutes=3,
+        minutes=5,
         published=(*table, Published(eonade, "EoNADE, 16 orders", EONADE, checked=checked)),
     )
 
