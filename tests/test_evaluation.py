@@ -55,6 +55,9 @@ def test_the_longest_example_decides_how_many_are_scored_at_once():
     short_first = SequenceExamples.of([np.zeros(n, dtype=np.int64) for n in [2] * 20 + [512]], 512, 256)
     assert rows_at_once(short_first, torch.device("cpu")) == 32
     assert rows_at_once(ArrayExamples(np.zeros((3, 64), dtype=np.int64)), torch.device("cpu")) == 256
+    none = ArrayExamples(np.zeros((0, 4), dtype=np.int64))
+    model = AutoregressiveModel(CausalConv(3, 4, width=8), CategoricalHead(8, 3))
+    assert evaluate(model, none).likelihood.examples == len(evaluate(model, none).nats) == 0
 
 
 def test_a_bad_batch_size():

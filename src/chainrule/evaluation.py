@@ -103,6 +103,8 @@ def rows_at_once(examples: Examples, device: torch.device) -> int:
     >>> rows_at_once(ArrayExamples(np.zeros((500, 64), dtype=np.int64)), torch.device("cpu"))
     256
     """
+    if not len(examples):
+        return 1
     lengths = getattr(examples, "lengths", None)
     longest = int(np.max(lengths, initial=1)) if lengths is not None else examples.batch(np.arange(1)).x.shape[1]
     return max(1, ELEMENTS.get(device.type, MANY) // max(1, longest))
