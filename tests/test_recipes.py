@@ -45,7 +45,7 @@ def test_every_recipe_runs(recipe, capsys, tmp_path):
     assert record["unit"] == recipe.unit
     low, high = record["interval_95"]
     assert 0 < low < record["figure"] < high
-    assert record["training"]["steps"] == 2
+    assert record["settings"]["steps"] == 2
     assert record["test"]["impossible"] == 0
     paired = {name: other for name, other in record["baselines"].items() if "gain" in other}
     assert paired
