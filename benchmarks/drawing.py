@@ -119,5 +119,7 @@ ROWS: dict[str, Any] = {
     "4x128-64": partial(transformer, SMALL, 64, 3.0, False),
     "4x128-64-compiled": partial(transformer, SMALL, 64, 3.0, True),
     "6x384-1": partial(transformer, LARGE, 1, 2.0, False),
+    "6x384-1-compiled": partial(transformer, LARGE, 1, 2.0, True),
     "6x384-64": partial(transformer, LARGE, 64, 1.5, False),
+    "6x384-64-compiled": partial(transformer, LARGE, 64, 1.5, True),
 } | {name: partial(images, name) for name in sampling.CASES}
