@@ -15,7 +15,7 @@ from chainrule import (
     InputError,
     Transformer,
 )
-from chainrule.compiled import MANY, CompiledStep, compile_step, product, scaled_product
+from chainrule.compiled import MANY, CompiledStep, compile_step, linear, product, scaled_product
 from chainrule.networks.transformer import ROOM
 from chainrule.testing import randomised
 
@@ -44,7 +44,7 @@ def lively(network):
         pytest.param(lambda: Transformer(5, 2 * ROOM, 16, 1, 2, window=ROOM + 3, ngrams=40), id="windows that grow"),
     ],
 )
-@pytest.mark.parametrize("n", [2, MANY])
+@pytest.mark.parametrize("n", [1, 2, MANY])
 def test_the_compiled_step_draws_what_the_eager_step_draws(network, n):
     model = lively(network())
     context = None if model.network.embedding.context.table is None else torch.arange(n) % 3
@@ -97,6 +97,15 @@ def test_products_written_as_sums_are_the_products(shape):
     torch.testing.assert_close(product(a, b), torch.bmm(a, b))
     expected = torch.baddbmm(plus, a, b, alpha=0.3, beta=0.7)
     torch.testing.assert_close(scaled_product(plus, a, b, alpha=0.3, beta=0.7), expected)
+
+
+def test_a_layer_written_as_a_sum_is_the_layer():
+    generator = torch.Generator().manual_seed(0)
+    x, weight, bias = (
+        torch.randn(*shape, dtype=torch.float64, generator=generator) for shape in ((1, 7), (5, 7), (5,))
+    )
+    torch.testing.assert_close(linear(x, weight, bias), torch.nn.functional.linear(x, weight, bias))
+    torch.testing.assert_close(linear(x[0], weight), torch.nn.functional.linear(x[0], weight))
 
 
 def test_other_batch_sizes_take_the_eager_step():

@@ -41,7 +41,18 @@ def scaled_product(plus: Tensor, a: Tensor, b: Tensor, *, beta: float = 1.0, alp
     return beta * plus + product(alpha * a, b)
 
 
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """W x + b as a sum of products.
+
+    For a single example it is bound by reading W, which the compiler's loop does faster than a library's product of a
+    matrix with one row.
+    """
+    y = (x.unsqueeze(-2) * weight).sum(-1)
+    return y if bias is None else y + bias
+
+
 PRODUCTS = {torch.ops.aten.bmm.default: product, torch.ops.aten.baddbmm.default: scaled_product}
+OF_ONE = PRODUCTS | {torch.ops.aten.linear.default: linear}
 
 
 class Advance(nn.Module):
@@ -156,7 +167,7 @@ def compile_step(model: AutoregressiveModel, batch_size: int = 1, context: Tenso
     last, head = divided(model.head)
     with torch.no_grad(), warnings.catch_warnings(action="ignore"), tempfile.TemporaryDirectory() as folder, packed:
         exported = torch.export.export(Advance(network, last).eval(), inputs, dynamic_shapes=shapes)
-        exported = exported.run_decompositions(PRODUCTS)
+        exported = exported.run_decompositions(OF_ONE if batch_size == 1 else PRODUCTS)
         package = torch._inductor.aoti_compile_and_package(exported, package_path=str(Path(folder) / "step.pt2"))
         advance = torch._inductor.aoti_load_package(package).loader.boxed_run  # without the tree of arguments around it
     return AutoregressiveModel(CompiledStep(network, batch_size, advance, last, head.features), head).eval()
