@@ -3,8 +3,8 @@
     python -m recipes.names --data DIR
 
 makemore draws 1000 names at random for its test and trains on what is left. So do we, but for another 1000 that choose
-the step. About one test name in seven stands in training, too: the file has names twice, and a figure of names that
-were never seen (`chainrule fit names.txt`, which splits by content) is some hundredths higher.
+the step. About one test name in seven stands in training, too, for the file has names twice; names that were never
+seen (`chainrule fit names.txt`, which splits by content) are a harder test, and its figure is another quantity.
 """
 
 from __future__ import annotations
