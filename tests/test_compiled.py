@@ -16,7 +16,7 @@ from chainrule import (
     Transformer,
 )
 from chainrule.compiled import MANY, CompiledStep, compile_step, linear, product, scaled_product
-from chainrule.networks.transformer import ROOM
+from chainrule.networks.growing import ROOM
 from chainrule.testing import randomised
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="compiling a step needs g++")

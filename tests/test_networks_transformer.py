@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from chainrule import AutoregressiveModel, Batch, CategoricalHead, InputError, Transformer
-from chainrule.networks.transformer import ROOM
+from chainrule.networks.growing import ROOM
 from chainrule.testing import randomised
 
 LENGTH = 2 * ROOM + 7
@@ -33,15 +33,26 @@ def test_the_step_equals_the_pass_while_caches_grow(options, dtype, tolerance):
             network.step(previous, state)
 
 
-def test_caches_hold_little_more_than_what_is_filled():
+def test_caches_hold_little_more_than_what_is_filled_and_grow_where_they_lie():
     network = Transformer(5, LENGTH, 16, 1, 2)
     state, previous = network.initial_state(2), None
+    memory = [cache.data_ptr() for cache in state.caches]
     for d in range(LENGTH):
         _, state = network.step(previous, state)
-        room = state.caches[0].shape[2]
-        assert d < room <= min(d + ROOM, LENGTH)
+        unseen, keys, values = state.caches
+        assert d < len(unseen) == keys.shape[2] == values.shape[2] <= d + ROOM
+        assert torch.equal(unseen == 0, torch.arange(len(unseen)) <= d)
+        for cache in (keys, values):
+            assert cache.is_contiguous()
+            assert not cache[:, :, d + 1 :].any()
         previous = torch.zeros(2, dtype=torch.long)
-    assert len(Transformer(5, LENGTH, 16, 1, 2, window=4).initial_state(2).caches[0][0, 0]) == 4
+    assert [cache.data_ptr() for cache in state.caches] == memory
+
+
+def test_a_short_window_keeps_no_more_than_it_sees():
+    unseen, keys, _ = Transformer(5, LENGTH, 16, 1, 2, window=4).initial_state(2).caches
+    assert unseen.shape == (4,)
+    assert keys.shape == (2, 2, 4, 8)
 
 
 def test_a_sample_does_not_depend_on_its_batch_and_its_log_prob_is_the_models():

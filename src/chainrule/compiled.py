@@ -24,6 +24,7 @@ from chainrule.networks.base import AutoregressiveNetwork
 
 __all__ = ["CompiledStep", "compile_step"]
 
+TILE = 16  # places of a cache that are summed for themselves; a divisor of the places by which it grows
 MANY = 16  # examples from which on matrix products gain by weights that are laid out anew for them
 
 
@@ -31,9 +32,13 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     """The batched product of (N, P, R) and (N, R, Q) as a sum of products, which the compiler fuses with what follows.
 
     Attention's products of one step have one row (P = 1): they are bound by reading b, and a library's call per product
-    keeps them from sharing that with the softmax.
+    keeps them from sharing that with the softmax. Where R grows, the values in a tile of `TILE` places are summed
+    first, then the tiles: the loop then reads b once from its beginning to its end, not once for every vector of Q.
     """
-    return (a.unsqueeze(-1) * b.unsqueeze(1)).sum(2)
+    if isinstance(b.shape[1], int):
+        return (a.unsqueeze(-1) * b.unsqueeze(1)).sum(2)
+    tiles = a.unflatten(2, (-1, TILE)).unsqueeze(-1) * b.unflatten(1, (-1, TILE)).unsqueeze(1)
+    return tiles.sum(3).sum(2)
 
 
 def scaled_product(plus: Tensor, a: Tensor, b: Tensor, *, beta: float = 1.0, alpha: float = 1.0) -> Tensor:
@@ -51,8 +56,18 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return y if bias is None else y + bias
 
 
-PRODUCTS = {torch.ops.aten.bmm.default: product, torch.ops.aten.baddbmm.default: scaled_product}
-OF_ONE = PRODUCTS | {torch.ops.aten.linear.default: linear}
+def softmax(x: Tensor, dim: int, dtype: torch.dtype | None = None) -> Tensor:
+    """exp(x - max x) times the inverse of its sum, which the loop that reads it then need not divide by every time."""
+    e = (x - x.amax(dim, keepdim=True)).exp()
+    return e * e.sum(dim, keepdim=True).reciprocal()
+
+
+LOOPS = {
+    torch.ops.aten.bmm.default: product,
+    torch.ops.aten.baddbmm.default: scaled_product,
+    torch.ops.aten.softmax.int: softmax,
+}
+OF_ONE = LOOPS | {torch.ops.aten.linear.default: linear}
 
 
 class Advance(nn.Module):
@@ -161,14 +176,14 @@ def compile_step(model: AutoregressiveModel, batch_size: int = 1, context: Tenso
     symbols = torch.zeros(batch_size, dtype=_kind_of_elements(network))
     inputs = (symbols.to(model.device), torch.ones_like(state.position), state.background, state.caches)
     growing = network.growing(state)  # type: ignore[operator]
-    room = torch.export.Dim("room", max=network.length)
+    room = TILE * torch.export.Dim("tiles", max=network.length)
     shapes = (None, None, None, [None if dim is None else {dim: room} for dim in growing])
     packed = torch._inductor.config.patch(freezing=batch_size >= MANY)
     last, head = divided(model.head)
     simple: bool = getattr(network, "simple_layers", False)
     with torch.no_grad(), warnings.catch_warnings(action="ignore"), tempfile.TemporaryDirectory() as folder, packed:
         exported = torch.export.export(Advance(network, last).eval(), inputs, dynamic_shapes=shapes)
-        exported = exported.run_decompositions(OF_ONE if batch_size == 1 and simple else PRODUCTS)
+        exported = exported.run_decompositions(OF_ONE if batch_size == 1 and simple else LOOPS)
         package = torch._inductor.aoti_compile_and_package(exported, package_path=str(Path(folder) / "step.pt2"))
         advance = torch._inductor.aoti_load_package(package).loader.boxed_run  # without the tree of arguments around it
     return AutoregressiveModel(CompiledStep(network, batch_size, advance, last, head.features), head).eval()

@@ -128,8 +128,8 @@ class StaleStep(Transformer):
 
     def step(self, x_previous, state):
         made = super().step(x_previous, state)
-        for cache in state.caches:
-            cache[0, :, :, 1] = 0
+        for cache in state.caches[1:]:
+            cache[:, :, 1] = 0
         return made
 
 

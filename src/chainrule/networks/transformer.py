@@ -14,12 +14,11 @@ from chainrule.networks.attention import Attention
 from chainrule.networks.base import AutoregressiveNetwork
 from chainrule.networks.dropout import Dropout
 from chainrule.networks.embedding import ElementEmbedding
+from chainrule.networks.growing import lengthen, longest, reserved
 from chainrule.networks.ngrams import LONGEST, NgramEmbedding
 from chainrule.networks.packed_attention import Packing
 
 __all__ = ["Transformer"]
-
-ROOM = 32  # positions by which caches grow
 
 
 class FeedForward(nn.Module):
@@ -65,7 +64,11 @@ class TransformerBlock(nn.Module):
 
 @dataclass
 class TransformerState:
-    """The position, the keys and the values of each block and the last symbols, and the embedding's background."""
+    """The position, what the blocks and the n-grams remember, and the embedding's background.
+
+    caches: -inf for the places that are empty yet and 0 for the others; the keys and the values of each block; the last
+    symbols, where there are n-grams.
+    """
 
     position: Tensor
     caches: list[Tensor]
@@ -184,8 +187,10 @@ class Transformer(AutoregressiveNetwork):
         return min(self.window or self.length, self.length)
 
     def initial_state(self, batch_size: int, context: Tensor | None = None) -> TransformerState:
-        room = min(ROOM, self.reach)
-        caches = [cache for block in self.blocks for cache in block.attention.cache(batch_size, room)]
+        places = longest(self.reach)
+        caches = [reserved(self.norm.weight, (places,), 0, -torch.inf)]
+        for block in self.blocks:
+            caches += block.attention.cache(batch_size, places)
         if self.ngrams is not None:
             caches.append(self.ngrams.cache(batch_size))
         background = self.embedding.background(batch_size, context)
@@ -198,32 +203,31 @@ class Transformer(AutoregressiveNetwork):
         return h, state
 
     def make_room(self, state: TransformerState) -> None:
-        """Lengthen caches that are full, so that a step reads little more of them than what is filled."""
-        d, room = int(state.position), state.caches[0].shape[2]
+        """Lengthen caches that are full."""
+        d, room = int(state.position), len(state.caches[0])
         self._fits(d + 1)
         if d == room < self.reach:
-            more = min(ROOM, self.reach - room)
-            for number, cache in enumerate(state.caches):  # one after the other: each takes the memory that one left
-                if cache.ndim == 4:
-                    empty = cache.new_zeros(*cache.shape[:2], more, cache.shape[3])
-                    state.caches[number] = torch.cat([cache, empty], 2)
+            for cache, dim in zip(state.caches, self.growing(state), strict=True):
+                if dim is not None:
+                    lengthen(cache, dim, -torch.inf if cache is state.caches[0] else 0.0)
 
     def growing(self, state: TransformerState) -> list[int | None]:
         """The axis along which each cache grows, None for those that do not."""
-        grows = state.caches[0].shape[2] < self.reach
-        return [2 if grows and cache.ndim == 4 else None for cache in state.caches]
+        grows = len(state.caches[0]) < self.reach
+        return [{1: 0, 4: 2}.get(cache.ndim) if grows else None for cache in state.caches]
 
     def advance(self, x_previous: Tensor | None, position: Tensor, background: Tensor, caches: list[Tensor]) -> Tensor:
         """The features at a position, an integer of shape (1,), so that one compiled graph serves every position."""
-        batch_size, _, room, _ = caches[0].shape
+        unseen, *pasts = caches
+        unseen.index_fill_(0, position % self.reach, 0.0)
+        batch_size = pasts[0].shape[0]
         h = self.embedding.step(x_previous, position, background, batch_size)
         if self.ngrams is not None:
-            h = h + self.ngrams.step(x_previous, position, caches[-1])
+            h = h + self.ngrams.step(x_previous, position, pasts[-1])
         values = None
         if self.values is not None:
             empty = x_previous is None
             values = h.new_zeros(batch_size, self.values.embedding_dim) if empty else self.values(x_previous)
-        unseen = h.new_zeros(room).masked_fill(torch.arange(room, device=h.device) > position, -torch.inf)
         for number, block in enumerate(self.blocks):
-            h = block.step(h, values, position, caches[2 * number : 2 * number + 2], unseen)
+            h = block.step(h, values, position, pasts[2 * number : 2 * number + 2], unseen)
         return self.norm(h)
