@@ -50,9 +50,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """W x + b as a sum of products.
 
     For a single example it is bound by reading W, which the compiler's loop does faster than a library's product of a
-    matrix with one row, where x is simple: what x is made of is made anew in the loop, such as a convolution's taps.
+    matrix with one row. Rows copied by their numbers are made before the loop; x by itself would be made anew inside
+    it for every row of W: a norm, or the taps of a convolution.
     """
-    y = (x.unsqueeze(-2) * weight).sum(-1)
+    made = torch.empty_like(x).index_copy(0, torch.arange(len(x), device=x.device), x)
+    y = (made.unsqueeze(-2) * weight).sum(-1)
     return y if bias is None else y + bias
 
 
@@ -180,10 +182,9 @@ def compile_step(model: AutoregressiveModel, batch_size: int = 1, context: Tenso
     shapes = (None, None, None, [None if dim is None else {dim: room} for dim in growing])
     packed = torch._inductor.config.patch(freezing=batch_size >= MANY)
     last, head = divided(model.head)
-    simple: bool = getattr(network, "simple_layers", False)
     with torch.no_grad(), warnings.catch_warnings(action="ignore"), tempfile.TemporaryDirectory() as folder, packed:
         exported = torch.export.export(Advance(network, last).eval(), inputs, dynamic_shapes=shapes)
-        exported = exported.run_decompositions(OF_ONE if batch_size == 1 and simple else LOOPS)
+        exported = exported.run_decompositions(OF_ONE if batch_size == 1 else LOOPS)
         package = torch._inductor.aoti_compile_and_package(exported, package_path=str(Path(folder) / "step.pt2"))
         advance = torch._inductor.aoti_load_package(package).loader.boxed_run  # without the tree of arguments around it
     return AutoregressiveModel(CompiledStep(network, batch_size, advance, last, head.features), head).eval()

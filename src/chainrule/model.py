@@ -111,19 +111,22 @@ class AutoregressiveModel(nn.Module):
         length = self.network.length if length is None else length
         with evaluating(self):
             state = self.network.initial_state(batch_size, context)
+            step, at = self.network.step, self.head.at
             x: Tensor | None = None
             previous: Tensor | None = None
+            columns: tuple[Tensor, ...] = ()
             for d in range(length):
-                h, state = self.network.step(previous, state)
-                before = h.new_empty(batch_size, 0) if x is None else x[:, :d]
+                h, state = step(previous, state)
+                before = h.new_empty(batch_size, 0) if x is None else x.narrow(1, 0, d)
                 try:
-                    previous = draw(d, self.head.at(d, h, before))
+                    previous = draw(d, at(d, h, before))
                 except StopIteration:
                     x = before
                     break
                 if x is None:
                     x = previous.new_empty(batch_size, length)
-                x[:, d] = previous
+                    columns = x.unbind(1)
+                columns[d].copy_(previous)
         if x is None:
             raise InputError(f"a chain has at least one element, got length={length}")
         return x.clone()

@@ -39,7 +39,7 @@ def inverse_cdf(pmf: Tensor, u: Tensor) -> Tensor:
     """
     running = pmf.cumsum(-1, dtype=torch.float64)
     # u <= 1 - 2^-53, and rounding is monotone: u * end <= (1 - 2^-53) * end, which is the number before end
-    target = u.double().unsqueeze(-1) * running[..., -1:]
+    target = u.double().unsqueeze(-1) * running.narrow(-1, -1, 1)
     return torch.searchsorted(running, target, right=True).squeeze(-1)
 
 

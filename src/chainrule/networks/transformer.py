@@ -98,8 +98,6 @@ class Transformer(AutoregressiveNetwork):
     torch.Size([2, 32, 16])
     """
 
-    simple_layers = True  # layers read features as they are, which decides how a step is compiled
-
     def __init__(
         self,
         num_symbols: int | None,
