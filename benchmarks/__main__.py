@@ -92,7 +92,9 @@ def main() -> int:
         if done is not None:
             rows += done.rows
             console.print(f"{family}: {Limits(**done.peaks)}")
-            if record is not None:
+            if record is not None and failed:
+                console.print(f"{failed} of its cases failed: {record} keeps what it had of {family}")
+            elif record is not None:
                 keep(record, family, done)
     if rows:
         console.print(table(rows))
