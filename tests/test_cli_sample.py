@@ -58,6 +58,22 @@ def test_with_out_it_is_also_written(home, capsys, tmp_path):
     assert out.startswith((tmp_path / "a.txt").read_text() + "1 samples: ")
 
 
+@pytest.mark.parametrize(
+    ("name", "prefix"),
+    [("bytes", []), ("rows", []), ("names", []), ("bytes", ["--prefix", "a"]), ("names", ["--prefix", "ab"])],
+)
+def test_many_are_drawn_in_groups_and_are_the_same(home, capsys, monkeypatch, tmp_path, name, prefix):
+    ending = "npy" if name == "rows" else "txt"
+    arguments = ["sample", home / name, "-n", "8", "--seed", "1", *prefix, "--top-p", "0.9", "--json", "--out"]
+    together = json.loads(run(capsys, *arguments, tmp_path / f"a.{ending}")[1])
+    monkeypatch.setattr("chainrule.commands.sample.GROUP", 3)
+    apart = json.loads(run(capsys, *arguments, tmp_path / f"b.{ending}")[1])
+    assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()
+    for key in ("log_prob", "log_q"):
+        assert len(apart[key]) == 8
+        np.testing.assert_allclose(apart[key], together[key], atol=1e-4)
+
+
 def test_a_stream_comes_piece_by_piece(home):
     command = [sys.executable, "-m", "chainrule", "sample", str(home / "bytes"), "--prefix", "Die K", "--stream"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.functional import pad
 
 from chainrule.commands.prefix import Completion, prefixes
 from chainrule.commands.stream import TextStream
@@ -24,6 +25,8 @@ from chainrule.report.console import Console
 from chainrule.run import Run
 
 __all__ = ["sample_run"]
+
+GROUP = 512  # examples that are drawn at once: more take more memory, and no less time each
 
 
 def sample_run(
@@ -101,13 +104,38 @@ def _draw(
 ) -> Sample:
     """Draw, and show how far it is; with an alphabet, show the text itself instead."""
     if alphabet is None:
-        with console.progress("sampling", model.network.length) as update:
-            return model.sample(n, on_element=lambda d, x: update(1), **options)
+        starts = range(0, max(n, 1), GROUP)
+        with console.progress("sampling", len(starts) * model.network.length) as update:
+            shown = options | {"on_element": lambda d, x: update(1)}
+            parts = [model.sample(min(GROUP, n - start), first=start, **_from(start, shown)) for start in starts]
+        return _joined(parts, options["end"])
     stream = TextStream(alphabet, options["end"], partial(_say, console))
     sample = model.sample(n, on_element=stream, **options)
     stream.close()
     _say(console, "\n")
     return sample
+
+
+def _from(start: int, options: dict[str, Any]) -> dict[str, Any]:
+    """The options of the group of examples that starts there: their conditions and their prefixes."""
+    context, prefix = options["context"], options["prefix"]
+    rows = slice(start, start + GROUP)
+    if context is not None:
+        context = context[rows]
+    if prefix is not None and not (isinstance(prefix, torch.Tensor) and prefix.ndim == 1):
+        prefix = prefix[rows]
+    return options | {"context": context, "prefix": prefix}
+
+
+def _joined(parts: list[Sample], end: int | None) -> Sample:
+    """Groups of examples as one sample; where one group was over before another, `end` fills it up."""
+    length = max(part.x.shape[1] for part in parts)
+    short = [length - part.x.shape[1] for part in parts]
+    x = [pad(part.x, (0, more), value=end if more else 0) for part, more in zip(parts, short, strict=True)]
+    mask = [pad(part.mask, (0, more), value=False) for part, more in zip(parts, short, strict=True)]
+    log_q = [part.log_q for part in parts if part.log_q is not None]
+    log_p = torch.cat([part.log_prob for part in parts])
+    return Sample(torch.cat(x), torch.cat(mask), log_p, torch.cat(log_q) if log_q else None)
 
 
 def _say(console: Console, text: str) -> None:
