@@ -67,20 +67,19 @@ def evaluate(
     if batch_size < 1:
         raise InputError(f"a batch has at least one example, got batch_size={batch_size}")
     owner: npt.NDArray[np.int64] | None = getattr(examples, "owner", None)
-    nats: list[npt.NDArray[np.float64]] = []
-    counts: list[npt.NDArray[np.int64]] = []
+    # made before the first batch: what is kept of each must not lie between the large blocks that all of them reuse
+    every, each = np.empty(len(examples)), np.empty((len(examples), 3), dtype=np.int64)
     with evaluating(model):
         for start in range(0, len(examples), batch_size):
             rows = np.arange(start, min(start + batch_size, len(examples)))
             batch = examples.batch(rows).to(device)
             if batch.document is not None:
                 raise InputError("packed rows are for training, a row is no example; evaluate the examples one a row")
-            nats.append(summed(model, batch).cpu().numpy())
-            counts.append(torch.stack([batch.elements, batch.dims, batch.bytes], 1).cpu().numpy())
+            every[rows] = summed(model, batch).cpu().numpy()
+            each[rows] = torch.stack([batch.elements, batch.dims, batch.bytes], 1).cpu().numpy()
             if progress is not None:
                 progress(len(rows))
-    every, each = np.concatenate([*nats, np.zeros(0)]), np.concatenate([*counts, np.zeros((0, 3), dtype=np.int64)])
-    if owner is not None and nats:
+    if owner is not None and len(every):
         begins = np.flatnonzero(np.diff(owner, prepend=-1))
         every, each = np.add.reduceat(every, begins), np.add.reduceat(each, begins)
     block = correlated(every, each) if getattr(examples, "continuous", False) else 1
