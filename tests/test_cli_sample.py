@@ -135,3 +135,16 @@ def test_what_cannot_be_streamed(home, capsys, arguments, words):
     assert (code, out) == (2, "")
     assert words in err
     assert err.count("\n") == 1
+
+
+def test_too_many_prefixes_are_refused_before_anything_is_drawn(monkeypatch):
+    from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
+    from chainrule.commands import sample
+    from chainrule.errors import InputError
+    from chainrule.report.console import Console
+
+    monkeypatch.setattr(sample, "GROUP", 3)
+    model = AutoregressiveModel(CausalConv(3, 6, 8), CategoricalHead(8, 3))
+    options = {"seed": 0, "end": None, "context": None, "prefix": [[1]] * 9}
+    with pytest.raises(InputError, match="9 prefixes for 8 examples"):
+        sample._draw(model, 8, options, Console(silent=True), None)

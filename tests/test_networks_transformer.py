@@ -1,5 +1,8 @@
 """The transformer's step on caches that grow, against its parallel pass."""
 
+from copy import deepcopy
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -47,6 +50,35 @@ def test_caches_hold_little_more_than_what_is_filled_and_grow_where_they_lie():
             assert not cache[:, :, d + 1 :].any()
         previous = torch.zeros(2, dtype=torch.long)
     assert [cache.data_ptr() for cache in state.caches] == memory
+
+
+@pytest.mark.parametrize("part", ["slice", "clone", "copy", "repeat"])
+def test_a_part_or_a_copy_of_a_state_grows_in_memory_of_its_own(part):
+    network = randomised(Transformer(5, LENGTH, 16, 1, 2)).double()
+    x = torch.randint(5, (2, LENGTH), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        state, previous = network.initial_state(2), None
+        for d in range(ROOM - 2):
+            _, state = network.step(previous, state)
+            previous = x[:, d]
+        if part == "copy":
+            states, rows = [state, deepcopy(state)], [slice(0, 2), slice(0, 2)]
+        elif part == "repeat":
+            caches = [state.caches[0].clone(), *(c.repeat_interleave(2, 0) for c in state.caches[1:])]
+            doubled = replace(state, position=state.position.clone(), caches=caches)
+            states, rows = [state, doubled], [slice(0, 2), torch.tensor([0, 0, 1, 1])]
+        else:
+            rows = [slice(0, 1), slice(1, 2)]
+            parts = [[c[r] for c in state.caches[1:]] for r in rows]
+            if part == "clone":
+                parts = [[c.clone() for c in caches] for caches in parts]
+            caches = [[state.caches[0].clone(), *each] for each in parts]
+            states = [replace(state, position=state.position.clone(), caches=c) for c in caches]
+        h = network(x)
+        for d in range(ROOM - 2, LENGTH):
+            for which, some in enumerate(rows):
+                step, states[which] = network.step(x[some, d - 1], states[which])
+                torch.testing.assert_close(step, h[some, d], atol=1e-10, rtol=0)
 
 
 def test_a_short_window_keeps_no_more_than_it_sees():

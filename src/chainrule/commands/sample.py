@@ -20,7 +20,7 @@ from chainrule.data.images import ImageEncoding
 from chainrule.data.tables import TableEncoding
 from chainrule.durable import write_file
 from chainrule.errors import InputError
-from chainrule.model import AutoregressiveModel, Sample
+from chainrule.model import AutoregressiveModel, Sample, prefix_batch
 from chainrule.report.console import Console
 from chainrule.run import Run
 
@@ -103,6 +103,7 @@ def _draw(
     model: AutoregressiveModel, n: int, options: dict[str, Any], console: Console, alphabet: Alphabet | None
 ) -> Sample:
     """Draw, and show how far it is; with an alphabet, show the text itself instead."""
+    prefix_batch(options["prefix"], n, model.network.length)  # refused before anything is drawn, not group by group
     if alphabet is None:
         starts = range(0, max(n, 1), GROUP)
         with console.progress("sampling", len(starts) * model.network.length) as update:

@@ -97,7 +97,7 @@ class Attention(nn.Module):
         return (ago >= 0) & (ago < (self.window or length))
 
     def cache(self, batch_size: int, places: int) -> list[Tensor]:
-        """The beginnings of the keys and values of so many places, each of shape (B, groups, room, size)."""
+        """The first `ROOM` of so many places for keys and values, each (B, groups, room, size), which can grow."""
         shape = (batch_size, self.groups, places, self.size)
         return [reserved(self.out.weight, shape, 2, 0.0) for _ in range(2)]
 

@@ -1,15 +1,17 @@
 """Caches that grow along one axis where they lie, so that a step reads little more of them than what is filled.
 
 A step of attention is bound by reading its cache, which it does fastest where the places lie one after the other, with
-no gap behind the filled ones. So a cache is as long as what is filled, nearly, and is lengthened from time to time. The
-memory of the longest is kept from the beginning: a new tensor's memory costs several times as much as the copy into it.
+no gap behind the filled ones. So a cache is not much longer than what is filled, and is lengthened from time to time.
+The memory of the longest is kept from the beginning: that of a new tensor costs several times as much as the copy.
 """
 
 from __future__ import annotations
 
+from math import prod
+
 from torch import Tensor
 
-__all__ = ["ROOM", "lengthen", "longest", "reserved"]
+__all__ = ["ROOM", "lengthened", "longest", "reserved"]
 
 ROOM = 32  # places by which caches grow
 
@@ -21,13 +23,25 @@ def longest(reach: int) -> int:
 
 def reserved(like: Tensor, shape: tuple[int, ...], dim: int, value: float) -> Tensor:
     """A tensor with at most `ROOM` places along an axis, full of a value, in memory that holds the whole shape."""
-    begun = (*shape[:dim], min(ROOM, shape[dim]), *shape[dim + 1 :])
-    return like.new_empty(shape).resize_(begun).fill_(value)
+    return like.new_empty(shape).resize_(_with(shape, dim, min(ROOM, shape[dim]))).fill_(value)
 
 
-def lengthen(cache: Tensor, dim: int, value: float) -> None:
-    """Add `ROOM` places full of a value along an axis, in place; no gradient goes through what a step remembers."""
-    filled = cache.detach_().clone()
-    cache.resize_(*cache.shape[:dim], cache.shape[dim] + ROOM, *cache.shape[dim + 1 :])
-    cache.narrow(dim, 0, filled.shape[dim]).copy_(filled)
-    cache.narrow(dim, filled.shape[dim], ROOM).fill_(value)
+def lengthened(cache: Tensor, dim: int, places: int, value: float) -> Tensor:
+    """The cache with `ROOM` more places full of a value along an axis, of so many that it may come to.
+
+    It is the same tensor, moved inside its memory, where that was `reserved` for it alone; views of it then see
+    something else. A part or a copy of a cache gets memory of its own. No gradient goes through what is remembered.
+    """
+    filled, room = cache.detach().clone(), cache.shape[dim]
+    whole = _with(tuple(cache.shape), dim, places)
+    own = cache.storage_offset() == 0 and cache.untyped_storage().nbytes() == prod(whole) * cache.element_size()
+    longer = cache.detach_() if own else cache.new_empty(whole)
+    longer.resize_(_with(whole, dim, room + ROOM))
+    longer.narrow(dim, 0, room).copy_(filled)
+    longer.narrow(dim, room, ROOM).fill_(value)
+    return longer
+
+
+def _with(shape: tuple[int, ...], dim: int, places: int) -> tuple[int, ...]:
+    """The shape with so many places along an axis."""
+    return (*shape[:dim], places, *shape[dim + 1 :])

@@ -14,7 +14,7 @@ from chainrule.networks.attention import Attention
 from chainrule.networks.base import AutoregressiveNetwork
 from chainrule.networks.dropout import Dropout
 from chainrule.networks.embedding import ElementEmbedding
-from chainrule.networks.growing import lengthen, longest, reserved
+from chainrule.networks.growing import lengthened, longest, reserved
 from chainrule.networks.ngrams import LONGEST, NgramEmbedding
 from chainrule.networks.packed_attention import Packing
 
@@ -201,18 +201,20 @@ class Transformer(AutoregressiveNetwork):
         return h, state
 
     def make_room(self, state: TransformerState) -> None:
-        """Lengthen caches that are full."""
+        """Lengthen caches that are full, where they lie; new places are -inf in the first, zeros in the others."""
         d, room = int(state.position), len(state.caches[0])
         self._fits(d + 1)
         if d == room < self.reach:
-            for cache, dim in zip(state.caches, self.growing(state), strict=True):
+            for number, dim in enumerate(self.growing(state)):
                 if dim is not None:
-                    lengthen(cache, dim, -torch.inf if cache is state.caches[0] else 0.0)
+                    value = 0.0 if number else -torch.inf
+                    state.caches[number] = lengthened(state.caches[number], dim, longest(self.reach), value)
 
     def growing(self, state: TransformerState) -> list[int | None]:
         """The axis along which each cache grows, None for those that do not."""
-        grows = len(state.caches[0]) < self.reach
-        return [{1: 0, 4: 2}.get(cache.ndim) if grows else None for cache in state.caches]
+        if len(state.caches[0]) >= self.reach:
+            return [None] * len(state.caches)
+        return [0, *[2] * (2 * self.depth), *[None] * (self.ngrams is not None)]
 
     def advance(self, x_previous: Tensor | None, position: Tensor, background: Tensor, caches: list[Tensor]) -> Tensor:
         """The features at a position, an integer of shape (1,), so that one compiled graph serves every position."""
