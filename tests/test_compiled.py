@@ -15,7 +15,7 @@ from chainrule import (
     InputError,
     Transformer,
 )
-from chainrule.compiled import MANY, CompiledStep, compile_step, linear, product, scaled_product
+from chainrule.compiled import MANY, CompiledStep, compile_step, linear, product, scaled_product, softmax
 from chainrule.networks.growing import ROOM
 from chainrule.testing import randomised
 
@@ -97,6 +97,13 @@ def test_products_written_as_sums_are_the_products(shape):
     torch.testing.assert_close(product(a, b), torch.bmm(a, b))
     expected = torch.baddbmm(plus, a, b, alpha=0.3, beta=0.7)
     torch.testing.assert_close(scaled_product(plus, a, b, alpha=0.3, beta=0.7), expected)
+
+
+def test_a_softmax_written_out_is_the_softmax():
+    x = torch.randn(3, 5, generator=torch.Generator().manual_seed(0)) * 100
+    x[:, 3:] = -torch.inf
+    for dtype in (None, torch.float64):
+        torch.testing.assert_close(softmax(x, -1, dtype), torch.softmax(x, -1, dtype))
 
 
 def test_a_layer_written_as_a_sum_is_the_layer():

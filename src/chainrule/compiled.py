@@ -179,7 +179,7 @@ def compile_step(model: AutoregressiveModel, batch_size: int = 1, context: Tenso
     symbols = torch.zeros(batch_size, dtype=_kind_of_elements(network))
     inputs = (symbols.to(model.device), torch.ones_like(state.position), state.background, state.caches)
     growing = network.growing(state)  # type: ignore[operator]
-    room = TILE * torch.export.Dim("tiles", max=max(4, -(-2 * network.length // TILE)))
+    room = TILE * torch.export.Dim("tiles")
     shapes = (None, None, None, [None if dim is None else {dim: room} for dim in growing])
     packed = torch._inductor.config.patch(freezing=batch_size >= MANY)
     last, head = divided(model.head)

@@ -26,7 +26,7 @@ from chainrule.run import Run
 
 __all__ = ["sample_run"]
 
-GROUP = 512  # examples that are drawn at once: more take more memory, and no less time each
+GROUP = 512  # examples that are drawn at once, a bound on the memory of their caches
 
 
 def sample_run(
