@@ -60,9 +60,11 @@ CASES = {
     "digits-1": Case(digits, 1, 8),
     "digits-1-compiled": Case(digits, 1, 8, compiled=True),
     "digits-64": Case(digits, 64, 40),
+    "digits-64-compiled": Case(digits, 64, 40, compiled=True),
     "gated-1": Case(gated, 1, 8),
     "gated-1-compiled": Case(gated, 1, 8, compiled=True),
     "gated-64": Case(gated, 64, 40),
+    "gated-64-compiled": Case(gated, 64, 40, compiled=True),
     "pixelcnn-1": Case(pixelcnn, 1, 10),
     "pixelcnn-16": Case(pixelcnn, 16, 40),
 }
@@ -99,7 +101,7 @@ def compare(name: str, case: Case, rounds: int, count: int) -> str:
     notes = f"; {thrown} windows thrown away" if thrown else ""
     notes += "; never undisturbed" if step.disturbed or whole.disturbed else ""
     return (
-        f"{name:17} {parameters:>7} parameters | step {step} | recomputing {whole.median * scale:.3g} s{part} "
+        f"{name:18} {parameters:>7} parameters | step {step} | recomputing {whole.median * scale:.3g} s{part} "
         f"| {ratio:.1f} times (goal {case.goal:g}){notes}"
     )
 
