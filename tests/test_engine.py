@@ -11,7 +11,7 @@ import torch
 
 import processes
 from chainrule import InputError
-from chainrule.training.engine import Engine, Part
+from chainrule.training.engine import Engine
 
 HERE = Path(__file__).parent
 
@@ -73,25 +73,6 @@ def test_shares_are_every_row_once(monkeypatch):
             shares.append(engine.share(np.arange(5)))
         assert np.concatenate(shares).tolist() == [0, 1, 2, 3, 4]
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
-
-
-def test_parts_do_not_cut_an_example_of_several_rows():
-    class Windows:
-        owner = np.array([0, 0, 0, 1, 2, 2, 3])
-
-        def __len__(self):
-            return 7
-
-        def batch(self, rows):
-            return rows
-
-    for world in (1, 2, 3, 5):
-        parts = [Part(Windows(), rank, world) for rank in range(world)]
-        assert np.concatenate([part.batch(np.arange(len(part))) for part in parts]).tolist() == list(range(7))
-        for part in parts:
-            assert (part.owner[:1] == 0).all()
-        firsts = [part.start for part in parts if len(part)]
-        assert set(firsts) <= {0, 3, 4, 6}
 
 
 def test_unknown_engine():

@@ -1,13 +1,15 @@
 """The transformer's step on caches that grow, against its parallel pass."""
 
+import re
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from chainrule import AutoregressiveModel, Batch, CategoricalHead, InputError, Transformer
-from chainrule.networks.growing import ROOM
+from chainrule.networks.growing import ROOM, reserved
 from chainrule.testing import randomised
 
 LENGTH = 2 * ROOM + 7
@@ -93,3 +95,18 @@ def test_a_sample_does_not_depend_on_its_batch_and_its_log_prob_is_the_models():
     alone = model.sample(1, seed=4, first=7)
     assert torch.equal(together.x[7:8], alone.x)
     torch.testing.assert_close(together.log_prob, model.eval().log_prob(Batch(together.x)), atol=1e-9, rtol=0)
+
+
+@pytest.mark.skipif(
+    not Path("/sys/kernel/mm/transparent_hugepage/enabled").exists(), reason="the system has no large pages"
+)
+def test_a_cache_is_to_lie_in_large_pages():
+    cache = reserved(torch.zeros(1), (64, 4, 256, 32), 2, 0.0)
+    middle = cache.data_ptr() + cache.untyped_storage().nbytes() // 2
+    mapped = re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text(), flags=re.MULTILINE)[1:]
+    (flags,) = [
+        re.search("VmFlags: (.*)", part)[1].split()
+        for part in mapped
+        if int(part.split("-")[0], 16) <= middle < int(part.split("-")[1].split(" ")[0], 16)
+    ]
+    assert "hg" in flags  # asked for; whether they are there is the system's affair

@@ -20,6 +20,7 @@ from chainrule.data.base import DataSet, Examples
 from chainrule.data.conditions import context_options
 from chainrule.data.documents import DocumentEncoding
 from chainrule.data.duplicates import duplicates
+from chainrule.data.subset import elements_of, spread
 from chainrule.data.text import TextEncoding
 from chainrule.defaults import kind_of
 from chainrule.evaluation import evaluate
@@ -37,6 +38,7 @@ from chainrule.training.settings import TrainingSettings
 __all__ = ["evaluated", "fit_run", "placed", "prepared", "protocol_of"]
 
 SPLITS = ("train", "valid", "test")
+ENOUGH = 1 << 20  # elements; of training data that has more, as many examples are scored as the test split has
 MOST_TO_START = 1 << 16  # rows of a table from which its units are taken
 
 
@@ -132,6 +134,8 @@ def _fill(
     if repeated is not None and repeated[0]:
         console.print(f"of the {repeated[1]} test examples {repeated[0]} stand in train, too")
     console.print(_describe(spec, model))
+    if len(some := scored_splits(data)["train"]) < len(data.train):
+        console.print(f"of train {len(some):,} of {len(data.train):,} rows are scored at the end, evenly apart")
     baselines = fit_baselines(data)
     baseline = _scored(baselines, data)
     fitted = train(model, data, settings, run, console, resume=resume, tensorboard=tensorboard, engine=engine)
@@ -203,7 +207,15 @@ def _within(
 def evaluated(model: AutoregressiveModel, data: DataSet, engine: Engine) -> dict[str, LogLikelihood]:
     """The kept weights on every split, each process scoring its part."""
     protocol = protocol_of(data)
-    return {split: engine.evaluate(model, data.split(split), protocol=protocol).likelihood for split in SPLITS}
+    splits = scored_splits(data)
+    return {split: engine.evaluate(model, part, protocol=protocol).likelihood for split, part in splits.items()}
+
+
+def scored_splits(data: DataSet) -> dict[str, Examples]:
+    """The splits, of much training data a part: what they cost beside test shows with as many examples as test has."""
+    (count, elements), (tested, _) = elements_of(data.train), elements_of(data.test)
+    enough = count if elements <= ENOUGH else max(tested, -(-count * ENOUGH // elements))
+    return {"train": spread(data.train, enough), "valid": data.valid, "test": data.test}
 
 
 def protocol_of(data: DataSet) -> Protocol:
@@ -250,7 +262,8 @@ def _scored(baselines: dict[str, torch.nn.Module], data: DataSet) -> dict[str, L
     model = baselines.get("independent elements")
     if model is None:
         return {}
-    return {split: evaluate(model, data.split(split), protocol=protocol_of(data)).likelihood for split in SPLITS}
+    protocol = protocol_of(data)
+    return {split: evaluate(model, part, protocol=protocol).likelihood for split, part in scored_splits(data).items()}
 
 
 def _beside(baselines: dict[str, torch.nn.Module], data: DataSet, model: LogLikelihood) -> dict[str, dict[str, Any]]:

@@ -23,12 +23,12 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from chainrule.batch import Batch
 from chainrule.data.base import Examples, Rows
+from chainrule.data.subset import stretch
 from chainrule.errors import InputError, unknown_name
 from chainrule.evaluation import Evaluation, evaluate
 
@@ -99,7 +99,7 @@ class Engine:
         """`evaluation.evaluate`, each example on one process; all of them have the whole result."""
         if self.world == 1:
             return evaluate(model, examples, **options)
-        evaluation = evaluate(model, Part(examples, self.rank, self.world), **options)
+        evaluation = evaluate(model, stretch(examples, self.rank, self.world), **options)
         with self.together():
             parts: list[Any] = [None] * self.world
             torch.distributed.all_gather_object(parts, (evaluation.nats, evaluation.counts))
@@ -213,36 +213,6 @@ def sharded_like(parameter: Tensor, whole: Tensor) -> Tensor:
 
     mine = parameter if isinstance(parameter, DTensor) else None
     return whole if mine is None else distribute_tensor(whole, mine.device_mesh, mine.placements)
-
-
-class Part:
-    """A stretch of examples, cut between examples where they have several rows."""
-
-    def __init__(self, examples: Examples, rank: int, world: int) -> None:
-        owner: npt.NDArray[np.int64] | None = getattr(examples, "owner", None)
-        begins = np.arange(len(examples)) if owner is None else np.flatnonzero(np.diff(owner, prepend=-1))
-        ends = [*begins.tolist(), len(examples)]
-        self.start, self.stop = (ends[len(begins) * part // world] for part in (rank, rank + 1))
-        self.examples, self.continuous = examples, getattr(examples, "continuous", False)
-        if hasattr(examples, "lengths"):
-            self.lengths = examples.lengths[self.start : self.stop]
-        if owner is not None:
-            self.owner = owner[self.start : self.stop] - (owner[self.start] if self.stop > self.start else 0)
-
-    def __len__(self) -> int:
-        return self.stop - self.start
-
-    def batch(self, rows: Rows) -> Batch:
-        """The examples of these numbers, counted from the start of the part."""
-        return self.examples.batch(rows + self.start)
-
-    def epoch(self, seed: int, epoch: int) -> Examples:
-        """Itself: nothing varies in an evaluation."""
-        return self
-
-    def digest(self) -> str:
-        """That of the whole."""
-        return self.examples.digest()
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:
