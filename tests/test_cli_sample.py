@@ -148,3 +148,32 @@ def test_too_many_prefixes_are_refused_before_anything_is_drawn(monkeypatch):
     options = {"seed": 0, "end": None, "context": None, "prefix": [[1]] * 9}
     with pytest.raises(InputError, match="9 prefixes for 8 examples"):
         sample._draw(model, 8, options, Console(silent=True), None)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_in_parallel_passes_the_same_is_drawn(home, capsys, count):
+    arguments = ["sample", home / "bytes", "-n", count, "--json", "--seed", "5"]
+    _, plain, _ = run(capsys, *arguments)
+    code, parallel, said = run(capsys, *arguments, "--parallel")
+    assert code == 0
+    assert json.loads(parallel)["text"] == json.loads(plain)["text"]
+    assert np.allclose(json.loads(parallel)["log_prob"], json.loads(plain)["log_prob"], atol=1e-3)
+    assert int(said.split()[0]) <= 48
+    assert "passes for 48 steps" in said
+
+
+@pytest.mark.slow
+def test_with_a_compiled_step_the_same_is_drawn(home, capsys):
+    for arguments in (["-n", "3"], ["-n", "2", "--prefix", "Die"], ["-n", "2", "--top-k", "5"]):
+        asked = ["sample", home / "bytes", *arguments, "--json"]
+        plain, compiled = (run(capsys, *asked, *more)[1] for more in ([], ["--compile"]))
+        assert json.loads(compiled)["text"] == json.loads(plain)["text"]
+        assert np.allclose(json.loads(compiled)["log_prob"], json.loads(plain)["log_prob"], atol=1e-3)
+
+
+@pytest.mark.parametrize("more", [["--prefix", "a"], ["--top-k", "3"], ["--compile"], ["--stream"]])
+def test_parallel_passes_are_of_whole_examples(home, capsys, more):
+    code, _, said = run(capsys, "sample", home / "bytes", "-n", "1", *more, "--parallel")
+    assert code == 2
+    assert "--parallel draws whole examples" in said
+    assert run(capsys, "sample", home / "names", "--parallel")[0] == 2

@@ -165,6 +165,12 @@ def sample(
     top_k: Annotated[int | None, Parameter(help="Keep the k most probable symbols only.")] = None,
     top_p: Annotated[float | None, Parameter(help="Keep the most probable symbols up to this mass only.")] = None,
     stream: Annotated[bool, Parameter(negative="", help="Text: show each symbol as it is drawn.")] = False,
+    compile: Annotated[
+        bool, Parameter(negative="", help="Compile the step first (20 s); several times as fast for many elements.")
+    ] = False,
+    parallel: Annotated[
+        bool, Parameter(negative="", help="The same draws by fixed-point iteration, in fewer passes.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Draw examples from the model: its own distribution, nothing cut off, unless a filter is asked for."""
@@ -172,7 +178,7 @@ def sample(
 
     filters = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     number = n if n is not None else 1 if stream else 64
-    sample_run(run, number, out, seed, filters, _console(json), given, prefix, stream)
+    sample_run(run, number, out, seed, filters, _console(json), given, prefix, stream, compile, parallel)
 
 
 @app.command

@@ -13,6 +13,7 @@ from torch.nn.functional import pad
 
 from chainrule.commands.prefix import Completion, prefixes
 from chainrule.commands.stream import TextStream
+from chainrule.compiled import compile_step
 from chainrule.data.alphabet import Alphabet
 from chainrule.data.base import Encoding, Writes
 from chainrule.data.conditions import conditions_of
@@ -21,12 +22,14 @@ from chainrule.data.tables import TableEncoding
 from chainrule.durable import write_file
 from chainrule.errors import InputError
 from chainrule.model import AutoregressiveModel, Sample, prefix_batch
+from chainrule.parallel_sampling import parallel_sample
 from chainrule.report.console import Console
 from chainrule.run import Run
 
 __all__ = ["sample_run"]
 
 GROUP = 512  # examples that are drawn at once, a bound on the memory of their caches
+PLAIN = {"temperature": 1.0, "top_k": None, "top_p": None}
 
 
 def sample_run(
@@ -39,10 +42,13 @@ def sample_run(
     given: str | None = None,
     prefix: str | None = None,
     stream: bool = False,
+    compiled: bool = False,
+    parallel: bool = False,
 ) -> Path | None:
     """Draw n examples and write them: images as PNG, rows as .npy, tables as CSV, text as text, on standard output
     without --out. given: the condition of all of them, "3" or "age=39,sex=F". prefix: what they start with, see
-    `prefixes`; ln p is that of the rest. stream: show a single text while it is drawn.
+    `prefixes`; ln p is that of the rest. stream: show a single text while it is drawn. compiled: with a compiled step.
+    parallel: the same draws by fixed-point iteration.
     """
     run = Run.open(path)
     encoding = run.encoding()
@@ -68,7 +74,13 @@ def sample_run(
         if not out.parent.is_dir():
             raise InputError(f"{out.parent}: there is no such directory; make it, or name another place with --out")
     options = {"seed": seed, "end": encoding.domain.end, "context": context, "prefix": begun.prefix} | filters
-    sample = _draw(run.model(), n, options, console, alphabet if stream else None)
+    model = run.model()
+    if parallel:
+        sample = _iterated(model, n, options, console, stream or compiled)
+    else:
+        if compiled:
+            model = _compiled(model, n, options, console)
+        sample = _draw(model, n, options, console, alphabet if stream else None)
     raw = encoding.decode(sample.x.cpu().numpy())
     if isinstance(encoding, TableEncoding):
         content = encoding.write(raw, given)
@@ -115,6 +127,32 @@ def _draw(
     stream.close()
     _say(console, "\n")
     return sample
+
+
+def _compiled(model: AutoregressiveModel, n: int, options: dict[str, Any], console: Console) -> AutoregressiveModel:
+    """The model with a step that is compiled for a group of examples; what is left over of n takes the eager one."""
+    prefix_batch(options["prefix"], n, model.network.length)
+    at_once = min(n, GROUP)
+    console.print(f"compiling the step for {at_once} at once")
+    return compile_step(model, at_once, _from(0, options)["context"])
+
+
+def _iterated(model: AutoregressiveModel, n: int, options: dict[str, Any], console: Console, other: bool) -> Sample:
+    """The same draws in parallel passes, of whole examples and from the model itself."""
+    if other or options["prefix"] is not None or options["end"] is not None or options | PLAIN != options:
+        raise InputError(
+            "--parallel draws whole examples of one length from the model itself; leave out --prefix, filters, "
+            "--stream and --compile, or --parallel"
+        )
+    starts = range(0, n, GROUP)
+    groups = [min(GROUP, n - start) for start in starts]
+    drawn = [
+        parallel_sample(model, size, seed=options["seed"], first=start, context=_from(start, options)["context"])
+        for start, size in zip(starts, groups, strict=True)
+    ]
+    passes = sum(part.passes for part in drawn)
+    console.print(f"{passes} passes for {len(groups) * model.network.length} steps")
+    return _joined([part.sample for part in drawn], None)
 
 
 def _from(start: int, options: dict[str, Any]) -> dict[str, Any]:
