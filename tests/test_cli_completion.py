@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from chainrule.cli import main
+from chainrule.commands.prefix import prefixes
+from chainrule.run import Run
 from command_line import run
 
 QUICK = ["--steps", "4", "--evaluate-every", "4", "--width", "8", "--depth", "1"]
@@ -42,6 +44,42 @@ def test_an_array_of_elements_is_a_prefix(home, capsys, tmp_path):
     )
     assert code == 0
     assert (np.load(tmp_path / "a.npy").reshape(2, 64)[:, :10] == 3).all()
+
+
+def test_half_of_a_window_is_half_of_all_its_elements(home):
+    completed = prefixes(Run.open(home / "story"), "test:0.5", 3)
+    assert [len(given) for given in completed.prefix] == [16, 16, 16]
+
+
+def test_documents_are_never_given_whole(tmp_path):
+    (tmp_path / "names.txt").write_text("\n".join("abc"[n % 3] * (1 + n % 4) for n in range(90)))
+    out = str(tmp_path / "names")
+    assert main(["fit", str(tmp_path / "names.txt"), "--documents", "line", "--out", out, *QUICK]) == 0
+    run_of = Run.open(tmp_path / "names")
+    batch = run_of.data().test.batch(np.arange(4))
+    given = [len(x) for x in prefixes(run_of, "test:0.9", 4).prefix]
+    assert given == [max(0, min(int(np.ceil(0.9 * n)), n - 1)) for n in batch.elements.tolist()]
+
+
+def test_cells_are_a_prefix_of_a_row(capsys, tmp_path):
+    cells = "\n".join(f"{n % 3},{n / 7:.2f},{'xy'[n % 2]}" for n in range(120))
+    (tmp_path / "t.csv").write_text("a,b,c\n" + cells + "\n")
+    assert main(["fit", str(tmp_path / "t.csv"), "--out", str(tmp_path / "t"), "--steps", "2"]) == 0
+    first = Run.open(tmp_path / "t").data().test.batch(np.arange(2)).x.numpy()[:, :2]
+    for name, rows in (("one", first[0]), ("both", first)):
+        np.save(tmp_path / f"{name}.npy", rows)
+        asked = ["sample", tmp_path / "t", "-n", "2", "--prefix", tmp_path / f"{name}.npy", "--out", tmp_path / "s.csv"]
+        code, _, said = run(capsys, *asked)
+        assert code == 0, said
+    np.save(tmp_path / "bad.npy", first * 0 - 5)
+    assert "expected a value of that column" in run(capsys, *asked[:5], tmp_path / "bad.npy")[2]
+
+
+def test_a_model_of_classes_is_not_probed_for_them(capsys, tmp_path):
+    assert main(["fit", "digits", "--given", "label", "--out", str(tmp_path / "given"), *QUICK]) == 0
+    code, _, said = run(capsys, "probe", tmp_path / "given")
+    assert code == 2
+    assert "know the label" in said
 
 
 def test_a_text_goes_on(home, capsys):

@@ -78,13 +78,16 @@ def test_the_compiled_step_draws_what_the_eager_step_draws(network, n):
 )
 def test_heads_are_compiled_with_the_step_or_left_alone(head):
     torch.manual_seed(0)
-    model = randomised(AutoregressiveModel(Transformer(5, 6, 16, 1, 2), head())).eval()
+    model = randomised(AutoregressiveModel(Transformer(5, 6, 16, 1, 2), head())).train()
     compiled = compile_step(model, 3)
+    assert all(part.training for part in model.modules())
     for n in (3, 4):
         eager, ours = model.sample(n, seed=1), compiled.sample(n, seed=1)
         assert torch.equal(eager.x, ours.x)
         torch.testing.assert_close(eager.log_prob, ours.log_prob, atol=1e-5, rtol=0)
     torch.testing.assert_close(compiled.log_prob(eager.x), model.log_prob(eager.x), atol=1e-5, rtol=0)
+    with pytest.raises(InputError, match="compiled step already"):
+        compile_step(compiled, 3)
 
 
 @pytest.mark.parametrize("shape", [(6, 1, 4, 9), (2, 3, 4, 1), (2, 1, 1, 5)])

@@ -200,3 +200,27 @@ def test_the_pmf_of_a_step_is_that_of_the_parallel_pass(model):
 
     model.unroll(draw, 2)
     assert np.allclose(torch.stack(steps, 1), parallel, atol=1e-5)
+
+
+def test_a_prefix_that_holds_the_end_is_a_whole_example(model):
+    sample = model.sample(3, seed=0, prefix=[[1, 3], [1], [3]], end=3)
+    assert sample.mask[0].sum() == sample.mask[2].sum() == 0
+    assert sample.log_prob[[0, 2]].tolist() == [0, 0]
+    assert sample.x[0].unique().tolist() == [1, 3]
+    assert sample.mask[1].any()
+    assert torch.equal(sample.x[1], model.sample(3, seed=0, prefix=[[1], [1], [1]], end=3).x[1][: sample.x.shape[1]])
+    whole = model.sample(2, seed=0, prefix=[[1, 3], [3]], end=3)
+    assert whole.log_prob.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("prefix", [[5], [-1], [0.5]])
+def test_a_prefix_of_something_else_is_refused(model, prefix):
+    with pytest.raises(InputError, match="a prefix holds symbols 0 to 4"):
+        model.sample(2, seed=0, prefix=torch.tensor(prefix))
+
+
+def test_filters_keep_what_underflows_and_all_of_a_mass_of_one():
+    p = Categorical(torch.tensor([[0.0, -200.0]]))
+    assert Filter(temperature=100)(p).pmf()[0, 1] == pytest.approx(1 / (1 + np.exp(2)), rel=1e-4)
+    assert Filter(temperature=2, top_p=1.0)(Categorical(torch.tensor([[0.0, -30.0]]))).pmf()[0, 1] > 0
+    assert Filter(temperature=1e-39)(p).pmf().tolist() == [[1, 0]]

@@ -206,3 +206,20 @@ def test_parts_of_examples_have_no_order():
         shared()(batch)
     with pytest.raises(InputError, match="in a batch of width 3"):
         Ordered(convolutional(), torch.arange(4)).log_prob(torch.zeros(2, 3, dtype=torch.long))
+
+
+def test_what_is_drawn_is_scored_without_dropout():
+    model = randomised(AutoregressiveModel(MADE(V, D, hidden=16, dropout=0.5), CategoricalHead(2, V)))
+    ensemble = OrderEnsemble(model, torch.stack([torch.arange(D), torch.tensor([1, 0, 2, 3])])).train()
+    for prefix in (None, torch.tensor([1, 0])):
+        first, again = (ensemble.sample(4, seed=0, prefix=prefix) for _ in range(2))
+        assert torch.equal(first.log_prob, again.log_prob)
+        assert torch.equal(first.x, again.x)
+    assert all(part.training for part in ensemble.modules())
+
+
+def test_a_tied_table_keeps_what_it_learned():
+    model = AutoregressiveModel(MADE(4, D, features=4, element_width=4), CategoricalHead(4, 4, tied=True))
+    x = elements(4, 3, D)
+    ensemble = OrderEnsemble(model, random_orders(D, 2)).eval()
+    assert torch.equal(ensemble.log_prob(x), ensemble.log_prob(x))

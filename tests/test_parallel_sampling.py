@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from chainrule import AutoregressiveModel, CategoricalHead, CausalConv, InputError, PixelCNN, Transformer
+from chainrule.heads.hierarchical_softmax import HierarchicalSoftmaxHead
 from chainrule.parallel_sampling import parallel_sample
 from chainrule.testing import randomised
 
@@ -39,3 +40,9 @@ def test_bad_input():
     model = AutoregressiveModel(NETWORKS["conv"](), CategoricalHead(8, 4))
     with pytest.raises(InputError, match="at least one"):
         parallel_sample(model, 0, seed=0)
+
+
+def test_heads_that_draw_in_another_order_are_refused():
+    model = AutoregressiveModel(NETWORKS["conv"](), HierarchicalSoftmaxHead(8, 4))
+    with pytest.raises(InputError, match="an order of its own"):
+        parallel_sample(model, 2, seed=0)

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from chainrule import AutoregressiveModel, Batch, BernoulliHead, CausalConv, InputError
+from chainrule import AutoregressiveModel, Batch, BernoulliHead, CategoricalHead, CausalConv, InputError
 from chainrule.classifier import class_log_posterior
-from chainrule.data import ArrayExamples
+from chainrule.data import ArrayExamples, SequenceExamples
 from chainrule.probe import pooled_features, probe
 from chainrule.testing import randomised
 
@@ -54,3 +54,16 @@ def test_labels_are_checked():
         probe(model, examples, np.zeros(9, dtype=np.int64))
     with pytest.raises(InputError, match="two classes"):
         probe(model, examples, np.zeros(10, dtype=np.int64))
+
+
+def test_segments_of_padded_examples_do_not_depend_on_the_batch():
+    model = randomised(AutoregressiveModel(CausalConv(3, 9, 8, depth=2), CategoricalHead(8, 3)))
+    rows = [np.arange(n) % 3 for n in (4, 9, 5)]
+    examples = SequenceExamples.of(rows, window=9)
+    together = pooled_features(model, examples, 1, segments=2)
+    assert np.allclose(together, pooled_features(model, examples, 1, segments=2, batch_size=1), atol=1e-6)
+    h = model.features(Batch.of(rows), 1)
+    assert np.allclose(together[0, :8], h[0, :2].mean(0), atol=1e-6)
+    assert np.allclose(together[2, :8], h[2, :3].mean(0), atol=1e-6)
+    with pytest.raises(InputError, match="4 elements have no 5 segments"):
+        pooled_features(model, examples, 1, segments=5)

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from chainrule import AutoregressiveModel, CategoricalHead, CausalConv, InputError, Transformer
+from chainrule.certificate.verify import verify
 from chainrule.heads import LogitsHead
 from chainrule.networks import Recomputed
 from chainrule.run import Run
@@ -65,3 +66,35 @@ def test_a_soft_cap_bounds_the_logits():
     assert head(torch.randn(3, 4, 8) * 100).logits.abs().max() <= 2.0
     with pytest.raises(InputError, match="soft cap"):
         CategoricalHead(8, 5, soft_cap=0.0)
+
+
+def test_what_is_wrapped_stays_in_its_mode():
+    for mode in (True, False):
+        for shift in (0, 1):
+            inner = torch.nn.Sequential(Predictor(), torch.nn.Dropout(0.0)).train(mode)
+            if shift == 0:
+                with pytest.raises(InputError):
+                    wrap(inner, 5, 8)
+            else:
+                wrap(inner, 5, 8, shift=1)
+            assert all(part.training == mode for part in inner.modules())
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_functions_and_modules_without_parameters_are_sampled(shift):
+    class Flat(torch.nn.Module):
+        def forward(self, x):
+            return torch.zeros(*x.shape, 4)
+
+    for logits_of in (Flat(), lambda x: torch.zeros(*x.shape, 4)):
+        assert wrap(logits_of, 4, 6, shift=shift).sample(2, seed=0).x.shape == (2, 6)
+
+
+def test_a_trained_tie_stays_as_it_is():
+    model = AutoregressiveModel(Transformer(11, 6, 8, 1, 1), CategoricalHead(8, 11, tied=True))
+    weight = model.head.linear.weight
+    before = weight.detach().clone()
+    again = AutoregressiveModel(model.network, model.head)
+    verify(model.head, quick=True)
+    assert again.head.linear.weight is model.head.linear.weight is model.network.embedding.table.weight is weight
+    assert torch.equal(weight, before)

@@ -188,7 +188,9 @@ def probe(
     *,
     labels: Annotated[Path | None, Parameter(help="A .npy file or text, one an example [default: the data's].")] = None,
     split: Annotated[str, Parameter(help="Of the run's own data: train, valid or test.")] = "test",
-    segments: Annotated[int, Parameter(help="Averages an example, e.g. one for each row of an image.")] = 1,
+    segments: Annotated[
+        int, Parameter(help="Averages an example, e.g. one for each row of an image.", validator=Number(gte=1))
+    ] = 1,
     folds: Annotated[int, Parameter(help="Of the cross-validation.", validator=Number(gte=2))] = 5,
     json: Json = False,
 ) -> None:

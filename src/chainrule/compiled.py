@@ -170,11 +170,14 @@ def compile_step(model: AutoregressiveModel, batch_size: int = 1, context: Tenso
     Raises InputError for networks whose step depends on the position in more than numbers: see their `advance`.
     """
     network = model.network
+    if isinstance(network, CompiledStep):
+        raise InputError("this model has a compiled step already; compile the model that it was made from")
     if not hasattr(network, "advance"):
         raise InputError(
             f"{type(network).__name__} has no step that can be compiled; take a Transformer or a CausalConv, "
             "or sample with the eager step"
         )
+    training = model.training
     state = network.initial_state(batch_size, context)
     symbols = torch.zeros(batch_size, dtype=_kind_of_elements(network))
     inputs = (symbols.to(model.device), torch.ones_like(state.position), state.background, state.caches)
@@ -188,4 +191,5 @@ def compile_step(model: AutoregressiveModel, batch_size: int = 1, context: Tenso
         exported = exported.run_decompositions(OF_ONE if batch_size == 1 else LOOPS)
         package = torch._inductor.aoti_compile_and_package(exported, package_path=str(Path(folder) / "step.pt2"))
         advance = torch._inductor.aoti_load_package(package).loader.boxed_run  # without the tree of arguments around it
-    return AutoregressiveModel(CompiledStep(network, batch_size, advance, last, head.features), head).eval()
+    compiled = AutoregressiveModel(CompiledStep(network, batch_size, advance, last, head.features), head)
+    return compiled.train(training)

@@ -82,12 +82,12 @@ class Domain:
         return prod(self.shape)
 
     def check(self, x: npt.NDArray[Any], what: str = "the data") -> None:
-        """Refuse elements outside the domain, naming the first one.
+        """Refuse elements outside the domain, naming the first one; of a table, rows that may end early.
 
         Raises InputError for a wrong dtype, NaN or infinite values, and symbols outside {0, ..., V-1}.
         """
         if self.columns:
-            bad = np.stack([column.outside(x[:, d]) for d, column in enumerate(self.columns)], 1)
+            bad = np.stack([column.outside(values) for column, values in zip(self.columns, x.T, strict=False)], 1)
             wanted = "a value of that column"
         elif self.num_symbols is None:
             bad = ~np.isfinite(x)

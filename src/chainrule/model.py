@@ -169,13 +169,16 @@ class AutoregressiveModel(nn.Module):
         free = torch.ones(n, length, dtype=torch.bool, device=self.device)
         if given is not None:
             given = given.to(self.device)
+            _check_given(given, self.head.num_symbols)
             free[:, : given.x.shape[1]] = ~given.mask
         alive = torch.ones(n, dtype=torch.bool, device=self.device)
+        ended = torch.zeros_like(alive) if given is None else ((given.x == end) & given.mask).any(1)
         log_p: list[Tensor] = []
         log_q: list[Tensor] = []
 
         def draw(d: int, p: Distribution) -> Tensor:
             nonlocal alive
+            alive = alive & ~(ended & free[:, d])
             if end is not None and not bool(alive.any()):
                 raise StopIteration
             q = filtered(p)
@@ -192,7 +195,7 @@ class AutoregressiveModel(nn.Module):
                 on_element(d, x)
             return x
 
-        x = self.unroll(draw, n, length, context)
+        x = self.unroll(draw, n, length, None if context is None else context.to(self.device))
         free = free[:, : x.shape[1]]
         total_p, total_q = (_total(log_prob, free) for log_prob in (log_p, log_q))
         return Sample(x, free, total_p, None if filtered.is_identity else total_q)
@@ -253,3 +256,14 @@ def prefix_batch(prefix: Tensor | Sequence[Any] | None, n: int, length: int) -> 
     if given.x.shape[1] > length:
         raise InputError(f"the longest prefix has {given.x.shape[1]} elements, an example at most {length}")
     return given
+
+
+def _check_given(given: Batch, num_symbols: int | None) -> None:
+    """Refuse given elements that are no symbols, where the model has symbols."""
+    x = given.x[given.mask]
+    if num_symbols is None or not len(x):
+        return
+    if bool((x != x.long()).any()) or int(x.min()) < 0 or int(x.max()) >= num_symbols:
+        raise InputError(
+            f"a prefix holds symbols 0 to {num_symbols - 1}, got numbers from {x.min()} to {x.max()}; encode it first"
+        )

@@ -21,7 +21,7 @@ from chainrule.batch import Batch
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution
 from chainrule.heads.categorical import inverse_cdf
-from chainrule.model import AutoregressiveModel, Sample, prefix_batch
+from chainrule.model import AutoregressiveModel, Sample, evaluating, prefix_batch
 from chainrule.networks.made import MADE
 from chainrule.noise import uniforms
 
@@ -213,8 +213,9 @@ class OrderEnsemble(nn.Module):
             own = None if context is None else context[row]
             drawn.append(self.member(o).draw(noise[row], own, None if given is None else given[row]))
         x = torch.cat(drawn)[torch.cat(rows).argsort()]
-        with torch.no_grad():
-            log_prob = self.order_log_prob(Batch(x, context=context)).logsumexp(0) - log_given.logsumexp(0)
+        with evaluating(self):
+            log_prob = self.order_log_prob(Batch(x, context=context))
+        log_prob = log_prob.logsumexp(0) - log_given.logsumexp(0)
         return Sample(x, torch.ones_like(x, dtype=torch.bool) if given is None else ~given.mask, log_prob, None)
 
     def _given(self, prefix: Batch | None, context: Tensor | None) -> tuple[Batch | None, Tensor]:
@@ -227,7 +228,7 @@ class OrderEnsemble(nn.Module):
         missing = self.orders.shape[1] - prefix.x.shape[1]
         given = Batch(*(nn.functional.pad(part, (0, missing)) for part in (prefix.x, prefix.mask)))
         whole = Batch(given.x, context=context)  # what stands behind a prefix does not change ln p of the prefix
-        with torch.no_grad():
+        with evaluating(self):
             members = [self.member(o).element_log_prob(whole) for o in range(len(self.orders))]
         return given, torch.stack([torch.where(given.mask, ln, 0.0).sum(1, dtype=torch.float64) for ln in members])
 

@@ -75,6 +75,10 @@ def parallel_sample(
             passes += 1
             here = None if context is None else context[open_rows]
             p = model.head(model.network(x[open_rows], here))
+            if p.order is not None:
+                raise InputError(
+                    f"{model.head} draws in an order of its own, not in that of the symbols; use model.sample"
+                )
             drawn = p.icdf(u[open_rows])
             settled = (drawn == x[open_rows]).all(1)
             log_prob[open_rows[settled]] = p.log_prob(drawn).sum(1, dtype=torch.float64)[settled]

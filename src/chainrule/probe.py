@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import nn
 
 from chainrule.data.base import Examples
 from chainrule.errors import InputError
@@ -32,16 +34,22 @@ def pooled_features(
 ) -> npt.NDArray[np.float32]:
     """The features of a layer, averaged over equal stretches of the example, shape (N, segments * width).
 
-    segments: 1 averages over everything; more keep some order, e.g. 8 for the rows of an 8x8 image.
+    segments: 1 averages over everything; more keep some order, e.g. 8 for the rows of an 8x8 image. Elements that do
+    not count, such as padding, are in none. Raises InputError for more segments than the shortest example has elements.
     """
     pieces = []
     for start in range(0, len(examples), batch_size):
         batch = examples.batch(np.arange(start, min(start + batch_size, len(examples)))).to(model.device)
+        if not 1 <= segments <= int(batch.elements.min()):
+            raise InputError(
+                f"examples of {int(batch.elements.min())} elements have no {segments} segments; take fewer"
+            )
         h = model.features(batch, layer)
-        weight = batch.mask.to(h.dtype).unsqueeze(-1)
-        stretches = zip(h.chunk(segments, 1), weight.chunk(segments, 1), strict=True)
-        means = [(part * w).sum(1) / w.sum(1).clamp(min=1) for part, w in stretches]
-        pieces.append(np.concatenate([mean.cpu().numpy() for mean in means], 1))
+        number = batch.mask.cumsum(1) - 1  # among the elements that count
+        stretch = torch.where(batch.mask, number * segments // batch.elements.unsqueeze(1), segments)
+        member = nn.functional.one_hot(stretch, segments + 1)[..., :segments].to(h.dtype)
+        means = (member.transpose(1, 2) @ h) / member.sum(1).unsqueeze(-1)
+        pieces.append(means.flatten(1).cpu().numpy())
     return np.concatenate(pieces)
 
 
@@ -73,8 +81,8 @@ def probe(
     if len(np.unique(labels)) < 2 or rarest < folds:
         raise InputError(f"{folds} folds need two classes of at least {folds} examples each, the rarest has {rarest}")
     if layers is None:
-        batch = examples.batch(np.arange(1))
-        layers = range(len(model.network.layers(batch.x.to(model.device), batch.context)))
+        batch = examples.batch(np.arange(1)).to(model.device)
+        layers = range(len(model.network.layers(batch.x, batch.context)))
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
     split = StratifiedKFold(folds, shuffle=True, random_state=seed)
     results = []

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from chainrule.errors import InputError
 from chainrule.heads.logits import LogitsHead
-from chainrule.model import AutoregressiveModel
+from chainrule.model import AutoregressiveModel, evaluating
 from chainrule.networks.recomputed import Recomputed
 from chainrule.testing import LawBroken, causality, elements
 from chainrule.wrapped import NextToken
@@ -38,13 +38,12 @@ def wrap(
     if shift == 1:
         logits_of = NextToken(logits_of, start)
     network = Recomputed(logits_of, num_symbols, length)
-    mode = logits_of.training if isinstance(logits_of, nn.Module) else False
     try:
-        causality(network, elements(num_symbols, 3, min(length, 16)))
+        with evaluating(network):
+            causality(network, elements(num_symbols, 3, min(length, 16)))
     except LawBroken as broken:
         raise InputError(
             f"these logits see what they are to predict ({broken}); "
             "mask it, or say shift=1 if they belong to the next element"
         ) from None
-    network.train(mode)
     return AutoregressiveModel(network, LogitsHead(num_symbols))

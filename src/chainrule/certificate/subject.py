@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from chainrule.batch import Batch
 from chainrule.errors import InputError
 from chainrule.heads.base import Head
+from chainrule.heads.categorical import CategoricalHead
 from chainrule.heads.columns import ColumnsHead
 from chainrule.heads.logits import LogitsHead
 from chainrule.model import AutoregressiveModel
@@ -109,7 +110,10 @@ def subject_of(thing: Any, num_symbols: int | None, length: int | None, context:
 
 
 def _under(head: Head, length: int | None) -> AutoregressiveModel:
-    """A head on top of a small network of our own, for a head says nothing by itself."""
+    """A copy of a head on top of a small network of our own, for a head says nothing by itself."""
+    head = deepcopy(head)
+    if isinstance(head, CategoricalHead):
+        head.tied = False  # to the table of a network that is not here
     length = length or (len(head.heads) if isinstance(head, ColumnsHead) else 6)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -44,9 +44,10 @@ def prefixes(run: Run, value: str, n: int) -> Completion:
             x = np.load(Path(value), allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise InputError(f"{value}: is no readable .npy file ({error})") from None
-        encoding.domain.check(x, value)
-        rows = np.broadcast_to(x, (n, x.shape[-1])) if x.ndim == 1 or len(x) == 1 else x
-        return Completion([torch.from_numpy(row.astype(np.int64)) for row in rows.reshape(len(rows), -1)])
+        rows = x.reshape(1 if x.ndim == 1 else len(x), -1)
+        encoding.domain.check(rows, value)
+        given = torch.from_numpy(rows.astype(np.float64 if rows.dtype.kind == "f" else np.int64))
+        return Completion(list(given.expand(n, -1) if len(given) == 1 else given))
     alphabet = getattr(encoding, "alphabet", None)
     if alphabet is None:
         raise InputError(
@@ -68,5 +69,8 @@ def _beginnings(run: Run, split: str, share: str, n: int) -> Completion:
     if len(examples) < n:
         raise InputError(f"--prefix {split}:{share}: the {split} split has {len(examples)} examples, got n={n}")
     batch = examples.batch(np.arange(n))
-    kept = (batch.elements.double() * part).ceil().long().tolist()
+    held = (batch.mask * torch.arange(1, batch.x.shape[1] + 1)).amax(
+        1
+    )  # elements before those that count are there, too
+    kept = torch.minimum((held.double() * part).ceil().long(), held - 1).clamp(min=0).tolist()
     return Completion([x[:length] for x, length in zip(batch.x, kept, strict=True)], batch.context)

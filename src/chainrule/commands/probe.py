@@ -28,6 +28,10 @@ def probe_run(
     run = Run.open(path)
     model = run.model()
     examples = run.data().split(split) if source is None else run.encoding().encode(source)
+    if labels is None and examples.batch(np.arange(1)).context is not None:
+        raise InputError(
+            "the features of a model of p(x | label) know the label; probe one of p(x), or give other --labels"
+        )
     results = probe(model, examples, _labels(run, labels, source, split), segments=segments, folds=folds)
     best = max(results, key=lambda result: result.accuracy)
     table = Table(title=f"linear probe, {folds} folds over {len(examples)} examples", title_justify="left")
@@ -52,7 +56,9 @@ def _labels(run: Run, path: Path | None, source: str | None, split: str) -> npt.
         values = labelled.batch(np.arange(len(labelled))).context.numpy()  # type: ignore[union-attr]
     else:
         try:
-            values = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.array(path.read_text().split())
+            values = (
+                np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.array(path.read_text().splitlines())
+            )
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: is no .npy file or text of labels ({error}); give one an example") from None
     return np.unique(values, return_inverse=True)[1].astype(np.int64)

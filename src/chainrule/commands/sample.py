@@ -71,6 +71,8 @@ def sample_run(
             raise InputError(
                 f"{out}: these samples are written as {' or '.join(sorted(endings - {''}))}; change the ending"
             )
+        if not out.suffix and out.exists():
+            raise InputError(f"{out}: exists already; name another folder with --out")
         if not out.parent.is_dir():
             raise InputError(f"{out.parent}: there is no such directory; make it, or name another place with --out")
     options = {"seed": seed, "end": encoding.domain.end, "context": context, "prefix": begun.prefix} | filters

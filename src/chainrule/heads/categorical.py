@@ -178,6 +178,8 @@ class CategoricalHead(Head):
                 f"a tied head shares a table of {tuple(self.linear.weight.shape)} with the network, which has {came}; "
                 "take tied=False, or a network that reads these symbols at this width"
             )
+        if self.linear.weight is table.weight:
+            return  # tied before, and perhaps trained
         nn.init.normal_(table.weight, std=self.features**-0.5)
         self.linear.weight = table.weight
 

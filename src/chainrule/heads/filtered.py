@@ -37,12 +37,12 @@ class Filter:
             raise InputError(f"top_k must keep at least one symbol, got {top_k}")
         if top_p is not None and not 0 < top_p <= 1:
             raise InputError(f"top_p must be in (0, 1], got {top_p}")
-        self.temperature, self.top_k, self.top_p = temperature, top_k, top_p
+        self.temperature, self.top_k, self.top_p = temperature, top_k, None if top_p == 1 else top_p
 
     @property
     def is_identity(self) -> bool:
         """Whether q is p."""
-        return self.temperature == 1 and self.top_k is None and self.top_p in (None, 1.0)
+        return self.temperature == 1 and self.top_k is None and self.top_p is None
 
     def __call__(self, p: Distribution) -> Distribution:
         """The filtered distribution; p itself where nothing is filtered."""
@@ -52,7 +52,8 @@ class Filter:
             raise InputError(
                 f"temperature, top_k and top_p need a finite support, got {type(p).__name__}; leave them out"
             )
-        log_q = (p.pmf().log() / self.temperature).log_softmax(-1)
+        log_p = p.log_pmf() if isinstance(p, Categorical) else p.pmf().log()
+        log_q = ((log_p - log_p.amax(-1, keepdim=True)) / self.temperature).log_softmax(-1)
         if self.top_k is not None and self.top_k < p.num_symbols:
             log_q = _keep(log_q, torch.arange(p.num_symbols, device=log_q.device) < self.top_k)
         if self.top_p is not None:

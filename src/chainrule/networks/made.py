@@ -186,7 +186,9 @@ class MADE(AutoregressiveNetwork):
             vectors=zeros(batch_size, length, vector),
             direct=zeros(batch_size, length, features),
             units=[zeros(batch_size, len(unit)) for _ in range(1 + len(self.between))],
-            complete=torch.searchsorted(self.degree[unit], torch.arange(length), right=True).tolist(),
+            complete=torch.searchsorted(
+                self.degree[unit], torch.arange(length, device=unit.device), right=True
+            ).tolist(),
             into=self.into.weight.view(-1, length, vector)[unit][:, order].flatten(1),
             into_plus=into_plus[:, unit],
             between=[(layer.weight[unit][:, unit], layer.bias[unit]) for layer in self.between],

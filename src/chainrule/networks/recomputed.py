@@ -27,7 +27,7 @@ class Recomputed(AutoregressiveNetwork):
     def __init__(self, logits_of: Callable[[Tensor], Any], num_symbols: int, length: int) -> None:
         super().__init__(length, num_symbols)
         self.logits_of = logits_of
-        if not isinstance(logits_of, nn.Module):
+        if next(self.parameters(), None) is None:
             self.register_parameter("anchor", nn.Parameter(torch.zeros(0)))  # so that the model has a device
 
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
@@ -42,9 +42,9 @@ class Recomputed(AutoregressiveNetwork):
         return [h]
 
     def initial_state(self, batch_size: int, context: Tensor | None = None) -> Tensor:
-        return torch.zeros(batch_size, 1, dtype=torch.long)
+        return torch.zeros(batch_size, 1, dtype=torch.long, device=next(self.parameters()).device)
 
     def step(self, x_previous: Tensor | None, state: Tensor) -> tuple[Tensor, Tensor]:
         if x_previous is not None:
-            state = torch.cat([state[:, :-1].to(x_previous.device), x_previous.unsqueeze(1), state[:, :1]], 1)
+            state = torch.cat([state[:, :-1], x_previous.unsqueeze(1), state[:, :1]], 1)
         return self.layers(state)[0][:, -1], state
