@@ -3,13 +3,16 @@
 import inspect
 
 import pytest
+import torch
 
 import chainrule.heads
 import chainrule.networks
+from chainrule.certificate.causality import gradient
+from chainrule.certificate.subject import EXAMPLES, subject_of
 from chainrule.heads import Head
 from chainrule.model import AutoregressiveModel
 from chainrule.networks import AutoregressiveNetwork
-from chainrule.testing import LawBroken, check_head, check_model, check_network
+from chainrule.testing import LawBroken, check_head, check_model, check_network, randomised
 from laws.head_instances import FEATURES, HEADS
 from laws.network_instances import LENGTH, NETWORKS
 
@@ -37,6 +40,15 @@ def read_by(networks, num_symbols):
 @pytest.mark.parametrize(("name", "num_symbols"), [(name, v) for v in (5, None) for name in read_by(NETWORKS, v)])
 def test_network(name, num_symbols):
     check_network(NETWORKS[name].build(num_symbols), num_symbols, NETWORKS[name].context)
+
+
+@pytest.mark.parametrize(("name", "num_symbols"), [(name, v) for v in (5, None) for name in read_by(NETWORKS, v)])
+def test_gradients_to_the_future_are_exactly_zero(name, num_symbols):
+    network = randomised(NETWORKS[name].build(num_symbols))
+    context = NETWORKS[name].context
+    subject = subject_of(network, num_symbols, None, None if context is None else context[torch.arange(EXAMPLES) % 3])
+    check = gradient(subject, LENGTH, bound=0.0)
+    assert check.passed or (check.passed is None and kind(name) == "Recomputed"), check
 
 
 @pytest.mark.parametrize("name", HEADS)
