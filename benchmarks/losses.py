@@ -2,7 +2,8 @@
 
 The work is the mean of -ln softmax(W h + b)[x] over N rows of features, with the gradients of h, W and b. Ours is the
 categorical head; a peer is a function of (h, W, b, x). Targets follow Zipf's law, as words do. The limit of the time is
-its three matrix products, that of the memory its gradients.
+its three matrix products, that of the memory its gradients. The adaptive softmax is another model with another loss:
+ours stands beside PyTorch's of the same clusters, and beside the exact softmax.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from benchmarks.limits import FLOAT, limits
 from benchmarks.memory import peak_mib
 from benchmarks.row import Limit, Options, Row, timed
 from benchmarks.windows import side_by_side
-from chainrule.heads import CategoricalHead
+from chainrule.heads import AdaptiveSoftmaxHead, CategoricalHead
 
 __all__ = ["PEERS", "ROWS", "Linear", "Mean", "climb", "problem", "taken"]
 
@@ -126,9 +127,43 @@ def compare(num_symbols: int, goals: dict[str, tuple[float, float | None]], opti
     return rows
 
 
+class Sorted(nn.Module):
+    """PyTorch's adaptive softmax, which wants symbols numbered by frequency."""
+
+    def __init__(self, features: int, counts: Tensor, cutoffs: list[int]) -> None:
+        super().__init__()
+        self.softmax = nn.AdaptiveLogSoftmaxWithLoss(features, len(counts), cutoffs)
+        self.register_buffer("rank", counts.argsort(descending=True).argsort())
+
+    def forward(self, h: Tensor, x: Tensor) -> Tensor:
+        loss: Tensor = self.softmax(h, self.rank[x]).loss  # type: ignore[index]
+        return loss
+
+
+def adaptive(num_symbols: int, options: Options) -> list[Row]:
+    """Rows of time and memory of the adaptive softmax against PyTorch's, and against all logits at once."""
+    torch.manual_seed(0)
+    n, features = (512, 64) if options.quick else (4096, 512)
+    h, x, counts = problem(n, features, num_symbols)
+    losses: dict[str, nn.Module] = {
+        "ours": Mean(AdaptiveSoftmaxHead(features, num_symbols, counts)),
+        "nn.AdaptiveLogSoftmaxWithLoss": Sorted(features, counts, [num_symbols // 25, num_symbols // 5]),
+        f"exact: {PLAIN}": Linear(features, num_symbols, cross_entropy),
+    }
+    memory = {name: taken(loss, h, x) for name, loss in losses.items()}
+    timings = side_by_side(*(partial(climb, loss, h, x) for loss in losses.values()), rounds=options.rounds)
+    rows = []
+    for name, timing in zip([*losses][1:], timings[1:], strict=True):
+        work = f"adaptive softmax, V = {num_symbols}, N = {n}, H = {features}"
+        rows.append(timed(f"{work}: time", name, timings[0], timing))
+        rows.append(Row(f"{work}: memory", name, (memory["ours"],), (memory[name],), "MiB"))
+    return rows
+
+
 PLAIN, CHUNKED, ONE_HOT, CLAMPED = PEERS
 ROWS = {
     "50257": partial(compare, 50_257, {PLAIN: (1 / 0.95, 12.0), CHUNKED: (2.0, 1.0)}),
     "8192": partial(compare, 8192, {name: (1 / 0.9, 5.0) for name in (PLAIN, ONE_HOT, CLAMPED)}),
     "256": partial(compare, 256, {PLAIN: (1.0, None)}),
+    "adaptive": partial(adaptive, 50_257),
 }
