@@ -9,6 +9,7 @@ from chainrule.data.lengths import SequenceExamples
 from chainrule.evaluation import correlated, evaluate, rows_at_once
 from chainrule.likelihood import LogLikelihood
 from chainrule.testing import randomised
+from chainrule.wrapping import wrap
 
 
 def test_the_number_does_not_depend_on_the_batch_size():
@@ -90,3 +91,13 @@ def test_a_stream_is_evaluated_in_blocks():
     assert found.likelihood.total_nats == plain.total_nats
     assert found.likelihood.bits_per_byte.standard_error > plain.bits_per_byte.standard_error
     assert evaluate(model, ArrayExamples(text[:64].reshape(8, 8).astype(np.int64))).block == 1
+
+
+def test_logits_of_many_symbols_come_a_few_rows_at_a_time():
+    rows = ArrayExamples(np.zeros((300, 64), dtype=np.int64))
+    for symbols, expected in ((4, 256), (2**14, 32)):
+        sizes = []
+        model = wrap(lambda x, v=symbols: torch.zeros(*x.shape, v), symbols, 64)
+        total = evaluate(model, rows, progress=sizes.append).likelihood.total_nats
+        assert sizes[0] == expected
+        assert total == pytest.approx(-300 * 64 * np.log(symbols), rel=1e-5)

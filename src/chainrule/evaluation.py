@@ -22,6 +22,7 @@ __all__ = ["Evaluation", "evaluate", "rows_at_once"]
 
 ELEMENTS = {"cpu": 2**14}  # of a batch: on a processor more of them would leave its caches
 MANY = 2**18  # of a batch elsewhere
+WIDE = 2**11  # features of an element, from which on there are fewer elements in a batch
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,9 @@ def evaluate(
     5
     """
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    batch_size = rows_at_once(examples, device) if batch_size is None else batch_size
+    if batch_size is None:
+        features = getattr(getattr(model, "network", None), "features", 0)  # logits, where a model makes no others
+        batch_size = max(1, rows_at_once(examples, device) // max(1, features // WIDE))
     if batch_size < 1:
         raise InputError(f"a batch has at least one example, got batch_size={batch_size}")
     owner: npt.NDArray[np.int64] | None = getattr(examples, "owner", None)
