@@ -177,3 +177,5 @@ def test_parallel_passes_are_of_whole_examples(home, capsys, more):
     assert code == 2
     assert "--parallel draws whole examples" in said
     assert run(capsys, "sample", home / "names", "--parallel")[0] == 2
+    for way in ([], ["--parallel"], ["--compile"]):
+        assert "at least one example" in run(capsys, "sample", home / "bytes", "-n", "0", *way)[2]

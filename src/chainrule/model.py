@@ -172,15 +172,18 @@ class AutoregressiveModel(nn.Module):
             _check_given(given, self.head.num_symbols)
             free[:, : given.x.shape[1]] = ~given.mask
         alive = torch.ones(n, dtype=torch.bool, device=self.device)
-        ended = torch.zeros_like(alive) if given is None else ((given.x == end) & given.mask).any(1)
+        ended = torch.zeros_like(alive)
+        if given is not None and end is not None:
+            ended = ((given.x == end) & given.mask).any(1)
         log_p: list[Tensor] = []
         log_q: list[Tensor] = []
 
         def draw(d: int, p: Distribution) -> Tensor:
             nonlocal alive
-            alive = alive & ~(ended & free[:, d])
-            if end is not None and not bool(alive.any()):
-                raise StopIteration
+            if end is not None:
+                alive = alive & ~(ended & free[:, d])
+                if not bool(alive.any()):
+                    raise StopIteration
             q = filtered(p)
             x, log_q_d = q.draw(noise[d])
             log_q.append(log_q_d)

@@ -40,15 +40,14 @@ def pooled_features(
     pieces = []
     for start in range(0, len(examples), batch_size):
         batch = examples.batch(np.arange(start, min(start + batch_size, len(examples)))).to(model.device)
-        if not 1 <= segments <= int(batch.elements.min()):
-            raise InputError(
-                f"examples of {int(batch.elements.min())} elements have no {segments} segments; take fewer"
-            )
+        shortest = int(batch.elements.min())
+        if segments < 1 or segments > max(shortest, 1):
+            raise InputError(f"examples of {shortest} elements have no {segments} segments; take fewer")
         h = model.features(batch, layer)
         number = batch.mask.cumsum(1) - 1  # among the elements that count
-        stretch = torch.where(batch.mask, number * segments // batch.elements.unsqueeze(1), segments)
+        stretch = torch.where(batch.mask, number * segments // batch.elements.clamp(min=1).unsqueeze(1), segments)
         member = nn.functional.one_hot(stretch, segments + 1)[..., :segments].to(h.dtype)
-        means = (member.transpose(1, 2) @ h) / member.sum(1).unsqueeze(-1)
+        means = (member.transpose(1, 2) @ h) / member.sum(1).clamp(min=1).unsqueeze(-1)
         pieces.append(means.flatten(1).cpu().numpy())
     return np.concatenate(pieces)
 

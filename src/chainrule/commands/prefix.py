@@ -69,8 +69,7 @@ def _beginnings(run: Run, split: str, share: str, n: int) -> Completion:
     if len(examples) < n:
         raise InputError(f"--prefix {split}:{share}: the {split} split has {len(examples)} examples, got n={n}")
     batch = examples.batch(np.arange(n))
-    held = (batch.mask * torch.arange(1, batch.x.shape[1] + 1)).amax(
-        1
-    )  # elements before those that count are there, too
+    number = torch.arange(1, batch.x.shape[1] + 1)
+    held = (batch.mask * number).amax(1)  # also those before the first that counts; behind the last is padding
     kept = torch.minimum((held.double() * part).ceil().long(), held - 1).clamp(min=0).tolist()
     return Completion([x[:length] for x, length in zip(batch.x, kept, strict=True)], batch.context)

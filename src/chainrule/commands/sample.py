@@ -50,6 +50,8 @@ def sample_run(
     `prefixes`; ln p is that of the rest. stream: show a single text while it is drawn. compiled: with a compiled step.
     parallel: the same draws by fixed-point iteration.
     """
+    if n < 1:
+        raise InputError(f"a sample has at least one example, got n={n}")
     run = Run.open(path)
     encoding = run.encoding()
     alphabet = getattr(encoding, "alphabet", None)
