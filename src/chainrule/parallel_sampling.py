@@ -51,7 +51,8 @@ def parallel_sample(
     The parallel pass and the step differ by rounding. Where a uniform number lies within `tolerance` of a border
     between two symbols, that could decide which one is drawn; such examples are drawn again element by element.
 
-    Raises InputError for heads without a finite support or whose conditionals need the elements before (`at`).
+    Raises InputError for heads without a finite support, whose conditionals need the elements before (`at`), or that
+    draw in an order of their own, as a tree does.
 
     >>> from chainrule import CategoricalHead, CausalConv
     >>> model = AutoregressiveModel(CausalConv(num_symbols=3, shape=9, width=8), CategoricalHead(8, 3))
@@ -77,7 +78,7 @@ def parallel_sample(
             p = model.head(model.network(x[open_rows], here))
             if p.order is not None:
                 raise InputError(
-                    f"{model.head} draws in an order of its own, not in that of the symbols; use model.sample"
+                    f"{type(model.head).__name__} draws in an order of its own, not in that of the symbols; use model.sample"
                 )
             drawn = p.icdf(u[open_rows])
             settled = (drawn == x[open_rows]).all(1)

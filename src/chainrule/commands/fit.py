@@ -38,7 +38,7 @@ from chainrule.training.settings import TrainingSettings
 __all__ = ["evaluated", "fit_run", "placed", "prepared", "protocol_of"]
 
 SPLITS = ("train", "valid", "test")
-ENOUGH = 1 << 20  # elements; of training data that has more, as many examples are scored as the test split has
+ENOUGH = 1 << 20  # elements of training data that are scored, or more where the test split has more examples
 MOST_TO_START = 1 << 16  # rows of a table from which its units are taken
 
 
@@ -212,7 +212,7 @@ def evaluated(model: AutoregressiveModel, data: DataSet, engine: Engine) -> dict
 
 
 def scored_splits(data: DataSet) -> dict[str, Examples]:
-    """The splits, of much training data a part: what they cost beside test shows with as many examples as test has."""
+    """The splits, of much training data a part: `ENOUGH` elements, or as many examples as test has if they are more."""
     (count, elements), (tested, _) = elements_of(data.train), elements_of(data.test)
     enough = count if elements <= ENOUGH else max(tested, -(-count * ENOUGH // elements))
     return {"train": spread(data.train, enough), "valid": data.valid, "test": data.test}
