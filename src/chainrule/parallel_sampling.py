@@ -77,9 +77,7 @@ def parallel_sample(
             here = None if context is None else context[open_rows]
             p = model.head(model.network(x[open_rows], here))
             if p.order is not None:
-                raise InputError(
-                    f"{type(model.head).__name__} draws in an order of its own, not in that of the symbols; use model.sample"
-                )
+                raise InputError(f"{type(model.head).__name__} draws in an order of its own; use model.sample")
             drawn = p.icdf(u[open_rows])
             settled = (drawn == x[open_rows]).all(1)
             log_prob[open_rows[settled]] = p.log_prob(drawn).sum(1, dtype=torch.float64)[settled]
