@@ -40,7 +40,9 @@ def test_a_local_directory(gpt2, tmp_path):
     network = HuggingFace.from_directory(tmp_path / "model")
     x = torch.randint(11, (2, 8))
     assert torch.allclose(network.eval()(x), HuggingFace(gpt2)(x), atol=1e-6)
-    assert network.length == 15
+    assert network.length == 16
+    with pytest.raises(InputError, match="16 positions"):
+        HuggingFace(gpt2, length=17)
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(InputError):
             HuggingFace.from_directory(path)

@@ -10,8 +10,8 @@ from PIL import Image
 
 from chainrule import InputError
 from chainrule.data import open
-from chainrule.data.alphabet import Tokens
 from chainrule.data.stored import Selected, stored, take, write_stored
+from chainrule.data.tokens import Tokens
 
 PIECES = [(np.arange(12, dtype=np.uint16).reshape(4, 3) + k, 4) for k in range(5)]
 WHOLE = np.concatenate([piece for piece, _ in PIECES])

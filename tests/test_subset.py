@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from chainrule.commands import fit as fit_command
+from chainrule.commands import figures
 from chainrule.data import ArrayExamples, SequenceExamples
 from chainrule.data import open as open_data
 from chainrule.data.subset import elements_of, spread, stretch
@@ -59,11 +59,11 @@ def test_examples_and_elements_are_counted(sequences):
 
 def test_long_training_data_is_scored_in_part_and_test_always_whole(monkeypatch):
     data = open_data("digits")
-    assert fit_command.scored_splits(data)["train"] is data.train
-    monkeypatch.setattr(fit_command, "ENOUGH", 64)
-    parts = fit_command.scored_splits(data)
+    assert figures.scored_splits(data)["train"] is data.train
+    monkeypatch.setattr(figures, "ENOUGH", 64)
+    parts = figures.scored_splits(data)
     assert len(parts["train"]) == len(data.test) < len(data.train)
     assert parts["valid"] is data.valid
     assert parts["test"] is data.test
-    monkeypatch.setattr(fit_command, "ENOUGH", 64 * (len(data.train) - 1))
-    assert len(fit_command.scored_splits(data)["train"]) == len(data.train) - 1
+    monkeypatch.setattr(figures, "ENOUGH", 64 * (len(data.train) - 1))
+    assert len(figures.scored_splits(data)["train"]) == len(data.train) - 1

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from chainrule import AutoregressiveModel, CategoricalHead, InputError, Transformer
 from chainrule.data import FastaEncoding, SequenceExamples, encoding_from_json, open
-from chainrule.data.alphabet import Bytes, Characters, Tokens
+from chainrule.data.alphabet import Bytes, Characters
 from chainrule.data.packing import PackedExamples
 from chainrule.data.shards import stored_stream
+from chainrule.data.tokens import Tokens
 from chainrule.evaluation import evaluate
 from chainrule.testing import randomised
 from chainrule.training.order import batches, by_length

@@ -75,6 +75,33 @@ def fit(
         fit_members(members, data, spec, settings, out, console, resume, tensorboard, asked, budget)
 
 
+@app.command(name="import")
+def import_(
+    model: Annotated[Path, Parameter(help="A local directory with a language model of Hugging Face.")],
+    source: Annotated[str, Parameter(name="DATA", help="A text file, a folder of texts or JSON lines.")],
+    *,
+    out: Annotated[Path | None, Parameter(help="The run directory [default: runs/NAME-K].")] = None,
+    documents: Annotated[
+        str | None, Parameter(help="line, file, a separator, or stream for one long text [default: by content].")
+    ] = None,
+    field: Annotated[str | None, Parameter(help="JSON lines: the field to read [default: text].")] = None,
+    end: Annotated[str | None, Parameter(help="Documents: scored for p(x, T), given for p(x | T).")] = None,
+    window: Annotated[
+        int | None,
+        Parameter(help="Tokens that are read at once [default: as in fit, as far as the model reads]."),
+    ] = None,
+    stride: Annotated[int | None, Parameter(help="Tokens the window moves on [default: window / 2].")] = None,
+    split: Annotated[str | None, Parameter(help="Shares of train/valid/test [default: 80/10/10].")] = None,
+    start: Annotated[int | None, Parameter(help="The token before every text [default: the model's own].")] = None,
+    json: Json = False,
+) -> int:
+    """Make a run of a Hugging Face language model, to verify, evaluate, compare and sample it."""
+    from chainrule.commands.importing import import_model
+
+    options = {"documents": documents, "field": field, "end": end, "window": window, "stride": stride, "split": split}
+    return import_model(model, source, out, options, start, _console(json))
+
+
 @app.command
 def evaluate(
     run: RunPath,

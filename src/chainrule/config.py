@@ -31,6 +31,7 @@ Spec = dict[str, Any]
 
 NETWORKS = {
     "causal_conv": "chainrule.networks.causal_conv:CausalConv",
+    "huggingface": "chainrule.networks.huggingface:from_config",
     "made": "chainrule.networks.made:MADE",
     "nade": "chainrule.networks.nade:NADE",
     "pixelcnn": "chainrule.networks.pixelcnn:PixelCNN",
@@ -46,6 +47,7 @@ HEADS = {
     "columns": "chainrule.heads.columns:ColumnsHead",
     "hierarchical_softmax": "chainrule.heads.hierarchical_softmax:HierarchicalSoftmaxHead",
     "logistic_mixture": "chainrule.heads.logistic_mixture:LogisticMixtureHead",
+    "logits": "chainrule.heads.logits:LogitsHead",
     "sampled_softmax": "chainrule.heads.sampled_softmax:SampledSoftmaxHead",
 }
 

@@ -93,12 +93,16 @@ def default_spec(
         chosen = {key: chosen[key] for key in ("dropout", "positions") if key in chosen}
     kept = {key: value for key, value in chosen.items() if key in options}
     spec: Spec = {"network": {"name": name} | options | kept}
-    head = head or ("columns" if domain.columns else "bernoulli" if domain.num_symbols == 2 else "categorical")
+    head = head or ("logits" if name == "huggingface" else _default_head(domain))
     spec["head"] = {"name": head} | part_options("head", head)
     if head == "columns":
         densities = [column.num_symbols is None and column.resolution is None for column in domain.columns]
         spec["head"]["mixed"] = any(densities) and not all(densities)
     return spec
+
+
+def _default_head(domain: Domain) -> str:
+    return "columns" if domain.columns else "bernoulli" if domain.num_symbols == 2 else "categorical"
 
 
 def default_training(kind: str, examples: int = 0, elements: float = 0.0) -> Spec:

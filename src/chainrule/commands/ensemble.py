@@ -11,7 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from chainrule.commands.fit import evaluated, fit_run, placed, prepared
+from chainrule.commands.figures import evaluated
+from chainrule.commands.fit import fit_run, placed, prepared
 from chainrule.commands.illustrate import write_samples
 from chainrule.config import Spec, averaged
 from chainrule.data.base import DataSet

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from chainrule.baselines.compressors import MOST, code_lengths
-from chainrule.baselines.fitted import fit_baselines
+from chainrule.commands.figures import SPLITS, evaluated, figures, protocol_of, scored_splits
 from chainrule.commands.illustrate import illustrate
 from chainrule.commands.train import train
 from chainrule.commands.verify import stop_at_a_leak
 from chainrule.config import Spec, build_model
 from chainrule.data.base import DataSet, Examples
 from chainrule.data.conditions import context_options
-from chainrule.data.documents import DocumentEncoding
 from chainrule.data.duplicates import duplicates
-from chainrule.data.subset import elements_of, spread
-from chainrule.data.text import TextEncoding
 from chainrule.defaults import kind_of
-from chainrule.evaluation import evaluate
-from chainrule.likelihood import LogLikelihood, Protocol
 from chainrule.model import AutoregressiveModel
 from chainrule.report.console import Console
-from chainrule.report.tables import baseline_table, result_table
 from chainrule.run import Run
 from chainrule.training.budget import Budget, measured, planned
 from chainrule.training.engine import Engine
@@ -35,10 +27,8 @@ from chainrule.training.fit import climb_of
 from chainrule.training.microbatch import largest_microbatch
 from chainrule.training.settings import TrainingSettings
 
-__all__ = ["evaluated", "fit_run", "placed", "prepared", "protocol_of"]
+__all__ = ["configuration_of", "fit_run", "free_place", "placed", "prepared"]
 
-SPLITS = ("train", "valid", "test")
-ENOUGH = 1 << 20  # elements of training data that are scored, or more where the test split has more examples
 MOST_TO_START = 1 << 16  # rows of a table from which its units are taken
 
 
@@ -110,9 +100,10 @@ def placed(
     asked: dict[str, Any] | None,
 ) -> Run:
     """The run directory with its configuration: new, or the one to go on with."""
-    configuration = _configuration(data, spec, settings) | ({"asked": asked} if asked else {})
+    training = dataclasses.asdict(settings)
+    configuration = configuration_of(data, spec, training) | ({"asked": asked} if asked else {})
     make = Run.resume if resume else Run.create
-    return engine.of_first(lambda: make(out or _free_place(data.name), configuration))
+    return engine.of_first(lambda: make(out or free_place(data.name), configuration))
 
 
 def _fill(
@@ -136,30 +127,20 @@ def _fill(
     console.print(_describe(spec, model))
     if len(some := scored_splits(data)["train"]) < len(data.train):
         console.print(f"of train {len(some):,} of {len(data.train):,} rows are scored at the end, evenly apart")
-    baselines = fit_baselines(data)
-    baseline = _scored(baselines, data)
     fitted = train(model, data, settings, run, console, resume=resume, tensorboard=tensorboard, engine=engine)
     console.print(
         f"kept step {fitted.best_step} of {fitted.steps} "
         f"(ended by {fitted.stopped}, {fitted.seconds:.0f} s of training and validation)"
     )
-    results = evaluated(model, data, engine)
-    console.print(result_table(results, baseline))
-    beside = _beside(baselines, data, results["test"])
-    if beside:
-        console.print(baseline_table(results["test"], beside))
     report = {
         "kept_step": fitted.best_step,
         "steps": fitted.steps,
         "stopped": fitted.stopped,
         "seconds": fitted.seconds,
         "test_examples_in_train": None if repeated is None else repeated[0],
-        "results": {split: likelihood.to_json() for split, likelihood in results.items()},
-        "baselines": beside,
-        "independent_elements": {split: likelihood.to_json() for split, likelihood in baseline.items()},
-    }
+    } | figures(model, data, engine, console)
     run.write_report(report)
-    console.print(f"pictures and samples: {', '.join(illustrate(run, model, data, fitted, baseline)) or 'none'}")
+    console.print(f"pictures and samples: {', '.join(illustrate(run, model, data, fitted, report)) or 'none'}")
     console.print(f"run directory: [bold]{run.path}[/]")
     console.result({"run": str(run.path)} | report)
 
@@ -204,33 +185,14 @@ def _within(
     return dataclasses.replace(settings, steps=steps, evaluate_every=every)
 
 
-def evaluated(model: AutoregressiveModel, data: DataSet, engine: Engine) -> dict[str, LogLikelihood]:
-    """The kept weights on every split, each process scoring its part."""
-    protocol = protocol_of(data)
-    splits = scored_splits(data)
-    return {split: engine.evaluate(model, part, protocol=protocol).likelihood for split, part in splits.items()}
-
-
-def scored_splits(data: DataSet) -> dict[str, Examples]:
-    """The splits, of much training data a part: `ENOUGH` elements, or as many examples as test has if they are more."""
-    (count, elements), (tested, _) = elements_of(data.train), elements_of(data.test)
-    enough = count if elements <= ENOUGH else max(tested, -(-count * ENOUGH // elements))
-    return {"train": spread(data.train, enough), "valid": data.valid, "test": data.test}
-
-
-def protocol_of(data: DataSet) -> Protocol:
-    """How the examples of a data set are scored."""
-    protocol: Protocol = getattr(data.encoding, "protocol", Protocol())
-    return protocol
-
-
-def _free_place(name: str) -> Path:
+def free_place(name: str) -> Path:
     """runs/NAME-1, or the next number that is free."""
     stem = Path(name).stem
     return next(p for k in range(1, 10_000) if not (p := Path("runs") / f"{stem}-{k}").exists())
 
 
-def _configuration(data: DataSet, spec: Spec, settings: TrainingSettings) -> dict[str, Any]:
+def configuration_of(data: DataSet, spec: Spec, training: dict[str, Any]) -> dict[str, Any]:
+    """What `config.json` says of a run."""
     described = {
         "name": data.name,
         "options": data.options,
@@ -243,7 +205,7 @@ def _configuration(data: DataSet, spec: Spec, settings: TrainingSettings) -> dic
         "data": described,
         "protocol": dataclasses.asdict(protocol_of(data)),
         "model": spec,
-        "training": dataclasses.asdict(settings),
+        "training": training,
     }
 
 
@@ -255,30 +217,3 @@ def _describe(spec: Spec, model: AutoregressiveModel) -> str:
     )
     sees = f"sees {min(model.network.receptive_field, model.network.length - 1)} of {model.network.length - 1} elements"
     return f"{network} + {head}: {count:,} parameters, {sees}"
-
-
-def _scored(baselines: dict[str, torch.nn.Module], data: DataSet) -> dict[str, LogLikelihood]:
-    """Independent elements on every split."""
-    model = baselines.get("independent elements")
-    if model is None:
-        return {}
-    protocol = protocol_of(data)
-    return {split: evaluate(model, part, protocol=protocol).likelihood for split, part in scored_splits(data).items()}
-
-
-def _beside(baselines: dict[str, torch.nn.Module], data: DataSet, model: LogLikelihood) -> dict[str, dict[str, Any]]:
-    """Every baseline on the test split, and how it was had: static, or adaptive where it learns while it scores."""
-    record: dict[str, dict[str, Any]] = {}
-    for name, module in baselines.items():
-        likelihood = evaluate(module, data.test, protocol=protocol_of(data)).likelihood
-        record[name] = {"how": "static"} | likelihood.to_json()
-    if isinstance(data.encoding, TextEncoding | DocumentEncoding) and model.bytes <= MOST:
-        train, test = (data.encoding.raw(data.split(split), most=MOST) for split in ("train", "test"))
-        for name, nats in code_lengths(train, test).items():
-            bits = nats / math.log(2)
-            record[name] = {"how": "adaptive", "nats_per_example": nats / model.examples} | {
-                "nats_per_element": nats / model.elements,
-                "bits_per_dim": bits / model.dims,
-                "bits_per_byte": bits / len(test),
-            }
-    return record

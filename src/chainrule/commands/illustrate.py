@@ -11,7 +11,6 @@ from chainrule.batch import Batch
 from chainrule.data.base import DataSet, Writes
 from chainrule.durable import write_file
 from chainrule.errors import InputError
-from chainrule.likelihood import LogLikelihood
 from chainrule.model import AutoregressiveModel
 from chainrule.run import Run
 from chainrule.training.fit import Fit
@@ -19,15 +18,14 @@ from chainrule.training.fit import Fit
 __all__ = ["illustrate", "write_samples"]
 
 
-def illustrate(
-    run: Run, model: AutoregressiveModel, data: DataSet, fitted: Fit, baseline: dict[str, LogLikelihood]
-) -> list[str]:
-    """Write pictures and samples into the run directory; the names of the files."""
+def illustrate(run: Run, model: AutoregressiveModel, data: DataSet, fitted: Fit, report: dict[str, Any]) -> list[str]:
+    """Write pictures and samples into the run directory; the names of the files. report: with the baseline's level."""
     written = write_samples(run, model, data, "samples")
     try:
         from chainrule.report.pictures import learning_curve
 
-        level = baseline["valid"].nats_per_example.value if baseline else float("inf")
+        baseline = report["independent_elements"]
+        level = float(baseline["valid"]["nats_per_example"]) if baseline else float("inf")
         write_file(run.path / "learning_curve.png", learning_curve(fitted.records, fitted.best_step, level))
         written.append("learning_curve.png")
     except InputError as error:

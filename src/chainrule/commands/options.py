@@ -50,7 +50,8 @@ class FitOptions:
     depth: Annotated[int | None, _option("Number of blocks.", "depth", "network")] = None
     dropout: Annotated[float | None, _option("Share of hidden units dropped.", "dropout", "network")] = None
     symbols: Annotated[
-        str | None, _option("Text: bytes, characters, bpe:SIZE or a tokenizer.json [default: bytes].")
+        str | None,
+        _option("Text: bytes, characters, bpe:SIZE, a tokenizer.json or a model's directory [default: bytes]."),
     ] = None
     documents: Annotated[
         str | None, _option("Text: line, file, a separator, or stream for one long text [default: by content].")

@@ -16,7 +16,8 @@ import torch
 from rich.table import Table
 
 from chainrule.commands.ensemble import fit_members
-from chainrule.commands.fit import fit_run, protocol_of
+from chainrule.commands.figures import protocol_of
+from chainrule.commands.fit import fit_run
 from chainrule.commands.options import budget_of, members_of, opened, specification
 from chainrule.commands.record import machine_load, record_of, state_of_sources
 from chainrule.data.base import DataSet

@@ -16,7 +16,7 @@ from chainrule.report.console import Console
 from chainrule.run import Run
 from chainrule.testing import randomised
 
-__all__ = ["stop_at_a_leak", "verify_run"]
+__all__ = ["certificate_table", "stop_at_a_leak", "verify_run", "write_certificate"]
 
 VERDICTS = {True: "[green]ok[/]", False: "[bold red]FAILED[/]", None: "[dim]skipped[/]"}
 
@@ -26,16 +26,21 @@ def verify_run(path: Path, quick: bool, console: Console) -> int:
     run = Run.open(path)
     domain = run.encoding().domain
     certificate = verify(run.model(), examples=run.data().test, domain=domain, quick=quick)
-    try:
-        write_file(path / "certificate.json", (json.dumps(certificate.to_json(), indent=2) + "\n").encode())
-    except OSError as error:
-        raise InputError(f"{path}: the certificate cannot be written ({error.strerror}); make room for it") from None
+    write_certificate(run, certificate)
     console.print(certificate_table(certificate, str(path)))
     for name in certificate.failed:
         console.print(f"[bold]{name}[/]: {certificate[name].where}; {certificate[name].advice}")
     console.print("a likelihood, as far as tried" if certificate.passed else "[bold red]not a likelihood[/]")
     console.result({"run": str(path)} | certificate.to_json())
     return 0 if certificate.passed else 1
+
+
+def write_certificate(run: Run, certificate: Certificate) -> None:
+    """Write `certificate.json` into the run."""
+    try:
+        write_file(run.path / "certificate.json", (json.dumps(certificate.to_json(), indent=2) + "\n").encode())
+    except OSError as error:
+        raise InputError(f"{run.path}: the certificate cannot be written ({error.strerror}); make room") from None
 
 
 def certificate_table(certificate: Certificate, title: str) -> Table:

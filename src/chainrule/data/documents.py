@@ -24,7 +24,9 @@ WINDOW = 512  # the longest that a network reads at once unless it is asked to
 
 @dataclass(frozen=True)
 class DocumentEncoding:
-    """A document is its symbols and, where the end is scored, one symbol more that stands for what divides documents.
+    """A document is its symbols and, where the end is scored, one more that stands for what divides documents.
+
+    The end is the alphabet's own, where it has one (the end-of-text token of a language model), else a further symbol.
 
     window: the longest that the network reads at once; longer documents are read through windows. documents: what a
     document is ("line", "file", "record" or a separator). field: the text field of JSON lines. separator: the bytes
@@ -45,9 +47,12 @@ class DocumentEncoding:
     @property
     def domain(self) -> Domain:
         """The alphabet's symbols and, where it is scored, the end."""
-        symbols = len(self.alphabet.byte_lengths)
-        end = symbols if self.end == "scored" else None
-        return Domain((self.window,), symbols + (end is not None), variable_length=True, end=end)
+        symbols, end = len(self.alphabet.byte_lengths), self.alphabet.end
+        if self.end == "given":
+            return Domain((self.window,), symbols, variable_length=True)
+        if end is None:
+            return Domain((self.window,), symbols + 1, variable_length=True, end=symbols)
+        return Domain((self.window,), symbols, variable_length=True, end=end)
 
     @property
     def protocol(self) -> Protocol:
@@ -57,12 +62,23 @@ class DocumentEncoding:
     @property
     def byte_lengths(self) -> Array:
         """Bytes a symbol; the end stands for the separator."""
-        lengths = self.alphabet.byte_lengths
-        return np.append(lengths, len(self.separator)) if self.end == "scored" else lengths
+        lengths, end = self.alphabet.byte_lengths, self.domain.end
+        if end is None:
+            return lengths
+        sizes = np.append(lengths, np.zeros((self.domain.num_symbols or 0) - len(lengths), dtype=lengths.dtype))
+        sizes[end] = len(self.separator)
+        return sizes
 
     def examples(self, texts: list[bytes], what: str) -> SequenceExamples:
         """The examples of documents."""
         sequences = [self.alphabet.encode(text, f"{what} document {n}") for n, text in enumerate(texts, start=1)]
+        own = self.alphabet.end if self.end == "scored" else None
+        for n, sequence in enumerate(sequences if own is not None else (), start=1):
+            if len(found := np.flatnonzero(sequence == own)):
+                raise InputError(
+                    f"{what} document {n}: holds the end of a text ({self.alphabet.decode(sequence[found[:1]])!r}) as "
+                    f"element {found[0]}; divide it there with --documents, or remove it"
+                )
         return SequenceExamples.of(
             sequences, self.window, self.stride, self.domain.end, self.byte_lengths, pack=self.pack
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from chainrule.errors import InputError
 from chainrule.heads.base import Head
 from chainrule.heads.categorical import Categorical
 
@@ -13,15 +14,19 @@ __all__ = ["LogitsHead"]
 class LogitsHead(Head):
     """p(x_d = k) = softmax(h_d)_k: for networks that end in logits, such as a language model with its own last layer.
 
-    num_symbols: V, which is also the size of the features. There are no parameters.
+    features: of the network, which are V logits. num_symbols: V of the data, where it is known. No parameters.
+
+    Raises InputError where the two differ.
 
     >>> import torch
     >>> LogitsHead(4)(torch.zeros(2, 3, 4)).entropy().shape
     torch.Size([2, 3])
     """
 
-    def __init__(self, num_symbols: int) -> None:
-        super().__init__(num_symbols, num_symbols)
+    def __init__(self, features: int, num_symbols: int | None = None) -> None:
+        if num_symbols not in (None, features):
+            raise InputError(f"the network makes {features} logits for {num_symbols} symbols; take another head for it")
+        super().__init__(features, features)
 
     def forward(self, h: Tensor) -> Categorical:
         return Categorical(h)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ from torch import Tensor, nn
 from chainrule.errors import InputError
 from chainrule.networks.base import AutoregressiveNetwork
 
-__all__ = ["HuggingFace"]
+__all__ = ["HuggingFace", "from_config"]
+
+NO_ARCHITECTURE = ("dtype", "torch_dtype", "transformers_version", "architectures", "_name_or_path", "auto_map")
 
 
 @dataclass
@@ -31,8 +35,9 @@ class HuggingFace(AutoregressiveNetwork):
     end with it, it is an element and scored.
 
     model: what `AutoModelForCausalLM` makes, with random weights or from a local directory. length: the longest
-    example, by default what the model's positions allow, less one for the start. start: the id in front of every
-    example, by default the model's beginning-of-text id, or its end-of-text id where it has none.
+    example, by default as many elements as the model has positions (the start takes the place of the last one, which
+    is never read). start: the id in front of every example, by default the model's beginning-of-text id, or its
+    end-of-text id where it has none.
 
     Raises InputError for a model without either id when no start is given.
     """
@@ -41,28 +46,43 @@ class HuggingFace(AutoregressiveNetwork):
         config: Any = model.config
         if start is None:
             start = config.bos_token_id if config.bos_token_id is not None else config.eos_token_id
+            start = start[0] if isinstance(start, list) else start
         if start is None or not 0 <= start < config.vocab_size:
             raise InputError(
                 f"the model has no beginning-of-text id among its {config.vocab_size} tokens (got {start}); "
                 "name the symbol that stands before every example with start="
             )
-        super().__init__(length or getattr(config, "max_position_embeddings", 1024) - 1, config.vocab_size)
+        most = getattr(config, "max_position_embeddings", length or 1024)
+        if (length or most) > most:
+            raise InputError(f"the model has {most} positions and cannot read {length} elements; take shorter windows")
+        super().__init__(length or most, config.vocab_size)
         self.model, self.start = model, int(start)
 
     @classmethod
     def from_directory(cls, path: str | Path, length: int | None = None, start: int | None = None) -> HuggingFace:
         """The model that a local directory holds; nothing is downloaded, and no code of the directory is run."""
-        try:
-            from transformers import AutoModelForCausalLM
-        except ModuleNotFoundError:
-            raise InputError("language models need transformers: pip install 'chainrule[hf]'") from None
+        transformers = _library()
         if not Path(path).is_dir():
             raise InputError(f"{path}: there is no such directory; save a model there with save_pretrained")
+        log = transformers.utils.logging
+        bar = log.is_progress_bar_enabled()
+        log.disable_progress_bar()
         try:
-            model = AutoModelForCausalLM.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+            auto = transformers.AutoModelForCausalLM
+            model = auto.from_pretrained(path, local_files_only=True, trust_remote_code=False)
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: holds no causal language model that can be read ({error})") from None
-        return cls(model, length, start)
+        finally:
+            if bar:
+                log.enable_progress_bar()
+        return cls(model.float(), length, start)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The architecture as JSON, from which `from_config` builds it again."""
+        config: Any = self.model.config
+        described: dict[str, Any] = json.loads(config.to_json_string(use_diff=False))
+        return {name: value for name, value in described.items() if name not in NO_ARCHITECTURE}
 
     def _shifted(self, x: Tensor) -> Tensor:
         if x.is_floating_point():
@@ -90,6 +110,42 @@ class HuggingFace(AutoregressiveNetwork):
         out = self.model(x_previous.unsqueeze(1), past_key_values=state.cache, use_cache=True)
         state.cache = out.past_key_values
         return out.logits[:, -1], state
+
+
+def from_config(
+    num_symbols: int, shape: tuple[int, ...], *, config: dict[str, Any] | None = None, start: int | None = None
+) -> HuggingFace:
+    """The network with random weights, for examples of `shape` over the model's own symbols.
+
+    config: of the model, as `HuggingFace.config` or a `config.json` has it; no code that it names is run.
+    """
+    if not config:
+        raise InputError(
+            "the network 'huggingface' needs the architecture: a table [network.config] with what its config.json says "
+            "in the file of --config; or take a model with its weights: chainrule import MODEL_DIRECTORY DATA"
+        )
+    transformers = _library()
+    try:
+        described = transformers.AutoConfig.for_model(**config)
+        model = transformers.AutoModelForCausalLM.from_config(described, trust_remote_code=False)
+    except (TypeError, ValueError, KeyError) as error:
+        raise InputError(f"this configuration is of no causal language model of transformers ({error})") from None
+    network = HuggingFace(model.float(), prod(shape), start)
+    if network.features != num_symbols:
+        raise InputError(
+            f"the model reads {network.features} symbols and the data has {num_symbols}; "
+            "open the text with the model's own tokens: --symbols MODEL_DIRECTORY"
+        )
+    return network
+
+
+def _library() -> Any:
+    """The `transformers` library, or an error that names the extra."""
+    try:
+        import transformers
+    except ModuleNotFoundError:
+        raise InputError("language models need transformers: pip install 'chainrule[hf]'") from None
+    return transformers
 
 
 def _no_context(context: Tensor | None) -> None:

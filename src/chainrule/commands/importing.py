@@ -1,0 +1,73 @@
+"""`chainrule import`: a language model of Hugging Face from a local directory, as a run like any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from chainrule.certificate.verify import verify
+from chainrule.commands.figures import figures
+from chainrule.commands.fit import configuration_of, free_place
+from chainrule.commands.options import opened
+from chainrule.commands.verify import certificate_table, write_certificate
+from chainrule.data.base import DataSet
+from chainrule.errors import InputError
+from chainrule.heads.logits import LogitsHead
+from chainrule.model import AutoregressiveModel
+from chainrule.networks.huggingface import HuggingFace
+from chainrule.report.console import Console
+from chainrule.run import Run
+from chainrule.training.engine import Engine
+
+__all__ = ["import_model"]
+
+
+def import_model(
+    directory: Path, source: str, out: Path | None, options: dict[str, Any], start: int | None, console: Console
+) -> int:
+    """Make a run directory of a model and a text, score the text, and say 1 if the certificate failed, 0 if not.
+
+    The text is read by the model's own tokens. Its documents end with the model's own end of a text, which is scored;
+    in front of each stands the model's start, by default its beginning-of-text token, else that same end.
+    """
+    network = HuggingFace.from_directory(directory, start=start)
+    options = {"symbols": str(directory)} | options
+    data = opened(source, options)
+    if options.get("window") is None and data.encoding.domain.length > network.length:
+        data = opened(source, options | {"window": network.length})
+    _check(directory, network, data)
+    spec = {
+        "network": {"name": "huggingface", "config": network.config, "start": network.start},
+        "head": {"name": "logits"},
+    }
+    origin = {"imported": {"from": str(directory), "architecture": type(network.model).__name__}}
+    run = Run.create(out or free_place(data.name), configuration_of(data, spec, {}) | origin)
+    with run.writing():
+        run.save_model(AutoregressiveModel(network, LogitsHead(network.features)))
+        del network
+        model = run.model()
+        count = sum(parameter.numel() for parameter in model.parameters())
+        console.print(f"[bold]{data.name}[/]: {data.note}")
+        console.print(f"{origin['imported']['architecture']} of {directory}: {count:,} parameters")
+        report = figures(model, data, Engine(), console)
+        run.write_report(report)
+        certificate = verify(model, examples=data.test, domain=data.encoding.domain, quick=True)
+        write_certificate(run, certificate)
+    console.print(certificate_table(certificate, str(run.path)))
+    console.print(f"run directory: [bold]{run.path}[/]")
+    console.result({"run": str(run.path)} | report | {"certificate": certificate.to_json()})
+    return int(not certificate.passed)
+
+
+def _check(directory: Path, network: HuggingFace, data: DataSet) -> None:
+    """Refuse what the model cannot read."""
+    if (symbols := data.encoding.domain.num_symbols) != network.features:
+        raise InputError(
+            f"the text has {symbols} symbols, one of them the end of a text, and {directory} knows {network.features}: "
+            "it has no eos_token_id in its config.json; write it there, or take --end given"
+        )
+    if data.encoding.domain.length > network.length:
+        raise InputError(
+            f"{directory} has {network.length} positions and cannot read windows of {data.encoding.domain.length} "
+            f"elements; take windows of at most {network.length}"
+        )

@@ -1,0 +1,164 @@
+"""Language models of Hugging Face from a directory: their own tokens, their own end of a text, every command."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from chainrule import InputError
+from chainrule.cli import main
+from chainrule.data import open
+from chainrule.data.tokens import Tokens
+from chainrule.run import Run
+from command_line import run_json
+
+transformers = pytest.importorskip("transformers", reason="the extra `hf` is not installed")
+tokenizers = pytest.importorskip("tokenizers", reason="the extra `text` is not installed")
+
+NAMES = [a + b for a in ("anna", "bert", "carl", "dora", "emil") for b in ("", "lie", "son", "mann", "e", "ine")]
+END, SIZE = 0, 264  # two symbols more than the tokenizer has
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A directory with a text, a GPT-2 of random weights and its tokenizer."""
+    place = tmp_path_factory.mktemp("import")
+    (place / "names.txt").write_text("\n".join(NAMES) + "\n")
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(
+        vocab_size=SIZE, n_positions=24, n_embd=16, n_layer=1, n_head=2, bos_token_id=END, eos_token_id=END
+    )
+    transformers.GPT2LMHeadModel(config).save_pretrained(place / "gpt2")
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=SIZE - 2,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(NAMES, trainer)
+    tokenizer.save(str(place / "gpt2" / "tokenizer.json"))
+    code = main(["import", str(place / "gpt2"), str(place / "names.txt"), "--out", str(place / "run"), "--json"])
+    assert code == 0
+    return place
+
+
+def test_the_tokens_of_a_model_have_its_end(place):
+    tokens = Tokens.of_model(place / "gpt2")
+    assert (tokens.end, tokens.size, len(tokens.byte_lengths)) == (END, SIZE, SIZE)
+    assert tokens.byte_lengths[-2:].tolist() == [0, 0]
+    assert tokens.decode(np.array([SIZE - 1])) == b""
+    assert Tokens.from_json(tokens.to_json()) == tokens
+    assert Tokens.from_json(Tokens.read(place / "gpt2" / "tokenizer.json").to_json()).end is None
+
+
+def test_documents_end_with_the_models_own_end(place):
+    data = open(str(place / "names.txt"), symbols=str(place / "gpt2"))
+    assert data.encoding.domain.end == END
+    assert data.encoding.domain.num_symbols == SIZE
+    batch = data.test.batch(np.arange(len(data.test)))
+    for x, mask in zip(batch.x, batch.mask, strict=True):
+        assert x[mask][-1] == END
+        assert (x[mask][:-1] != END).all()
+    assert int(batch.bytes.sum()) == sum(len(name) + 1 for name in data.encoding.decode(batch.x.numpy()))
+    given = open(str(place / "names.txt"), symbols=str(place / "gpt2"), end="given").encoding.domain
+    assert (given.end, given.num_symbols) == (None, SIZE)
+
+
+def test_a_text_that_holds_the_end_is_refused(place, tmp_path):
+    (tmp_path / "t.txt").write_text("anna\nbert<|endoftext|>carl\n" * 20)
+    with pytest.raises(InputError, match=r"endoftext.*as element [0-9].*--documents"):
+        open(str(tmp_path / "t.txt"), symbols=str(place / "gpt2"), documents="line")
+    (tmp_path / "t.txt").write_text("<|endoftext|>".join(NAMES))
+    divided = open(str(tmp_path / "t.txt"), symbols=str(place / "gpt2"), documents="<|endoftext|>")
+    assert divided.encoding.byte_lengths[END] == len("<|endoftext|>")
+
+
+def test_the_figure_is_the_sum_over_the_models_logits(place):
+    run = Run.open(place / "run")
+    data, report = run.data(), json.loads((place / "run" / "report.json").read_text())
+    model = transformers.GPT2LMHeadModel.from_pretrained(place / "gpt2").double().eval()
+    total = 0.0
+    for name in data.encoding.decode(data.test.batch(np.arange(len(data.test))).x.numpy()):
+        ids = torch.tensor([END, *data.encoding.alphabet.encode(name, "name").tolist(), END])
+        with torch.no_grad():
+            log_p = model(ids[None, :-1]).logits[0].log_softmax(-1)
+        total += float(log_p[torch.arange(len(ids) - 1), ids[1:]].sum())
+    assert report["results"]["test"]["total_nats"] == pytest.approx(total, rel=1e-6)
+    assert json.loads((place / "run" / "certificate.json").read_text())["passed"]
+
+
+def test_every_command_takes_the_run(place, tmp_path, capsys):
+    run = str(place / "run")
+    assert run_json(capsys, "verify", run)["passed"]
+    nats = run_json(capsys, "evaluate", run)["nats_per_example"]
+    assert nats == pytest.approx(
+        json.loads((place / "run" / "report.json").read_text())["results"]["test"]["nats_per_example"]
+    )
+    assert main(["sample", run, "-n", "4", "--prefix", "an", "--out", str(tmp_path / "s.txt")]) == 0
+    assert (tmp_path / "s.txt").read_bytes().startswith(b"an")
+    fitted = ["--symbols", str(place / "gpt2"), "--steps", "3", "--width", "8", "--depth", "1"]
+    assert main(["fit", str(place / "names.txt"), *fitted, "--out", str(tmp_path / "own")]) == 0
+    result = run_json(capsys, "compare", run, str(tmp_path / "own"))
+    assert result["comparisons"][0]["examples"] == len(Run.open(place / "run").data().test)
+    for command in (["report", run, "--out", str(tmp_path / "r.html")], ["info", run]):
+        assert main(command) == 0
+
+
+def test_draws_end_and_have_their_likelihood(place):
+    run = Run.open(place / "run")
+    model, domain = run.model(), run.encoding().domain
+    with torch.no_grad():
+        toward = model.network.model.lm_head.weight[END]  # ends soon: that logit is 4 higher
+        model.network.model.transformer.ln_f.bias.copy_(4 * toward / toward.square().sum())
+    sample = model.sample(64, seed=0, end=domain.end, length=domain.length)
+    assert (sample.x == END).any(1).float().mean() > 0.5
+    for x, mask, log_prob in zip(sample.x, sample.mask, sample.log_prob, strict=True):
+        text = x[mask]
+        assert (text[:-1] != END).all()
+        assert model.log_prob(text[None]).item() == pytest.approx(float(log_prob), abs=1e-4)
+
+
+def test_a_network_of_its_architecture_is_trained_anew(place, tmp_path, capsys):
+    config = json.loads((place / "gpt2" / "config.json").read_text())
+    table = "\n".join(f"{name} = {json.dumps(config[name])}" for name in ("model_type", "n_embd", "n_layer", "n_head"))
+    size = f"vocab_size = {SIZE}\nn_positions = 24\nbos_token_id = 0\neos_token_id = 0"
+    (tmp_path / "m.toml").write_text(f'steps = 3\n[network]\nname = "huggingface"\n[network.config]\n{table}\n{size}\n')
+    arguments = [str(place / "names.txt"), "--symbols", str(place / "gpt2"), "--config", str(tmp_path / "m.toml")]
+    report = run_json(capsys, "fit", *arguments, "--out", str(tmp_path / "run"))
+    assert report["steps"] == 3
+    assert run_json(capsys, "verify", str(tmp_path / "run"), "--quick")["passed"]
+
+
+def test_what_cannot_be_imported(place, tmp_path, capsys):
+    def error(*arguments):
+        assert main(["import", *map(str, arguments), "--out", str(tmp_path / "none")]) == 2
+        assert not (tmp_path / "none").exists()
+        return capsys.readouterr().err
+
+    gpt2, names = place / "gpt2", place / "names.txt"
+    assert "no such directory" in error(tmp_path / "nowhere", names)
+    assert "'symbols' does not apply" in error(gpt2, "digits")
+    assert "take windows of at most 24" in error(gpt2, names, "--window", 25)
+    without = tmp_path / "without"
+    without.mkdir()
+    for file in gpt2.iterdir():
+        (without / file.name).write_bytes(file.read_bytes())
+    config = json.loads((gpt2 / "config.json").read_text())
+    (without / "config.json").write_text(json.dumps(config | {"eos_token_id": None}))
+    assert "--end given" in error(without, names)
+    (without / "config.json").write_text(json.dumps(config | {"eos_token_id": [END, 3]}))
+    assert Tokens.of_model(without).end == END
+    (without / "tokenizer.json").unlink()
+    assert "holds no tokenizer.json" in error(without, names)
+    (without / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="how many symbols"):
+        Tokens.of_model(without)
+
+
+def test_the_architecture_is_asked_for(place, tmp_path, capsys):
+    assert main(["fit", str(place / "names.txt"), "--network", "huggingface", "--out", str(tmp_path / "none")]) == 2
+    assert "chainrule import" in capsys.readouterr().err
