@@ -20,7 +20,6 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -159,16 +158,14 @@ def _published(rnn: float, lstm: float, gru: float, tcn: float, rbm: float, nade
     )
 
 
-def _recipe(
-    name: str, title: str, file: str, written: Writing, minutes: float, options: dict[str, Any], *figures: float
-) -> Recipe:
+def _recipe(name: str, title: str, file: str, written: Writing, minutes: float, *figures: float) -> Recipe:
     return Recipe(
         name=name,
         title=title,
         unit=LATER,
         source=file,
         files=(file,),
-        options={"end": "given"} | options,
+        options={"end": "given"},
         minutes=minutes,
         published=_published(*figures),
         prepared=f"{name}.json",
@@ -184,7 +181,6 @@ RECIPES = (
         "jsb_chorales/jsb-chorales-quarter.json",
         tokens,
         15,
-        {"window": 800, "dropout": 0.3},
         *(8.91, 8.45, 8.43, 8.10, 6.27, 5.56),
     ),
     _recipe(
@@ -193,7 +189,6 @@ RECIPES = (
         "nottingham/nottingham.json.gz",
         changes,
         45,
-        {"window": 1024, "stride": 512, "dropout": 0.1, "batch_size": 6, "network": {"ngrams": 16384}},
         *(4.05, 3.29, 3.46, 3.07, 2.39, 2.31),
     ),
 )

@@ -43,6 +43,20 @@ def test_examples_of_any_lengths_count_by_their_mean():
     assert specification({}, short)[1].batch_size == 128
 
 
+def test_short_texts_have_a_narrow_network_and_four_of_them():
+    names = data(Domain((16,), 257, variable_length=True, end=256), 0, "documents")
+    names.train = SequenceExamples.of([np.zeros(n, dtype=np.int64) for n in (3, 7, 16)], 16)
+    for minutes in (8.0, 200.0):
+        assert members_of({"minutes": minutes}, names) == 4
+        network = specification({"minutes": minutes}, names)[0]["network"]
+        assert (network["width"], network["depth"]) == (64, 4)
+    assert members_of({}, names) == 1
+    long = data(Domain((64,), 256, variable_length=True), 0, "documents")
+    long.train = SequenceExamples.of([np.zeros(40, dtype=np.int64)] * 3, 64)
+    assert members_of({"minutes": 8.0}, long) == 1
+    assert specification({}, long)[0]["network"]["width"] == 128
+
+
 def test_rows_of_numbers():
     columns = (Column(None, resolution=0.1), Column(4))
     assert default_spec(Domain((2,), None, columns=columns), "table", examples=300)["network"]["dropout"] == 0.2

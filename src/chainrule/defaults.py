@@ -56,8 +56,11 @@ NUMBERS: Spec = {"dropout": 0.2}
 # What a time budget of so many minutes a model pays for.
 MORE_MINUTES: dict[str, tuple[float, Spec]] = {"text": (15.0, {"width": 192, "depth": 5})}
 
+# What text has whose examples are of fewer elements than so many: names and words soon overfit a wide network.
+SHORT: tuple[float, Spec] = (32.0, {"width": 64, "depth": 4})
+
 # What a time budget of so many minutes is shared by: models whose conditionals are averaged.
-MEMBERS: dict[str, tuple[float, int]] = {"row": (1.0, 4)}
+MEMBERS: dict[str, tuple[float, int]] = {"row": (1.0, 4), "short text": (4.0, 4)}
 
 
 def kind_of(domain: Domain, encoding: str) -> str:
@@ -74,11 +77,13 @@ def default_spec(
     head: str | None = None,
     *,
     examples: int = 0,
+    elements: float = 0.0,
     minutes: float = 0.0,
 ) -> Spec:
     """The network and head for a domain, every option spelt out; names choose others than the default.
 
-    examples: of the training data. minutes: of a time budget for this model, 0 for none.
+    examples: of the training data. elements: of one of them, on average; 0 if that is not known. minutes: of a time
+    budget for this model, 0 for none.
     """
     kind = kind_of(domain, encoding)
     chosen = DEFAULTS[kind]["network"] | _more(kind, examples)
@@ -87,6 +92,8 @@ def default_spec(
     enough, larger = MORE_MINUTES.get(kind, (float("inf"), {}))
     if minutes >= enough:
         chosen = chosen | larger
+    if _is_short(kind, elements):
+        chosen = chosen | SHORT[1]
     name = network or chosen["name"]
     options = part_options("network", name)
     if name != chosen["name"]:  # its size is its own affair
@@ -119,14 +126,18 @@ def default_training(kind: str, examples: int = 0, elements: float = 0.0) -> Spe
     return training | {name: value for name, value in _more(kind, examples).items() if name in training}
 
 
-def default_members(kind: str, minutes: float) -> int:
-    """How many models share a time budget, 0 for none.
+def default_members(kind: str, minutes: float, elements: float = 0.0) -> int:
+    """How many models share a time budget, 0 for none. elements: of an example, on average; 0 if that is not known.
 
-    >>> default_members("row", 10.0), default_members("row", 0.0)
-    (4, 1)
+    >>> default_members("row", 10.0), default_members("row", 0.0), default_members("text", 10.0, elements=7)
+    (4, 1, 4)
     """
-    enough, members = MEMBERS.get(kind, (float("inf"), 1))
+    enough, members = MEMBERS.get("short text" if _is_short(kind, elements) else kind, (float("inf"), 1))
     return members if minutes >= enough else 1
+
+
+def _is_short(kind: str, elements: float) -> bool:
+    return kind == "text" and 0 < elements < SHORT[0]
 
 
 def _more(kind: str, examples: int) -> Spec:

@@ -100,7 +100,7 @@ class FitOptions:
     members: Annotated[
         int | None,
         _option(
-            "Models of seeds SEED, SEED + 1, ... whose conditionals are averaged [default: 1; 4 for rows by --minutes]."
+            "Models of seeds SEED, SEED + 1, ... that are averaged [default: 1; by --minutes 4 for rows, short texts]."
         ),
     ] = None
     evaluate_every: Annotated[int | None, _option("Steps between validations.", "evaluate_every")] = None
@@ -165,7 +165,7 @@ def specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, Any
     domain, kind = data.encoding.domain, data.encoding.kind
     examples, minutes = len(data.train), options.get("minutes", 0.0) / max(members_of(options, data), 1)
     names = (tables[part].get("name") for part in ("network", "head"))
-    spec = default_spec(domain, kind, *names, examples=examples, minutes=minutes)
+    spec = default_spec(domain, kind, *names, examples=examples, elements=_elements(data), minutes=minutes)
     for part, table in tables.items():
         spec[part] |= table
     for name in ("width", "depth", "dropout"):
@@ -191,7 +191,7 @@ def _elements(data: DataSet) -> float:
 def members_of(options: dict[str, Any], data: DataSet) -> int:
     """How many models are to be averaged: as given, else as many as the kind of data and the time suggest."""
     kind = kind_of(data.encoding.domain, data.encoding.kind)
-    members: int = options.get("members", default_members(kind, options.get("minutes", 0.0)))
+    members: int = options.get("members", default_members(kind, options.get("minutes", 0.0), _elements(data)))
     return members
 
 
