@@ -2,8 +2,8 @@
 
     python -m benchmarks [FAMILY ...] [--data DIR] [--rounds 5] [--threads 2] [--quick] [--record FILE]
 
-Every case runs in a process of its own, so that nothing that one of them loads slows another. `profile` prints where
-the time of a training step goes. The protocol stands in docs/benchmarks.md.
+Every case runs in a process of its own, so that nothing that one of them loads slows another. `profile` says where the
+time of a training step goes, and at which share of the machine's rate. The protocol stands in docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks import profile
 from benchmarks.limits import Limits
 from benchmarks.row import Options, Row, table
 from benchmarks.running import Family, Measured, alone, cases, keep
@@ -38,7 +38,7 @@ RECORD = Path("benchmarks/record.json")
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").split("\n")[0])
     names = [*FAMILIES, "profile"]
-    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"{', '.join(names)}; all but profile by default")
+    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"{', '.join(names)} [default: all]")
     parser.add_argument("--data", type=Path, default=_data(), help="the folder of the data sets")
     parser.add_argument("--rounds", type=int, default=5, help="windows of each side")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
@@ -78,8 +78,6 @@ def main() -> int:
     asked, console = parsed(), Console(width=None if sys.stdout.isatty() else 200, soft_wrap=True)
     data = None if asked.data is None else asked.data.resolve()
     options = Options(1 if asked.quick else asked.rounds, asked.quick, asked.threads, data)
-    if "profile" in asked.families:
-        import_module("benchmarks.profile").show(options, console)
     record = asked.record or (None if asked.quick else RECORD)
     rows: list[Row] = []
     failures = 0
@@ -95,7 +93,13 @@ def main() -> int:
             if record is not None and failed:
                 console.print(f"{failed} of its cases failed: {record} keeps what it had of {family}")
             elif record is not None:
-                keep(record, family, done)
+                keep(record, family, done.to_json())
+    if "profile" in (asked.families or ["profile"]):
+        entry = profile.alone(options)
+        for shown in profile.tables(entry):
+            console.print(shown)
+        if record is not None:
+            keep(record, "profile", entry)
     if rows:
         console.print(table(rows))
     return int(failures > 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from chainrule.defaults import DEFAULTS, default_spec, kind_of
 from chainrule.model import AutoregressiveModel
 from chainrule.training.settings import TrainingSettings
 
-__all__ = ["MODELS", "Default", "image", "text"]
+__all__ = ["Default", "image", "text"]
 
 
 class Default(NamedTuple):
@@ -52,6 +51,3 @@ def image(**changes: Any) -> Default:
     return default(
         "the default for images, PixelCNN 48 x 3, 50 digits", data.encoding, data.train, data.valid, **changes
     )
-
-
-MODELS: tuple[Callable[[], Default], ...] = (text, image)

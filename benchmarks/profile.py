@@ -1,4 +1,4 @@
-"""Where the time of a training step goes, for the default text model and the default image model.
+"""Where the time of a training step goes: our transformer at nanoGPT's shape, the default text and image models.
 
 By phase: the time, and the rate at which matrix products, convolutions and attention are done, over the peak of
 `torch.mm`. By kind of operation: matrix products, attention, elementwise, norms and softmax, optimizer, moving memory;
@@ -7,24 +7,31 @@ what is left is Python and dispatch. Matrix products inside the optimizer (Muon'
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from time import perf_counter, process_time
 from typing import Any
 
 import torch
-from rich.console import Console
 from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.defaults import MODELS
+from benchmarks import training
+from benchmarks.defaults import Default, image, text
 from benchmarks.flops import FlopCounter
-from benchmarks.limits import Limits, limits
+from benchmarks.limits import limits
 from benchmarks.row import Options
 from benchmarks.stepping import PHASES, Phases, Steps
+from chainrule.provenance import provenance
 
-__all__ = ["show"]
+__all__ = ["Profiled", "alone", "tables"]
+
+MODELS = (training.shaped, text, image)
 
 KINDS = {
     "matrix products": ("mm", "bmm", "linear", "convolution", "conv"),
@@ -80,33 +87,67 @@ def rates(steps: Steps, times: int) -> tuple[dict[str, float], dict[str, int]]:
     return inside | {"data": waited, "rest": rest}, flops
 
 
-def by_phase(title: str, seconds: dict[str, float], flops: dict[str, int], peaks: Limits) -> Table:
-    """Phases, their share, and the rate of matrix products that they reach."""
-    shown = Table("phase", "ms", "share", "GFLOP", "GFLOP/s", "of torch.mm", title=title, title_justify="left")
-    whole = sum(seconds.values())
-    for name, taken in [*seconds.items(), ("step", whole)]:
-        work = sum(flops.values()) if name == "step" else flops.get(name, 0)
-        rate = work / taken * peaks.threads  # processor time of all threads
-        figures = (f"{work / 1e9:.2f}", f"{rate / 1e9:.0f}", f"{rate / peaks.flops:.0%}") if work else ("", "", "")
-        shown.add_row(name, f"{taken * 1e3:.2f}", f"{taken / whole:.1%}", *figures)
-    return shown
+@dataclass(frozen=True)
+class Phase:
+    """Processor seconds of all threads a step, their share of it, floating-point operations, and the rate of these over
+    that of `torch.mm`; None where there are none."""
+
+    seconds: float
+    share: float
+    flops: int
+    of_mm: float | None
 
 
-def by_operation(seconds: dict[str, float]) -> Table:
-    """Kinds of operations and their share."""
-    shown = Table("operations", "ms", "share")
-    for name, taken in seconds.items():
-        shown.add_row(name, f"{taken * 1e3:.2f}", f"{taken / sum(seconds.values()):.1%}")
-    return shown
+@dataclass(frozen=True)
+class Profiled:
+    """A model's step: by phase, and the share of each kind of operation in its time on the clock."""
+
+    name: str
+    phases: dict[str, Phase]
+    operations: dict[str, float]
+
+    @classmethod
+    def of(cls, chosen: Default, quick: bool) -> Profiled:
+        """Measure it."""
+        steps, times = Steps(chosen.model, chosen.train, chosen.settings), 1 if quick else 10
+        steps(1 if quick else 3)
+        seconds, flops = rates(steps, times)
+        seconds["step"], flops["step"] = sum(seconds.values()), sum(flops.values())
+        phases = {}
+        for name, taken in seconds.items():
+            done = flops.get(name, 0)
+            rate = done / taken * limits().threads / limits().flops if done else None
+            phases[name] = Phase(taken, taken / seconds["step"], done, rate)
+        kinds = operations(steps, times)
+        return cls(chosen.name, phases, {kind: taken / sum(kinds.values()) for kind, taken in kinds.items()})
 
 
-def show(options: Options, console: Console) -> None:
-    """Print both tables of both models."""
+def profiled(options: Options) -> dict[str, Any]:
+    """Every model, the peaks of the machine and where it comes from: the entry of the record."""
     torch.set_num_threads(options.threads)
-    console.print(f"limits: {limits()}; phases are processor time a step, of all threads, operations time on the clock")
-    for make in MODELS:
-        chosen = make()
-        steps, times = Steps(chosen.model, chosen.train, chosen.settings), 1 if options.quick else 10
-        steps(1 if options.quick else 3)
-        console.print(by_phase(chosen.name, *rates(steps, times), limits()))
-        console.print(by_operation(operations(steps, times)))
+    models = [Profiled.of(make(), options.quick) for make in MODELS]
+    origin = provenance()
+    del origin["command"]
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    return origin | {"limits": asdict(limits()), "load": load, "models": [asdict(model) for model in models]}
+
+
+def alone(options: Options) -> dict[str, Any]:
+    """The same in a process that does nothing else."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(profiled, options).result()
+
+
+def tables(entry: dict[str, Any]) -> Iterator[Table]:
+    """Two tables a model for a person."""
+    for model in entry["models"]:
+        phases = Table("phase", "ms", "share", "GFLOP", "of torch.mm", title=model["name"], title_justify="left")
+        for name, phase in model["phases"].items():
+            of_mm = "" if phase["of_mm"] is None else f"{phase['of_mm']:.0%}"
+            done = f"{phase['flops'] / 1e9:.2f}" if phase["flops"] else ""
+            phases.add_row(name, f"{phase['seconds'] * 1e3:.2f}", f"{phase['share']:.1%}", done, of_mm)
+        yield phases
+        kinds = Table("operations", "share")
+        for name, share in model["operations"].items():
+            kinds.add_row(name, f"{share:.1%}")
+        yield kinds

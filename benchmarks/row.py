@@ -39,9 +39,11 @@ class Row:
 
         ratio = median(theirs) / median(ours)
 
-    ours, theirs: a figure of each window. unit: "s", "MiB", ... goal: the least ratio that is aimed at; None for a
-    figure that has none. limit: the least that ours could be. clock: "wall", or "processor" where the machine was never
-    quiet. thrown_away: windows that others disturbed. reached: whether ours did the whole work, such as a quality.
+    ours, theirs: a figure of each window. pairs: the figures of windows that stood side by side, where some have no
+    neighbour; by default the two of each number. unit: "s", "MiB", ... goal: the least ratio that is aimed at; None for
+    a figure that has none. limit: the least that ours could be. clock: "wall", or "processor" where the machine was
+    never quiet. thrown_away: windows that others disturbed. reached: whether ours did the whole work, such as a
+    quality.
     """
 
     work: str
@@ -55,6 +57,7 @@ class Row:
     thrown_away: int = 0
     note: str = ""
     reached: bool = True
+    pairs: tuple[tuple[float, float], ...] = ()
 
     @property
     def ratio(self) -> float:
@@ -64,7 +67,7 @@ class Row:
     @property
     def spread(self) -> tuple[float, float]:
         """The smallest and the largest ratio of windows that stood side by side."""
-        ratios = [other / mine for mine, other in zip(self.ours, self.theirs, strict=False)]
+        ratios = [other / mine for mine, other in self.pairs or zip(self.ours, self.theirs, strict=False)]
         return min(ratios), max(ratios)
 
     @property
@@ -111,8 +114,15 @@ def timed(
         clock="processor" if processor else "wall",
         thrown_away=ours.thrown_away + theirs.thrown_away,
         note=note,
+        pairs=() if processor else tuple((a, scale * b) for a, b in beside(ours, theirs)),
         **more,
     )
+
+
+def beside(ours: Timing, theirs: Timing) -> list[tuple[float, float]]:
+    """Seconds of the windows of the same turn that both count."""
+    other = {window.turn: window.seconds for window in theirs.kept}
+    return [(window.seconds, other[window.turn]) for window in ours.kept if window.turn in other]
 
 
 def _figure(values: Sequence[float], unit: str) -> str:

@@ -73,8 +73,8 @@ class Family:
         return self.origin | peaks | {"rows": [row.to_json() for row in self.rows]}
 
 
-def keep(place: Path, family: str, done: Family) -> None:
-    """Put a family into the record; the others stay as they were measured before."""
+def keep(place: Path, family: str, done: dict[str, Any]) -> None:
+    """Put a family, or the profile, into the record; the others stay as they were measured before."""
     record = json.loads(place.read_text()) if place.is_file() else {}
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(json.dumps(record | {family: done.to_json()}, indent=1, ensure_ascii=False) + "\n")
+    place.write_text(json.dumps(record | {family: done}, indent=1, ensure_ascii=False) + "\n")

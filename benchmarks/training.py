@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks import nanogpt
+from benchmarks.defaults import Default
 from benchmarks.limits import least
 from benchmarks.row import Options, Row, timed
 from benchmarks.stepping import Steps
@@ -27,7 +28,7 @@ from chainrule.model import AutoregressiveModel
 from chainrule.networks.transformer import Transformer
 from chainrule.training.settings import TrainingSettings
 
-__all__ = ["ROWS"]
+__all__ = ["ROWS", "shaped"]
 
 GOAL = 1.8
 SYMBOLS = 65
@@ -89,6 +90,20 @@ def models(compiling: bool) -> dict[str, tuple[nn.Module, int, bool]]:
     }
 
 
+def shaped() -> Default:
+    """Our transformer at the peer's shape, for a profile."""
+    torch.manual_seed(0)
+    train = Crops(np.random.default_rng(0).integers(0, SYMBOLS, 1 << 18), nanogpt.CONTEXT)
+    model, _, _ = models(compiling=False)["our transformer"]
+    name = f"our transformer at nanoGPT's shape, {nanogpt.BATCH} x {nanogpt.CONTEXT}"
+    return Default(name, model, train, train, settings_of(compiled=False))
+
+
+def settings_of(compiled: bool) -> TrainingSettings:
+    """The peer's, as far as they cost time."""
+    return TrainingSettings(batch_size=nanogpt.BATCH, learning_rate=1e-3, weight_decay=0.1, compile=compiled)
+
+
 def training(name: str, options: Options) -> list[Row]:
     """The row of a model; a window is ten steps."""
     torch.manual_seed(0)
@@ -96,8 +111,7 @@ def training(name: str, options: Options) -> list[Row]:
     stream = np.random.default_rng(0).integers(0, SYMBOLS, 1 << 20)
     theirs = nanogpt.Recipe(torch.from_numpy(stream), SYMBOLS)
     model, window, compiled = models(compiling=not options.quick)[name]
-    settings = TrainingSettings(batch_size=nanogpt.BATCH, learning_rate=1e-3, weight_decay=0.1, compile=compiled)
-    mine = Steps(model, Crops(stream, window), settings)
+    mine = Steps(model, Crops(stream, window), settings_of(compiled))
     began = perf_counter()
     mine()
     first = perf_counter() - began

@@ -44,6 +44,25 @@ def test_processor_time_decides_where_a_side_was_never_undisturbed():
     assert (row.clock, row.ours, row.theirs) == ("processor", (0.9, 0.8, 1.0), (5.4,))
 
 
+def test_the_spread_is_of_windows_that_stood_side_by_side():
+    ours = Timing((Window(1.0, 1.0, 0.0, 0), Window(4.0, 4.0, 0.0, 2)), (Window(9.0, 9.0, 0.5, 1),))
+    theirs = Timing((Window(5.0, 5.0, 0.0, 1), Window(8.0, 8.0, 0.0, 2)), (Window(9.0, 9.0, 0.5, 0),))
+    assert timed("work", "peer", ours, theirs).spread == (2.0, 2.0)
+    apart = Timing((Window(6.0, 6.0, 0.0, 5),))
+    assert timed("work", "peer", ours, apart).spread == (6.0, 6.0)
+
+
+def test_a_step_is_profiled(tmp_path):
+    entry = run(tmp_path / "record.json", "profile")["profile"]
+    assert {"versions", "machine", "git", "limits", "load", "models"} <= entry.keys()
+    assert len(entry["models"]) == 3
+    for model in entry["models"]:
+        phases = model["phases"]
+        assert phases["forward"]["of_mm"] > 0
+        assert phases["step"]["flops"] == sum(phases[name]["flops"] for name in ("forward", "backward", "optimizer"))
+        assert sum(model["operations"].values()) == pytest.approx(1)
+
+
 def test_sides_take_turns_and_disturbed_windows_are_thrown_away():
     calls = []
     sides = [lambda: calls.append("ours"), lambda: calls.append("theirs")]
