@@ -52,6 +52,7 @@ def test_the_spread_is_of_windows_that_stood_side_by_side():
     assert timed("work", "peer", ours, apart).spread == (6.0, 6.0)
 
 
+@pytest.mark.slow
 def test_a_step_is_profiled(tmp_path):
     entry = run(tmp_path / "record.json", "profile")["profile"]
     assert {"versions", "machine", "git", "limits", "load", "models"} <= entry.keys()

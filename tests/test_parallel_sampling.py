@@ -46,3 +46,10 @@ def test_heads_that_draw_in_another_order_are_refused():
     model = AutoregressiveModel(NETWORKS["conv"](), HierarchicalSoftmaxHead(8, 4))
     with pytest.raises(InputError, match="an order of its own"):
         parallel_sample(model, 2, seed=0)
+
+
+def test_every_example_comes_to_rest_once():
+    model = randomised(AutoregressiveModel(NETWORKS["conv"](), CategoricalHead(8, 4)))
+    settled = []
+    result = parallel_sample(model, 7, seed=0, on_pass=settled.append)
+    assert (len(settled), sum(settled)) == (result.passes, 7)

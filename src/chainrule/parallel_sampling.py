@@ -10,6 +10,7 @@ Wiggers, Hoogeboom, *Predictive sampling with forecasting autoregressive models*
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -45,11 +46,14 @@ def parallel_sample(
     length: int | None = None,
     context: Tensor | None = None,
     tolerance: float = 1e-5,
+    on_pass: Callable[[int], object] | None = None,
 ) -> ParallelSample:
     """The draws of `model.sample(n, seed=seed, first=first)`, the same symbols, in as few passes as the model allows.
 
     The parallel pass and the step differ by rounding. Where a uniform number lies within `tolerance` of a border
     between two symbols, that could decide which one is drawn; such examples are drawn again element by element.
+
+    on_pass: called after each pass with the number of examples that came to rest in it.
 
     Raises InputError for heads without a finite support, whose conditionals need the elements before (`at`), or that
     draw in an order of their own, as a tree does.
@@ -84,6 +88,8 @@ def parallel_sample(
             doubtful[open_rows[settled]] = (_margin(p, drawn, u[open_rows]).amin(1) < tolerance)[settled]
             x[open_rows] = drawn
             open_rows = open_rows[~settled]
+            if on_pass is not None:
+                on_pass(int(settled.sum()))
     for row in doubtful.nonzero().flatten().tolist():
         alone = None if context is None else context[row : row + 1]
         again = model.sample(1, seed=seed, first=first + row, length=length, context=alone)

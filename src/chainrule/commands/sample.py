@@ -150,10 +150,12 @@ def _iterated(model: AutoregressiveModel, n: int, options: dict[str, Any], conso
         )
     starts = range(0, n, GROUP)
     groups = [min(GROUP, n - start) for start in starts]
-    drawn = [
-        parallel_sample(model, size, seed=options["seed"], first=start, context=_from(start, options)["context"])
-        for start, size in zip(starts, groups, strict=True)
-    ]
+    drawn = []
+    with console.progress("sampling", n) as update:
+        for start, size in zip(starts, groups, strict=True):
+            context = _from(start, options)["context"]
+            seed = options["seed"]
+            drawn.append(parallel_sample(model, size, seed=seed, first=start, context=context, on_pass=update))
     passes = sum(part.passes for part in drawn)
     console.print(f"{passes} passes for {len(groups) * model.network.length} steps")
     return _joined([part.sample for part in drawn], None)
