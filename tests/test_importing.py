@@ -159,6 +159,11 @@ def test_what_cannot_be_imported(place, tmp_path, capsys):
         Tokens.of_model(without)
 
 
+def test_there_is_no_training_to_go_on_with(place, capsys):
+    assert main(["fit", "--resume", "--out", str(place / "run")]) == 2
+    assert "was imported from" in capsys.readouterr().err
+
+
 def test_the_architecture_is_asked_for(place, tmp_path, capsys):
     assert main(["fit", str(place / "names.txt"), "--network", "huggingface", "--out", str(tmp_path / "none")]) == 2
     assert "chainrule import" in capsys.readouterr().err

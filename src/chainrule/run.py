@@ -36,6 +36,7 @@ from chainrule.provenance import provenance
 __all__ = ["FORMAT", "Run", "recalled"]
 
 FORMAT = 1
+SAID = 6  # differences that an error names
 DECISIVE = ("data", "protocol", "model", "training")  # what two runs must share for one to continue the other
 
 
@@ -74,7 +75,8 @@ class Run:
         names = (asked.keys() | recorded.keys()) - {"data.name", "data.note"}  # the hash says whether it is the same
         odd = [name for name in sorted(names) if asked.get(name) != recorded.get(name)]
         if odd:
-            told = "; ".join(f"{name} is {recorded.get(name)} there and {asked.get(name)} here" for name in odd)
+            told = "; ".join(f"{name} is {recorded.get(name)} there and {asked.get(name)} here" for name in odd[:SAID])
+            told += f"; and {len(odd) - SAID} more" if len(odd) > SAID else ""
             raise RunError(f"{path}: was begun otherwise: {told}; go on with the same, or train anew elsewhere")
         return run
 
@@ -184,6 +186,8 @@ def recalled(path: Path | None, source: str | None, options: dict[str, Any]) -> 
     if not (path / "config.json").exists():
         return source, options
     config = Run.open(path).config
+    if origin := config.get("imported"):
+        raise RunError(f"{path}: was imported from {origin['from']}, there is no training to go on with; import it again")
     asked = config.get("asked", {})
     before = asked.get("options", {})
     if "minutes" in before:  # what was planned once stays, however fast the machine is today
