@@ -187,7 +187,9 @@ def recalled(path: Path | None, source: str | None, options: dict[str, Any]) -> 
         return source, options
     config = Run.open(path).config
     if origin := config.get("imported"):
-        raise RunError(f"{path}: was imported from {origin['from']}, there is no training to go on with; import it again")
+        raise RunError(
+            f"{path}: was imported from {origin['from']}, there is no training to go on with; import it again"
+        )
     asked = config.get("asked", {})
     before = asked.get("options", {})
     if "minutes" in before:  # what was planned once stays, however fast the machine is today
