@@ -14,6 +14,7 @@ from rich.table import Table
 from chainrule.block_length import block_length
 from chainrule.calibration import Diagnosis, diagnose
 from chainrule.comparison import Comparison, Nats, compare, holm
+from chainrule.data.blocks import in_raster
 from chainrule.data.tables import TableEncoding
 from chainrule.data.text import StreamExamples
 from chainrule.errors import InputError
@@ -81,8 +82,8 @@ def _score(path: Path, data: str | None, split: str, batch_size: int | None, con
     with console.progress(f"scoring {path}", len(examples)) as update:
         nats = evaluate(model, examples, batch_size=batch_size, progress=update).nats
     stream = isinstance(examples, StreamExamples)
-    diagnosis = diagnose(model, examples, batch_size=batch_size)
-    encoding = run.encoding()
+    diagnosis, encoding = diagnose(model, examples, batch_size=batch_size), run.encoding()
+    diagnosis = replace(diagnosis, nats_by_position=in_raster(encoding, diagnosis.nats_by_position))
     columns = tuple(c.name for c in encoding.columns) if isinstance(encoding, TableEncoding) else ()
     return Scored(str(path), nats, examples.digest(), run.protocol(), stream, diagnosis, columns)
 

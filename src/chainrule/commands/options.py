@@ -68,6 +68,9 @@ class FitOptions:
     shape: Annotated[str | None, _option("Arrays: the layout of an example, e.g. 28,28 [default: the file's].")] = None
     levels: Annotated[int | None, _option("Images: grey levels, 2 to 256 [default: 256].")] = None
     binarize: Annotated[str | None, _option("Images: threshold, fixed or dynamic [default: not].")] = None
+    blocks: Annotated[
+        int | None, _option("Images: pixels a side of what is one pixel to the network [default: 1].")
+    ] = None
     given: Annotated[str | None, _option("What to condition on: label, or columns of a table such as age,sex.")] = None
     columns: Annotated[str | None, _option("Tables: kinds of columns, name=kind,... [default: by content].")] = None
     drop: Annotated[str | None, _option("Tables: columns to leave out, name,...")] = None
@@ -151,7 +154,7 @@ def opened(source: str, options: dict[str, Any]) -> DataSet:
         except ValueError:
             raise InputError(f"--shape is a list of sides such as 28,28, got {shape!r}") from None
     names = ("symbols", "documents", "field", "end", "pack", "window", "stride", "split")
-    more = ("levels", "binarize", "given", "columns", "drop")
+    more = ("levels", "binarize", "blocks", "given", "columns", "drop")
     named = {name: options.get(name) for name in (*names, *more)}
     return data.open(source, shape=shape, **named)
 

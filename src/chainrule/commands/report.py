@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from chainrule.calibration import diagnose
 from chainrule.certificate.verify import verify
 from chainrule.data.base import DataSet, Encoding, Writes
+from chainrule.data.blocks import in_raster, whole_images
 from chainrule.data.tables import TableEncoding
 from chainrule.durable import write_file
 from chainrule.errors import InputError
@@ -35,7 +37,8 @@ def report_run(path: Path, out: Path | None, console: Console) -> Path:
     certificate = _json(path / "certificate.json")
     if certificate is None:
         certificate = verify(model, examples=data.test, domain=data.encoding.domain, quick=True).to_json()
-    shape = data.encoding.domain.shape
+    shape, diagnosis = whole_images(data.encoding).domain.shape, diagnose(model, data.test)
+    diagnosis = replace(diagnosis, nats_by_position=in_raster(data.encoding, diagnosis.nats_by_position))
     is_image = bool(getattr(data.encoding, "is_image", False))
     columns = [c.name for c in data.encoding.columns] if isinstance(data.encoding, TableEncoding) else []
     samples, beside = _samples(model, data, is_image)
@@ -52,7 +55,7 @@ def report_run(path: Path, out: Path | None, console: Console) -> Path:
         is_image=is_image,
         columns=columns,
         bits_text=_bits_text(model, data) if isinstance(data.encoding, Writes) and not columns else "",
-        diagnosis=diagnose(model, data.test),
+        diagnosis=diagnosis,
         certificate=certificate,
         config=run.config,
     )

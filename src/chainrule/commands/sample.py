@@ -16,6 +16,7 @@ from chainrule.commands.stream import TextStream
 from chainrule.compiled import compile_step
 from chainrule.data.alphabet import Alphabet
 from chainrule.data.base import Encoding, Writes
+from chainrule.data.blocks import whole_images
 from chainrule.data.conditions import conditions_of
 from chainrule.data.images import ImageEncoding
 from chainrule.data.tables import TableEncoding
@@ -67,7 +68,8 @@ def sample_run(
     if out is None and not text:
         out = path / f"samples-seed{seed}.{'png' if is_image else 'npy'}"
     endings = {encoding.ending} if isinstance(encoding, Writes) else {".npy", ".png"} if is_image else {".npy"}
-    endings |= {""} if isinstance(encoding, ImageEncoding) else set()
+    pictures = whole_images(encoding)
+    endings |= {""} if isinstance(pictures, ImageEncoding) else set()
     if out is not None:
         if out.suffix not in endings:
             raise InputError(
@@ -90,7 +92,7 @@ def sample_run(
         content = encoding.write(raw, given)
     elif isinstance(encoding, Writes):
         content = encoding.write(raw)
-    elif isinstance(encoding, ImageEncoding) and out is not None and not out.suffix:
+    elif isinstance(pictures, ImageEncoding) and out is not None and not out.suffix:
         content = None
     else:
         content = _content(raw, out, getattr(encoding, "picture_levels", 2), f"seed {seed}")
@@ -100,7 +102,7 @@ def sample_run(
     else:
         try:
             if content is None:
-                _write_folder(out, encoding.files(raw))  # type: ignore[attr-defined]
+                _write_folder(out, pictures.files(raw))  # type: ignore[attr-defined]
             else:
                 write_file(out, content)
         except OSError as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 from chainrule.data.arrays import ArrayEncoding, open_digits
 from chainrule.data.base import ArrayExamples, DataSet, Encoding, Examples
+from chainrule.data.blocks import BlockEncoding, in_blocks
 from chainrule.data.documents import DocumentEncoding
 from chainrule.data.fasta import FastaEncoding
 from chainrule.data.images import ImageEncoding
@@ -27,6 +28,7 @@ from chainrule.errors import InputError, unknown_name
 __all__ = [
     "ArrayEncoding",
     "ArrayExamples",
+    "BlockEncoding",
     "DataSet",
     "DocumentEncoding",
     "Encoding",
@@ -47,7 +49,7 @@ __all__ = [
 EMBEDDED: dict[str, Callable[..., DataSet]] = {"digits": open_digits}
 TEXTS = (TextEncoding, DocumentEncoding, SequenceEncoding, SetEncoding, FastaEncoding)
 ENCODINGS: dict[str, Any] = {
-    encoding.kind: encoding for encoding in (ArrayEncoding, ImageEncoding, TableEncoding, *TEXTS)
+    encoding.kind: encoding for encoding in (ArrayEncoding, ImageEncoding, BlockEncoding, TableEncoding, *TEXTS)
 }
 
 
@@ -58,7 +60,8 @@ def open(source: Any, **options: Any) -> DataSet:
     lists of symbols or sets; a folder of texts; any other file is text, one string a line where it looks like that,
     else one long stream; or a Python object, see `hold`: an array, a list, a frame, a data set of torch or Hugging
     Face, or a dictionary of them by split. options: of the kind at hand (`shape` and
-    `split` for arrays; `symbols`, `documents`, `window`, ... for text); None means the default.
+    `split` for arrays; `symbols`, `documents`, `window`, ... for text; `blocks` for images, see `in_blocks`); None
+    means the default.
 
     Raises InputError for an unknown name, an unreadable file, or an option that the kind does not have.
 
@@ -66,6 +69,8 @@ def open(source: Any, **options: Any) -> DataSet:
     17
     """
     options = {name: value for name, value in options.items() if value is not None}
+    if (side := options.pop("blocks", None)) is not None:
+        return in_blocks(open(source, **options), side)
     source = path_or_held(source, options.get("field"))
     reader, options = _reader(source, options)
     known = {p.name for p in signature(reader).parameters.values() if p.kind is p.KEYWORD_ONLY}
