@@ -15,7 +15,7 @@ from chainrule.baselines.fitted import fit_baselines
 from chainrule.commands.illustrate import illustrate
 from chainrule.commands.train import train
 from chainrule.commands.verify import stop_at_a_leak
-from chainrule.config import Spec, build_model
+from chainrule.config import Spec, build_model, over_orders
 from chainrule.data.base import DataSet, Examples
 from chainrule.data.conditions import context_options
 from chainrule.data.documents import DocumentEncoding
@@ -25,7 +25,7 @@ from chainrule.data.text import TextEncoding
 from chainrule.defaults import kind_of
 from chainrule.evaluation import evaluate
 from chainrule.likelihood import LogLikelihood, Protocol
-from chainrule.model import AutoregressiveModel
+from chainrule.ordering import Density, OrderEnsemble
 from chainrule.report.console import Console
 from chainrule.report.tables import baseline_table, result_table
 from chainrule.run import Run
@@ -76,17 +76,18 @@ def fit_run(
 
 def prepared(
     data: DataSet, spec: Spec, settings: TrainingSettings, engine: Engine, console: Console, budget: Budget | None
-) -> tuple[AutoregressiveModel, TrainingSettings]:
+) -> tuple[Density, TrainingSettings]:
     """The model before its first step, and the settings with all that is found by trial made plain numbers.
 
     What does not fit together is refused here, before anything is written.
     """
     torch.manual_seed(settings.seed)
-    model = build_model(spec, data.encoding.domain, context_options(data.encoding))
+    chain = build_model(spec, data.encoding.domain, context_options(data.encoding))
     if kind_of(data.encoding.domain, data.encoding.kind) == "row":
-        model.initialise(data.train.batch(np.arange(min(len(data.train), MOST_TO_START))).x)
-    elif hasattr(model.head, "counted"):  # laid out by how often symbols occur
-        model.head.initialise(_symbols(data.train))
+        chain.initialise(data.train.batch(np.arange(min(len(data.train), MOST_TO_START))).x)
+    elif hasattr(chain.head, "counted"):  # laid out by how often symbols occur
+        chain.head.initialise(_symbols(data.train))
+    model = over_orders(chain, spec)
     model.to(engine.device)
     settings = _with_microbatch(settings, model, data, engine, console)
     stop_at_a_leak(model)
@@ -117,7 +118,7 @@ def placed(
 
 def _fill(
     run: Run,
-    model: AutoregressiveModel,
+    model: Density,
     data: DataSet,
     spec: Spec,
     settings: TrainingSettings,
@@ -172,7 +173,7 @@ def _symbols(train: Examples) -> torch.Tensor:
 
 
 def _with_microbatch(
-    settings: TrainingSettings, model: AutoregressiveModel, data: DataSet, engine: Engine, console: Console
+    settings: TrainingSettings, model: Density, data: DataSet, engine: Engine, console: Console
 ) -> TrainingSettings:
     """The settings with `microbatch="auto"` made a number, the smallest that any process finds."""
     if settings.microbatch != "auto":
@@ -188,7 +189,7 @@ def _with_microbatch(
 def _within(
     budget: Budget,
     settings: TrainingSettings,
-    model: AutoregressiveModel,
+    model: Density,
     data: DataSet,
     engine: Engine,
     console: Console,
@@ -204,7 +205,7 @@ def _within(
     return dataclasses.replace(settings, steps=steps, evaluate_every=every)
 
 
-def evaluated(model: AutoregressiveModel, data: DataSet, engine: Engine) -> dict[str, LogLikelihood]:
+def evaluated(model: Density, data: DataSet, engine: Engine) -> dict[str, LogLikelihood]:
     """The kept weights on every split, each process scoring its part."""
     protocol = protocol_of(data)
     splits = scored_splits(data)
@@ -247,12 +248,14 @@ def _configuration(data: DataSet, spec: Spec, settings: TrainingSettings) -> dic
     }
 
 
-def _describe(spec: Spec, model: AutoregressiveModel) -> str:
+def _describe(spec: Spec, model: Density) -> str:
     count = sum(parameter.numel() for parameter in model.parameters())
     network, head = (
         f"{spec[part]['name']}({', '.join(f'{k}={v}' for k, v in spec[part].items() if k != 'name')})"
         for part in ("network", "head")
     )
+    if isinstance(model, OrderEnsemble):
+        return f"{network} + {head}: {count:,} parameters, the mean over {len(model.orders)} orders"
     sees = f"sees {min(model.network.receptive_field, model.network.length - 1)} of {model.network.length - 1} elements"
     return f"{network} + {head}: {count:,} parameters, {sees}"
 
