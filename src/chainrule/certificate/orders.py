@@ -32,7 +32,7 @@ def of_orders(
     context: Tensor | None,
     quick: bool,
 ) -> list[Check]:
-    """The checks of the mean, and every check of a chain on some of the orders, evenly spread.
+    """Every check of a chain on some of the orders, evenly spread, and the checks of their mean.
 
     of_chain: the certificate of one chain. context: of the examples that are tried. quick: one order, a second where
     there is time, and of the mean what there is time for after its two most telling checks.
@@ -51,11 +51,10 @@ def of_orders(
         *([] if quick else [("orders.fits", lambda: mixture.fits(mean, 4096))]),
     ]
     try:
-        with torch.no_grad():
-            made = [mixture.mean(mean, 1e-6), mixture.mass(mean, 256 if quick else 8192, 1e-4)]
         certificates = {o: of_chain(members[o].model) for o in within(few, 0.2 if quick else inf)}
-        made += merged(certificates, len(members))
+        made = list(merged(certificates, len(members)))
         with torch.no_grad():
+            made += [mixture.mean(mean, 1e-6), mixture.mass(mean, 256 if quick else 8192, 1e-4)]
             for name, check in rest:
                 late = quick and perf_counter() - start > QUICK_SECONDS
                 made.append(skipped(name, "no time left in the quick form") if late else check())

@@ -89,6 +89,8 @@ def prepared(
         chain.head.initialise(_symbols(data.train))
     model = over_orders(chain, spec)
     model.to(engine.device)
+    if isinstance(model, OrderEnsemble):
+        climb_of(model, settings)  # refuses what needs the network and the head apart
     settings = _with_microbatch(settings, model, data, engine, console)
     stop_at_a_leak(model)
     with torch.no_grad():
