@@ -87,7 +87,7 @@ def test_samples_come_with_ln_p_of_the_mean(home, capsys, tmp_path, monkeypatch)
     assert np.array_equal(np.load(tmp_path / "again.npy"), drawn)
 
 
-@pytest.mark.parametrize("form", [["--quick"], []])
+@pytest.mark.parametrize("form", [["--quick"], pytest.param([], marks=pytest.mark.slow)])
 def test_verify_certifies_members_and_mean(home, capsys, form):
     record = run_json(capsys, "verify", home / "run", *form)
     assert record["passed"]
@@ -156,6 +156,7 @@ def test_an_interrupted_run_ends_as_one_that_was_not(home, capsys, tmp_path):
     assert resumed["results"] == whole["results"]
 
 
+@pytest.mark.slow
 def test_a_time_budget_is_for_one_set_of_weights(home, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("chainrule.cli.budget_of", lambda options: None)
     arguments = [
@@ -174,6 +175,7 @@ def test_a_time_budget_is_for_one_set_of_weights(home, capsys, tmp_path, monkeyp
     assert "members" not in Run.open(tmp_path / "run").config["model"]
 
 
+@pytest.mark.slow
 def test_classes_and_pictures_have_orders_too(capsys, tmp_path):
     (tmp_path / "small.toml").write_text("[network]\nhidden = 8\n")
     out = tmp_path / "digits"

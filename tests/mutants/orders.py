@@ -164,6 +164,11 @@ FAULTS = {
     "orders weighted by the batch": (lambda: over(WeightedByTheBatch), {"quick": True}, "orders.company"),
     "one order left out": (lambda: over(FewOrders), {"quick": True}, "orders.mean"),
     "every draw in one order": (lambda: over(OneOrderDrawn), {}, "orders.fits"),
+    "every draw in one order, too many examples to count": (
+        lambda: over(OneOrderDrawn, length=12),
+        {},
+        "orders.choice",
+    ),
     "draws scored by their order": (lambda: over(ScoredByItsOrder), {"quick": True}, "orders.sample"),
     "seed of an ensemble ignored": (lambda: over(SeedIgnored), {"quick": True}, "orders.repeat"),
     "scores not put back from an order": (lambda: ordered(NotPutBack), {"quick": True}, "orders.places"),

@@ -22,7 +22,7 @@ from chainrule.evaluation import summed
 from chainrule.model import Sample
 from chainrule.ordering import Ordered, OrderEnsemble
 
-__all__ = ["Mixture", "company", "fits", "mass", "mean", "places", "repeat", "sample"]
+__all__ = ["Mixture", "choice", "company", "fits", "mass", "mean", "places", "repeat", "sample"]
 
 DRAWS = 2000
 
@@ -59,6 +59,10 @@ class Mixture:
         """ln p(x) as `evaluate` reports it, (B,), float64."""
         return summed(self.thing, Batch(x, context=c)).double()
 
+    def by_order(self, x: Tensor, c: Tensor | None) -> Tensor:
+        """ln p_o(x) of every order, by its chain and nothing else, (O, B), float64."""
+        return torch.stack([in_order(member, x, c).sum(1) for member in self.members])
+
     @cached_property
     def scored(self) -> Tensor:
         """ln p of x."""
@@ -78,8 +82,7 @@ def in_order(member: Ordered, x: Tensor, c: Tensor | None) -> Tensor:
 def mean(mixture: Mixture, bound: float) -> Check:
     """What is reported is ln of the mean of the probabilities that the chains give to whole examples."""
     m, orders = mixture, len(mixture.members)
-    each = torch.stack([in_order(member, m.x, m.context).sum(1) for member in m.members])
-    expected = each.logsumexp(0) - log(orders)
+    expected = m.by_order(m.x, m.context).logsumexp(0) - log(orders)
     figure = float(difference(expected, m.scored).max())
     tried = f"ln p of {len(m.x)} examples beside the mean of p over {orders} orders"
     return Check.of("orders.mean", figure, bound, tried, "ln p is not that of their mean")
@@ -143,3 +146,18 @@ def fits(mixture: Mixture, largest: int) -> Check:
     count = torch.bincount((drawn * v ** torch.arange(length - 1, -1, -1)).sum(1), minlength=len(x))
     figure, bound = chi_square(count, mixture.score(x, mixture.first_context(len(x))).exp() * DRAWS)
     return Check.of(name, figure, bound, f"{DRAWS} draws against {len(x)} probabilities", "wrong law")
+
+
+def choice(mixture: Mixture) -> Check:
+    """An order that is drawn from p(o | x) for each draw x is each order equally often."""
+    name, orders = "orders.choice", len(mixture.members)
+    if orders == 1:
+        return skipped(name, "there is one order")
+    draws = max(256, 16 * orders)
+    c = mixture.first_context(draws)
+    posterior = mixture.by_order(mixture.thing.sample(draws, seed=6, context=c).x, c).softmax(0)
+    generator = torch.Generator().manual_seed(8)
+    came = torch.multinomial(posterior.T, 1, generator=generator).squeeze(1)
+    expected = torch.full((orders,), draws / orders, dtype=torch.float64)
+    figure, bound = chi_square(came.bincount(minlength=orders), expected)
+    return Check.of(name, figure, bound, f"{draws} draws over {orders} orders", "some orders are drawn more often")

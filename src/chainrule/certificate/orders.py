@@ -48,8 +48,12 @@ def of_orders(
         ("orders.sample", lambda: mixture.sample(mean, 1e-4)),
         ("orders.company", lambda: mixture.company(mean, 1e-4)),
         ("orders.repeat", lambda: mixture.repeat(mean)),
-        *([] if quick else [("orders.fits", lambda: mixture.fits(mean, 4096))]),
     ]
+    if not quick:
+        rest += [
+            ("orders.fits", lambda: mixture.fits(mean, 4096)),
+            ("orders.choice", lambda: mixture.choice(mean)),
+        ]
     try:
         certificates = {o: of_chain(members[o].model) for o in within(few, 0.2 if quick else inf)}
         made = list(merged(certificates, len(members)))

@@ -257,7 +257,7 @@ def _describe(spec: Spec, model: Density) -> str:
         for part in ("network", "head")
     )
     if isinstance(model, OrderEnsemble):
-        return f"{network} + {head}: {count:,} parameters, the mean over {len(model.orders)} orders"
+        return f"{network} + {head}: {count:,} parameters, orders averaged over: {len(model.orders)}"
     sees = f"sees {min(model.network.receptive_field, model.network.length - 1)} of {model.network.length - 1} elements"
     return f"{network} + {head}: {count:,} parameters, {sees}"
 
