@@ -11,6 +11,7 @@ from chainrule.batch import Batch
 from chainrule.errors import InputError
 from chainrule.heads.bernoulli import BernoulliHead
 from chainrule.heads.categorical import CategoricalHead
+from chainrule.heads.columns import ColumnsHead
 from chainrule.model import AutoregressiveModel
 from chainrule.networks.causal_conv import CausalConv
 from chainrule.networks.made import MADE
@@ -193,6 +194,9 @@ def test_what_makes_no_ensemble_is_refused():
         OrderEnsemble([model, model], random_orders(D, 3))
     with pytest.raises(InputError, match=r"permutations in rows, shape \(O, D\), got \(4,\)"):
         OrderEnsemble([model], torch.arange(4))
+    columns = ColumnsHead([CategoricalHead(2, V) for _ in range(D)])
+    with pytest.raises(InputError, match="a ColumnsHead has a part for each; take another head"):
+        OrderEnsemble(AutoregressiveModel(MADE(V, D), columns), random_orders(D, 2))
     for order in (torch.tensor([0, 1, 2, 2]), torch.arange(3), torch.arange(4.0)):
         with pytest.raises(InputError, match=r"permutation of 0..3"):
             Ordered(model, order)

@@ -17,6 +17,7 @@ from chainrule.errors import InputError, unknown_name
 if TYPE_CHECKING:
     from chainrule.heads.base import Head
     from chainrule.model import AutoregressiveModel
+    from chainrule.ordering import Density
 
 __all__ = [
     "HEADS",
@@ -24,6 +25,7 @@ __all__ = [
     "Spec",
     "averaged",
     "build_model",
+    "over_orders",
     "part_options",
 ]
 
@@ -77,7 +79,8 @@ def part_options(kind: str, name: str) -> dict[str, Any]:
 def build_model(spec: Spec, domain: Domain, context: dict[str, int] | None = None) -> AutoregressiveModel:
     """The model that a specification describes, for elements of a domain.
 
-    spec: with "members", an ensemble of so many models of one network and head. context: for p(x | c), the
+    spec: with "members", an ensemble of so many models of one network and head; "orders" are the business of
+    `over_orders`, which takes this model. context: for p(x | c), the
     `num_classes` or the `context_size` of what is given.
 
     Raises InputError for unknown names and options and for options that the part refuses.
@@ -112,6 +115,20 @@ def averaged(models: Sequence[AutoregressiveModel]) -> AutoregressiveModel:
     from chainrule.networks.ensemble import EnsembleNetwork
 
     return AutoregressiveModel(EnsembleNetwork([m.network for m in models]), AverageHead([m.head for m in models]))
+
+
+def over_orders(model: AutoregressiveModel, spec: Spec) -> Density:
+    """With "orders": O in its specification, the mean p(x) = (1/O) sum_o p_o(x) of a MADE in O orders; else the model.
+
+    The orders are a function of their number and of that of the elements, `random_orders(D, O, seed=0)`.
+
+    Raises InputError for a network or a head that orders cannot share.
+    """
+    from chainrule.ordering import OrderEnsemble, random_orders
+
+    if "orders" not in spec:
+        return model
+    return OrderEnsemble(model, random_orders(model.network.length, spec["orders"]))
 
 
 def _column_heads(domain: Domain, features: int) -> list[Any]:

@@ -25,7 +25,7 @@ from chainrule.model import AutoregressiveModel, Sample, evaluating, prefix_batc
 from chainrule.networks.made import MADE
 from chainrule.noise import uniforms
 
-__all__ = ["OrderEnsemble", "Ordered", "random_orders", "scan_orders"]
+__all__ = ["Density", "OrderEnsemble", "Ordered", "random_orders", "scan_orders"]
 
 
 def random_orders(length: int, count: int, seed: int = 0) -> Tensor:
@@ -152,9 +152,19 @@ class OrderEnsemble(nn.Module):
                 f"orders can share the weights of a MADE, not of a {type(members[0].network).__name__}; "
                 "give a model for each order"
             )
+        if self.shared and not members[0].head.elementwise:
+            raise InputError(
+                f"orders can share a head that is the same for every element, a {type(members[0].head).__name__} has a "
+                "part for each; take another head, or give a model for each order"
+            )
         self.models: Sequence[AutoregressiveModel] = nn.ModuleList(members)  # type: ignore[assignment]
         length = members[0].network.length
         self.register_buffer("orders", torch.stack([_permutation(order, length) for order in orders]))
+
+    @property
+    def device(self) -> torch.device:
+        """Where orders and parameters live."""
+        return self.orders.device
 
     def member(self, o: int) -> Ordered:
         """The model of one order."""
@@ -231,6 +241,9 @@ class OrderEnsemble(nn.Module):
         with evaluating(self):
             members = [self.member(o).element_log_prob(whole) for o in range(len(self.orders))]
         return given, torch.stack([torch.where(given.mask, ln, 0.0).sum(1, dtype=torch.float64) for ln in members])
+
+
+Density = AutoregressiveModel | OrderEnsemble  # what is fitted, scored and drawn from: a chain, or a mean of chains
 
 
 def _read_first(order: Tensor, prefix: Batch) -> None:

@@ -23,7 +23,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from chainrule.config import build_model
+from chainrule.config import build_model, over_orders
 from chainrule.data import encoding_from_json
 from chainrule.data import open as open_data
 from chainrule.data.base import DataSet, Encoding
@@ -31,6 +31,7 @@ from chainrule.data.conditions import context_options
 from chainrule.durable import sweep, write_file
 from chainrule.errors import InputError, RunError
 from chainrule.model import AutoregressiveModel
+from chainrule.ordering import Density, OrderEnsemble
 from chainrule.provenance import provenance
 
 __all__ = ["FORMAT", "Run", "recalled"]
@@ -124,10 +125,21 @@ class Run:
         write_file(self.path / "model.safetensors", save(tensors, metadata={"sha256": _digest(tensors)}))
 
     def model(self) -> AutoregressiveModel:
-        """The model with the kept weights, in evaluation mode."""
+        """The model with the kept weights, in evaluation mode; raises InputError where they are a mean over orders."""
+        density = self.density()
+        if isinstance(density, OrderEnsemble):
+            raise InputError(
+                f"{self.path}: is a mean over {len(density.orders)} orders, whose conditionals are those of no single "
+                "chain, and this needs them; take a run without --orders"
+            )
+        return density
+
+    def density(self) -> Density:
+        """What was fitted, one chain or a mean over orders, with the kept weights, in evaluation mode."""
         path = self.path / "model.safetensors"
         encoding = self.encoding()
-        model = build_model(self.config["model"], encoding.domain, context_options(encoding))
+        spec = self.config["model"]
+        model = over_orders(build_model(spec, encoding.domain, context_options(encoding)), spec)
         try:
             with safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -15,7 +15,9 @@ from chainrule.model import AutoregressiveModel
 from chainrule.networks.causal_conv import CausalConv
 from chainrule.networks.transformer import Transformer
 from chainrule.testing import randomised
-from mutants.faults import FAULTS, SOUND
+from mutants import faults, orders
+
+FAULTS, SOUND = faults.FAULTS | orders.FAULTS, faults.SOUND | orders.SOUND
 
 
 def test_there_are_enough_faults():

@@ -19,6 +19,8 @@ ADVICE = {
     "invariance": "let an example's score depend on that example alone: no batch statistics, padding known by length",
     "sampling": "draw from the very conditionals that are scored: no filter left on, the same state in step and pass",
     "determinism": "switch off dropout and other noise in evaluation mode, and keep no state between calls",
+    "orders": "average the probabilities of whole examples, ln p = logsumexp_o ln p_o - ln O, and nothing inside the "
+    "chain; put elements and draws back from their order",
     "accounting": "score every element once, the first and the end too, each with its own conditional; ln 0 stays -inf",
 }
 

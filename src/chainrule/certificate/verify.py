@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from chainrule.certificate import accounting, causality, invariance, normalisation, sampling, supports
+from chainrule.certificate import accounting, causality, invariance, normalisation, orders, sampling, supports
 from chainrule.certificate.check import Certificate, Check, skipped
 from chainrule.certificate.pace import Pace
 from chainrule.certificate.subject import Subject, fewer, shorter, subject_of, wide
 from chainrule.domain import Domain
+from chainrule.ordering import Ordered, OrderEnsemble
 
 if TYPE_CHECKING:
     from chainrule.data.base import Examples
@@ -36,8 +38,9 @@ def verify(
 ) -> Certificate:
     """A certificate of named checks, each with what was tried, the worst figure and its bound.
 
-    thing: an AutoregressiveModel, a network, a module from elements (B, D) to logits (B, D, V) (logits[:, d] belong to
-    x_d; see `NextToken` for language models), or a function from a prefix, a list of symbols, to V probabilities.
+    thing: an AutoregressiveModel, one of another order (`Ordered`) or a mean over orders (`OrderEnsemble`), a network,
+    a module from elements (B, D) to logits (B, D, V) (logits[:, d] belong to x_d; see `NextToken` for language
+    models), or a function from a prefix, a list of symbols, to V probabilities.
     num_symbols, length: V and D, where the thing does not know them. context: of four examples, for conditional
     models; by default classes in turn, or random vectors. examples, domain: data whose accounting is to be checked.
     quick: the checks that matter most, in the model's own precision, on as many elements as 1.7 seconds allow.
@@ -49,6 +52,11 @@ def verify(
     'normalisation.steps'
     """
     start = perf_counter()
+    if isinstance(thing, (Ordered, OrderEnsemble)):
+        of_chain = partial(verify, context=context, quick=quick)
+        data = accounting.counted(examples, domain)
+        checks = [check for check in orders.of_orders(thing, of_chain, context, quick) if check.name != data.name]
+        return Certificate(type(thing).__name__, (*checks, data), perf_counter() - start)
     subject = subject_of(thing, num_symbols, length, context)
     modes = [] if subject.module is None else [(part, part.training) for part in subject.module.modules()]
     if subject.module is not None:

@@ -19,6 +19,7 @@ from chainrule.data.tables import TableEncoding
 from chainrule.data.text import StreamExamples
 from chainrule.errors import InputError
 from chainrule.evaluation import evaluate
+from chainrule.ordering import OrderEnsemble
 from chainrule.report.console import Console
 from chainrule.run import Run
 from chainrule.scores import read_scores
@@ -78,12 +79,14 @@ def _score(path: Path, data: str | None, split: str, batch_size: int | None, con
         return Scored(path.name, read_scores(path))
     run = Run.open(path)
     examples = run.data().split(split) if data is None else run.encoding().encode(data)
-    model = run.model()
+    model = run.density()
     with console.progress(f"scoring {path}", len(examples)) as update:
         nats = evaluate(model, examples, batch_size=batch_size, progress=update).nats
     stream = isinstance(examples, StreamExamples)
-    diagnosis, encoding = diagnose(model, examples, batch_size=batch_size), run.encoding()
-    diagnosis = replace(diagnosis, nats_by_position=in_raster(encoding, diagnosis.nats_by_position))
+    diagnosis, encoding = None, run.encoding()
+    if not isinstance(model, OrderEnsemble):  # else no element has a score of its own
+        diagnosis = diagnose(model, examples, batch_size=batch_size)
+        diagnosis = replace(diagnosis, nats_by_position=in_raster(encoding, diagnosis.nats_by_position))
     columns = tuple(c.name for c in encoding.columns) if isinstance(encoding, TableEncoding) else ()
     return Scored(str(path), nats, examples.digest(), run.protocol(), stream, diagnosis, columns)
 

@@ -21,6 +21,7 @@ from chainrule.durable import write_file
 from chainrule.errors import InputError
 from chainrule.evaluation import Evaluation, evaluate
 from chainrule.likelihood import Protocol
+from chainrule.ordering import OrderEnsemble
 from chainrule.report.console import Console
 from chainrule.report.tables import column_table, context_table, group_table, result_table
 from chainrule.run import Run
@@ -51,22 +52,24 @@ def evaluate_run(
     if save is not None and save.suffix not in (".csv", ".parquet"):
         raise InputError(f"{save}: per-example nats are written as .csv or .parquet; change the ending")
     run = Run.open(path)
-    model = run.model()
+    windowed = context is not None or stride is not None
+    chain = run.model() if carry or calibration or windowed else None  # what these ask for only a chain has
+    model = run.density() if chain is None else chain
     examples = run.data().split(split) if source is None else run.encoding().encode(source)
     protocol = Protocol(**run.protocol())
-    if context is not None or stride is not None:
-        encoding, examples = with_windows(run.encoding(), examples, context, stride, model.network.length)
+    if chain is not None and windowed:
+        encoding, examples = with_windows(run.encoding(), examples, context, stride, chain.network.length)
         protocol = replace(protocol, context=encoding.protocol.context)  # type: ignore[attr-defined]
     if carry:
         examples, protocol = side_by_side(examples), replace(protocol, context=CONTEXT)
-    watched = ByContext(model)
-    scored = Carried(model) if carry else watched
+    watched = None if isinstance(model, OrderEnsemble) else ByContext(model)
+    scored = Carried(chain) if carry and chain is not None else watched or model
     with console.progress("scoring", len(examples)) as update:
         result = evaluate(scored, examples, batch_size=batch_size, protocol=protocol, progress=update)
     what = split if source is None else source
     console.print(result_table({what: result.likelihood}, {}))
     windows = isinstance(examples, StreamExamples | SequenceExamples) and not carry
-    by_context = watched.table() if windows else None
+    by_context = watched.table() if windows and watched is not None else None
     if by_context is not None:
         console.print(
             f"scored through {protocol.context}, the end {protocol.end}; by elements before it in the window:"
@@ -75,15 +78,15 @@ def evaluate_run(
     record: dict[str, Any] = {"run": str(path), "data": what, "sha256": examples.digest()} | result.likelihood.to_json()
     record["by_context"] = by_context
     table = run.encoding()
-    if isinstance(table, TableEncoding):
+    if isinstance(table, TableEncoding) and watched is not None:
         record["by_column"] = watched.columns([column.name for column in table.columns])
         console.print(column_table(record["by_column"]))
     labels = _groups(groups) if groups is not None else _classes(examples)
     if labels is not None:
         record["by_group"] = by_group(result.nats, labels)
         console.print(group_table(record["by_group"]))
-    if calibration:
-        diagnosis = diagnose(model, examples)
+    if calibration and chain is not None:
+        diagnosis = diagnose(chain, examples)
         record["calibration"] = diagnosis.to_json()
         if diagnosis.z_score is not None:
             console.print(

@@ -13,12 +13,12 @@ from chainrule.commands.figures import SPLITS, evaluated, figures, protocol_of, 
 from chainrule.commands.illustrate import illustrate
 from chainrule.commands.train import train
 from chainrule.commands.verify import stop_at_a_leak
-from chainrule.config import Spec, build_model
+from chainrule.config import Spec, build_model, over_orders
 from chainrule.data.base import DataSet, Examples
 from chainrule.data.conditions import context_options
 from chainrule.data.duplicates import duplicates
 from chainrule.defaults import kind_of
-from chainrule.model import AutoregressiveModel
+from chainrule.ordering import Density, OrderEnsemble
 from chainrule.report.console import Console
 from chainrule.run import Run
 from chainrule.training.budget import Budget, measured, planned
@@ -66,18 +66,21 @@ def fit_run(
 
 def prepared(
     data: DataSet, spec: Spec, settings: TrainingSettings, engine: Engine, console: Console, budget: Budget | None
-) -> tuple[AutoregressiveModel, TrainingSettings]:
+) -> tuple[Density, TrainingSettings]:
     """The model before its first step, and the settings with all that is found by trial made plain numbers.
 
     What does not fit together is refused here, before anything is written.
     """
     torch.manual_seed(settings.seed)
-    model = build_model(spec, data.encoding.domain, context_options(data.encoding))
+    chain = build_model(spec, data.encoding.domain, context_options(data.encoding))
     if kind_of(data.encoding.domain, data.encoding.kind) == "row":
-        model.initialise(data.train.batch(np.arange(min(len(data.train), MOST_TO_START))).x)
-    elif hasattr(model.head, "counted"):  # laid out by how often symbols occur
-        model.head.initialise(_symbols(data.train))
+        chain.initialise(data.train.batch(np.arange(min(len(data.train), MOST_TO_START))).x)
+    elif hasattr(chain.head, "counted"):  # laid out by how often symbols occur
+        chain.head.initialise(_symbols(data.train))
+    model = over_orders(chain, spec)
     model.to(engine.device)
+    if isinstance(model, OrderEnsemble):
+        climb_of(model, settings)  # refuses what needs the network and the head apart
     settings = _with_microbatch(settings, model, data, engine, console)
     stop_at_a_leak(model)
     with torch.no_grad():
@@ -108,7 +111,7 @@ def placed(
 
 def _fill(
     run: Run,
-    model: AutoregressiveModel,
+    model: Density,
     data: DataSet,
     spec: Spec,
     settings: TrainingSettings,
@@ -153,7 +156,7 @@ def _symbols(train: Examples) -> torch.Tensor:
 
 
 def _with_microbatch(
-    settings: TrainingSettings, model: AutoregressiveModel, data: DataSet, engine: Engine, console: Console
+    settings: TrainingSettings, model: Density, data: DataSet, engine: Engine, console: Console
 ) -> TrainingSettings:
     """The settings with `microbatch="auto"` made a number, the smallest that any process finds."""
     if settings.microbatch != "auto":
@@ -169,7 +172,7 @@ def _with_microbatch(
 def _within(
     budget: Budget,
     settings: TrainingSettings,
-    model: AutoregressiveModel,
+    model: Density,
     data: DataSet,
     engine: Engine,
     console: Console,
@@ -209,11 +212,13 @@ def configuration_of(data: DataSet, spec: Spec, training: dict[str, Any]) -> dic
     }
 
 
-def _describe(spec: Spec, model: AutoregressiveModel) -> str:
+def _describe(spec: Spec, model: Density) -> str:
     count = sum(parameter.numel() for parameter in model.parameters())
     network, head = (
         f"{spec[part]['name']}({', '.join(f'{k}={v}' for k, v in spec[part].items() if k != 'name')})"
         for part in ("network", "head")
     )
+    if isinstance(model, OrderEnsemble):
+        return f"{network} + {head}: {count:,} parameters, orders averaged over: {len(model.orders)}"
     sees = f"sees {min(model.network.receptive_field, model.network.length - 1)} of {model.network.length - 1} elements"
     return f"{network} + {head}: {count:,} parameters, {sees}"

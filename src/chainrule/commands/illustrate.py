@@ -11,14 +11,14 @@ from chainrule.batch import Batch
 from chainrule.data.base import DataSet, Writes
 from chainrule.durable import write_file
 from chainrule.errors import InputError
-from chainrule.model import AutoregressiveModel
+from chainrule.ordering import Density
 from chainrule.run import Run
 from chainrule.training.fit import Fit
 
 __all__ = ["illustrate", "write_samples"]
 
 
-def illustrate(run: Run, model: AutoregressiveModel, data: DataSet, fitted: Fit, report: dict[str, Any]) -> list[str]:
+def illustrate(run: Run, model: Density, data: DataSet, fitted: Fit, report: dict[str, Any]) -> list[str]:
     """Write pictures and samples into the run directory; the names of the files. report: with the baseline's level."""
     written = write_samples(run, model, data, "samples")
     try:
@@ -44,7 +44,8 @@ def write_samples(run: Run, model: Any, data: DataSet, name: str) -> list[str]:
     beside: Batch = data.test.batch(np.arange(min(n, len(data.test))))
     context = None if beside.context is None else beside.context.to(model.device)
     n = n if context is None else len(context)
-    drawn: Any = encoding.decode(model.sample(n, seed=0, end=encoding.domain.end, context=context).x.cpu().numpy())
+    end: dict[str, Any] = {} if encoding.domain.end is None else {"end": encoding.domain.end}
+    drawn: Any = encoding.decode(model.sample(n, seed=0, context=context, **end).x.cpu().numpy())
     if isinstance(encoding, Writes):
         files = {f"{name}{encoding.ending}": encoding.write(drawn)}
     else:

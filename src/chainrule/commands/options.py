@@ -106,6 +106,9 @@ class FitOptions:
             "Models of seeds SEED, SEED + 1, ... that are averaged [default: 1; by --minutes 4 for rows, short texts]."
         ),
     ] = None
+    orders: Annotated[
+        int | None, _option("Orders of the elements that one made serves; p(x) is the mean over them [default: none].")
+    ] = None
     evaluate_every: Annotated[int | None, _option("Steps between validations.", "evaluate_every")] = None
     patience: Annotated[int | None, _option("Validations without a better one before the end.", "patience")] = None
     checkpoint_every: Annotated[
@@ -167,8 +170,11 @@ def specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, Any
     tables = {part: {"name": table} if isinstance(table, str) else table for part, table in tables.items()}
     domain, kind = data.encoding.domain, data.encoding.kind
     examples, minutes = len(data.train), options.get("minutes", 0.0) / max(members_of(options, data), 1)
-    names = (tables[part].get("name") for part in ("network", "head"))
-    spec = default_spec(domain, kind, *names, examples=examples, elements=_elements(data), minutes=minutes)
+    network, head = (tables[part].get("name") for part in ("network", "head"))
+    if "orders" in options:
+        network = network or "made"
+    size = {"examples": examples, "elements": _elements(data), "minutes": minutes}
+    spec = default_spec(domain, kind, network, head, **size)
     for part, table in tables.items():
         spec[part] |= table
     for name in ("width", "depth", "dropout"):
@@ -176,6 +182,8 @@ def specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, Any
             if name not in part_options("network", spec["network"]["name"]):
                 raise InputError(f"the network {spec['network']['name']!r} has no {name}; leave the option out")
             spec["network"][name] = options[name]
+    if "orders" in options:
+        spec["orders"] = _orders(options["orders"], spec, data)
     defaults = default_training(kind_of(domain, kind), examples, _elements(data))
     chosen = {name: options[name] for name in TrainingSettings.names() if name in options}
     if "steps" in chosen:
@@ -185,6 +193,20 @@ def specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, Any
     return spec, TrainingSettings(**(defaults | chosen))
 
 
+def _orders(orders: Any, spec: dict[str, Any], data: DataSet) -> int:
+    """The number of orders that one set of weights serves, where the network and the data allow it."""
+    if not isinstance(orders, int) or isinstance(orders, bool) or orders < 1:
+        raise InputError(f"--orders is a number of orders, at least 1, got {orders!r}; 32 is a good one")
+    if (name := spec["network"]["name"]) != "made":
+        raise InputError(f"--orders needs --network made, whose weights all orders share, got {name!r}; change one")
+    if data.encoding.domain.variable_length:
+        raise InputError(
+            f"--orders needs examples of one length, those of {data.name} differ in theirs; leave it out, for orders "
+            "permute the elements of whole examples"
+        )
+    return orders
+
+
 def _elements(data: DataSet) -> float:
     """How long a training example, or a window of it, is on average."""
     lengths = getattr(data.train, "lengths", ())
@@ -192,10 +214,17 @@ def _elements(data: DataSet) -> float:
 
 
 def members_of(options: dict[str, Any], data: DataSet) -> int:
-    """How many models are to be averaged: as given, else as many as the kind of data and the time suggest."""
+    """How many models are to be averaged: as given, else as many as the kind of data and the time suggest.
+
+    Orders are averaged by themselves, over one set of weights.
+    """
+    if "orders" in options:
+        if (members := options.get("members", 1)) != 1:
+            raise InputError(f"--members {members} averages conditionals, --orders whole examples; give one of the two")
+        return 1
     kind = kind_of(data.encoding.domain, data.encoding.kind)
-    members: int = options.get("members", default_members(kind, options.get("minutes", 0.0), _elements(data)))
-    return members
+    given: int = options.get("members", default_members(kind, options.get("minutes", 0.0), _elements(data)))
+    return given
 
 
 def budget_of(options: dict[str, Any]) -> Budget | None:

@@ -37,9 +37,9 @@ def record_of(
 
     data: what was fitted. report: the `report.json` of the run. evaluation: the kept weights on every test example.
     """
-    model, likelihood = run.model(), evaluation.likelihood
+    model, likelihood = run.density(), evaluation.likelihood
     figure: Ratio = getattr(likelihood, recipe.metric)
-    others: dict[str, Ratio] = {} if recipe.measure is None else recipe.measure(model, data)
+    others: dict[str, Ratio] = {} if recipe.measure is None else recipe.measure(run.model(), data)
     figure = others.pop(recipe.unit, figure)
     certificate = verify(model, examples=data.test, domain=data.encoding.domain, quick=True)
     came = provenance()

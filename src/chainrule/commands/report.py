@@ -17,6 +17,7 @@ from chainrule.data.tables import TableEncoding
 from chainrule.durable import write_file
 from chainrule.errors import InputError
 from chainrule.model import AutoregressiveModel, evaluating
+from chainrule.ordering import Density
 from chainrule.report.console import Console
 from chainrule.report.page import Page, coloured_text, tiled
 from chainrule.run import Run
@@ -32,15 +33,19 @@ def report_run(path: Path, out: Path | None, console: Console) -> Path:
     if out.suffix != ".html":
         raise InputError(f"{out}: the report is written as .html; change the ending")
     run = Run.open(path)
-    model, data = run.model(), run.data()
+    model, data = run.density(), run.data()
     report = _json(path / "report.json") or {}
     certificate = _json(path / "certificate.json")
     if certificate is None:
         certificate = verify(model, examples=data.test, domain=data.encoding.domain, quick=True).to_json()
-    shape, diagnosis = whole_images(data.encoding).domain.shape, diagnose(model, data.test)
-    diagnosis = replace(diagnosis, nats_by_position=in_raster(data.encoding, diagnosis.nats_by_position))
+    shape = whole_images(data.encoding).domain.shape
     is_image = bool(getattr(data.encoding, "is_image", False))
     columns = [c.name for c in data.encoding.columns] if isinstance(data.encoding, TableEncoding) else []
+    chain = model if isinstance(model, AutoregressiveModel) else None  # else there is nothing to say of elements
+    diagnosis = None if chain is None else diagnose(chain, data.test)
+    if diagnosis is not None:
+        diagnosis = replace(diagnosis, nats_by_position=in_raster(data.encoding, diagnosis.nats_by_position))
+    text = isinstance(data.encoding, Writes) and not columns
     samples, beside = _samples(model, data, is_image)
     page = Page(
         title=f"{data.name} · {path.name}",
@@ -54,7 +59,7 @@ def report_run(path: Path, out: Path | None, console: Console) -> Path:
         shape=shape,
         is_image=is_image,
         columns=columns,
-        bits_text=_bits_text(model, data) if isinstance(data.encoding, Writes) and not columns else "",
+        bits_text=_bits_text(chain, data) if text and chain is not None else "",
         diagnosis=diagnosis,
         certificate=certificate,
         config=run.config,
@@ -72,13 +77,14 @@ def _json(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def _samples(model: AutoregressiveModel, data: DataSet, is_image: bool) -> tuple[str, str]:
+def _samples(model: Density, data: DataSet, is_image: bool) -> tuple[str, str]:
     """Draws and test examples: pictures, or texts, or rows of numbers."""
     n = 36 if is_image else 4
     encoding = data.encoding
     context = data.test.batch(np.arange(min(n, len(data.test)))).context
     n = n if context is None else len(context)
-    drawn = model.sample(n, seed=0, context=context, end=encoding.domain.end).x.cpu().numpy()
+    end: dict[str, Any] = {} if encoding.domain.end is None else {"end": encoding.domain.end}
+    drawn = model.sample(n, seed=0, context=context, **end).x.cpu().numpy()
     seen = data.test.batch(np.arange(min(n, len(data.test)))).x.numpy()
     if is_image:
         symbols = encoding.domain.num_symbols or 2

@@ -129,7 +129,7 @@ def reproduce(recipe: Recipe, asked: Asked, console: Console) -> dict[str, Any]:
     earlier = _earlier(place / "record.json") if asked.resume else {}
     begun_before = (place / "config.json").exists()
     run, data = _fitted(recipe, asked, console)
-    evaluation = evaluate(run.model(), data.test, protocol=protocol_of(data))
+    evaluation = evaluate(run.density(), data.test, protocol=protocol_of(data))
     write_scores(place / "test_nats.csv", evaluation.nats)
     report = json.loads((place / "report.json").read_text(encoding="utf-8"))
     record = record_of(recipe, run, data, report, evaluation) | {

@@ -23,6 +23,7 @@ from chainrule.data.tables import TableEncoding
 from chainrule.durable import write_file
 from chainrule.errors import InputError
 from chainrule.model import AutoregressiveModel, Sample, prefix_batch
+from chainrule.ordering import OrderEnsemble
 from chainrule.parallel_sampling import parallel_sample
 from chainrule.report.console import Console
 from chainrule.run import Run
@@ -80,12 +81,13 @@ def sample_run(
         if not out.parent.is_dir():
             raise InputError(f"{out.parent}: there is no such directory; make it, or name another place with --out")
     options = {"seed": seed, "end": encoding.domain.end, "context": context, "prefix": begun.prefix} | filters
-    model = run.model()
-    if parallel:
-        sample = _iterated(model, n, options, console, stream or compiled)
+    density = run.density()
+    if isinstance(density, OrderEnsemble):
+        sample = _in_orders(density, n, options, console, stream or compiled or parallel)
+    elif parallel:
+        sample = _iterated(density, n, options, console, stream or compiled)
     else:
-        if compiled:
-            model = _compiled(model, n, options, console)
+        model = _compiled(density, n, options, console) if compiled else density
         sample = _draw(model, n, options, console, alphabet if stream else None)
     raw = encoding.decode(sample.x.cpu().numpy())
     if isinstance(encoding, TableEncoding):
@@ -161,6 +163,23 @@ def _iterated(model: AutoregressiveModel, n: int, options: dict[str, Any], conso
     passes = sum(part.passes for part in drawn)
     console.print(f"{passes} passes for {len(groups) * model.network.length} steps")
     return _joined([part.sample for part in drawn], None)
+
+
+def _in_orders(ensemble: OrderEnsemble, n: int, options: dict[str, Any], console: Console, other: bool) -> Sample:
+    """Each example in an order of its own, from the mean over orders itself."""
+    plain = {"end": None} | PLAIN
+    if other or options | plain != options:
+        raise InputError(
+            f"a mean over {len(ensemble.orders)} orders is drawn from as it is, whole examples, each in an order of "
+            "its own; leave out filters, --stream, --compile and --parallel"
+        )
+    told = {name: value for name, value in options.items() if name not in plain}
+    with console.progress("sampling", n) as update:
+        parts = []
+        for start in range(0, n, GROUP):
+            parts.append(ensemble.sample(min(GROUP, n - start), first=start, **_from(start, told)))
+            update(len(parts[-1]))
+    return _joined(parts, None)
 
 
 def _from(start: int, options: dict[str, Any]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def score_run(
     if out is not None and out.suffix not in (".csv", ".jsonl"):
         raise InputError(f"{out}: scores are written as .csv or .jsonl; change the ending")
     run = Run.open(path)
-    model = run.model()
+    model = run.density()
     examples = run.encoding().encode(source)
     with console.progress("scoring", len(examples)) as update:
         log_prob = evaluate(model, examples, batch_size=batch_size, progress=update).nats
@@ -77,7 +77,7 @@ def _novelty(run: Run, model: Module, examples: Examples, log_prob: Numbers, bac
     domain = data.encoding.domain
     other: Module | None = None
     if background is not None:
-        other = Run.open(background).model()
+        other = Run.open(background).density()
     elif domain.num_symbols is not None and not domain.columns:
         other = IndependentElements.fit(data.train, domain.num_symbols, period=1)
     held_out = evaluate(model, data.valid).nats

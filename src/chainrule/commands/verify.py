@@ -11,7 +11,7 @@ from chainrule.certificate.check import Certificate
 from chainrule.certificate.verify import verify
 from chainrule.durable import write_file
 from chainrule.errors import InputError
-from chainrule.model import AutoregressiveModel
+from chainrule.ordering import Density
 from chainrule.report.console import Console
 from chainrule.run import Run
 from chainrule.testing import randomised
@@ -25,7 +25,7 @@ def verify_run(path: Path, quick: bool, console: Console) -> int:
     """Verify the kept weights, write `certificate.json` into the run, and say 1 if a check failed, 0 if none."""
     run = Run.open(path)
     domain = run.encoding().domain
-    certificate = verify(run.model(), examples=run.data().test, domain=domain, quick=quick)
+    certificate = verify(run.density(), examples=run.data().test, domain=domain, quick=quick)
     write_certificate(run, certificate)
     console.print(certificate_table(certificate, str(path)))
     for name in certificate.failed:
@@ -54,7 +54,7 @@ def certificate_table(certificate: Certificate, title: str) -> Table:
     return table
 
 
-def stop_at_a_leak(model: AutoregressiveModel) -> Certificate:
+def stop_at_a_leak(model: Density) -> Certificate:
     """The quick form, before a fit, on a copy with its weights moved: parts like to start where nothing can leak.
 
     Raises InputError if a check fails.
