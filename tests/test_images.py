@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from chainrule import Domain, InputError
+from chainrule.cli import main
 from chainrule.data import encoding_from_json, open
 from chainrule.data.duplicates import duplicates
 from chainrule.data.idx import read_idx
@@ -281,3 +282,11 @@ def test_bad_images_are_named(tmp_path, case):
     prepare(tmp_path)
     with pytest.raises(InputError, match=words):
         open(str(tmp_path), **options)
+
+
+def test_an_array_of_many_channels_is_no_picture(tmp_path):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 2, (60, 4, 4, 5)))
+    assert not open(str(tmp_path / "a.npy")).encoding.is_image
+    assert open(str(tmp_path / "a.npy"), shape=(4, 20)).encoding.is_image
+    size = ["--width", "8", "--depth", "1", "--steps", "2"]
+    assert main(["fit", str(tmp_path / "a.npy"), *size, "--out", str(tmp_path / "run")]) == 0

@@ -33,8 +33,8 @@ class ArrayEncoding:
 
     @property
     def is_image(self) -> bool:
-        """Whether an example is a picture: rows and columns, and perhaps channels."""
-        return len(self.domain.shape) in (2, 3)
+        """Whether an example is a picture: rows and columns, and perhaps the three channels of colours."""
+        return len(self.domain.shape) == 2 or (len(self.domain.shape) == 3 and self.domain.shape[2] in (1, 3))
 
     @property
     def protocol(self) -> Protocol:
