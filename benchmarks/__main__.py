@@ -69,8 +69,8 @@ def measured(family: str, options: Options, say: Callable[[str], object]) -> tup
             failed += 1
             continue
         for row in every[-1].rows:
-            low, high = row.spread
-            say(f"{row.work} | {row.peer}: {row.ratio:.3g} ({low:.3g} to {high:.3g})")
+            spread = "" if row.spread is None else " ({:.3g} to {:.3g})".format(*row.spread)
+            say(f"{row.work} | {row.peer}: {row.ratio:.3g}{spread}")
     return Family.of(every, options), failed
 
 
@@ -94,14 +94,14 @@ def main() -> int:
                 console.print(f"{failed} of its cases failed: {record} keeps what it had of {family}")
             elif record is not None:
                 keep(record, family, done.to_json())
+    if rows:
+        console.print(table(rows))
     if "profile" in (asked.families or ["profile"]):
         entry = profile.alone(options)
         for shown in profile.tables(entry):
             console.print(shown)
         if record is not None:
             keep(record, "profile", entry)
-    if rows:
-        console.print(table(rows))
     return int(failures > 0)
 
 

@@ -57,7 +57,7 @@ class Row:
     thrown_away: int = 0
     note: str = ""
     reached: bool = True
-    pairs: tuple[tuple[float, float], ...] = ()
+    pairs: tuple[tuple[float, float], ...] | None = None
 
     @property
     def ratio(self) -> float:
@@ -65,10 +65,11 @@ class Row:
         return median(self.theirs) / median(self.ours)
 
     @property
-    def spread(self) -> tuple[float, float]:
-        """The smallest and the largest ratio of windows that stood side by side."""
-        ratios = [other / mine for mine, other in self.pairs or zip(self.ours, self.theirs, strict=False)]
-        return min(ratios), max(ratios)
+    def spread(self) -> tuple[float, float] | None:
+        """The smallest and the largest ratio of windows that stood side by side; None where none did."""
+        pairs = zip(self.ours, self.theirs, strict=False) if self.pairs is None else self.pairs
+        ratios = [other / mine for mine, other in pairs]
+        return (min(ratios), max(ratios)) if ratios else None
 
     @property
     def met(self) -> bool | None:
@@ -114,7 +115,7 @@ def timed(
         clock="processor" if processor else "wall",
         thrown_away=ours.thrown_away + theirs.thrown_away,
         note=note,
-        pairs=() if processor else tuple((a, scale * b) for a, b in beside(ours, theirs)),
+        pairs=None if processor else tuple((a, scale * b) for a, b in beside(ours, theirs)),
         **more,
     )
 
@@ -139,7 +140,6 @@ def table(rows: Sequence[Row]) -> Table:
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("")
     for row in rows:
-        low, high = row.spread
         goal = "" if row.goal is None else f"{'✓' if row.met else '✗'} {row.goal:.3g}"
         limit = "" if row.limit is None else f"{row.of_limit:.0%} {row.limit.by}"
         notes = [row.note, "processor time" if row.clock == "processor" else ""]
@@ -150,7 +150,7 @@ def table(rows: Sequence[Row]) -> Table:
             _figure(row.ours, row.unit),
             _figure(row.theirs, row.unit),
             f"{row.ratio:.3g}",
-            f"{low:.3g} to {high:.3g}",
+            "" if row.spread is None else "{:.3g} to {:.3g}".format(*row.spread),
             goal,
             limit,
             "; ".join(filter(None, notes)),

@@ -92,14 +92,14 @@ def import_(
     ] = None,
     stride: Annotated[int | None, Parameter(help="Tokens the window moves on [default: window / 2].")] = None,
     split: Annotated[str | None, Parameter(help="Shares of train/valid/test [default: 80/10/10].")] = None,
-    start: Annotated[int | None, Parameter(help="The token before every text [default: the model's own].")] = None,
+    start: Annotated[int | None, Parameter(help="The token before every window [default: the model's own].")] = None,
     json: Json = False,
-) -> int:
-    """Make a run of a Hugging Face language model, to verify, evaluate, compare and sample it."""
+) -> None:
+    """Make a run of a Hugging Face language model, to evaluate, compare, sample, probe and score with it."""
     from chainrule.commands.importing import import_model
 
     options = {"documents": documents, "field": field, "end": end, "window": window, "stride": stride, "split": split}
-    return import_model(model, source, out, options, start, _console(json))
+    import_model(model, source, out, options, start, _console(json))
 
 
 @app.command

@@ -56,7 +56,7 @@ NUMBERS: Spec = {"dropout": 0.2}
 # What a time budget of so many minutes a model pays for.
 MORE_MINUTES: dict[str, tuple[float, Spec]] = {"text": (15.0, {"width": 192, "depth": 5})}
 
-# What text has whose examples are of fewer elements than so many: names and words soon overfit a wide network.
+# What documents of fewer elements than so many have, on average: names and words soon overfit a wide network.
 SHORT: tuple[float, Spec] = (32.0, {"width": 64, "depth": 4})
 
 # What a time budget of so many minutes is shared by: models whose conditionals are averaged.
@@ -82,8 +82,8 @@ def default_spec(
 ) -> Spec:
     """The network and head for a domain, every option spelt out; names choose others than the default.
 
-    examples: of the training data. elements: of one of them, on average; 0 if that is not known. minutes: of a time
-    budget for this model, 0 for none.
+    examples: of the training data. elements: of a document, on average; 0 for other data. minutes: of a time budget for
+    this model, 0 for none.
     """
     kind = kind_of(domain, encoding)
     chosen = DEFAULTS[kind]["network"] | _more(kind, examples)
@@ -127,7 +127,7 @@ def default_training(kind: str, examples: int = 0, elements: float = 0.0) -> Spe
 
 
 def default_members(kind: str, minutes: float, elements: float = 0.0) -> int:
-    """How many models share a time budget, 0 for none. elements: of an example, on average; 0 if that is not known.
+    """How many models share a time budget, 0 for none. elements: of a document, on average; 0 for other data.
 
     >>> default_members("row", 10.0), default_members("row", 0.0), default_members("text", 10.0, elements=7)
     (4, 1, 4)

@@ -106,9 +106,14 @@ class Run:
             raise RunError(f"{self.path}: the encoding in config.json is damaged ({error}); train again") from None
 
     def data(self) -> DataSet:
-        """The data set that the run was trained on, opened again and checked by its hash."""
+        """The data set that the run was trained on, opened again and checked by its hash.
+
+        Its alphabet is the recorded one, wherever that came from.
+        """
         recorded = self.config["data"]
-        data = open_data(recorded["name"], **recorded["options"])
+        alphabet = getattr(self.encoding(), "alphabet", None)
+        kept = {} if alphabet is None or "symbols" not in recorded["options"] else {"symbols": alphabet}
+        data = open_data(recorded["name"], **recorded["options"] | kept)
         if data.digest() != recorded["sha256"]:
             raise InputError(
                 f"{recorded['name']}: is not the data that {self.path} was trained on; restore it, or name what to use"
@@ -203,14 +208,13 @@ def recalled(path: Path | None, source: str | None, options: dict[str, Any]) -> 
             f"{path}: was imported from {origin['from']}, there is no training to go on with; import it again"
         )
     asked = config.get("asked", {})
-    before = asked.get("options", {})
+    before = asked.get("options", {}) | {part: config["model"][part] for part in ("network", "head")}
     if "minutes" in before:  # what was planned once stays, however fast the machine is today
         if (minutes := options.get("minutes", before["minutes"])) != before["minutes"]:
             told = f"was planned for {before['minutes']} minutes, not for {minutes}"
             raise RunError(f"{path}: {told}; go on with the same, or train anew elsewhere")
         before = before | {name: config["training"][name] for name in ("steps", "evaluate_every")}
         before |= {"members": config["model"].get("members", 1)}  # the time decided these, too
-        before |= {part: config["model"][part] for part in ("network", "head")}
         before, options = ({k: v for k, v in given.items() if k != "minutes"} for given in (before, options))
     options = before | options
     if options.get("microbatch") == "auto":  # what was found once stays, whatever memory is free today

@@ -14,7 +14,9 @@ from rich.table import Table
 from chainrule.block_length import block_length
 from chainrule.calibration import Diagnosis, diagnose
 from chainrule.comparison import Comparison, Nats, compare, holm
+from chainrule.data.base import Examples
 from chainrule.data.blocks import in_raster
+from chainrule.data.lengths import SequenceExamples
 from chainrule.data.tables import TableEncoding
 from chainrule.data.text import StreamExamples
 from chainrule.errors import InputError
@@ -88,7 +90,13 @@ def _score(path: Path, data: str | None, split: str, batch_size: int | None, con
         diagnosis = diagnose(model, examples, batch_size=batch_size)
         diagnosis = replace(diagnosis, nats_by_position=in_raster(encoding, diagnosis.nats_by_position))
     columns = tuple(c.name for c in encoding.columns) if isinstance(encoding, TableEncoding) else ()
-    return Scored(str(path), nats, examples.digest(), run.protocol(), stream, diagnosis, columns)
+    return Scored(str(path), nats, examples.digest(), _protocol(run, examples), stream, diagnosis, columns)
+
+
+def _protocol(run: Run, examples: Examples) -> dict[str, str]:
+    """That of the run; where no example is longer than the window, how windows move says nothing."""
+    whole = isinstance(examples, SequenceExamples) and bool((examples.length <= examples.window).all())
+    return run.protocol() | ({"context": "whole examples"} if whole else {})
 
 
 def _block(a: Scored, b: Scored) -> int:

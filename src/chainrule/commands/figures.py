@@ -19,7 +19,7 @@ from chainrule.report.console import Console
 from chainrule.report.tables import baseline_table, result_table
 from chainrule.training.engine import Engine
 
-__all__ = ["SPLITS", "evaluated", "figures", "protocol_of", "scored_splits"]
+__all__ = ["SPLITS", "evaluated", "figures", "protocol_of", "scored_in_part", "scored_splits"]
 
 SPLITS = ("train", "valid", "test")
 ENOUGH = 1 << 20  # elements of training data that are scored, or more where the test split has more examples
@@ -53,6 +53,12 @@ def scored_splits(data: DataSet) -> dict[str, Examples]:
     (count, elements), (tested, _) = elements_of(data.train), elements_of(data.test)
     enough = count if elements <= ENOUGH else max(tested, -(-count * ENOUGH // elements))
     return {"train": spread(data.train, enough), "valid": data.valid, "test": data.test}
+
+
+def scored_in_part(data: DataSet) -> str | None:
+    """A sentence where only a part of the training data is scored."""
+    some, every = len(scored_splits(data)["train"]), len(data.train)
+    return f"of train {some:,} of {every:,} rows are scored, evenly apart" if some < every else None
 
 
 def protocol_of(data: DataSet) -> Protocol:

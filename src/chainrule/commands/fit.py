@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from chainrule.commands.figures import SPLITS, evaluated, figures, protocol_of, scored_splits
+from chainrule.commands.figures import SPLITS, evaluated, figures, protocol_of, scored_in_part
 from chainrule.commands.illustrate import illustrate
 from chainrule.commands.train import train
 from chainrule.commands.verify import stop_at_a_leak
@@ -128,8 +128,8 @@ def _fill(
     if repeated is not None and repeated[0]:
         console.print(f"of the {repeated[1]} test examples {repeated[0]} stand in train, too")
     console.print(_describe(spec, model))
-    if len(some := scored_splits(data)["train"]) < len(data.train):
-        console.print(f"of train {len(some):,} of {len(data.train):,} rows are scored at the end, evenly apart")
+    if (partly := scored_in_part(data)) is not None:
+        console.print(partly)
     fitted = train(model, data, settings, run, console, resume=resume, tensorboard=tensorboard, engine=engine)
     console.print(
         f"kept step {fitted.best_step} of {fitted.steps} "

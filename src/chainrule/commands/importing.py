@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.certificate.verify import verify
-from chainrule.commands.figures import figures
+from chainrule.commands.figures import figures, scored_in_part
 from chainrule.commands.fit import configuration_of, free_place
 from chainrule.commands.options import opened
-from chainrule.commands.verify import certificate_table, write_certificate
+from chainrule.commands.verify import certificate_table, refuse_if_failed, write_certificate
 from chainrule.data.base import DataSet
 from chainrule.errors import InputError
 from chainrule.heads.logits import LogitsHead
@@ -24,18 +24,25 @@ __all__ = ["import_model"]
 
 def import_model(
     directory: Path, source: str, out: Path | None, options: dict[str, Any], start: int | None, console: Console
-) -> int:
-    """Make a run directory of a model and a text, score the text, and say 1 if the certificate failed, 0 if not.
+) -> None:
+    """Verify a model, make a run directory of it and a text, and score the text.
 
     The text is read by the model's own tokens. Its documents end with the model's own end of a text, which is scored;
-    in front of each stands the model's start, by default its beginning-of-text token, else that same end.
+    in front of each, and of each window of a long one, stands the model's start, by default its beginning-of-text
+    token, else that same end.
     """
+    directory = directory.resolve()
     network = HuggingFace.from_directory(directory, start=start)
     options = {"symbols": str(directory)} | options
     data = opened(source, options)
-    if options.get("window") is None and data.encoding.domain.length > network.length:
-        data = opened(source, options | {"window": network.length})
+    if options.get("window") is None and data.encoding.domain.length > (
+        network.positions or data.encoding.domain.length
+    ):
+        data = opened(source, options | {"window": network.positions})
     _check(directory, network, data)
+    model = AutoregressiveModel(network, LogitsHead(network.features)).eval()
+    certificate = verify(model, examples=data.test, domain=data.encoding.domain, quick=True)
+    refuse_if_failed(certificate)
     spec = {
         "network": {"name": "huggingface", "config": network.config, "start": network.start},
         "head": {"name": "logits"},
@@ -43,20 +50,20 @@ def import_model(
     origin = {"imported": {"from": str(directory), "architecture": type(network.model).__name__}}
     run = Run.create(out or free_place(data.name), configuration_of(data, spec, {}) | origin)
     with run.writing():
-        run.save_model(AutoregressiveModel(network, LogitsHead(network.features)))
-        del network
-        model = run.model()
-        count = sum(parameter.numel() for parameter in model.parameters())
+        run.save_model(model)
+        del network, model
+        kept = run.model()
+        count = sum(parameter.numel() for parameter in kept.parameters())
         console.print(f"[bold]{data.name}[/]: {data.note}")
         console.print(f"{origin['imported']['architecture']} of {directory}: {count:,} parameters")
-        report = figures(model, data, Engine(), console)
+        if (partly := scored_in_part(data)) is not None:
+            console.print(partly)
+        report = figures(kept, data, Engine(), console)
         run.write_report(report)
-        certificate = verify(model, examples=data.test, domain=data.encoding.domain, quick=True)
         write_certificate(run, certificate)
     console.print(certificate_table(certificate, str(run.path)))
     console.print(f"run directory: [bold]{run.path}[/]")
     console.result({"run": str(run.path)} | report | {"certificate": certificate.to_json()})
-    return int(not certificate.passed)
 
 
 def _check(directory: Path, network: HuggingFace, data: DataSet) -> None:
@@ -66,8 +73,13 @@ def _check(directory: Path, network: HuggingFace, data: DataSet) -> None:
             f"the text has {symbols} symbols, one of them the end of a text, and {directory} knows {network.features}: "
             "it has no eos_token_id in its config.json; write it there, or take --end given"
         )
-    if data.encoding.domain.length > network.length:
+    if _too_long(network, data):
         raise InputError(
-            f"{directory} has {network.length} positions and cannot read windows of {data.encoding.domain.length} "
-            f"elements; take windows of at most {network.length}"
+            f"{directory} has {network.positions} positions and cannot read windows of {data.encoding.domain.length} "
+            f"elements; take windows of at most {network.positions}"
         )
+
+
+def _too_long(network: HuggingFace, data: DataSet) -> bool:
+    """Whether the windows hold more elements than the model has positions; some models have no bound."""
+    return network.positions is not None and data.encoding.domain.length > network.positions

@@ -173,7 +173,7 @@ def specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, Any
     network, head = (tables[part].get("name") for part in ("network", "head"))
     if "orders" in options:
         network = network or "made"
-    size = {"examples": examples, "elements": _elements(data), "minutes": minutes}
+    size = {"examples": examples, "elements": _text_length(data), "minutes": minutes}
     spec = default_spec(domain, kind, network, head, **size)
     for part, table in tables.items():
         spec[part] |= table
@@ -207,6 +207,11 @@ def _orders(orders: Any, spec: dict[str, Any], data: DataSet) -> int:
     return orders
 
 
+def _text_length(data: DataSet) -> float:
+    """How long a document is on average; 0 for other data, and for windows of a stream, which are no examples."""
+    return _elements(data) if data.encoding.kind == "documents" else 0.0
+
+
 def _elements(data: DataSet) -> float:
     """How long a training example, or a window of it, is on average."""
     lengths = getattr(data.train, "lengths", ())
@@ -223,7 +228,7 @@ def members_of(options: dict[str, Any], data: DataSet) -> int:
             raise InputError(f"--members {members} averages conditionals, --orders whole examples; give one of the two")
         return 1
     kind = kind_of(data.encoding.domain, data.encoding.kind)
-    given: int = options.get("members", default_members(kind, options.get("minutes", 0.0), _elements(data)))
+    given: int = options.get("members", default_members(kind, options.get("minutes", 0.0), _text_length(data)))
     return given
 
 

@@ -17,6 +17,7 @@ from chainrule.certificate.check import Certificate
 from chainrule.certificate.verify import verify
 from chainrule.comparison import compare
 from chainrule.data.base import DataSet
+from chainrule.data.conditions import conditions_of
 from chainrule.data.text import StreamExamples
 from chainrule.evaluation import Evaluation, evaluate
 from chainrule.likelihood import LogLikelihood, Ratio
@@ -109,8 +110,11 @@ def _beside(recipe: Recipe, data: DataSet, evaluation: Evaluation, report: dict[
     """Each baseline on the same examples: its figure and, where it scores example by example, the paired difference.
 
     Figures are in the unit of the recipe, or, where that takes a measure of its own, in nats an example; `gain` is
-    positive where the model is better. block: neighbouring windows of a stream that are taken for one.
+    positive where the model is better. block: neighbouring windows of a stream that are taken for one. A model of
+    p(x | c) has no baselines: those know nothing of c.
     """
+    if conditions_of(data.encoding) is not None:
+        return {}
     metric, unit = recipe.metric, recipe.unit if recipe.measure is None else "nats/example"
     found: dict[str, dict[str, Any]] = {}
     weights = evaluation.likelihood.possible

@@ -16,7 +16,7 @@ from chainrule.report.console import Console
 from chainrule.run import Run
 from chainrule.testing import randomised
 
-__all__ = ["certificate_table", "stop_at_a_leak", "verify_run", "write_certificate"]
+__all__ = ["certificate_table", "refuse_if_failed", "stop_at_a_leak", "verify_run", "write_certificate"]
 
 VERDICTS = {True: "[green]ok[/]", False: "[bold red]FAILED[/]", None: "[dim]skipped[/]"}
 
@@ -60,7 +60,12 @@ def stop_at_a_leak(model: Density) -> Certificate:
     Raises InputError if a check fails.
     """
     certificate = verify(randomised(model, scale=0.05), quick=True)
+    refuse_if_failed(certificate)
+    return certificate
+
+
+def refuse_if_failed(certificate: Certificate) -> None:
+    """Raises InputError if a check failed, with the first of them."""
     if certificate.failed:
         first = certificate[certificate.failed[0]]
         raise InputError(f"the model has no likelihood: {first.name}, {first.where}; {first.advice}")
-    return certificate

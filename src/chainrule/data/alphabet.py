@@ -112,12 +112,14 @@ class Characters:
         return {"symbols": "characters", "characters": self.characters}
 
 
-def choose_alphabet(symbols: str, training: bytes, whole: bytes, what: str) -> Alphabet:
-    """The alphabet that an option names.
+def choose_alphabet(symbols: str | Alphabet, training: bytes, whole: bytes, what: str) -> Alphabet:
+    """The alphabet that an option names; one that is given as it is stays.
 
     symbols: "bytes"; "characters", those of the whole source; "bpe:V", V tokens learned from the training split alone;
     the path of a `tokenizer.json`; or the directory of a Hugging Face model, whose tokens and end of a text these are.
     """
+    if not isinstance(symbols, str):
+        return symbols
     if symbols == "bytes":
         return Bytes()
     if symbols == "characters":

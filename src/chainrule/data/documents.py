@@ -71,14 +71,7 @@ class DocumentEncoding:
 
     def examples(self, texts: list[bytes], what: str) -> SequenceExamples:
         """The examples of documents."""
-        sequences = [self.alphabet.encode(text, f"{what} document {n}") for n, text in enumerate(texts, start=1)]
-        own = self.alphabet.end if self.end == "scored" else None
-        for n, sequence in enumerate(sequences if own is not None else (), start=1):
-            if len(found := np.flatnonzero(sequence == own)):
-                raise InputError(
-                    f"{what} document {n}: holds the end of a text ({self.alphabet.decode(sequence[found[:1]])!r}) as "
-                    f"element {found[0]}; divide it there with --documents, or remove it"
-                )
+        sequences = encoded(self.alphabet, self.end, texts, what)
         return SequenceExamples.of(
             sequences, self.window, self.stride, self.domain.end, self.byte_lengths, pack=self.pack
         )
@@ -127,6 +120,19 @@ class DocumentEncoding:
         )
 
 
+def encoded(alphabet: Alphabet, end: str, texts: list[bytes], what: str) -> list[Array]:
+    """The symbols of each document, without its end; refuses one that holds the alphabet's own end inside."""
+    sequences = [alphabet.encode(text, f"{what} document {n}") for n, text in enumerate(texts, start=1)]
+    own = alphabet.end if end == "scored" else None
+    for n, sequence in enumerate(sequences if own is not None else (), start=1):
+        if len(found := np.flatnonzero(sequence == own)):
+            raise InputError(
+                f"{what} document {n}: holds the end of a text ({alphabet.decode(sequence[found[:1]])!r}) as element "
+                f"{found[0]}; divide it there with --documents, or remove it"
+            )
+    return sequences
+
+
 def document_parts(source: Source, documents: str, field: str | None) -> tuple[dict[str, list[bytes]], bytes]:
     """The documents by split, "" for a source without splits, and what stands between them, see `read_documents`."""
     if isinstance(source, str):
@@ -158,7 +164,7 @@ def open_documents(
     source: Source,
     *,
     documents: str = "line",
-    symbols: str = "bytes",
+    symbols: str | Alphabet = "bytes",
     field: str | None = None,
     end: str = "scored",
     window: int | None = None,
@@ -178,10 +184,10 @@ def open_documents(
     splits, how = divided(parts, split, bytes)
     texts = [text for part in parts.values() for text in part]
     alphabet = choose_alphabet(symbols, (separator or b"\n").join(splits[0]), b"".join(texts), source)
-    lengths = np.array([len(alphabet.encode(text, source)) for text in texts]) + (end == "scored")
+    lengths = np.array([len(sequence) for sequence in encoded(alphabet, end, texts, source)]) + (end == "scored")
     window = min(int(lengths.max()), WINDOW) if window is None else window
     if window < 2:
-        raise InputError(f"a window holds at least 2 {symbols}, got {window}")
+        raise InputError(f"a window holds at least 2 elements, got {window}")
     stride = max(1, window // 2) if stride is None else stride
     encoding = DocumentEncoding(alphabet, window, stride, documents, separator, end, field, pack)
     train, valid, test = (encoding.examples(part, source) for part in splits)

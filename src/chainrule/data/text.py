@@ -137,7 +137,12 @@ def _whole(source: str) -> bytes:
 
 
 def open_text(
-    source: str, *, symbols: str = "bytes", window: int = 256, stride: int | None = None, split: str = "80/10/10"
+    source: str,
+    *,
+    symbols: str | Alphabet = "bytes",
+    window: int = 256,
+    stride: int | None = None,
+    split: str = "80/10/10",
 ) -> DataSet:
     """A text file, or a folder of them, as one stream, divided in its order into train, valid and test.
 
@@ -148,7 +153,7 @@ def open_text(
     A source above 64 MiB stays on disk: bytes are mapped from the file itself, other symbols from a prepared one.
     """
     if window < 2:
-        raise InputError(f"a window holds at least 2 {symbols}, got {window}")
+        raise InputError(f"a window holds at least 2 elements, got {window}")
     stride = max(1, window // 2) if stride is None else stride
     shares = np.cumsum([0, *parse_split(split)])[1:3]
     if size_of(source) > LARGE:
@@ -156,7 +161,7 @@ def open_text(
     else:
         raw = _whole(source)
         borders = (shares * len(raw)).round().astype(int).tolist()
-        if symbols != "bytes":
+        if symbols not in ("bytes", Bytes()):
             borders = [_character_start(raw, border) for border in borders]
         alphabet = choose_alphabet(symbols, raw[: borders[0]], raw, source)
         texts = (raw[start:stop] for start, stop in zip([0, *borders], [*borders, len(raw)], strict=True))
@@ -180,12 +185,12 @@ def _character_start(raw: bytes, place: int) -> int:
     return place
 
 
-def _large(source: str, symbols: str, shares: Array) -> tuple[Alphabet, list[Array]]:
+def _large(source: str, symbols: str | Alphabet, shares: Array) -> tuple[Alphabet, list[Array]]:
     """The alphabet and the splits of a source that is not read into memory; its training split's head makes a BPE."""
     if symbols == "characters":
         raise InputError(f"{source}: above {LARGE >> 20} MiB a text is read as bytes or tokens; leave out --symbols")
     alphabet: Alphabet = Bytes()
-    if symbols != "bytes":
+    if symbols not in ("bytes", Bytes()):
         head = head_of(source, LARGE // 4)
         alphabet = choose_alphabet(symbols, head, head, source)
     stream = stored_stream(source, alphabet)

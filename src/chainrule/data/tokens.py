@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Tokens:
     end: int | None = None
 
     def __post_init__(self) -> None:
-        known = self._tokenizer.get_vocab_size()
+        known = self._known
         if self.size is not None and self.size < known:
             raise InputError(f"a model of {self.size} symbols cannot read a tokenizer of {known}; take the one it has")
         if self.end is not None and not 0 <= self.end < (self.size or known):
@@ -41,7 +41,15 @@ class Tokens:
 
     @cached_property
     def _tokenizer(self) -> Any:
-        return library().Tokenizer.from_str(self.specification)
+        tokenizer = library().Tokenizer.from_str(self.specification)
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return tokenizer
+
+    @cached_property
+    def _known(self) -> int:
+        """One more than the largest number of a token; there may be gaps."""
+        return 1 + max(self._tokenizer.get_vocab(with_added_tokens=True).values())
 
     @property
     def name(self) -> str:
@@ -54,7 +62,7 @@ class Tokens:
         level = '"ByteLevel"' in self.specification
         special = {entry["id"] for entry in json.loads(self.specification).get("added_tokens") or ()}
         pieces = []
-        for number in range(self.size or self._tokenizer.get_vocab_size()):
+        for number in range(self.size or self._known):
             token = self._tokenizer.id_to_token(number) or ""
             if level and number not in special:
                 pieces.append(bytes(byte_of.get(character, 63) for character in token))
@@ -77,8 +85,8 @@ class Tokens:
                 (i for i, (a, b) in enumerate(zip(back, raw, strict=False)) if a != b), min(len(back), len(raw))
             )
             raise InputError(
-                f"{what}: the tokenizer does not give the text back (first difference at byte {first}); "
-                "take a byte-level tokenizer, or --symbols bytes"
+                f"{what}: the tokenizer does not give the text back (first difference at byte {first}); it may put a "
+                "space in front or change letters; take a byte-level tokenizer that adds nothing, or --symbols bytes"
             )
         return symbols
 
@@ -86,13 +94,13 @@ class Tokens:
         return b"".join(map(self._bytes.__getitem__, symbols.tolist()))
 
     def to_json(self) -> dict[str, Any]:
-        own = {"size": self.size, "end": self.end}
+        own = {"size": self.size, "end_token": self.end}  # "end" is what documents say of theirs
         return {"symbols": "tokens", "tokenizer": self.specification} | {k: v for k, v in own.items() if v is not None}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Tokens:
         """The tokens that `to_json` wrote."""
-        return cls(fields["tokenizer"], fields.get("size"), fields.get("end"))
+        return cls(fields["tokenizer"], fields.get("size"), fields.get("end_token"))
 
     @classmethod
     def read(cls, path: Path) -> Tokens:
@@ -112,23 +120,26 @@ class Tokens:
     def of_model(cls, directory: Path) -> Tokens:
         """The tokens that a Hugging Face model in a local directory reads, among them its own end of a text.
 
-        directory: with the model's `config.json`, which says how many symbols there are and which one ends a text, and
-        its `tokenizer.json`.
+        directory: with the model's `config.json`, which says how many symbols there are and which ones end a text, the
+        first of which is taken, and its `tokenizer.json`.
         """
         path = directory / "config.json"
         try:
             config = json.loads(path.read_text(encoding="utf-8"))
-            size, end = config["vocab_size"], config.get("eos_token_id")
+            size, end = int(config["vocab_size"]), config.get("eos_token_id")
+            ends = [int(number) for number in (end if isinstance(end, list) else [end]) if number is not None]
         except OSError as error:
             raise InputError(f"{directory}: is no model of Hugging Face: {path.name}, {error.strerror}") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}: does not say how many symbols the model reads ({error!r})") from None
+            raise InputError(
+                f"{path}: does not say how many symbols a language model reads and which one ends a text ({error!r}); "
+                "take the directory of a model of text alone"
+            ) from None
         if not (directory / "tokenizer.json").exists():
             raise InputError(
                 f"{directory}: holds no tokenizer.json; write it there with AutoTokenizer(...).save_pretrained"
             )
-        end = end[0] if isinstance(end, list) else end  # where there are several, the first ends a plain text
-        return cls(cls.read(directory / "tokenizer.json").specification, size, end)
+        return replace(cls.read(directory / "tokenizer.json"), size=size, end=ends[0] if ends else None)
 
     @classmethod
     def trained(cls, text: str, size: int) -> Tokens:

@@ -17,6 +17,7 @@ from chainrule.networks.base import AutoregressiveNetwork
 __all__ = ["HuggingFace", "from_config"]
 
 NO_ARCHITECTURE = ("dtype", "torch_dtype", "transformers_version", "architectures", "_name_or_path", "auto_map")
+POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx")  # whatever a configuration calls them
 
 
 @dataclass
@@ -39,28 +40,39 @@ class HuggingFace(AutoregressiveNetwork):
     is never read). start: the id in front of every example, by default the model's beginning-of-text id, or its
     end-of-text id where it has none.
 
-    Raises InputError for a model without either id when no start is given.
+    Raises InputError for a model without either id when no start is given, and for one that is not of text alone.
     """
 
     def __init__(self, model: nn.Module, length: int | None = None, start: int | None = None) -> None:
         config: Any = model.config
-        if start is None:
-            start = config.bos_token_id if config.bos_token_id is not None else config.eos_token_id
-            start = start[0] if isinstance(start, list) else start
-        if start is None or not 0 <= start < config.vocab_size:
+        symbols = getattr(config, "vocab_size", None)
+        if not isinstance(symbols, int):
             raise InputError(
-                f"the model has no beginning-of-text id among its {config.vocab_size} tokens (got {start}); "
-                "name the symbol that stands before every example with start="
+                f"{type(model).__name__} has no vocab_size in its configuration; take a model of text alone"
             )
-        most = getattr(config, "max_position_embeddings", length or 1024)
-        if (length or most) > most:
-            raise InputError(f"the model has {most} positions and cannot read {length} elements; take shorter windows")
-        super().__init__(length or most, config.vocab_size)
+        named = [getattr(config, f"{which}_token_id", None) for which in ("bos", "eos")]
+        known = [ids[0] if isinstance(ids, list) else ids for ids in named if ids not in (None, [])]
+        if start is None and known:
+            start = known[0]
+        if start is None or not 0 <= start < symbols:
+            raise InputError(
+                f"a symbol stands before every example, one of the model's {symbols} tokens, by default the beginning "
+                f"or else the end of a text; got {start}; name another with start= (--start)"
+            )
+        self.positions = next((most for name in POSITIONS if (most := getattr(config, name, None)) and most > 0), None)
+        if length is not None and length > (self.positions or length):
+            raise InputError(
+                f"the model has {self.positions} positions and cannot read {length} elements; take shorter windows"
+            )
+        super().__init__(length or self.positions or 1024, symbols)
         self.model, self.start = model, int(start)
 
     @classmethod
     def from_directory(cls, path: str | Path, length: int | None = None, start: int | None = None) -> HuggingFace:
-        """The model that a local directory holds; nothing is downloaded, and no code of the directory is run."""
+        """The model that a local directory holds; nothing is downloaded, and no code of the directory is run.
+
+        Raises InputError where there is none, it is damaged, or some of its weights are missing.
+        """
         transformers = _library()
         if not Path(path).is_dir():
             raise InputError(f"{path}: there is no such directory; save a model there with save_pretrained")
@@ -68,13 +80,17 @@ class HuggingFace(AutoregressiveNetwork):
         bar = log.is_progress_bar_enabled()
         log.disable_progress_bar()
         try:
-            auto = transformers.AutoModelForCausalLM
-            model = auto.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: holds no causal language model that can be read ({error})") from None
+            model, came = transformers.AutoModelForCausalLM.from_pretrained(
+                path, local_files_only=True, trust_remote_code=False, output_loading_info=True
+            )
+        except Exception as error:  # of every kind, from damaged files
+            raise InputError(f"{path}: holds no causal language model that can be read ({_first(error)})") from None
         finally:
             if bar:
                 log.enable_progress_bar()
+        lost = [*came["missing_keys"], *came["mismatched_keys"]]
+        if lost:
+            raise InputError(f"{path}: lacks {len(lost)} of the weights, {lost[0]} first; restore the files")
         return cls(model.float(), length, start)
 
     @property
@@ -108,7 +124,10 @@ class HuggingFace(AutoregressiveNetwork):
             device = next(self.model.parameters()).device
             x_previous = torch.full((state.batch_size,), self.start, device=device)
         out = self.model(x_previous.unsqueeze(1), past_key_values=state.cache, use_cache=True)
-        state.cache = out.past_key_values
+        state.cache = getattr(out, "past_key_values", None)
+        if state.cache is None:
+            name = type(self.model).__name__
+            raise InputError(f"{name} keeps no keys and values from step to step; put it into `chainrule.wrap`")
         return out.logits[:, -1], state
 
 
@@ -128,8 +147,13 @@ def from_config(
     try:
         described = transformers.AutoConfig.for_model(**config)
         model = transformers.AutoModelForCausalLM.from_config(described, trust_remote_code=False)
-    except (TypeError, ValueError, KeyError) as error:
-        raise InputError(f"this configuration is of no causal language model of transformers ({error})") from None
+    except Exception as error:  # of every kind, from values that fit nothing
+        raise InputError(
+            f"this configuration is of no causal language model of transformers ({_first(error)}); correct it"
+        ) from None
+    unknown = sorted(config.keys() - type(described)().to_dict().keys() - described.attribute_map.keys())
+    if unknown:
+        raise InputError(f"{type(described).__name__} has no {unknown[0]!r}; correct the table [network.config]")
     network = HuggingFace(model.float(), prod(shape), start)
     if network.features != num_symbols:
         raise InputError(
@@ -137,6 +161,11 @@ def from_config(
             "open the text with the model's own tokens: --symbols MODEL_DIRECTORY"
         )
     return network
+
+
+def _first(error: Exception) -> str:
+    """The first line of what a library says, and no pages of names."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def _library() -> Any:
