@@ -158,14 +158,16 @@ def _published(rnn: float, lstm: float, gru: float, tcn: float, rbm: float, nade
     )
 
 
-def _recipe(name: str, title: str, file: str, written: Writing, minutes: float, *figures: float) -> Recipe:
+def _recipe(
+    name: str, title: str, file: str, written: Writing, minutes: float, options: dict[str, Any], *figures: float
+) -> Recipe:
     return Recipe(
         name=name,
         title=title,
         unit=LATER,
         source=file,
         files=(file,),
-        options={"end": "given"},
+        options={"end": "given"} | options,
         minutes=minutes,
         published=_published(*figures),
         prepared=f"{name}.json",
@@ -181,6 +183,7 @@ RECIPES = (
         "jsb_chorales/jsb-chorales-quarter.json",
         tokens,
         15,
+        {},
         *(8.91, 8.45, 8.43, 8.10, 6.27, 5.56),
     ),
     _recipe(
@@ -189,6 +192,7 @@ RECIPES = (
         "nottingham/nottingham.json.gz",
         changes,
         45,
+        {"window": 1024, "stride": 512, "dropout": 0.1, "batch_size": 6, "network": {"ngrams": 16384}},
         *(4.05, 3.29, 3.46, 3.07, 2.39, 2.31),
     ),
 )

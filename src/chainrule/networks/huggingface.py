@@ -22,9 +22,9 @@ POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx")  
 
 @dataclass
 class HuggingFaceState:
-    """The number of rows and the model's own cache of keys and values."""
+    """The start and the elements so far, (B, d), and the model's own cache of keys and values, if it keeps one."""
 
-    batch_size: int
+    seen: Tensor
     cache: Any
 
 
@@ -117,17 +117,15 @@ class HuggingFace(AutoregressiveNetwork):
 
     def initial_state(self, batch_size: int, context: Tensor | None = None) -> HuggingFaceState:
         _no_context(context)
-        return HuggingFaceState(batch_size, None)
+        device = next(self.model.parameters()).device
+        return HuggingFaceState(torch.full((batch_size, 1), self.start, device=device), None)
 
     def step(self, x_previous: Tensor | None, state: HuggingFaceState) -> tuple[Tensor, HuggingFaceState]:
-        if x_previous is None:
-            device = next(self.model.parameters()).device
-            x_previous = torch.full((state.batch_size,), self.start, device=device)
-        out = self.model(x_previous.unsqueeze(1), past_key_values=state.cache, use_cache=True)
-        state.cache = getattr(out, "past_key_values", None)
-        if state.cache is None:
-            name = type(self.model).__name__
-            raise InputError(f"{name} keeps no keys and values from step to step; put it into `chainrule.wrap`")
+        if x_previous is not None:
+            state.seen = torch.cat([state.seen, x_previous.unsqueeze(1)], 1)
+        unread = state.seen if state.cache is None else state.seen[:, -1:]
+        out = self.model(unread, past_key_values=state.cache, use_cache=True)
+        state.cache = getattr(out, "past_key_values", None)  # some keep another state, or none: all is read again
         return out.logits[:, -1], state
 
 
