@@ -7,6 +7,7 @@ import torch
 from chainrule import AutoregressiveModel, BernoulliHead, InputError, PixelCNN
 from chainrule.data import encoding_from_json, open
 from chainrule.data.blocks import block_order, in_raster
+from chainrule.data.duplicates import duplicates
 from chainrule.data.images import png_bytes
 from chainrule.evaluation import evaluate
 from chainrule.testing import randomised
@@ -36,6 +37,12 @@ def test_there_and_back():
     assert again == blocks.encoding
     assert torch.equal(again.encode("digits").batch(rows).x, x)
     assert (in_raster(blocks.encoding, x[0].numpy()) == plain.test.batch(rows).x[0].numpy()).all()
+
+
+def test_what_is_known_of_images_is_known_of_blocks():
+    plain, blocks = (open("digits", given="label", **more) for more in ({}, {"blocks": 2}))
+    assert (blocks.test.context == plain.test.context).all()
+    assert duplicates(blocks) == duplicates(plain) == (0, 447)
 
 
 def test_bits_are_drawn_from_the_same_numbers(tmp_path):

@@ -44,6 +44,12 @@ class Reordered:
     examples: Examples
     order: Rows
 
+    @property
+    def context(self) -> Array | None:
+        """What each example is conditioned on."""
+        context: Array | None = getattr(self.examples, "context", None)
+        return context
+
     def __len__(self) -> int:
         return len(self.examples)
 

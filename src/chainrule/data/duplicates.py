@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.data.base import ArrayExamples, DataSet, Examples
 from chainrule.data.lengths import SequenceExamples
+from chainrule.data.blocks import Reordered
 from chainrule.data.levels import DrawnBits, StoredLevels
 
 __all__ = ["duplicates"]
@@ -36,6 +37,8 @@ def _hashes(examples: Examples) -> Iterator[bytes]:
 
 def _contents(examples: Examples) -> Iterator[bytes] | None:
     """The bytes of each example, None where there are no examples to speak of."""
+    if isinstance(examples, Reordered):
+        return _contents(examples.examples)
     if isinstance(examples, ArrayExamples):
         return (np.ascontiguousarray(x).tobytes() for x in examples.x)
     if isinstance(examples, DrawnBits | StoredLevels):
