@@ -8,8 +8,8 @@ from hashlib import blake2b
 import numpy as np
 
 from chainrule.data.base import ArrayExamples, DataSet, Examples
-from chainrule.data.lengths import SequenceExamples
 from chainrule.data.blocks import Reordered
+from chainrule.data.lengths import SequenceExamples
 from chainrule.data.levels import DrawnBits, StoredLevels
 
 __all__ = ["duplicates"]
