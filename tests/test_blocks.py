@@ -10,6 +10,7 @@ from chainrule.data.blocks import block_order, in_raster
 from chainrule.data.duplicates import duplicates
 from chainrule.data.images import png_bytes
 from chainrule.evaluation import evaluate
+from chainrule.run import Run
 from chainrule.testing import randomised
 from command_line import run, run_json
 
@@ -64,7 +65,7 @@ def test_the_likelihood_is_one_of_images():
     assert np.exp(evaluate(model, examples).nats).sum() == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize("side", [0, 1, 3, -2])
+@pytest.mark.parametrize("side", [0, 3, -2])
 def test_blocks_fill_the_image(side):
     with pytest.raises(InputError, match="blocks of"):
         open("digits", blocks=side)
@@ -97,3 +98,20 @@ def test_the_command_line(tmp_path, capsys):
     data = open(str(folder), levels=4, blocks=2)
     seen = data.encoding.decode(data.test.batch(np.arange(2)).x.numpy())
     assert (np.load(tmp_path / "c.npy")[:, :2] == seen[:, :2]).all()  # the upper half
+
+
+def test_many_images_are_in_blocks_by_default(tmp_path, capsys, monkeypatch):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 2, (60, 4, 6)))
+    monkeypatch.setattr("chainrule.defaults.BLOCKS", (30, 4, {"width": 8}))
+    arguments = ("fit", tmp_path / "x.npy", "--depth", "1", "--steps", "2")
+    run_json(capsys, *arguments, "--out", tmp_path / "two")
+    config = Run.open(tmp_path / "two").config
+    assert (config["data"]["options"]["blocks"], config["model"]["network"]["width"]) == (2, 8)
+    monkeypatch.setattr("chainrule.defaults.BLOCKS", (10**9, 4, {"width": 8}))  # what was chosen stays
+    (tmp_path / "two" / "report.json").unlink()
+    run_json(capsys, "fit", "--resume", "--out", tmp_path / "two")
+    assert run_json(capsys, "evaluate", tmp_path / "two")["examples"] > 0
+    monkeypatch.setattr("chainrule.defaults.BLOCKS", (30, 4, {"width": 8}))
+    for name, more in (("one", ("--blocks", "1")), ("other", ("--network", "causal_conv"))):
+        run_json(capsys, *arguments, *more, "--out", tmp_path / name)
+        assert Run.open(tmp_path / name).encoding().domain.shape == (4, 6)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from chainrule.config import Spec, part_options
 from chainrule.domain import Domain
 
-__all__ = ["DEFAULTS", "default_members", "default_spec", "default_training", "kind_of"]
+__all__ = ["DEFAULTS", "default_blocks", "default_members", "default_spec", "default_training", "kind_of"]
 
 # By kind of data: an image has rows and columns, a text or sequence a stream of symbols, anything else a row.
 DEFAULTS: dict[str, dict[str, Spec]] = {
@@ -46,6 +46,9 @@ MORE_EXAMPLES: dict[str, tuple[tuple[int, Spec], ...]] = {
     "image": ((10_000, {"width": 32, "depth": 5, "dropout": 0.0, "batch_size": 16}),),
     "row": ((2000, {"dropout": 0.5}), (10_000, {"dropout": 0.25}), (100_000, {"dropout": 0.0})),
 }
+
+# Many images of so many pixels a side are read in blocks of 2x2, by a network that is twice as wide; see `data.blocks`.
+BLOCKS: tuple[int, int, Spec] = (10_000, 16, {"width": 64})
 
 # A step on text takes about so many elements, and at most so many examples, whatever their length.
 STEP_ELEMENTS, STEP_EXAMPLES = 4096, 256
@@ -94,6 +97,8 @@ def default_spec(
         chosen = chosen | larger
     if _is_short(kind, elements):
         chosen = chosen | SHORT[1]
+    if encoding == "blocks":
+        chosen = chosen | BLOCKS[2]
     name = network or chosen["name"]
     options = part_options("network", name)
     if name != chosen["name"]:  # its size is its own affair
@@ -106,6 +111,19 @@ def default_spec(
         densities = [column.num_symbols is None and column.resolution is None for column in domain.columns]
         spec["head"]["mixed"] = any(densities) and not all(densities)
     return spec
+
+
+def default_blocks(domain: Domain, encoding: str, examples: int) -> int:
+    """The side of the blocks that images are read in, 1 for pixel by pixel. examples: of the training data.
+
+    >>> default_blocks(Domain((28, 28), 2), "array", 50_000), default_blocks(Domain((8, 8), 17), "array", 50_000)
+    (2, 1)
+    """
+    enough, least, _ = BLOCKS
+    if encoding not in ("array", "image") or len(domain.shape) < 2 or examples < enough:
+        return 1
+    sides = domain.shape[:2]
+    return 2 if min(sides) >= least and all(side % 2 == 0 for side in sides) else 1
 
 
 def _default_head(domain: Domain) -> str:

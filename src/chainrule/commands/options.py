@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from chainrule.config import HEADS, NETWORKS
-from chainrule.defaults import DEFAULTS, default_members, default_spec, default_training, kind_of
+from chainrule.defaults import DEFAULTS, default_blocks, default_members, default_spec, default_training, kind_of
 from chainrule.errors import InputError, unknown_name
 from chainrule.training.settings import TrainingSettings
 
@@ -69,7 +69,8 @@ class FitOptions:
     levels: Annotated[int | None, _option("Images: grey levels, 2 to 256 [default: 256].")] = None
     binarize: Annotated[str | None, _option("Images: threshold, fixed or dynamic [default: not].")] = None
     blocks: Annotated[
-        int | None, _option("Images: pixels a side of what is one pixel to the network [default: 1].")
+        int | None,
+        _option("Images: pixels a side of one pixel of the network [default: 1, of 10 000 images 2]."),
     ] = None
     given: Annotated[str | None, _option("What to condition on: label, or columns of a table such as age,sex.")] = None
     columns: Annotated[str | None, _option("Tables: kinds of columns, name=kind,... [default: by content].")] = None
@@ -147,8 +148,9 @@ def read_config(path: Path | None) -> dict[str, Any]:
 
 
 def opened(source: str, options: dict[str, Any]) -> DataSet:
-    """The data set that the options speak of."""
+    """The data set that the options speak of, its images laid out for the default network."""
     from chainrule import data
+    from chainrule.data.blocks import in_blocks
 
     shape = options.get("shape")
     if isinstance(shape, str):
@@ -159,7 +161,11 @@ def opened(source: str, options: dict[str, Any]) -> DataSet:
     names = ("symbols", "documents", "field", "end", "pack", "window", "stride", "split")
     more = ("levels", "binarize", "blocks", "given", "columns", "drop")
     named = {name: options.get(name) for name in (*names, *more)}
-    return data.open(source, shape=shape, **named)
+    found = data.open(source, shape=shape, **named)
+    if "blocks" in options or "network" in options:
+        return found
+    side = default_blocks(found.encoding.domain, found.encoding.kind, len(found.train))
+    return found if side == 1 else in_blocks(found, side)
 
 
 def specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, Any], TrainingSettings]:

@@ -69,7 +69,7 @@ def open(source: Any, **options: Any) -> DataSet:
     17
     """
     options = {name: value for name, value in options.items() if value is not None}
-    if (side := options.pop("blocks", None)) is not None:
+    if (side := options.pop("blocks", 1)) != 1:
         return in_blocks(open(source, **options), side)
     source = path_or_held(source, options.get("field"))
     reader, options = _reader(source, options)
