@@ -18,8 +18,8 @@ PIXEL_RNN = "van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Net
 MADE = "Germain, Gregor, Murray, Larochelle, MADE, ICML 2015"
 LINEAR = "Katharopoulos et al., Transformers are RNNs, ICML 2020, table 1"
 IDX = tuple(f"mnist/{part}-ubyte.gz" for part in ("train-images-idx3", "t10k-images-idx3"))
-# what `fit` takes for so many images, spelt out: 2x2 pixels are one to the network, whose layers then cost a quarter and
-# may be twice as wide; images are seen a few times each, so no dropout, and small batches
+# what `fit` takes for so many images, spelt out: 2x2 pixels are one to the network, whose layers then cost a quarter
+# and may be twice as wide; images are seen a few times each, so no dropout, and small batches
 NETWORK = {"blocks": 2, "width": 64, "depth": 5, "dropout": 0.0, "batch_size": 16}
 
 FIXED = (
