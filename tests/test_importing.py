@@ -31,6 +31,9 @@ def place(tmp_path_factory):
         vocab_size=SIZE, n_positions=24, n_embd=16, n_layer=1, n_head=2, bos_token_id=START, eos_token_id=END
     )
     transformers.GPT2LMHeadModel(config).save_pretrained(place / "gpt2")
+    written = place / "gpt2" / "config.json"  # released ones say more than the library asks for
+    more = {"n_ctx": 24, "task_specific_params": {"text-generation": {"do_sample": True, "max_length": 50}}}
+    written.write_text(json.dumps(json.loads(written.read_text()) | more))
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = tokenizers.decoders.ByteLevel()

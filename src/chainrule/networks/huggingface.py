@@ -149,9 +149,6 @@ def from_config(
         raise InputError(
             f"this configuration is of no causal language model of transformers ({_first(error)}); correct it"
         ) from None
-    unknown = sorted(config.keys() - type(described)().to_dict().keys() - described.attribute_map.keys())
-    if unknown:
-        raise InputError(f"{type(described).__name__} has no {unknown[0]!r}; correct the table [network.config]")
     network = HuggingFace(model.float(), prod(shape), start)
     if network.features != num_symbols:
         raise InputError(
