@@ -53,7 +53,9 @@ def record_of(
         "standard_error": figure.standard_error,
         "block": evaluation.block,
         "interval_95": [figure.value + sign * NORMAL_95 * figure.standard_error for sign in (-1, 1)],
-        "also": {unit: {"figure": r.value, "standard_error": r.standard_error} for unit, r in others.items()},
+        "also": {
+            unit: {"figure": finite(r.value), "standard_error": finite(r.standard_error)} for unit, r in others.items()
+        },
         "published": [asdict(other) for other in recipe.published],
         "goal": _goal(recipe, figure),
         "certificate": _certificate(certificate),

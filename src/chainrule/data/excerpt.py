@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chainrule.data.base import ArrayExamples, DataSet, Examples
+from chainrule.data.blocks import Reordered
 from chainrule.data.lengths import SequenceExamples
 from chainrule.data.levels import DrawnBits, StoredLevels
 from chainrule.data.text import StreamExamples
@@ -29,6 +30,8 @@ def excerpt(data: DataSet, examples: int) -> DataSet:
 
 
 def _first(part: Examples, n: int) -> Examples:
+    if isinstance(part, Reordered):
+        return replace(part, examples=_first(part.examples, n))
     if isinstance(part, ArrayExamples):
         impossible = None if part.impossible is None else part.impossible[:n]
         return ArrayExamples(part.x[:n], None if part.context is None else part.context[:n], impossible)
