@@ -18,9 +18,10 @@ PIXEL_RNN = "van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Net
 MADE = "Germain, Gregor, Murray, Larochelle, MADE, ICML 2015"
 LINEAR = "Katharopoulos et al., Transformers are RNNs, ICML 2020, table 1"
 IDX = tuple(f"mnist/{part}-ubyte.gz" for part in ("train-images-idx3", "t10k-images-idx3"))
-# what `fit` takes for so many images, spelt out: 2x2 pixels are one to the network, whose layers then cost a quarter
-# and may be twice as wide; images are seen a few times each, so no dropout, and small batches
-NETWORK = {"blocks": 2, "width": 64, "depth": 5, "dropout": 0.0, "batch_size": 16}
+# What `fit` takes for so many images, spelt out. They are seen a few times each, so no dropout, and small batches; 2x2
+# bits are one pixel to the network, whose layers then cost a quarter and may be twice as wide.
+LEVELS = {"width": 32, "depth": 5, "dropout": 0.0, "batch_size": 16}
+BITS = LEVELS | {"blocks": 2, "width": 64}
 
 FIXED = (
     Published(79.20, "Diagonal BiLSTM, 7 layers", PIXEL_RNN),
@@ -42,7 +43,7 @@ RECIPES = (
         unit="nats/image",
         source="binarized_mnist/binarized_mnist.npz",
         files=("binarized_mnist/binarized_mnist.npz",),
-        options={"shape": "28,28"} | NETWORK,
+        options={"shape": "28,28"} | BITS,
         minutes=60,
         published=FIXED,
     ),
@@ -62,7 +63,7 @@ RECIPES = (
         unit="nats/image",
         source="mnist",
         files=IDX,
-        options={"binarize": "dynamic"} | NETWORK,
+        options={"binarize": "dynamic"} | BITS,
         minutes=30,
         published=(
             Published(
@@ -76,7 +77,7 @@ RECIPES = (
         unit="bits/dim",
         source="mnist",
         files=IDX,
-        options=NETWORK,
+        options=LEVELS,
         minutes=30,
         metric="bits_per_dim",
         published=(

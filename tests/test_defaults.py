@@ -9,7 +9,7 @@ import torch
 from chainrule.commands.options import members_of, specification
 from chainrule.config import NETWORKS, build_model
 from chainrule.data.lengths import SequenceExamples
-from chainrule.defaults import default_members, default_spec
+from chainrule.defaults import default_blocks, default_members, default_spec
 from chainrule.domain import Column, Domain
 
 BITS, PICTURE = Domain((12,), 2), Domain((4, 4), 2)
@@ -55,6 +55,19 @@ def test_short_texts_have_a_narrow_network_and_four_of_them():
     long.train = SequenceExamples.of([np.zeros(40, dtype=np.int64)] * 3, 64)
     assert members_of({"minutes": 8.0}, long) == 1
     assert specification({}, long)[0]["network"]["width"] == 128
+
+
+def test_many_images_of_bits_are_in_blocks():
+    assert default_blocks(Domain((28, 28), 2), "array", 10_000) == 2
+    assert default_blocks(Domain((28, 28), 2), "image", 10_000) == 2
+    for shape, symbols, examples in (
+        ((28, 28), 17, 50_000),
+        ((28, 28), 2, 9999),
+        ((27, 28), 2, 50_000),
+        ((8, 8), 2, 50_000),
+    ):
+        assert default_blocks(Domain(shape, symbols), "array", examples) == 1
+    assert default_blocks(Domain((784,), 2), "array", 50_000) == 1
 
 
 def test_rows_of_numbers():

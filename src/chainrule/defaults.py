@@ -47,7 +47,7 @@ MORE_EXAMPLES: dict[str, tuple[tuple[int, Spec], ...]] = {
     "row": ((2000, {"dropout": 0.5}), (10_000, {"dropout": 0.25}), (100_000, {"dropout": 0.0})),
 }
 
-# Many images of so many pixels a side are read in blocks of 2x2, by a network that is twice as wide; see `data.blocks`.
+# So many images of bits, of so many pixels a side, are read in blocks of 2x2 by a wider network, see `data.blocks`.
 BLOCKS: tuple[int, int, Spec] = (10_000, 16, {"width": 64})
 
 # A step on text takes about so many elements, and at most so many examples, whatever their length.
@@ -116,11 +116,11 @@ def default_spec(
 def default_blocks(domain: Domain, encoding: str, examples: int) -> int:
     """The side of the blocks that images are read in, 1 for pixel by pixel. examples: of the training data.
 
-    >>> default_blocks(Domain((28, 28), 2), "array", 50_000), default_blocks(Domain((8, 8), 17), "array", 50_000)
+    >>> default_blocks(Domain((28, 28), 2), "array", 50_000), default_blocks(Domain((28, 28), 256), "array", 50_000)
     (2, 1)
     """
     enough, least, _ = BLOCKS
-    if encoding not in ("array", "image") or len(domain.shape) < 2 or examples < enough:
+    if encoding not in ("array", "image") or len(domain.shape) < 2 or domain.num_symbols != 2 or examples < enough:
         return 1
     sides = domain.shape[:2]
     return 2 if min(sides) >= least and all(side % 2 == 0 for side in sides) else 1

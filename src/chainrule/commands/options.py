@@ -70,7 +70,7 @@ class FitOptions:
     binarize: Annotated[str | None, _option("Images: threshold, fixed or dynamic [default: not].")] = None
     blocks: Annotated[
         int | None,
-        _option("Images: pixels a side of one pixel of the network [default: 1, of 10 000 images 2]."),
+        _option("Images: pixels a side of one pixel of the network [default: 1, of 10 000 binary images 2]."),
     ] = None
     given: Annotated[str | None, _option("What to condition on: label, or columns of a table such as age,sex.")] = None
     columns: Annotated[str | None, _option("Tables: kinds of columns, name=kind,... [default: by content].")] = None
