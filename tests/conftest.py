@@ -12,6 +12,12 @@ settings.register_profile("chainrule", deadline=None, max_examples=40, derandomi
 settings.load_profile("chainrule")
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    """Weights that a test draws are its own, whatever ran before it."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def shared_data():
     """The directory of public data sets: CHAINRULE_DATA, else ../shared/data beside the repository."""
