@@ -112,6 +112,10 @@ def test_many_images_are_in_blocks_by_default(tmp_path, capsys, monkeypatch):
     run_json(capsys, "fit", "--resume", "--out", tmp_path / "two")
     assert run_json(capsys, "evaluate", tmp_path / "two")["examples"] > 0
     monkeypatch.setattr("chainrule.defaults.BLOCKS", (30, 4, {"width": 8}))
-    for name, more in (("one", ("--blocks", "1")), ("other", ("--network", "causal_conv"))):
+    for name, more in (
+        ("one", ("--blocks", "1")),
+        ("other", ("--network", "causal_conv")),
+        ("orders", ("--orders", "2")),
+    ):
         run_json(capsys, *arguments, *more, "--out", tmp_path / name)
         assert Run.open(tmp_path / name).encoding().domain.shape == (4, 6)

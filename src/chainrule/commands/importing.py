@@ -35,9 +35,7 @@ def import_model(
     network = HuggingFace.from_directory(directory, start=start)
     options = {"symbols": str(directory)} | options
     data = opened(source, options)
-    if options.get("window") is None and data.encoding.domain.length > (
-        network.positions or data.encoding.domain.length
-    ):
+    if options.get("window") is None and _too_long(network, data):
         data = opened(source, options | {"window": network.positions})
     _check(directory, network, data)
     model = AutoregressiveModel(network, LogitsHead(network.features)).eval()

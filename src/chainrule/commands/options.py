@@ -162,7 +162,7 @@ def opened(source: str, options: dict[str, Any]) -> DataSet:
     more = ("levels", "binarize", "blocks", "given", "columns", "drop")
     named = {name: options.get(name) for name in (*names, *more)}
     found = data.open(source, shape=shape, **named)
-    if "blocks" in options or "network" in options:
+    if options.keys() & {"blocks", "network", "orders"}:  # another layout or another network is asked for
         return found
     side = default_blocks(found.encoding.domain, found.encoding.kind, len(found.train))
     return found if side == 1 else in_blocks(found, side)

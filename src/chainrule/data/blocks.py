@@ -39,7 +39,12 @@ def block_order(shape: tuple[int, ...], side: int) -> Rows:
 
 @dataclass(frozen=True)
 class Reordered:
-    """Examples of one length whose d-th element is element order[d] of the ones within, shape (D,)."""
+    """Examples of one length whose d-th element is element order[d] of the ones within, shape (D,).
+
+    >>> from chainrule.data import ArrayExamples
+    >>> Reordered(ArrayExamples(np.array([[5, 6, 7]])), np.array([2, 0, 1])).batch(np.array([0])).x.tolist()
+    [[7, 5, 6]]
+    """
 
     examples: Examples
     order: Rows
