@@ -25,10 +25,12 @@ def test_more_rows_less_dropout(examples, dropout):
     assert (spec["network"]["name"], spec["network"]["dropout"]) == ("nade", dropout)
 
 
-def test_many_images_need_no_dropout_and_smaller_batches():
+def test_many_images_need_no_dropout_and_are_trained_by_muon():
     few, many = (specification({}, data(PICTURE, n)) for n in (1000, 50_000))
     assert few[0]["network"]["dropout"] > many[0]["network"]["dropout"] == 0
-    assert few[1].batch_size > many[1].batch_size == 16
+    assert few[1].batch_size > many[1].batch_size == 32
+    assert (few[1].optimizer, many[1].optimizer) == ("adamw", "muon")
+    assert (few[1].precision, many[1].precision) == ("float32", "auto")
 
 
 @pytest.mark.parametrize(("length", "batch"), [(1024, 4), (256, 16), (16, 256), (5000, 1)])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from chainrule import AutoregressiveModel, CategoricalHead, CausalConv, InputError, Transformer
+from chainrule import AutoregressiveModel, CategoricalHead, CausalConv, InputError, PixelCNN, Transformer
 from chainrule.data import ArrayExamples
 from chainrule.training.fit import begin, fit
 from chainrule.training.muon import Muon, orthogonalised
@@ -61,6 +61,37 @@ def test_what_muon_does_not_move_is_moved_by_adamw():
     for name, ours in models[0].named_parameters():
         same = torch.equal(ours, models[1].get_parameter(name))
         assert same == (name not in inside) or not ours.grad.any(), name
+
+
+def test_a_kernel_is_moved_as_the_matrix_from_all_that_it_sees_to_its_outputs():
+    kernel = torch.nn.Parameter(torch.randn(4, 3, 2, 3, dtype=torch.float64))
+    matrix = torch.nn.Parameter(kernel.detach().flatten(1).clone())
+    gradient = torch.randn(4, 3, 2, 3, dtype=torch.float64)
+    for parameter in (kernel, matrix):
+        parameter.grad = gradient.view_as(parameter)
+        Muon([{"params": [parameter], "muon": True}], lr=0.1, weight_decay=0.0).step()
+    assert torch.equal(kernel.flatten(1), matrix)
+    assert not torch.equal(kernel.grad, kernel)
+
+
+def test_the_convolutions_of_a_network_are_moved_by_muon():
+    model = AutoregressiveModel(PixelCNN(3, (4, 4), 8, 1), CategoricalHead(8, 3))
+    groups = muon(model, 1e-2, 0.1).param_groups
+    inside = {id(p) for group in groups if group["muon"] for p in group["params"]}
+    moved = {name for name, p in model.named_parameters() if id(p) in inside}
+    assert {"network.above.conv.weight", "network.blocks.0.left_out.taps.weight"} <= moved
+    assert not any("bias" in name or "table" in name or name.startswith("head") for name in moved)
+
+
+def test_in_half_precision_the_iteration_is_in_bfloat16_and_the_weights_are_not():
+    weights = [torch.nn.Parameter(torch.eye(8)) for _ in range(2)]
+    gradient = torch.randn(8, 8)
+    for weight, half in zip(weights, (False, True), strict=True):
+        weight.grad = gradient.clone()
+        Muon([{"params": [weight], "muon": True}], lr=0.1, weight_decay=0.0, half=half).step()
+    exact, rounded = (weight.detach() - torch.eye(8) for weight in weights)
+    assert weights[1].dtype == torch.float32
+    assert 0 < (exact - rounded).norm() < 0.1 * exact.norm()
 
 
 def test_muon_goes_on_from_its_state():

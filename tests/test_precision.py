@@ -9,10 +9,21 @@ from chainrule.data import ArrayExamples
 from chainrule.testing import randomised
 from chainrule.training.climb import Climb
 from chainrule.training.fit import fit
-from chainrule.training.precision import Precision
+from chainrule.training.precision import Precision, resolved
 from chainrule.training.settings import TrainingSettings
 
 X = np.random.default_rng(0).integers(0, 3, (40, 6))
+
+
+@pytest.fixture(autouse=True)
+def plain_processor(monkeypatch):
+    """A processor that has no instructions for bfloat16, whatever runs the tests."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": False})
+
+
+@pytest.fixture
+def tile_processor(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
 
 
 def build():
@@ -36,6 +47,26 @@ def test_half_precision_warns_on_a_cpu_and_ends_near_float32(name):
     assert seen[-1]["nats_per_example"] != exact[-1]["nats_per_example"]
     assert seen[-1]["nats_per_example"] < seen[0]["nats_per_example"]
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def test_auto_is_bfloat16_where_the_processor_multiplies_it_and_float32_elsewhere(tile_processor, monkeypatch):
+    assert Precision("auto").name == resolved("auto") == "bfloat16"
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {})
+    assert Precision("auto").name == resolved("auto") == "float32"
+    assert resolved("float16") == "float16"
+    with pytest.raises(InputError, match="did you mean 'auto'"):
+        resolved("autp")
+
+
+def test_a_processor_that_multiplies_bfloat16_is_not_warned_about_it_but_about_float16(tile_processor):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, seen = trained(precision="auto")
+    _, exact = trained()
+    assert seen[-1]["nats_per_example"] == pytest.approx(exact[-1]["nats_per_example"], rel=0.02)
+    assert seen[-1]["nats_per_example"] != exact[-1]["nats_per_example"]
+    with pytest.warns(UserWarning, match="float16 on this processor"):
+        Precision("float16")
 
 
 @pytest.mark.parametrize("name", ["float32", "float64"])

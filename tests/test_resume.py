@@ -99,6 +99,19 @@ def test_a_microbatch_that_was_found_stays(home, tmp_path, monkeypatch):
     assert main(["fit", "--resume", *run, "--microbatch", "1"]) == 2
 
 
+@pytest.mark.filterwarnings("always:bfloat16 on this processor")
+def test_a_precision_that_was_found_stays_on_another_machine(home, tmp_path, monkeypatch, capsys):
+    run = ["--out", str(tmp_path / "run")]
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"amx_bf16": True})
+    assert main(["fit", str(home / "rows.npy"), *run, *QUICK, "--precision", "auto"]) == 0
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["training"]["precision"] == "bfloat16"
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {})
+    assert "slower than float32" not in capsys.readouterr().err
+    assert main(["fit", "--resume", *run]) == 0
+    assert "slower than float32" in capsys.readouterr().err
+    assert main(["fit", "--resume", *run, "--precision", "float32"]) == 2
+
+
 def test_other_settings_or_data_are_named_and_refused(home, tmp_path, capsys):
     run = home / "run"
     err = refused(capsys, "fit", "--resume", "--out", run, "--steps", "8", "--width", "5")

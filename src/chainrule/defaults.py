@@ -14,7 +14,14 @@ __all__ = ["DEFAULTS", "default_blocks", "default_members", "default_spec", "def
 DEFAULTS: dict[str, dict[str, Spec]] = {
     "image": {
         "network": {"name": "pixelcnn", "width": 48, "depth": 3, "dropout": 0.6},
-        "training": {"steps": 700, "batch_size": 50, "learning_rate": 3e-3, "evaluate_every": 50},
+        "training": {
+            "steps": 700,
+            "batch_size": 50,
+            "optimizer": "adamw",
+            "learning_rate": 3e-3,
+            "precision": "float32",
+            "evaluate_every": 50,
+        },
     },
     "text": {
         "network": {"name": "transformer", "width": 128, "depth": 4, "heads": 4, "dropout": 0.1},
@@ -43,7 +50,12 @@ DEFAULTS: dict[str, dict[str, Spec]] = {
 
 # What changes from so many training examples on, each line over those before it: many examples regularise themselves.
 MORE_EXAMPLES: dict[str, tuple[tuple[int, Spec], ...]] = {
-    "image": ((10_000, {"width": 32, "depth": 5, "dropout": 0.0, "batch_size": 16}),),
+    "image": (
+        (
+            10_000,
+            {"width": 32, "depth": 5, "dropout": 0.0, "batch_size": 32, "optimizer": "muon", "precision": "auto"},
+        ),
+    ),
     "row": ((2000, {"dropout": 0.5}), (10_000, {"dropout": 0.25}), (100_000, {"dropout": 0.0})),
 }
 

@@ -210,6 +210,7 @@ def recalled(path: Path | None, source: str | None, options: dict[str, Any]) -> 
     asked = config.get("asked", {})
     before = asked.get("options", {}) | {part: config["model"][part] for part in ("network", "head")}
     before |= {"blocks": config["data"]["options"].get("blocks", 1)}  # what was chosen by default stays
+    before |= {name: config["training"][name] for name in ("optimizer", "learning_rate", "precision")}
     if "minutes" in before:  # what was planned once stays, however fast the machine is today
         if (minutes := options.get("minutes", before["minutes"])) != before["minutes"]:
             told = f"was planned for {before['minutes']} minutes, not for {minutes}"
@@ -218,8 +219,9 @@ def recalled(path: Path | None, source: str | None, options: dict[str, Any]) -> 
         before |= {"members": config["model"].get("members", 1)}  # the time decided these, too
         before, options = ({k: v for k, v in given.items() if k != "minutes"} for given in (before, options))
     options = before | options
-    if options.get("microbatch") == "auto":  # what was found once stays, whatever memory is free today
-        options["microbatch"] = config["training"]["microbatch"]
+    for name in ("microbatch", "precision"):
+        if options.get(name) == "auto":  # what was found once stays, whatever memory is free or machine is used today
+            options[name] = config["training"][name]
     return source or asked.get("source"), options
 
 

@@ -25,6 +25,7 @@ from chainrule.training.budget import Budget, measured, planned
 from chainrule.training.engine import Engine
 from chainrule.training.fit import climb_of
 from chainrule.training.microbatch import largest_microbatch
+from chainrule.training.precision import resolved
 from chainrule.training.settings import TrainingSettings
 
 __all__ = ["configuration_of", "fit_run", "free_place", "placed", "prepared"]
@@ -79,6 +80,7 @@ def prepared(
         chain.head.initialise(_symbols(data.train))
     model = over_orders(chain, spec)
     model.to(engine.device)
+    settings = dataclasses.replace(settings, precision=resolved(settings.precision, engine.device.type))
     if isinstance(model, OrderEnsemble):
         climb_of(model, settings)  # refuses what needs the network and the head apart
     settings = _with_microbatch(settings, model, data, engine, console)

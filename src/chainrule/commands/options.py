@@ -119,7 +119,7 @@ class FitOptions:
     sample_every: Annotated[int | None, _option("Steps between samples drawn while training [default: none].")] = None
     engine: Annotated[str | None, _option("Under torchrun: ddp, or fsdp to shard the optimizer.", "engine")] = None
     precision: Annotated[
-        str | None, _option("Of the network in training: float32, float64, bfloat16 or float16.", "precision")
+        str | None, _option("Of the network in training: float32, float64, bfloat16, float16 or auto.", "precision")
     ] = None
     compile: Annotated[bool | None, Parameter(negative="", help="Have torch compile the network for training.")] = None
     seed: Annotated[int | None, _option("Of weights, order and dropout.", "seed")] = None

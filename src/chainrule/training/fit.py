@@ -50,7 +50,9 @@ def begin(model: nn.Module, settings: TrainingSettings, engine: Engine | None = 
     torch.manual_seed(settings.seed)
     climb = climb_of(model, settings)
     trained = (engine or Engine(settings.engine)).trained(climb)
-    optimizer = optimizer_of(settings.optimizer, trained, settings.learning_rate, settings.weight_decay)
+    optimizer = optimizer_of(
+        settings.optimizer, trained, settings.learning_rate, settings.weight_decay, half=climb.precision.half
+    )
     average = WeightAverage(model, settings.average, getattr(optimizer, "averaged", None))
     return TrainingState(model, average, optimizer, climb, trained)
 

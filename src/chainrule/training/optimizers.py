@@ -13,13 +13,20 @@ from chainrule.training.schedule_free import ScheduleFree
 __all__ = ["OPTIMIZERS", "adamw", "muon", "optimizer_of", "schedule_free"]
 
 BETAS = (0.9, 0.98)
+LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
 
-def optimizer_of(name: str, model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
-    """The optimizer of that name; raises InputError for others."""
+def optimizer_of(
+    name: str, model: nn.Module, learning_rate: float, weight_decay: float, *, half: bool = False
+) -> torch.optim.Optimizer:
+    """The optimizer of that name; raises InputError for others.
+
+    half: whether the network is trained in half precision; what an optimizer can do in bfloat16, it then does.
+    """
     if name not in OPTIMIZERS:
         raise unknown_name("optimizer", name, OPTIMIZERS)
-    return OPTIMIZERS[name](model, learning_rate, weight_decay)
+    options = {"half": True} if half and name == "muon" else {}
+    return OPTIMIZERS[name](model, learning_rate, weight_decay, **options)
 
 
 def adamw(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
@@ -32,17 +39,20 @@ def adamw(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.
     return torch.optim.AdamW(groups, lr=learning_rate, betas=BETAS, fused=True)
 
 
-def muon(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
-    """Muon for the linear maps inside networks, AdamW for tables, gains and heads; one learning rate for all."""
+def muon(model: nn.Module, learning_rate: float, weight_decay: float, *, half: bool = False) -> torch.optim.Optimizer:
+    """Muon for the linear maps and convolutions of networks, AdamW for tables, gains and heads; one learning rate.
+
+    half: iterate in bfloat16.
+    """
     networks = [module for module in model.modules() if isinstance(module, AutoregressiveNetwork)]
-    hidden = {id(part.weight) for net in networks for part in net.modules() if isinstance(part, nn.Linear)}
+    hidden = {id(part.weight) for net in networks for part in net.modules() if isinstance(part, LINEAR)}
     matrices, tables, rest = _kinds(model)
     groups = [
         {"params": [p for p in matrices if id(p) in hidden], "muon": True, "weight_decay": weight_decay},
         {"params": [p for p in matrices if id(p) not in hidden], "weight_decay": weight_decay},
         {"params": tables + rest, "weight_decay": 0.0},
     ]
-    return Muon([group for group in groups if group["params"]], learning_rate, betas=BETAS, fused=True)
+    return Muon([group for group in groups if group["params"]], learning_rate, half=half, betas=BETAS, fused=True)
 
 
 def schedule_free(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:

@@ -5,6 +5,7 @@
     bfloat16   the network under autocast; weights, head, loss and optimizer in float32
     float16    the same, and the loss scaled so that small gradients do not vanish (Micikevicius et al., *Mixed
                precision training*, ICLR 2018)
+    auto       bfloat16 where the device multiplies matrices of it several times as fast, float32 elsewhere
 
 What is evaluated and reported never runs under autocast.
 """
@@ -20,13 +21,31 @@ from torch import Tensor, nn
 from chainrule.batch import Batch
 from chainrule.errors import unknown_name
 
-__all__ = ["PRECISIONS", "Precision"]
+__all__ = ["PRECISIONS", "Precision", "resolved"]
 
-PRECISIONS = ("float32", "float64", "bfloat16", "float16")
+PRECISIONS = ("float32", "float64", "bfloat16", "float16", "auto")
+
+
+def resolved(name: str, device: str = "cpu") -> str:
+    """The precision that a name means on a kind of device: its own, or what "auto" comes to there.
+
+    >>> resolved("float64"), resolved("auto") in ("float32", "bfloat16")
+    ('float64', True)
+    """
+    if name not in PRECISIONS:
+        raise unknown_name("precision", name, PRECISIONS)
+    return name if name != "auto" else "bfloat16" if _multiplies_bfloat16(device) else "float32"
+
+
+def _multiplies_bfloat16(device: str) -> bool:
+    """Whether matrix products in bfloat16 have instructions of their own: tensor cores, or the tiles of AMX."""
+    if device == "cpu":
+        return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+    return device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 class Precision:
-    """A precision by name, on a kind of device ("cpu", "cuda"). Half precision on a CPU is warned about.
+    """A precision by name, on a kind of device ("cpu", "cuda"). Half precision that a CPU is slow at is warned about.
 
     scaler: scales the loss of float16 and skips steps whose scaled gradients overflow; otherwise it does nothing.
 
@@ -36,15 +55,13 @@ class Precision:
     """
 
     def __init__(self, name: str = "float32", device: str = "cpu") -> None:
-        if name not in PRECISIONS:
-            raise unknown_name("precision", name, PRECISIONS)
-        self.name, self.device = name, device
-        self.half = name in ("bfloat16", "float16")
-        if self.half and device == "cpu":
+        self.name, self.device = resolved(name, device), device
+        self.half = self.name in ("bfloat16", "float16")
+        if self.half and device == "cpu" and resolved("auto", device) != self.name:
             warnings.warn(
-                f"{name} on a CPU is usually slower than float32 and less exact; leave out --precision", stacklevel=2
+                f"{name} on this processor is slower than float32 and less exact; leave out --precision", stacklevel=2
             )
-        self.scaler = torch.amp.GradScaler(device, enabled=name == "float16")
+        self.scaler = torch.amp.GradScaler(device, enabled=self.name == "float16")
 
     def autocast(self) -> AbstractContextManager[object]:
         """What the forward pass of the network runs in."""

@@ -24,7 +24,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 _NORMALISATIONS = ("per_example", "per_element")
 _OPTIMIZERS = ("adamw", "muon", "schedule_free")
 _ENGINES = ("ddp", "fsdp")
-_PRECISIONS = ("float32", "float64", "bfloat16", "float16")
+_PRECISIONS = ("float32", "float64", "bfloat16", "float16", "auto")
 
 
 @dataclass(frozen=True)
