@@ -55,7 +55,7 @@ class Run:
     def create(cls, path: Path, config: dict[str, Any]) -> Run:
         """Make the directory, which must be new or empty, and write the configuration into it."""
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            hint = "go on with it by --resume, or name another place with --out"
+            hint = "name another place with --out, or go on with a training there by fit --resume"
             raise RunError(f"{path}: exists already and is not empty; {hint}")
         run = cls(path, {"format": FORMAT} | config | provenance())
         try:

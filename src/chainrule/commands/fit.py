@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from chainrule.commands.figures import SPLITS, evaluated, figures, protocol_of, scored_in_part
+from chainrule.commands.beginning import configuration_of, free_place
+from chainrule.commands.figures import evaluated, figures, scored_in_part
 from chainrule.commands.illustrate import illustrate
 from chainrule.commands.train import train
 from chainrule.commands.verify import stop_at_a_leak
@@ -28,7 +29,7 @@ from chainrule.training.microbatch import largest_microbatch
 from chainrule.training.precision import resolved
 from chainrule.training.settings import TrainingSettings
 
-__all__ = ["configuration_of", "fit_run", "free_place", "placed", "prepared"]
+__all__ = ["fit_run", "placed", "prepared"]
 
 MOST_TO_START = 1 << 16  # rows of a table from which its units are taken
 
@@ -188,30 +189,6 @@ def _within(
             f"fit into {budget.minutes:.3g} minutes at the speed of the start"
         )
     return dataclasses.replace(settings, steps=steps, evaluate_every=every)
-
-
-def free_place(name: str) -> Path:
-    """runs/NAME-1, or the next number that is free."""
-    stem = Path(name).stem
-    return next(p for k in range(1, 10_000) if not (p := Path("runs") / f"{stem}-{k}").exists())
-
-
-def configuration_of(data: DataSet, spec: Spec, training: dict[str, Any]) -> dict[str, Any]:
-    """What `config.json` says of a run."""
-    described = {
-        "name": data.name,
-        "options": data.options,
-        "encoding": data.encoding.to_json(),
-        "note": data.note,
-        "sha256": data.digest(),
-        "splits": {s: {"examples": len(data.split(s)), "sha256": data.split(s).digest()} for s in SPLITS},
-    }
-    return {
-        "data": described,
-        "protocol": dataclasses.asdict(protocol_of(data)),
-        "model": spec,
-        "training": training,
-    }
 
 
 def _describe(spec: Spec, model: Density) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.certificate.verify import verify
+from chainrule.commands.beginning import configuration_of, free_place
 from chainrule.commands.figures import figures, scored_in_part
-from chainrule.commands.fit import configuration_of, free_place
 from chainrule.commands.options import opened
 from chainrule.commands.verify import certificate_table, refuse_if_failed, write_certificate
 from chainrule.data.base import DataSet
