@@ -13,7 +13,8 @@ from chainrule.config import build_model, over_orders
 from chainrule.errors import InputError
 from chainrule.evaluation import evaluate
 from chainrule.model import AutoregressiveModel
-from chainrule.ordering import OrderEnsemble, random_orders
+from chainrule.order_ensemble import OrderEnsemble
+from chainrule.ordering import random_orders
 from chainrule.recipe import Recipe
 from chainrule.run import Run
 from command_line import run, run_json

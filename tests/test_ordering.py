@@ -15,7 +15,8 @@ from chainrule.heads.columns import ColumnsHead
 from chainrule.model import AutoregressiveModel
 from chainrule.networks.causal_conv import CausalConv
 from chainrule.networks.made import MADE
-from chainrule.ordering import Ordered, OrderEnsemble, random_orders, scan_orders
+from chainrule.order_ensemble import OrderEnsemble
+from chainrule.ordering import Ordered, random_orders, scan_orders
 from chainrule.testing import elements, every_example, randomised, sums_to_one
 
 V, D = 3, 4

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from chainrule.networks.recurrent import Recurrent
     from chainrule.networks.transformer import Transformer
     from chainrule.objective import ARMLogLikelihood
-    from chainrule.ordering import Ordered, OrderEnsemble
+    from chainrule.order_ensemble import OrderEnsemble
+    from chainrule.ordering import Ordered
     from chainrule.wrapping import wrap
 
 __version__ = "0.1.0"
@@ -90,7 +91,7 @@ _HOME = {
     "MissingHead": "chainrule.heads.missing",
     "MADE": "chainrule.networks.made",
     "NADE": "chainrule.networks.nade",
-    "OrderEnsemble": "chainrule.ordering",
+    "OrderEnsemble": "chainrule.order_ensemble",
     "Ordered": "chainrule.ordering",
     "PixelCNN": "chainrule.networks.pixelcnn",
     "RareHead": "chainrule.heads.rare",

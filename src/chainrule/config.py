@@ -17,7 +17,7 @@ from chainrule.errors import InputError, unknown_name
 if TYPE_CHECKING:
     from chainrule.heads.base import Head
     from chainrule.model import AutoregressiveModel
-    from chainrule.ordering import Density
+    from chainrule.order_ensemble import Density
 
 __all__ = [
     "HEADS",
@@ -124,7 +124,8 @@ def over_orders(model: AutoregressiveModel, spec: Spec) -> Density:
 
     Raises InputError for a network or a head that orders cannot share.
     """
-    from chainrule.ordering import OrderEnsemble, random_orders
+    from chainrule.order_ensemble import OrderEnsemble
+    from chainrule.ordering import random_orders
 
     if "orders" not in spec:
         return model

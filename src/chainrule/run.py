@@ -31,7 +31,7 @@ from chainrule.data.conditions import context_options
 from chainrule.durable import sweep, write_file
 from chainrule.errors import InputError, RunError
 from chainrule.model import AutoregressiveModel
-from chainrule.ordering import Density, OrderEnsemble
+from chainrule.order_ensemble import Density, OrderEnsemble
 from chainrule.provenance import provenance
 
 __all__ = ["FORMAT", "Run", "recalled"]

@@ -11,7 +11,8 @@ from chainrule.heads.gaussian_mixture import GaussianMixtureHead
 from chainrule.model import AutoregressiveModel, Sample
 from chainrule.networks.causal_conv import CausalConv
 from chainrule.networks.made import MADE
-from chainrule.ordering import Ordered, OrderEnsemble, random_orders
+from chainrule.order_ensemble import OrderEnsemble
+from chainrule.ordering import Ordered, random_orders
 from chainrule.testing import randomised
 
 V, D, ORDERS = 3, 5, 3

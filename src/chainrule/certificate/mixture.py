@@ -20,7 +20,8 @@ from chainrule.certificate.sampling import chi_square
 from chainrule.certificate.subject import Subject
 from chainrule.evaluation import summed
 from chainrule.model import Sample
-from chainrule.ordering import Ordered, OrderEnsemble
+from chainrule.order_ensemble import OrderEnsemble
+from chainrule.ordering import Ordered
 
 __all__ = ["Mixture", "choice", "company", "fits", "mass", "mean", "places", "repeat", "sample"]
 

@@ -19,7 +19,8 @@ from chainrule.certificate.mixture import Mixture
 from chainrule.certificate.pace import within
 from chainrule.certificate.subject import subject_of
 from chainrule.model import AutoregressiveModel
-from chainrule.ordering import Ordered, OrderEnsemble
+from chainrule.order_ensemble import OrderEnsemble
+from chainrule.ordering import Ordered
 
 __all__ = ["evenly", "merged", "of_orders"]
 

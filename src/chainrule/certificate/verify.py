@@ -15,7 +15,8 @@ from chainrule.certificate.check import Certificate, Check, skipped
 from chainrule.certificate.pace import Pace
 from chainrule.certificate.subject import Subject, fewer, shorter, subject_of, wide
 from chainrule.domain import Domain
-from chainrule.ordering import Ordered, OrderEnsemble
+from chainrule.order_ensemble import OrderEnsemble
+from chainrule.ordering import Ordered
 
 if TYPE_CHECKING:
     from chainrule.data.base import Examples

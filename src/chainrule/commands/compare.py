@@ -21,7 +21,7 @@ from chainrule.data.tables import TableEncoding
 from chainrule.data.text import StreamExamples
 from chainrule.errors import InputError
 from chainrule.evaluation import evaluate
-from chainrule.ordering import OrderEnsemble
+from chainrule.order_ensemble import OrderEnsemble
 from chainrule.report.console import Console
 from chainrule.run import Run
 from chainrule.scores import read_scores

@@ -21,7 +21,7 @@ from chainrule.durable import write_file
 from chainrule.errors import InputError
 from chainrule.evaluation import Evaluation, evaluate
 from chainrule.likelihood import Protocol
-from chainrule.ordering import OrderEnsemble
+from chainrule.order_ensemble import OrderEnsemble
 from chainrule.report.console import Console
 from chainrule.report.tables import column_table, context_table, group_table, result_table
 from chainrule.run import Run

@@ -19,7 +19,7 @@ from chainrule.data.base import DataSet, Examples
 from chainrule.data.conditions import context_options
 from chainrule.data.duplicates import duplicates
 from chainrule.defaults import kind_of
-from chainrule.ordering import Density, OrderEnsemble
+from chainrule.order_ensemble import Density, OrderEnsemble
 from chainrule.report.console import Console
 from chainrule.run import Run
 from chainrule.training.budget import Budget, measured, planned
@@ -81,7 +81,8 @@ def prepared(
         chain.head.initialise(_symbols(data.train))
     model = over_orders(chain, spec)
     model.to(engine.device)
-    settings = dataclasses.replace(settings, precision=resolved(settings.precision, engine.device.type))
+    precision = engine.of_first(lambda: resolved(settings.precision, engine.device.type))
+    settings = dataclasses.replace(settings, precision=precision)
     if isinstance(model, OrderEnsemble):
         climb_of(model, settings)  # refuses what needs the network and the head apart
     settings = _with_microbatch(settings, model, data, engine, console)

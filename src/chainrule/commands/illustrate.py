@@ -11,7 +11,7 @@ from chainrule.batch import Batch
 from chainrule.data.base import DataSet, Writes
 from chainrule.durable import write_file
 from chainrule.errors import InputError
-from chainrule.ordering import Density
+from chainrule.order_ensemble import Density
 from chainrule.run import Run
 from chainrule.training.fit import Fit
 

@@ -17,7 +17,7 @@ from chainrule.data.tables import TableEncoding
 from chainrule.durable import write_file
 from chainrule.errors import InputError
 from chainrule.model import AutoregressiveModel, evaluating
-from chainrule.ordering import Density
+from chainrule.order_ensemble import Density
 from chainrule.report.console import Console
 from chainrule.report.page import Page, coloured_text, tiled
 from chainrule.run import Run

@@ -23,7 +23,7 @@ from chainrule.data.tables import TableEncoding
 from chainrule.durable import write_file
 from chainrule.errors import InputError
 from chainrule.model import AutoregressiveModel, Sample, prefix_batch
-from chainrule.ordering import OrderEnsemble
+from chainrule.order_ensemble import OrderEnsemble
 from chainrule.parallel_sampling import parallel_sample
 from chainrule.report.console import Console
 from chainrule.run import Run

@@ -11,7 +11,7 @@ from torch.nn import Module
 from chainrule.commands.illustrate import write_samples
 from chainrule.data.base import DataSet
 from chainrule.errors import Interrupted
-from chainrule.ordering import Density
+from chainrule.order_ensemble import Density
 from chainrule.report.console import Console, training_line
 from chainrule.report.loggers import JsonLines, Logger, TensorBoard
 from chainrule.run import Run

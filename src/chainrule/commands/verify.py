@@ -11,7 +11,7 @@ from chainrule.certificate.check import Certificate
 from chainrule.certificate.verify import verify
 from chainrule.durable import write_file
 from chainrule.errors import InputError
-from chainrule.ordering import Density
+from chainrule.order_ensemble import Density
 from chainrule.report.console import Console
 from chainrule.run import Run
 from chainrule.testing import randomised
