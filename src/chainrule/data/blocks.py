@@ -154,10 +154,21 @@ def in_blocks(data: DataSet, side: int) -> DataSet:
 
 
 def whole_images(encoding: Encoding) -> Encoding:
-    """The encoding of the images that are in blocks, any other as it is."""
+    """The encoding of the images that are in blocks, any other as it is.
+
+    >>> from chainrule.data import open
+    >>> whole_images(open("digits", blocks=2).encoding).domain.shape
+    (8, 8)
+    """
     return encoding.images if isinstance(encoding, BlockEncoding) else encoding
 
 
 def in_raster(encoding: Encoding, values: Array) -> Array:
-    """What is known of each element, shape (D, ...), in the order in which images are read."""
+    """What is known of each element, shape (D, ...), in the order in which images are read.
+
+    >>> from chainrule.data import open
+    >>> encoding = open("digits", blocks=2).encoding
+    >>> in_raster(encoding, encoding.order)[:9].tolist()
+    [0, 1, 2, 3, 4, 5, 6, 7, 8]
+    """
     return values[encoding.order.argsort()] if isinstance(encoding, BlockEncoding) else values
