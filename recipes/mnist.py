@@ -54,8 +54,8 @@ RECIPES = (
         unit="nats/image",
         source="binarized_mnist/binarized_mnist.npz",
         files=("binarized_mnist/binarized_mnist.npz",),
-        options={"shape": "28,28"} | BITS | {"width": 96, "depth": 6, "dropout": 0.1, "learning_rate": 2e-3},
-        minutes=600,
+        options={"shape": "28,28"} | BITS | {"dropout": 0.2, "members": 2},
+        minutes=200,
         published=FIXED,
     ),
     Recipe(
