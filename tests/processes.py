@@ -28,6 +28,8 @@ CASES = {
     "prior": {"prior": "gaussian:0.5", "normalisation": "per_element"},
     "microbatch": {"microbatch": 2},
     "transformer": {"batch_size": 21},
+    "muon": {"optimizer": "muon"},
+    "muon_transformer": {"optimizer": "muon", "batch_size": 21},
     "float32": {"precision": "float32"},
 }
 
@@ -51,7 +53,8 @@ class Ragged:
 def parameters(name, engine):
     """The parameters after 20 steps, the nats of each example, and the nats of the last step."""
     torch.manual_seed(0)
-    network = Transformer(5, 6, width=8, depth=2, heads=2) if name == "transformer" else CausalConv(5, 6, 8, depth=2)
+    transformer = name.endswith("transformer")
+    network = Transformer(5, 6, width=8, depth=2, heads=2) if transformer else CausalConv(5, 6, 8, depth=2)
     model = AutoregressiveModel(network, CategoricalHead(8, 5))
     options = {
         "steps": 20,

@@ -135,6 +135,11 @@ def from_config(
     """The network with random weights, for examples of `shape` over the model's own symbols.
 
     config: of the model, as `HuggingFace.config` or a `config.json` has it; no code that it names is run.
+
+    >>> gpt2 = {"model_type": "gpt2", "vocab_size": 7, "n_positions": 16, "n_embd": 8, "n_layer": 1, "n_head": 2}
+    >>> network = from_config(7, (10,), config=gpt2, start=0)
+    >>> network(torch.zeros(3, 10, dtype=torch.long)).shape
+    torch.Size([3, 10, 7])
     """
     if not config:
         raise InputError(
