@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from time import perf_counter
@@ -72,6 +73,25 @@ def test_a_member_is_the_run_of_its_seed(fitted, rows, capsys, tmp_path):
     run_json(capsys, "fit", rows, "--out", tmp_path / "alone", "--seed", "8", *QUICK)
     alone, member = (Run.open(path).model().state_dict() for path in (tmp_path / "alone", fitted / "members" / "2"))
     assert all(torch.equal(alone[name], member[name]) for name in alone)
+
+
+def test_a_member_may_be_trained_elsewhere_if_it_is_the_same(fitted, rows, capsys, tmp_path):
+    shutil.copytree(fitted, tmp_path / "run")
+    for done in ("report.json", "model.safetensors", "members/2"):
+        path = tmp_path / "run" / done
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    again = ["fit", str(rows), "--out", str(tmp_path / "run"), "--members", "2", "--seed", "7", *QUICK, "--resume"]
+    elsewhere = ["fit", rows, "--out", tmp_path / "run" / "members" / "2"]
+    run_json(capsys, *elsewhere, "--seed", "9", *QUICK)
+    assert main(again) == 2
+    assert "training.seed is 9 there and 8 here" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "run" / "members" / "2")
+    run_json(capsys, *elsewhere, "--seed", "8", *QUICK)
+    trained = (tmp_path / "run" / "members" / "2" / "model.safetensors").stat().st_mtime_ns
+    assert main(again) == 0
+    assert (tmp_path / "run" / "members" / "2" / "model.safetensors").stat().st_mtime_ns == trained
+    before, after = (Run.open(path).model().state_dict() for path in (fitted, tmp_path / "run"))
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_every_command_takes_it(fitted, capsys, tmp_path):

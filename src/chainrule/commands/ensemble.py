@@ -43,7 +43,8 @@ def fit_members(
 ) -> Run:
     """Train the members one after the other, then write the run of their average.
 
-    resume: members that are finished stay, the one that is not goes on. budget: for all of them together.
+    resume: members that are finished stay, the one that is not goes on. budget: for all of them together. A member
+    that is finished when its turn comes is taken as it is, if it is of this data, model and training, else refused.
     """
     if not isinstance(members, int) or members < 1:
         raise InputError(f"--members must be at least 1, got {members}; 4 is a good number")
@@ -74,7 +75,7 @@ def fit_members(
                 )
             except Interrupted as end:
                 raise Interrupted(str(end).replace(str(place), str(run.path)), end.code) from None
-        runs.append(Run.open(place))
+        runs.append(placed(data, spec, own, place, engine, True, None))  # wherever it was trained, it is this member
     with run.writing():
         _fill(run, runs, data, console, engine)
     engine.close()
