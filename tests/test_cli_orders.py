@@ -9,12 +9,14 @@ import torch
 
 from chainrule.cli import main
 from chainrule.commands import fit as fit_command
+from chainrule.commands.options import specification
 from chainrule.config import build_model, over_orders
+from chainrule.data import open as open_data
 from chainrule.errors import InputError
 from chainrule.evaluation import evaluate
 from chainrule.model import AutoregressiveModel
 from chainrule.order_ensemble import OrderEnsemble
-from chainrule.ordering import random_orders
+from chainrule.ordering import random_orders, scan_orders
 from chainrule.recipe import Recipe
 from chainrule.run import Run
 from command_line import run, run_json
@@ -244,6 +246,61 @@ def test_a_number_of_orders_in_a_file_is_a_number(home, capsys, tmp_path):
     code, _, err = run(capsys, "fit", home / "rows.npy", "--config", tmp_path / "orders.toml", *QUICK)
     assert code == 2
     assert "--orders is a number of orders, at least 1, got 'many'" in err
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """A mean over two scans of images, and the images."""
+    home = tmp_path_factory.mktemp("scans")
+    np.save(home / "images.npy", np.random.default_rng(0).integers(0, V, (60, 4, 4)))
+    steps = ["--steps", "24", "--evaluate-every", "24"]  # enough that chance picks every scan
+    small = ["--width", "8", "--depth", "1", "--batch-size", "10", "--orders", "2", *steps]
+    assert main(["fit", str(home / "images.npy"), "--out", str(home / "run"), *small]) == 0
+    return home
+
+
+def test_images_are_scanned_by_a_model_for_each_order(images):
+    fitted = Run.open(images / "run")
+    assert (fitted.config["model"]["orders"], fitted.config["model"]["network"]["name"]) == (2, "pixelcnn")
+    density, data = fitted.density(), fitted.data()
+    assert torch.equal(density.orders, scan_orders((4, 4))[:2])
+    assert len(density.models) == 2
+    x = data.test.batch(np.arange(len(data.test))).x
+    with torch.no_grad():
+        each = torch.stack([m.log_prob(x[:, o]) for m, o in zip(density.models, density.orders, strict=True)])
+    report = json.loads((images / "run" / "report.json").read_text())["results"]["test"]
+    assert float((each[0] - each[1]).abs().max()) > 1e-3
+    assert report["total_nats"] == pytest.approx(float((each.logsumexp(0) - np.log(2)).sum()), rel=1e-6)
+
+
+def test_every_scan_is_trained(images):
+    torch.manual_seed(0)
+    spec = Run.open(images / "run").config["model"]
+    domain = Run.open(images / "run").encoding().domain
+    begun = over_orders(build_model(spec, domain), spec, domain).state_dict()
+    ended = Run.open(images / "run").density().state_dict()
+    for o in ("0", "1"):
+        inside = [name for name in begun if name.startswith(f"models.{o}.") and "weight" in name]
+        assert inside
+        assert not any(torch.equal(begun[name], ended[name]) for name in inside if begun[name].any())
+
+
+def test_scans_are_verified_drawn_and_trained_as_long_as_one(images, capsys, tmp_path):
+    record = run_json(capsys, "verify", images / "run", "--quick")
+    assert record["passed"]
+    drawn = run_json(capsys, "sample", images / "run", "-n", "6", "--out", tmp_path / "drawn.npy")
+    x = torch.from_numpy(np.load(tmp_path / "drawn.npy")).flatten(1).long()
+    with torch.no_grad():
+        assert drawn["log_prob"] == pytest.approx(Run.open(images / "run").density().log_prob(x).tolist(), abs=1e-6)
+    data = open_data(str(images / "images.npy"))
+    one, two = (specification(asked, data)[1] for asked in ({}, {"orders": 2}))
+    assert (two.steps, two.evaluate_every) == (2 * one.steps, 2 * one.evaluate_every)
+
+
+def test_an_image_has_so_many_scans(images, capsys):
+    code, _, err = run(capsys, "fit", images / "images.npy", "--orders", "9", *QUICK)
+    assert code == 2
+    assert "--orders 9: an image of shape (4, 4) is scanned in 8 ways" in err
 
 
 NOT_OF_A_MEAN = {

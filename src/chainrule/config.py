@@ -117,19 +117,26 @@ def averaged(models: Sequence[AutoregressiveModel]) -> AutoregressiveModel:
     return AutoregressiveModel(EnsembleNetwork([m.network for m in models]), AverageHead([m.head for m in models]))
 
 
-def over_orders(model: AutoregressiveModel, spec: Spec) -> Density:
-    """With "orders": O in its specification, the mean p(x) = (1/O) sum_o p_o(x) of a MADE in O orders; else the model.
+def over_orders(
+    model: AutoregressiveModel, spec: Spec, domain: Domain, context: dict[str, int] | None = None
+) -> Density:
+    """With "orders": O in its specification, the mean p(x) = (1/O) sum_o p_o(x) over O orders; else the model itself.
 
-    The orders are a function of their number and of that of the elements, `random_orders(D, O, seed=0)`.
+    A MADE serves them all, the orders are then `random_orders(D, O, seed=0)`. Of any other network there are O models,
+    this one and others like it, for the first O `scan_orders` of an image.
 
-    Raises InputError for a network or a head that orders cannot share.
+    Raises InputError for a head that orders cannot share, and for scans of what is no image.
     """
     from chainrule.order_ensemble import OrderEnsemble
-    from chainrule.ordering import random_orders
+    from chainrule.ordering import random_orders, scan_orders
 
     if "orders" not in spec:
         return model
-    return OrderEnsemble(model, random_orders(model.network.length, spec["orders"]))
+    if spec["network"]["name"] == "made":
+        return OrderEnsemble(model, random_orders(model.network.length, spec["orders"]))
+    alone = {part: spec[part] for part in ("network", "head")}
+    others = [build_model(alone, domain, context) for _ in range(spec["orders"] - 1)]
+    return OrderEnsemble([model, *others], scan_orders(domain.shape)[: spec["orders"]])
 
 
 def _column_heads(domain: Domain, features: int) -> list[Any]:

@@ -144,7 +144,8 @@ class Run:
         path = self.path / "model.safetensors"
         encoding = self.encoding()
         spec = self.config["model"]
-        model = over_orders(build_model(spec, encoding.domain, context_options(encoding)), spec)
+        described = (encoding.domain, context_options(encoding))
+        model = over_orders(build_model(spec, *described), spec, *described)
         try:
             with safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -108,7 +108,8 @@ class FitOptions:
         ),
     ] = None
     orders: Annotated[
-        int | None, _option("Orders of the elements that one made serves; p(x) is the mean over them [default: none].")
+        int | None,
+        _option("Mean of p(x) over orders: scans of an image, a model each; of a row, one made [default: none]."),
     ] = None
     evaluate_every: Annotated[int | None, _option("Steps between validations.", "evaluate_every")] = None
     patience: Annotated[int | None, _option("Validations without a better one before the end.", "patience")] = None
@@ -162,7 +163,7 @@ def opened(source: str, options: dict[str, Any]) -> DataSet:
     more = ("levels", "binarize", "blocks", "given", "columns", "drop")
     named = {name: options.get(name) for name in (*names, *more)}
     found = data.open(source, shape=shape, **named)
-    if options.keys() & {"blocks", "network", "orders"}:  # another layout or another network is asked for
+    if options.keys() & {"blocks", "network"}:  # another layout or another network is asked for
         return found
     side = default_blocks(found.encoding.domain, found.encoding.kind, len(found.train))
     return found if side == 1 else in_blocks(found, side)
@@ -177,7 +178,7 @@ def specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, Any
     domain, kind = data.encoding.domain, data.encoding.kind
     examples, minutes = len(data.train), options.get("minutes", 0.0) / max(members_of(options, data), 1)
     network, head = (tables[part].get("name") for part in ("network", "head"))
-    if "orders" in options:
+    if "orders" in options and kind_of(domain, kind) != "image":
         network = network or "made"
     size = {"examples": examples, "elements": _text_length(data), "minutes": minutes}
     spec = default_spec(domain, kind, network, head, **size)
@@ -191,6 +192,8 @@ def specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, Any
     if "orders" in options:
         spec["orders"] = _orders(options["orders"], spec, data)
     defaults = default_training(kind_of(domain, kind), examples, _elements(data))
+    if "orders" in spec and spec["network"]["name"] != "made":  # each of the models has the steps of one
+        defaults = defaults | {name: defaults[name] * spec["orders"] for name in ("steps", "evaluate_every")}
     chosen = {name: options[name] for name in TrainingSettings.names() if name in options}
     if "steps" in chosen:
         defaults = defaults | {"epochs": None}  # steps that are asked for are taken
@@ -200,15 +203,25 @@ def specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, Any
 
 
 def _orders(orders: Any, spec: dict[str, Any], data: DataSet) -> int:
-    """The number of orders that one set of weights serves, where the network and the data allow it."""
+    """The number of orders, where the network and the data allow it: any that a MADE serves, or scans of an image."""
+    from chainrule.ordering import scan_orders
+
+    domain = data.encoding.domain
     if not isinstance(orders, int) or isinstance(orders, bool) or orders < 1:
         raise InputError(f"--orders is a number of orders, at least 1, got {orders!r}; 32 is a good one")
-    if (name := spec["network"]["name"]) != "made":
-        raise InputError(f"--orders needs --network made, whose weights all orders share, got {name!r}; change one")
-    if data.encoding.domain.variable_length:
+    if domain.variable_length:
         raise InputError(
             f"--orders needs examples of one length, those of {data.name} differ in theirs; leave it out, for orders "
             "permute the elements of whole examples"
+        )
+    if (name := spec["network"]["name"]) == "made":
+        return orders
+    if kind_of(domain, data.encoding.kind) != "image":
+        raise InputError(f"--orders needs --network made, whose weights all orders share, got {name!r}; change one")
+    if orders > (most := len(scan_orders(domain.shape))):
+        raise InputError(
+            f"--orders {orders}: an image of shape {domain.shape} is scanned in {most} ways; take at most so many, or "
+            "--network made, which reads any order"
         )
     return orders
 

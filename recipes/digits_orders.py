@@ -1,0 +1,32 @@
+"""Handwritten digits as `recipes.digits` has them, scanned by rows and by columns from every corner: a mean of eight models.
+
+    python -m recipes.digits_orders
+
+An image has no order of its own. Each of the eight scans has a model like the default one and as many steps as that;
+p(x) is the mean of what the eight give to whole images.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from chainrule.recipe import Published, Recipe
+
+RECIPES = (
+    Recipe(
+        name="digits_orders",
+        title="digits, 8x8 pixels, 17 grey levels, mean over the 8 scans",
+        unit="nats/image",
+        source="digits",
+        options={"orders": 8},
+        minutes=None,
+        published=(
+            Published(86.60, "causal convolutions", "Tomczak, Deep Generative Modeling, ARM notebook, run by us"),
+        ),
+    ),
+)
+
+if __name__ == "__main__":
+    from chainrule.cli import main
+
+    sys.exit(main(["reproduce", "digits_orders", *sys.argv[1:]]))
