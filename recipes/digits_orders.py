@@ -1,4 +1,4 @@
-"""Handwritten digits as `recipes.digits` has them, scanned by rows and by columns from every corner: a mean of eight models.
+"""Handwritten digits as `recipes.digits` has them, scanned by rows and by columns from every corner: the mean of eight.
 
     python -m recipes.digits_orders
 
