@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from chainrule.batch import Batch
 from chainrule.cli import main
 from chainrule.commands import fit as fit_command
 from chainrule.commands.options import specification
@@ -18,7 +19,10 @@ from chainrule.model import AutoregressiveModel
 from chainrule.order_ensemble import OrderEnsemble
 from chainrule.ordering import random_orders, scan_orders
 from chainrule.recipe import Recipe
+from chainrule.regularisers import Regularisers
 from chainrule.run import Run
+from chainrule.training.climb import Climb
+from chainrule.training.precision import Precision
 from command_line import run, run_json
 
 V, D, ORDERS = 3, 5, 4
@@ -212,7 +216,7 @@ REFUSED = {
     "no order": (["--orders", "0"], "--orders is a number of orders, at least 1, got 0"),
     "another network": (["--orders", "2", "--network", "nade"], "needs --network made, whose weights all orders share"),
     "members, too": (["--orders", "2", "--members", "2"], "--members 2 averages conditionals, --orders whole examples"),
-    "smoothing": (["--orders", "2", "--label-smoothing", "0.1"], "need the network and the head apart"),
+    "compiling": (["--orders", "2", "--compile"], "climbs another chain in every batch and is not compiled"),
 }
 
 
@@ -295,6 +299,27 @@ def test_scans_are_verified_drawn_and_trained_as_long_as_one(images, capsys, tmp
     data = open_data(str(images / "images.npy"))
     one, two = (specification(asked, data)[1] for asked in ({}, {"orders": 2}))
     assert (two.steps, two.evaluate_every) == (2 * one.steps, 2 * one.evaluate_every)
+
+
+@pytest.mark.filterwarnings("ignore:bfloat16 on this processor")
+def test_a_training_step_is_that_of_one_chain_in_its_order(images):
+    ensemble, data = Run.open(images / "run").density().train(), Run.open(images / "run").data()
+    batch = data.train.batch(np.arange(9))
+    smooth, half = Climb(ensemble, Regularisers(label_smoothing=0.1)), Climb(ensemble, precision=Precision("bfloat16"))
+    for seed in range(4):
+        torch.manual_seed(seed)
+        o = int(torch.randint(2, ()))
+        alone, inside = ensemble.models[o], Batch(batch.x[:, ensemble.orders[o]])
+        for climb, same in (
+            (smooth, Climb(alone, Regularisers(label_smoothing=0.1))),
+            (half, Climb(alone, precision=Precision("bfloat16"))),
+        ):
+            torch.manual_seed(seed)
+            ours = climb(batch)
+            torch.manual_seed(seed)
+            torch.randint(2, ())
+            assert all(torch.equal(a, b) for a, b in zip(ours, same(inside), strict=True))
+            assert ours[0].dtype == torch.float32
 
 
 def test_an_image_has_so_many_scans(images, capsys):

@@ -96,7 +96,13 @@ class OrderEnsemble(nn.Module):
         """
         if not self.training:
             return self.log_prob(batch)
-        return self.member(int(torch.randint(len(self.orders), ()))).log_prob(batch)
+        model, batch = self.drawn(batch)
+        return model.element_log_prob(batch).sum(1, dtype=torch.float64)
+
+    def drawn(self, batch: Batch | Tensor) -> tuple[AutoregressiveModel, Batch]:
+        """One of the orders, drawn anew: its chain, and the batch with its elements in that order."""
+        member = self.member(int(torch.randint(len(self.orders), ())))
+        return member.model, member.permuted(batch)
 
     def sample(
         self,

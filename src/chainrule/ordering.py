@@ -70,9 +70,17 @@ class Ordered(nn.Module):
 
     def element_log_prob(self, batch: Batch | Tensor) -> Tensor:
         """ln p of each element given those that come before it in the order, where it stands in x, (B, D), nats."""
-        x, context = _whole(batch, len(self.order))
-        log_prob = self.model.element_log_prob(Batch(x[:, self.order], context=context))
-        return log_prob[:, self.order.argsort()]
+        return self.model.element_log_prob(self.permuted(batch))[:, self.order.argsort()]
+
+    def permuted(self, batch: Batch | Tensor) -> Batch:
+        """The batch with its elements in the order; raises InputError where one of them does not count."""
+        batch = batch if isinstance(batch, Batch) else Batch(batch)
+        if batch.x.shape[1] != len(self.order) or not bool(batch.mask.all()):
+            raise InputError(
+                f"another order needs examples of all {len(self.order)} elements, each of them scored, got some of "
+                f"{int(batch.mask.sum(1).min())} in a batch of width {batch.x.shape[1]}"
+            )
+        return Batch(batch.x[:, self.order], context=batch.context)
 
     def log_prob(self, batch: Batch | Tensor) -> Tensor:
         """ln p_o(x), summed in float64, shape (B,), nats."""
@@ -143,14 +151,3 @@ def permutation(order: Tensor, length: int) -> Tensor:
     ):
         raise InputError(f"an order of {length} elements is a permutation of 0..{length - 1}, got {order.tolist()}")
     return order
-
-
-def _whole(batch: Batch | Tensor, length: int) -> tuple[Tensor, Tensor | None]:
-    """The elements and the context of a batch in which every element counts."""
-    batch = batch if isinstance(batch, Batch) else Batch(batch)
-    if batch.x.shape[1] != length or not bool(batch.mask.all()):
-        raise InputError(
-            f"another order needs examples of all {length} elements, each of them scored, got some of "
-            f"{int(batch.mask.sum(1).min())} in a batch of width {batch.x.shape[1]}"
-        )
-    return batch.x, batch.context

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from chainrule.batch import Batch
 from chainrule.errors import InputError
 from chainrule.model import AutoregressiveModel
+from chainrule.order_ensemble import OrderEnsemble
 from chainrule.regularisers import Regularisers
 from chainrule.training.precision import Precision
 
@@ -25,7 +26,8 @@ class Climb(nn.Module):
     They are kept apart, so that what is recorded as nats holds no penalty; `exact` says whether L_n is ln p. The
     network alone runs in the precision asked for and is compiled if so asked; the head works in float32 or better.
 
-    model: an AutoregressiveModel, or any module from a Batch to ln p (B,) where nothing of this is asked for.
+    model: an AutoregressiveModel; an OrderEnsemble, of which every batch climbs one chain and which is not compiled; or
+    any module from a Batch to ln p (B,) where nothing of this is asked for.
 
     >>> from chainrule import CategoricalHead, CausalConv
     >>> model = AutoregressiveModel(CausalConv(3, 4, width=8), CategoricalHead(8, 3))
@@ -46,7 +48,9 @@ class Climb(nn.Module):
         self.regularisers, self.precision = regularisers or Regularisers(), precision or Precision()
         self.exact = not hasattr(getattr(model, "head", None), "training_estimate")
         self.plain = self.exact and not (self.regularisers or self.precision.half or compiled)
-        if not self.plain and not isinstance(model, AutoregressiveModel):
+        if compiled and isinstance(model, OrderEnsemble):
+            raise InputError("a mean over orders climbs another chain in every batch and is not compiled; leave it out")
+        if not self.plain and not isinstance(model, AutoregressiveModel | OrderEnsemble):
             raise InputError(
                 "regularisers, half precision and compilation need the network and the head apart; "
                 f"got a {type(model).__name__}, make it an AutoregressiveModel or leave them out"
@@ -59,9 +63,12 @@ class Climb(nn.Module):
         if self.plain:
             log_prob: Tensor = self.model(batch)
             return log_prob, torch.zeros_like(log_prob)
-        head: Any = self.model.head
+        model: Any = self.model
+        if isinstance(model, OrderEnsemble):
+            model, batch = model.drawn(batch)
+        head = model.head
         with self.precision.autocast():
-            h = self.precision.widen(self.conditioning(batch))
+            h = self.precision.widen((self.conditioning if self.compiled else model.conditioning)(batch))
         if self.exact:
             log_prob = head(h).masked_log_prob(batch.x, batch.mask).sum(1)
         else:
