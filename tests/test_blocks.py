@@ -115,7 +115,9 @@ def test_many_images_are_in_blocks_by_default(tmp_path, capsys, monkeypatch):
     for name, more in (
         ("one", ("--blocks", "1")),
         ("other", ("--network", "causal_conv")),
-        ("orders", ("--orders", "2")),
+        ("orders", ("--network", "made", "--orders", "2")),
     ):
         run_json(capsys, *arguments, *more, "--out", tmp_path / name)
         assert Run.open(tmp_path / name).encoding().domain.shape == (4, 6)
+    run_json(capsys, *arguments, "--orders", "2", "--out", tmp_path / "scans")
+    assert Run.open(tmp_path / "scans").encoding().domain.shape == (2, 3, 4)

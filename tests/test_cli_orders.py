@@ -183,8 +183,9 @@ def test_a_time_budget_is_for_one_set_of_weights(home, capsys, tmp_path, monkeyp
 
 
 @pytest.mark.slow
-def test_classes_and_pictures_have_orders_too(capsys, tmp_path):
-    (tmp_path / "small.toml").write_text("[network]\nhidden = 8\n")
+@pytest.mark.parametrize("network", ['name = "made"\nhidden = 8', 'name = "pixelcnn"\nwidth = 8\ndepth = 1'])
+def test_classes_and_pictures_have_orders_too(capsys, tmp_path, network):
+    (tmp_path / "small.toml").write_text(f"[network]\n{network}\n")
     out = tmp_path / "digits"
     arguments = ["--given", "label", "--orders", "2", "--steps", "2", "--evaluate-every", "2"]
     run_json(capsys, "fit", "digits", "--out", out, "--config", tmp_path / "small.toml", *arguments)
