@@ -126,6 +126,12 @@ def over_orders(
     this one and others like it, for the first O `scan_orders` of an image.
 
     Raises InputError for a head that orders cannot share, and for scans of what is no image.
+
+    >>> from chainrule.domain import Domain
+    >>> spec = {"network": {"name": "pixelcnn", "width": 8, "depth": 1}, "head": {"name": "categorical"}, "orders": 4}
+    >>> density = over_orders(build_model(spec, Domain((2, 3), 5)), spec, Domain((2, 3), 5))
+    >>> len(density.models), density.orders.tolist()[3]
+    (4, [5, 4, 3, 2, 1, 0])
     """
     from chainrule.order_ensemble import OrderEnsemble
     from chainrule.ordering import random_orders, scan_orders

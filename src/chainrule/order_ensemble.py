@@ -100,7 +100,7 @@ class OrderEnsemble(nn.Module):
         return model.element_log_prob(batch).sum(1, dtype=torch.float64)
 
     def drawn(self, batch: Batch | Tensor) -> tuple[AutoregressiveModel, Batch]:
-        """One of the orders, drawn anew: its chain, and the batch with its elements in that order."""
+        """One of the orders, drawn anew: its chain, and the batch (B, D) with its elements in that order."""
         member = self.member(int(torch.randint(len(self.orders), ())))
         return member.model, member.permuted(batch)
 

@@ -73,7 +73,7 @@ class Ordered(nn.Module):
         return self.model.element_log_prob(self.permuted(batch))[:, self.order.argsort()]
 
     def permuted(self, batch: Batch | Tensor) -> Batch:
-        """The batch with its elements in the order; raises InputError where one of them does not count."""
+        """The batch (B, D) with its elements in the order; raises InputError where one of them does not count."""
         batch = batch if isinstance(batch, Batch) else Batch(batch)
         if batch.x.shape[1] != len(self.order) or not bool(batch.mask.all()):
             raise InputError(

@@ -75,12 +75,12 @@ def prepared(
     """
     torch.manual_seed(settings.seed)
     described = (data.encoding.domain, context_options(data.encoding))
-    chain = build_model(spec, *described)
-    if kind_of(data.encoding.domain, data.encoding.kind) == "row":
-        chain.initialise(data.train.batch(np.arange(min(len(data.train), MOST_TO_START))).x)
-    elif hasattr(chain.head, "counted"):  # laid out by how often symbols occur
-        chain.head.initialise(_symbols(data.train))
-    model = over_orders(chain, spec, *described)
+    model = over_orders(build_model(spec, *described), spec, *described)
+    for chain in model.models if isinstance(model, OrderEnsemble) else [model]:
+        if kind_of(data.encoding.domain, data.encoding.kind) == "row":
+            chain.initialise(data.train.batch(np.arange(min(len(data.train), MOST_TO_START))).x)
+        elif hasattr(chain.head, "counted"):  # laid out by how often symbols occur
+            chain.head.initialise(_symbols(data.train))
     model.to(engine.device)
     precision = engine.of_first(lambda: resolved(settings.precision, engine.device.type))
     settings = dataclasses.replace(settings, precision=precision)

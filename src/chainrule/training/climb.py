@@ -49,7 +49,9 @@ class Climb(nn.Module):
         self.exact = not hasattr(getattr(model, "head", None), "training_estimate")
         self.plain = self.exact and not (self.regularisers or self.precision.half or compiled)
         if compiled and isinstance(model, OrderEnsemble):
-            raise InputError("a mean over orders climbs another chain in every batch and is not compiled; leave it out")
+            raise InputError(
+                "a mean over orders climbs another chain in every batch and is not compiled; leave out --compile"
+            )
         if not self.plain and not isinstance(model, AutoregressiveModel | OrderEnsemble):
             raise InputError(
                 "regularisers, half precision and compilation need the network and the head apart; "
