@@ -13,6 +13,7 @@ from chainrule.commands import fit as fit_command
 from chainrule.commands.options import specification
 from chainrule.config import build_model, over_orders
 from chainrule.data import open as open_data
+from chainrule.domain import Domain
 from chainrule.errors import InputError
 from chainrule.evaluation import evaluate
 from chainrule.model import AutoregressiveModel
@@ -327,6 +328,26 @@ def test_an_image_has_so_many_scans(images, capsys):
     code, _, err = run(capsys, "fit", images / "images.npy", "--orders", "9", *QUICK)
     assert code == 2
     assert "--orders 9: an image of shape (4, 4) is scanned in 8 ways" in err
+
+
+def test_scans_have_counted_heads_laid_out_alike(images, capsys, tmp_path):
+    asked = ["--out", tmp_path / "run", "--orders", "2", "--head", "hierarchical_softmax", *QUICK]
+    run_json(capsys, "fit", images / "images.npy", *asked)
+    first, second = (chain.head for chain in Run.open(tmp_path / "run").density().models)
+    layout = dict(first.named_buffers())
+    assert layout
+    assert all(torch.equal(buffer, layout[name]) for name, buffer in second.named_buffers())
+    plain = build_model({"network": {"name": "pixelcnn"}, "head": {"name": "hierarchical_softmax"}}, Domain((4, 4), V))
+    assert any(not torch.equal(buffer, layout[name]) for name, buffer in plain.head.named_buffers())
+    assert run_json(capsys, "verify", tmp_path / "run", "--quick")["passed"]
+
+
+def test_scans_are_not_sharded(images, capsys, tmp_path):
+    asked = ["--out", tmp_path / "run", "--orders", "2", "--engine", "fsdp", *QUICK]
+    code, _, err = run(capsys, "fit", images / "images.npy", *asked)
+    assert code == 2
+    assert "take --engine ddp" in err
+    assert not (tmp_path / "run").exists()
 
 
 NOT_OF_A_MEAN = {

@@ -124,6 +124,18 @@ def test_two_processes_make_one_run(rows, capsys, tmp_path):
 
 
 @pytest.mark.slow
+def test_two_processes_train_a_model_for_each_scan(capsys, tmp_path):
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 3, (60, 4, 4)))
+    asked = ["--orders", "2", "--dropout", "0", *QUICK]
+    done = torchrun("-m", "chainrule", "fit", tmp_path / "images.npy", "--out", tmp_path / "run", *asked)
+    assert done.returncode == 0, done.stderr
+    parts = json.loads(done.stdout)["results"]
+    again = run_json(capsys, "evaluate", tmp_path / "run")
+    assert again["total_nats"] == pytest.approx(parts["test"]["total_nats"], rel=1e-6)
+    assert run_json(capsys, "verify", tmp_path / "run", "--quick")["passed"]
+
+
+@pytest.mark.slow
 def test_a_run_that_exists_is_refused_by_all_processes(rows, tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "file").touch()

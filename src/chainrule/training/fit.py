@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from chainrule.data.base import Examples
+from chainrule.errors import InputError
 from chainrule.objective import Objective
+from chainrule.order_ensemble import OrderEnsemble
 from chainrule.priors import Prior
 from chainrule.regularisers import Regularisers
 from chainrule.training.averaging import WeightAverage
@@ -58,7 +60,15 @@ def begin(model: nn.Module, settings: TrainingSettings, engine: Engine | None = 
 
 
 def climb_of(model: nn.Module, settings: TrainingSettings) -> Climb:
-    """The model as training sees it by these settings; its weights get the type in which they are trained."""
+    """The model as training sees it by these settings; its weights get the type in which they are trained.
+
+    Raises InputError for a model of each order under fsdp: processes that climb different chains at once would gather
+    each other's weights.
+    """
+    if settings.engine == "fsdp" and isinstance(model, OrderEnsemble) and not model.shared:
+        raise InputError(
+            "fsdp shards one chain, and here every process climbs the chain of an order of its own; take --engine ddp"
+        )
     precision = Precision(settings.precision, next(model.parameters()).device.type)
     precision.convert(model)
     regularisers = Regularisers(settings.label_smoothing, settings.confidence_penalty, settings.z_loss)
