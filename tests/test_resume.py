@@ -1,5 +1,6 @@
 """`chainrule fit --resume`: real processes, really killed; and what it refuses."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -122,6 +123,17 @@ def test_other_settings_or_data_are_named_and_refused(home, tmp_path, capsys):
     assert "--resume" in refused(capsys, "fit", home / "rows.npy", "--out", run, *QUICK)
     assert "name it with --out" in refused(capsys, "fit", home / "rows.npy", "--resume")
     assert "fit needs DATA" in refused(capsys, "fit", "--resume", "--out", tmp_path / "nothing")
+
+
+def test_a_run_begun_before_a_setting_came_goes_on(home, tmp_path, monkeypatch, capsys):
+    run, asdict = tmp_path / "run", dataclasses.asdict
+    with monkeypatch.context() as earlier:
+        earlier.setattr(dataclasses, "asdict", lambda s: {k: v for k, v in asdict(s).items() if k != "common_start"})
+        assert main(["fit", str(home / "rows.npy"), "--out", str(run), *QUICK]) == 0
+    assert "common_start" not in json.loads((run / "config.json").read_text())["training"]
+    assert main(["fit", str(home / "rows.npy"), "--resume", "--out", str(run), *QUICK]) == 0
+    assert "going on from step 6" in capsys.readouterr().out
+    assert "training.cooldown is 0.6 there" in refused(capsys, "fit", "--resume", "--out", run, "--cooldown", "0.5")
 
 
 def test_where_there_is_nothing_it_starts_and_says_so(home, tmp_path, capsys):

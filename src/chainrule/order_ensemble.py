@@ -50,6 +50,7 @@ class OrderEnsemble(nn.Module):
     def __init__(self, models: AutoregressiveModel | Sequence[AutoregressiveModel], orders: Tensor) -> None:
         super().__init__()
         self.shared = isinstance(models, AutoregressiveModel)
+        self.common = False  # while training starts: the first model is climbed in every order, see `common_start`
         members = [models] if isinstance(models, AutoregressiveModel) else list(models)
         if orders.ndim != 2 or len(orders) < 1:
             raise InputError(f"orders are permutations in rows, shape (O, D), got {tuple(orders.shape)}")
@@ -101,7 +102,8 @@ class OrderEnsemble(nn.Module):
 
     def drawn(self, batch: Batch | Tensor) -> tuple[AutoregressiveModel, Batch]:
         """One of the orders, drawn anew: its chain, and the batch (B, D) with its elements in that order."""
-        member = self.member(int(torch.randint(len(self.orders), ())))
+        o = int(torch.randint(len(self.orders), ()))
+        member = Ordered(self.models[0], self.orders[o]) if self.common else self.member(o)
         return member.model, member.permuted(batch)
 
     def sample(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from chainrule.errors import InputError, RunError
 from chainrule.model import AutoregressiveModel
 from chainrule.order_ensemble import Density, OrderEnsemble
 from chainrule.provenance import provenance
+from chainrule.training.settings import TrainingSettings
 
 __all__ = ["FORMAT", "Run", "recalled"]
 
@@ -72,7 +74,9 @@ class Run:
         if not (path / "config.json").exists():
             return cls.create(path, config)
         run = cls.open(path)
-        asked, recorded = (_flat({key: value[key] for key in DECISIVE}) for value in (_plain(config), run.config))
+        later = asdict(TrainingSettings())  # settings that came since have their defaults
+        begun = run.config | {"training": later | run.config["training"]}
+        asked, recorded = (_flat({key: value[key] for key in DECISIVE}) for value in (_plain(config), begun))
         names = (asked.keys() | recorded.keys()) - {"data.name", "data.note"}  # the hash says whether it is the same
         odd = [name for name in sorted(names) if asked.get(name) != recorded.get(name)]
         if odd:

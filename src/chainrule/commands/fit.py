@@ -84,8 +84,8 @@ def prepared(
     model.to(engine.device)
     precision = engine.of_first(lambda: resolved(settings.precision, engine.device.type))
     settings = dataclasses.replace(settings, precision=precision)
-    if isinstance(model, OrderEnsemble):
-        climb_of(model, settings)  # refuses what needs the network and the head apart
+    if isinstance(model, OrderEnsemble) or settings.common_start:
+        climb_of(model, settings)  # refuses what needs the network and the head apart, or several orders
     settings = _with_microbatch(settings, model, data, engine, console)
     stop_at_a_leak(model)
     with torch.no_grad():

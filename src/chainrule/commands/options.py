@@ -111,6 +111,10 @@ class FitOptions:
         int | None,
         _option("Mean of p(x) over orders: scans of an image, a model each; of a row, one made [default: none]."),
     ] = None
+    common_start: Annotated[
+        float | None,
+        _option("Share of the steps in which models of several orders have the same weights.", "common_start"),
+    ] = None
     evaluate_every: Annotated[int | None, _option("Steps between validations.", "evaluate_every")] = None
     patience: Annotated[int | None, _option("Validations without a better one before the end.", "patience")] = None
     checkpoint_every: Annotated[

@@ -18,6 +18,7 @@ from chainrule.regularisers import Regularisers
 from chainrule.training.averaging import WeightAverage
 from chainrule.training.checkpoint import Checkpoints
 from chainrule.training.climb import Climb
+from chainrule.training.common_start import check, in_common, spread
 from chainrule.training.divergence import explaining, save_finite
 from chainrule.training.engine import Engine
 from chainrule.training.optimizers import optimizer_of
@@ -55,6 +56,8 @@ def begin(model: nn.Module, settings: TrainingSettings, engine: Engine | None = 
     optimizer = optimizer_of(
         settings.optimizer, trained, settings.learning_rate, settings.weight_decay, half=climb.precision.half
     )
+    if settings.common_start and isinstance(model, OrderEnsemble):
+        spread(model, optimizer)
     average = WeightAverage(model, settings.average, getattr(optimizer, "averaged", None))
     return TrainingState(model, average, optimizer, climb, trained)
 
@@ -69,6 +72,8 @@ def climb_of(model: nn.Module, settings: TrainingSettings) -> Climb:
         raise InputError(
             "fsdp shards one chain, and here every process climbs the chain of an order of its own; take --engine ddp"
         )
+    if settings.common_start:
+        check(model)
     precision = Precision(settings.precision, next(model.parameters()).device.type)
     precision.convert(model)
     regularisers = Regularisers(settings.label_smoothing, settings.confidence_penalty, settings.z_loss)
@@ -112,7 +117,8 @@ def fit(
         while not (state.ended or (interrupted := engine.any(stop()))):
             epoch, batch = next(order)
             rate = settings.learning_rate * trapezoid(state.step, settings.steps, settings.warmup, settings.fall)
-            with explaining(state, batch, train, objective, settings, checkpoints):
+            common = in_common(model, state.optimizer, state.step < settings.common_steps)
+            with explaining(state, batch, train, objective, settings, checkpoints), common:
                 taken = step(batch, rate, state.step + 1)
             state.count(taken)
             figures = {"step": state.step, "epoch": epoch, "learning_rate": rate, **taken.figures()}

@@ -44,6 +44,7 @@ class TrainingSettings:
     "gaussian:WIDTH", "laplace:WIDTH" or a table from patterns to them, see `Prior`. label_smoothing,
     confidence_penalty, z_loss: see `Regularisers`. engine: how several processes share the work, see `Engine`.
     precision: of the network in training, see `Precision`. compile: whether torch compiles the network in training.
+    common_start: the share of the steps, from the first, in which the models of several orders have the same weights.
     """
 
     steps: int = 2000
@@ -71,6 +72,7 @@ class TrainingSettings:
     engine: str = "ddp"
     precision: str = "float32"
     compile: bool = False
+    common_start: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -87,6 +89,7 @@ class TrainingSettings:
             ("weight_decay", self.weight_decay, 0 <= self.weight_decay < float("inf"), "at least 0"),
             ("warmup", self.warmup, 0 <= self.warmup <= 1, "a share from 0 to 1"),
             ("cooldown", self.cooldown, 0 <= self.cooldown <= 1, "a share from 0 to 1"),
+            ("common_start", self.common_start, 0 <= self.common_start <= 1, "a share from 0 to 1"),
             ("clip_norm", self.clip_norm, self.clip_norm > 0, "positive"),
             ("average", self.average, 0 <= self.average < 1, "from 0 to below 1"),
             ("evaluate_every", self.evaluate_every, self.evaluate_every >= 1, "at least 1"),
@@ -126,6 +129,11 @@ class TrainingSettings:
     def fall(self) -> float:
         """The share of the steps in which the rate falls: none where the optimizer needs no schedule."""
         return 0.0 if self.optimizer == "schedule_free" else self.cooldown
+
+    @property
+    def common_steps(self) -> int:
+        """The steps of the common start."""
+        return round(self.common_start * self.steps)
 
     def bounded(self, examples: int) -> TrainingSettings:
         """The settings with `epochs` made plain: no more steps than so many passes over the examples take.

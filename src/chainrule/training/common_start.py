@@ -1,0 +1,60 @@
+"""Models of several orders that start as one, so that what they all need is learned once.
+
+    theta_1 = ... = theta_O   for the first steps, each of which climbs ln p(x; theta_1) in an order drawn anew;
+
+then every order goes on from there with weights of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from chainrule.errors import InputError
+from chainrule.order_ensemble import OrderEnsemble
+
+__all__ = ["check", "in_common", "spread"]
+
+
+def check(model: nn.Module) -> None:
+    """Raises InputError for a model whose orders cannot start as one."""
+    if not isinstance(model, OrderEnsemble) or model.shared:
+        raise InputError(
+            "common_start is for orders with a model each, such as the scans of an image (--orders); leave it out"
+        )
+    if not model.models[0].head.elementwise:
+        raise InputError(
+            "orders start as one with a head that is the same for every element, a "
+            f"{type(model.models[0].head).__name__} has a part for each; take another head, or leave common_start out"
+        )
+
+
+@contextmanager
+def in_common(model: nn.Module, optimizer: torch.optim.Optimizer, common: bool) -> Iterator[None]:
+    """Around a step; in common, it is one of the first model in any order, and the others follow."""
+    if not (common and isinstance(model, OrderEnsemble)):
+        yield
+        return
+    model.common = True
+    try:
+        yield
+    finally:
+        model.common = False
+    spread(model, optimizer)
+
+
+@torch.no_grad()
+def spread(model: OrderEnsemble, optimizer: torch.optim.Optimizer) -> None:
+    """Give all models the weights of the first, and what the optimizer remembers of them."""
+    first = list(model.models[0].parameters())
+    for other in model.models[1:]:
+        for source, weight in zip(first, other.parameters(), strict=True):
+            weight.copy_(source)
+            if source in optimizer.state:
+                optimizer.state[weight] = {
+                    name: value.clone() if isinstance(value, Tensor) else value
+                    for name, value in optimizer.state[source].items()
+                }
