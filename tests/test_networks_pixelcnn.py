@@ -9,7 +9,8 @@ from torch.autograd import gradcheck
 from chainrule.errors import InputError
 from chainrule.networks.pixelcnn import PixelCNN
 from chainrule.networks.stacks import Above, GatedBlock, Left, ResidualBlock
-from chainrule.testing import elements, randomised, receptive_field
+from chainrule.testing import elements, randomised
+from chainrule.testing.networks import receptive_field
 
 WIDTH = 3
 

@@ -8,6 +8,7 @@ import torch
 from scipy.stats import chisquare
 
 from chainrule.batch import Batch
+from chainrule.certificate.normalisation import every_example
 from chainrule.errors import InputError
 from chainrule.heads.bernoulli import BernoulliHead
 from chainrule.heads.categorical import CategoricalHead
@@ -17,7 +18,8 @@ from chainrule.networks.causal_conv import CausalConv
 from chainrule.networks.made import MADE
 from chainrule.order_ensemble import OrderEnsemble
 from chainrule.ordering import Ordered, random_orders, scan_orders
-from chainrule.testing import elements, every_example, randomised, sums_to_one
+from chainrule.testing import elements, randomised
+from chainrule.testing.models import sums_to_one
 
 V, D = 3, 4
 

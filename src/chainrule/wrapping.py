@@ -11,7 +11,8 @@ from chainrule.errors import InputError
 from chainrule.heads.logits import LogitsHead
 from chainrule.model import AutoregressiveModel, evaluating
 from chainrule.networks.recomputed import Recomputed
-from chainrule.testing import LawBroken, causality, elements
+from chainrule.testing import LawBroken, elements
+from chainrule.testing.networks import causality
 from chainrule.wrapped import NextToken
 
 __all__ = ["wrap"]
