@@ -126,7 +126,7 @@ def test_two_processes_make_one_run(rows, capsys, tmp_path):
 @pytest.mark.slow
 def test_two_processes_train_a_model_for_each_scan(capsys, tmp_path):
     np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 3, (60, 4, 4)))
-    asked = ["--orders", "2", "--dropout", "0", *QUICK]
+    asked = ["--orders", "2", "--common-start", "0.5", "--dropout", "0", *QUICK]
     done = torchrun("-m", "chainrule", "fit", tmp_path / "images.npy", "--out", tmp_path / "run", *asked)
     assert done.returncode == 0, done.stderr
     parts = json.loads(done.stdout)["results"]
