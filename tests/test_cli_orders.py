@@ -301,6 +301,9 @@ def test_scans_are_verified_drawn_and_trained_as_long_as_one(images, capsys, tmp
     data = open_data(str(images / "images.npy"))
     one, two = (specification(asked, data)[1] for asked in ({}, {"orders": 2}))
     assert (two.steps, two.evaluate_every) == (2 * one.steps, 2 * one.evaluate_every)
+    assert (one.common_start, two.common_start) == (0.0, 0.5)
+    assert specification({"orders": 2, "common_start": 0.0}, data)[1].common_start == 0.0
+    assert specification({"orders": 2, "network": "made"}, data)[1].common_start == 0.0
 
 
 @pytest.mark.filterwarnings("ignore:bfloat16 on this processor")

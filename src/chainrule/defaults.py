@@ -71,6 +71,9 @@ NUMBERS: Spec = {"dropout": 0.2}
 # What a time budget of so many minutes a model pays for.
 MORE_MINUTES: dict[str, tuple[float, Spec]] = {"text": (15.0, {"width": 192, "depth": 5})}
 
+# The share of the steps in which the models of an image's scans have the same weights.
+COMMON_START = 0.5
+
 # What documents of fewer elements than so many have, on average: names and words soon overfit a wide network.
 SHORT: tuple[float, Spec] = (32.0, {"width": 64, "depth": 4})
 

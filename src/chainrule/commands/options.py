@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from chainrule.config import HEADS, NETWORKS
-from chainrule.defaults import DEFAULTS, default_blocks, default_members, default_spec, default_training, kind_of
+from chainrule.defaults import (
+    COMMON_START,
+    DEFAULTS,
+    default_blocks,
+    default_members,
+    default_spec,
+    default_training,
+    kind_of,
+)
 from chainrule.errors import InputError, unknown_name
 from chainrule.training.settings import TrainingSettings
 
@@ -113,7 +121,7 @@ class FitOptions:
     ] = None
     common_start: Annotated[
         float | None,
-        _option("Share of the steps in which models of several orders have the same weights.", "common_start"),
+        _option("Share of the steps in which models of several scans have the same weights [default: 0.5]."),
     ] = None
     evaluate_every: Annotated[int | None, _option("Steps between validations.", "evaluate_every")] = None
     patience: Annotated[int | None, _option("Validations without a better one before the end.", "patience")] = None
@@ -198,6 +206,7 @@ def specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, Any
     defaults = default_training(kind_of(domain, kind), examples, _elements(data))
     if "orders" in spec and spec["network"]["name"] != "made":  # each of the models has the steps of one
         defaults = defaults | {name: defaults[name] * spec["orders"] for name in ("steps", "evaluate_every")}
+        defaults["common_start"] = COMMON_START
     chosen = {name: options[name] for name in TrainingSettings.names() if name in options}
     if "steps" in chosen:
         defaults = defaults | {"epochs": None}  # steps that are asked for are taken
