@@ -2,8 +2,9 @@
 
     python -m recipes.digits_orders
 
-An image has no order of its own. Each of the four scans has a model like the default one and as many steps as that;
-p(x) is the mean of what the four give to whole images. The scans by columns add next to nothing to them.
+An image has no order of its own. Each of the four scans has a model like the default one and as many steps as that,
+half of which the four take as one; p(x) is the mean of what they give to whole images. The scans by columns add next to
+nothing to them.
 """
 
 from __future__ import annotations
