@@ -110,6 +110,7 @@ def test_the_peer_learns_by_its_recipe():
     assert nanogpt.nats(recipe.model, torch.from_numpy(train[:500])) < math.log(symbols) - 0.3
 
 
+@pytest.mark.slow
 def test_a_family_runs_and_is_recorded(tmp_path):
     record = run(tmp_path / "record.json", "evaluation")
     family = record["evaluation"]

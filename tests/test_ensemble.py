@@ -80,7 +80,7 @@ def test_every_head_can_be_averaged(name):
     check_head(AverageHead([HEADS[name](), HEADS[name]()]))
 
 
-@pytest.mark.parametrize("value", ["counts", "density", "grid"])
+@pytest.mark.parametrize("value", ["counts", pytest.param("density", marks=pytest.mark.slow), "grid"])
 def test_values_that_may_be_missing(value):
     """The mass is one, p is the plain mean of the members', and draws are missing as often as they should be."""
     head = randomised(AverageHead([MissingHead(HEADS[value]()) for _ in range(3)]), scale=1.0)
