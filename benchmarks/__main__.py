@@ -20,7 +20,7 @@ from rich.console import Console
 from benchmarks import profile
 from benchmarks.limits import Limits
 from benchmarks.row import Options, Row, table
-from benchmarks.running import Family, Measured, cases, keep, measured, processes
+from benchmarks.running import Family, Measured, alone, cases, keep
 
 FAMILIES = {
     "startup": "benchmarks.startup",
@@ -57,21 +57,20 @@ def _data() -> Path | None:
     return place if place.is_dir() else None
 
 
-def whole(family: str, options: Options, say: Callable[[str], object]) -> tuple[Family | None, int]:
+def measured(family: str, options: Options, say: Callable[[str], object]) -> tuple[Family | None, int]:
     """All rows of a family, each said as it comes, and how many of its cases failed."""
     every: list[Measured] = []
     failed = 0
-    with processes(options) as pool:
-        for case in cases(FAMILIES[family]):
-            try:
-                every.append(pool.submit(measured, FAMILIES[family], case, options).result())
-            except Exception:  # the other rows are still wanted
-                traceback.print_exc()
-                failed += 1
-                continue
-            for row in every[-1].rows:
-                spread = "" if row.spread is None else " ({:.3g} to {:.3g})".format(*row.spread)
-                say(f"{row.work} | {row.peer}: {row.ratio:.3g}{spread}")
+    for case in cases(FAMILIES[family]):
+        try:
+            every.append(alone(FAMILIES[family], case, options))
+        except Exception:  # the other rows are still wanted
+            traceback.print_exc()
+            failed += 1
+            continue
+        for row in every[-1].rows:
+            spread = "" if row.spread is None else " ({:.3g} to {:.3g})".format(*row.spread)
+            say(f"{row.work} | {row.peer}: {row.ratio:.3g}{spread}")
     return Family.of(every, options), failed
 
 
@@ -86,7 +85,7 @@ def main() -> int:
         if family in NEED_DATA and data is None and not asked.quick:
             console.print(f"no --data: {family} is left out")
             continue
-        done, failed = whole(family, options, console.print)
+        done, failed = measured(family, options, console.print)
         failures += failed
         if done is not None:
             rows += done.rows

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.row import Options, Row
 
-__all__ = ["Family", "Measured", "cases", "keep", "measured", "processes"]
+__all__ = ["Family", "Measured", "alone", "cases", "keep"]
 
 
 class Measured(NamedTuple):
@@ -28,9 +28,12 @@ def cases(module: str) -> list[str]:
     return list(import_module(module).ROWS)
 
 
-def processes(options: Options) -> ProcessPoolExecutor:
-    """Every case that is submitted has a process that does nothing else; in a smoke test one process has them all."""
-    return ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=None if options.quick else 1)
+def alone(module: str, case: str, options: Options) -> Measured:
+    """Measure a case in a process that does nothing else; in a smoke test, here."""
+    if options.quick:
+        return measured(module, case, options)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(measured, module, case, options).result()
 
 
 def measured(module: str, case: str, options: Options) -> Measured:

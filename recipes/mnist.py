@@ -23,8 +23,8 @@ IDX = tuple(f"mnist/{part}-ubyte.gz" for part in ("train-images-idx3", "t10k-ima
 # processor has instructions for it.
 LEVELS = {"width": 32, "depth": 5, "dropout": 0.0, "batch_size": 32, "optimizer": "muon", "precision": "auto"}
 BITS = LEVELS | {"blocks": 2, "width": 64}
-# A night: a mean over four scans, which for half of the steps are one network. Each is worth the six passes of the hour
-# above, and more would be learned by heart, however fast the machine.
+# A night: a mean over four scans, which for half of the steps are one network; however fast the machine, no more passes
+# a scan than the six of the hour above.
 SCANS = {"orders": 4, "epochs": 24}
 
 FIXED = (

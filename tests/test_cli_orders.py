@@ -333,6 +333,15 @@ def test_an_image_has_so_many_scans(images, capsys):
     assert "--orders 9: an image of shape (4, 4) is scanned in 8 ways" in err
 
 
+def test_scans_that_began_apart_go_on_apart(images, tmp_path, monkeypatch):
+    with monkeypatch.context() as earlier:
+        earlier.setattr("chainrule.commands.options.COMMON_START", 0.0)
+        asked = ["--width", "8", "--depth", "1", "--orders", "2", *QUICK]
+        assert main(["fit", str(images / "images.npy"), "--out", str(tmp_path / "run"), *asked]) == 0
+    assert main(["fit", "--resume", "--out", str(tmp_path / "run")]) == 0
+    assert main(["fit", "--resume", "--out", str(tmp_path / "run"), "--common-start", "0.5"]) == 2
+
+
 def test_scans_have_counted_heads_laid_out_alike(images, capsys, tmp_path):
     asked = ["--out", tmp_path / "run", "--orders", "2", "--head", "hierarchical_softmax", *QUICK]
     run_json(capsys, "fit", images / "images.npy", *asked)

@@ -216,6 +216,7 @@ def recalled(path: Path | None, source: str | None, options: dict[str, Any]) -> 
     before = asked.get("options", {}) | {part: config["model"][part] for part in ("network", "head")}
     before |= {"blocks": config["data"]["options"].get("blocks", 1)}  # what was chosen by default stays
     before |= {name: config["training"][name] for name in ("optimizer", "learning_rate", "precision")}
+    before |= {"common_start": config["training"].get("common_start", 0.0)}
     if "minutes" in before:  # what was planned once stays, however fast the machine is today
         if (minutes := options.get("minutes", before["minutes"])) != before["minutes"]:
             told = f"was planned for {before['minutes']} minutes, not for {minutes}"

@@ -3,6 +3,8 @@
     theta_1 = ... = theta_O   for the first steps, each of which climbs ln p(x; theta_1) in an order drawn anew;
 
 then every order goes on from there with weights of its own.
+
+Paper: Li et al., *Branch-Train-Merge*, 2022, for a common phase from which the members of an ensemble branch.
 """
 
 from __future__ import annotations
@@ -48,7 +50,16 @@ def in_common(model: nn.Module, optimizer: torch.optim.Optimizer, common: bool) 
 
 @torch.no_grad()
 def spread(model: OrderEnsemble, optimizer: torch.optim.Optimizer) -> None:
-    """Give all models the weights of the first, and what the optimizer remembers of them."""
+    """Give all models the weights of the first, and what the optimizer remembers of them.
+
+    >>> from chainrule import AutoregressiveModel, BernoulliHead, CausalConv
+    >>> from chainrule.ordering import random_orders
+    >>> pair = [AutoregressiveModel(CausalConv(2, 6, width=8), BernoulliHead(8)) for _ in range(2)]
+    >>> ensemble = OrderEnsemble(pair, random_orders(6, 2))
+    >>> spread(ensemble, torch.optim.AdamW(ensemble.parameters()))
+    >>> all(torch.equal(a, b) for a, b in zip(pair[0].parameters(), pair[1].parameters()))
+    True
+    """
     first = list(model.models[0].parameters())
     for other in model.models[1:]:
         for source, weight in zip(first, other.parameters(), strict=True):
