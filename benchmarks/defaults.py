@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from chainrule.config import build_model
+from chainrule.config.defaults import DEFAULTS, default_spec, kind_of
+from chainrule.config.registry import build_model
 from chainrule.data import open
-from chainrule.data.alphabet import Bytes
-from chainrule.data.base import Encoding, Examples
-from chainrule.data.text import StreamExamples, TextEncoding
-from chainrule.defaults import DEFAULTS, default_spec, kind_of
-from chainrule.model import AutoregressiveModel
+from chainrule.data.alphabets.alphabet import Bytes
+from chainrule.data.encodings.text import StreamExamples, TextEncoding
+from chainrule.data.examples.base import Encoding, Examples
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.training.settings import TrainingSettings
 
 __all__ = ["Default", "image", "text"]

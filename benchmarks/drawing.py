@@ -17,10 +17,10 @@ from benchmarks import sampling
 from benchmarks.limits import limits
 from benchmarks.row import Limit, Options, Row, timed
 from benchmarks.windows import side_by_side
-from chainrule.compiled import compile_step
 from chainrule.heads.categorical import CategoricalHead
-from chainrule.model import AutoregressiveModel
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.transformer import Transformer
+from chainrule.sampling.compiled import compile_step
 
 __all__ = ["ROWS"]
 

@@ -15,10 +15,10 @@ from torch.nn import functional as F
 from benchmarks.limits import least
 from benchmarks.row import Options, Row, timed
 from benchmarks.windows import side_by_side
-from chainrule.data.text import StreamExamples
-from chainrule.evaluation import evaluate
+from chainrule.data.encodings.text import StreamExamples
+from chainrule.evaluation.evaluate import evaluate
 from chainrule.heads.categorical import CategoricalHead
-from chainrule.model import AutoregressiveModel
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.transformer import Transformer
 
 __all__ = ["ROWS"]

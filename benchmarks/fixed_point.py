@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from chainrule.data.arrays import ArrayExamples
-from chainrule.evaluation import evaluate
+from chainrule.data.examples.arrays import ArrayExamples
+from chainrule.evaluation.evaluate import evaluate
 from chainrule.heads.bernoulli import BernoulliHead
-from chainrule.model import AutoregressiveModel
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.pixelcnn import PixelCNN
-from chainrule.parallel_sampling import parallel_sample
+from chainrule.sampling.parallel import parallel_sample
 from chainrule.training.fit import fit
 from chainrule.training.settings import TrainingSettings
 

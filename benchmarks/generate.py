@@ -15,10 +15,10 @@ from time import perf_counter
 import torch
 
 from benchmarks.windows import side_by_side
-from chainrule.compiled import compile_step
 from chainrule.heads.categorical import CategoricalHead
-from chainrule.model import AutoregressiveModel
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.transformer import Transformer
+from chainrule.sampling.compiled import compile_step
 
 WIDTH, DEPTH, HEADS, SYMBOLS = 128, 4, 4, 256
 GOALS = {1: 5.0, 64: 3.0}

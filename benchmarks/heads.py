@@ -24,10 +24,10 @@ import torch
 
 from benchmarks.losses import CHUNKED, PEERS, PLAIN, Linear, climb, problem, taken
 from benchmarks.windows import Timing, Window, side_by_side
-from chainrule.data.text import StreamExamples
+from chainrule.data.encodings.text import StreamExamples
 from chainrule.heads import AdaptiveSoftmaxHead, CategoricalHead, HierarchicalSoftmaxHead, SampledSoftmaxHead
 from chainrule.likelihood import LogLikelihood
-from chainrule.model import AutoregressiveModel
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.causal_conv import CausalConv
 
 HEADS = {
@@ -110,7 +110,7 @@ def words(directory):
 
 
 def train(model, stream, options):
-    """Climb for the given processor time; returns the number of steps."""
+    """TrainingForward for the given processor time; returns the number of steps."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, weight_decay=0.01, fused=True)
     generator, start, steps = np.random.default_rng(0), time.process_time(), 0
     windows = StreamExamples(stream, options.window, options.window)

@@ -20,7 +20,7 @@ from benchmarks.defaults import text
 from benchmarks.row import Options, Row
 from benchmarks.stepping import PHASES, Phases
 from benchmarks.windows import TOLERANCE, busy, own
-from chainrule.report.console import Console, training_line
+from chainrule.reporting.console import Console, training_line
 from chainrule.training.checkpoint import Checkpoints
 from chainrule.training.fit import begin, fit
 from chainrule.training.state import Record

@@ -20,7 +20,7 @@ from chainrule.batch import Batch
 from chainrule.heads.categorical import CategoricalHead
 from chainrule.heads.logistic_mixture import LogisticMixtureHead
 from chainrule.likelihood import LogLikelihood
-from chainrule.model import AutoregressiveModel
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.causal_conv import CausalConv
 
 

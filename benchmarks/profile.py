@@ -27,7 +27,7 @@ from benchmarks.flops import FlopCounter
 from benchmarks.limits import limits
 from benchmarks.row import Options
 from benchmarks.stepping import PHASES, Phases, Steps
-from chainrule.provenance import provenance
+from chainrule.runs.provenance import provenance
 
 __all__ = ["Profiled", "alone", "tables"]
 

@@ -68,10 +68,10 @@ def ours(way: Way, data: Path | None, seed: int, quick: bool) -> Trained:
     import torch
 
     from benchmarks.nanogpt import HEADS, WIDTH, text
-    from chainrule.data.text import StreamExamples
-    from chainrule.evaluation import evaluate
+    from chainrule.data.encodings.text import StreamExamples
+    from chainrule.evaluation.evaluate import evaluate
     from chainrule.heads.categorical import CategoricalHead
-    from chainrule.model import AutoregressiveModel
+    from chainrule.models.chain import AutoregressiveModel
     from chainrule.networks.transformer import Transformer
     from chainrule.training.fit import fit
     from chainrule.training.settings import TrainingSettings

@@ -42,7 +42,7 @@ def measured(module: str, case: str, options: Options) -> Measured:
 
     torch.set_num_threads(options.threads)
     from benchmarks.limits import limits
-    from chainrule.provenance import provenance
+    from chainrule.runs.provenance import provenance
 
     rows = import_module(module).ROWS[case](options)
     origin = provenance()

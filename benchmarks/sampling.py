@@ -16,13 +16,13 @@ from dataclasses import dataclass
 import torch
 
 from benchmarks.windows import side_by_side
-from chainrule.compiled import compile_step
 from chainrule.heads.bernoulli import BernoulliHead
 from chainrule.heads.categorical import CategoricalHead
-from chainrule.model import AutoregressiveModel, evaluating
+from chainrule.models.chain import AutoregressiveModel, evaluating
 from chainrule.networks.causal_conv import CausalConv
 from chainrule.networks.pixelcnn import PixelCNN
 from chainrule.noise import uniforms
+from chainrule.sampling.compiled import compile_step
 
 
 @dataclass(frozen=True)

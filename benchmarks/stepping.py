@@ -10,10 +10,10 @@ from unittest.mock import patch
 
 from torch import Tensor, nn
 
-from chainrule.data.base import Examples
+from chainrule.data.examples.base import Examples
+from chainrule.training.batches import batches
 from chainrule.training.engine import Engine
 from chainrule.training.fit import begin, objective_of
-from chainrule.training.order import batches
 from chainrule.training.settings import TrainingSettings
 from chainrule.training.state import TrainingState
 from chainrule.training.step import Stepper

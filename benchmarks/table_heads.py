@@ -16,10 +16,10 @@ from sklearn.covariance import LedoitWolf
 from sklearn.datasets import load_breast_cancer, load_wine
 
 from chainrule.batch import Batch
+from chainrule.domain import detect_resolution
 from chainrule.heads.gaussian_mixture import GaussianMixture, GaussianMixtureHead
-from chainrule.model import AutoregressiveModel
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.transformer import Transformer
-from chainrule.resolution import detect_resolution
 
 FOLDS = 5
 

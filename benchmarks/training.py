@@ -22,9 +22,9 @@ from benchmarks.row import Options, Row, timed
 from benchmarks.stepping import Steps
 from benchmarks.windows import side_by_side
 from chainrule.batch import Batch
-from chainrule.data.base import Rows
+from chainrule.data.examples.base import Rows
 from chainrule.heads.categorical import CategoricalHead
-from chainrule.model import AutoregressiveModel
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.transformer import Transformer
 from chainrule.training.settings import TrainingSettings
 

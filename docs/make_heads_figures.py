@@ -30,7 +30,7 @@ from chainrule.heads.count import CountHead
 from chainrule.heads.gaussian_mixture import GaussianMixtureHead
 from chainrule.heads.logistic_mixture import LogisticMixtureHead
 from chainrule.heads.missing import MissingHead
-from chainrule.model import AutoregressiveModel
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.causal_conv import CausalConv
 from chainrule.networks.transformer import Transformer
 

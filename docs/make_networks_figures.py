@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from chainrule.networks import MADE, NADE, AutoregressiveNetwork, CausalConv, PixelCNN, Recurrent, Transformer
-from chainrule.testing import randomised
+from chainrule.verification.laws import randomised
 
 IMAGES = Path(__file__).parent / "img"
 SIDE, WIDTH = 11, 16

@@ -13,11 +13,11 @@ import torch
 from chainrule.baselines.independent import IndependentElements
 from chainrule.data import ArrayExamples
 from chainrule.data import open as open_data
-from chainrule.evaluation import evaluate
+from chainrule.evaluation.evaluate import evaluate
+from chainrule.evaluation.novelty import Novelty
 from chainrule.heads.categorical import CategoricalHead
-from chainrule.model import AutoregressiveModel
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.causal_conv import CausalConv
-from chainrule.novelty import Novelty
 from chainrule.training.fit import fit
 from chainrule.training.settings import TrainingSettings
 

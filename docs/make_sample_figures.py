@@ -22,8 +22,8 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from chainrule.cli import main as command
-from chainrule.run import Run
+from chainrule.cli.app import main as command
+from chainrule.runs.directory import Run
 
 SEED = 0
 COMPLETED, COMPLETIONS = 8, 6  # test images, and how often each is completed

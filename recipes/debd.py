@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from chainrule.recipe import Published, Recipe
+from chainrule.reproduction.recipe import Published, Recipe
 
 HCLT = "Liu, Van den Broeck, Tractable Regularization of Probabilistic Circuits, NeurIPS 2021, raw logs"
 PEHARZ = "Peharz et al., Einsum Networks, ICML 2020, table 1"
@@ -50,6 +50,6 @@ def _recipe(name: str, size: str, hclt: float, id_spn: float, rat_spn: float, ei
 RECIPES = tuple(_recipe(name, *figures) for name, figures in SETS.items())
 
 if __name__ == "__main__":
-    from chainrule.cli import main
+    from chainrule.cli.app import main
 
     sys.exit(main(["reproduce", "debd", *sys.argv[1:]]))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from chainrule.recipe import Published, Recipe
+from chainrule.reproduction.recipe import Published, Recipe
 
 RECIPES = (
     Recipe(
@@ -26,6 +26,6 @@ RECIPES = (
 )
 
 if __name__ == "__main__":
-    from chainrule.cli import main
+    from chainrule.cli.app import main
 
     sys.exit(main(["reproduce", "digits", *sys.argv[1:]]))

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import sys
 
-from chainrule.classifier import class_prior, classify
-from chainrule.data.base import DataSet
-from chainrule.data.conditions import Classes, conditions_of
+from chainrule.data.examples.base import DataSet
+from chainrule.data.examples.conditions import Classes, conditions_of
 from chainrule.errors import InputError
+from chainrule.evaluation.classify import class_prior, classify
 from chainrule.likelihood import Ratio
-from chainrule.model import AutoregressiveModel
-from chainrule.recipe import Recipe
+from chainrule.models.chain import AutoregressiveModel
+from chainrule.reproduction.recipe import Recipe
 
 WRONG = "% wrong"
 
@@ -45,6 +45,6 @@ RECIPES = (
 )
 
 if __name__ == "__main__":
-    from chainrule.cli import main
+    from chainrule.cli.app import main
 
     sys.exit(main(["reproduce", "digits_labels", *sys.argv[1:]]))

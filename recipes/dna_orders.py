@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from chainrule.recipe import Published, Recipe
+from chainrule.reproduction.recipe import Published, Recipe
 
 MADE = "Germain, Gregor, Murray, Larochelle, MADE, ICML 2015, table of UCI results"
 EONADE = "Uria, Murray, Larochelle, A Deep and Tractable Density Estimator, ICML 2014"
@@ -66,6 +66,6 @@ RECIPES = (
 )
 
 if __name__ == "__main__":
-    from chainrule.cli import main
+    from chainrule.cli.app import main
 
     sys.exit(main(["reproduce", "dna_orders", *sys.argv[1:]]))

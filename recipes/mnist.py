@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 
-from chainrule.recipe import Published, Recipe
+from chainrule.reproduction.recipe import Published, Recipe
 
 PIXEL_RNN = "van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, ICML 2016"
 MADE = "Germain, Gregor, Murray, Larochelle, MADE, ICML 2015"
@@ -93,6 +93,6 @@ RECIPES = (
 )
 
 if __name__ == "__main__":
-    from chainrule.cli import main
+    from chainrule.cli.app import main
 
     sys.exit(main(["reproduce", "mnist", *sys.argv[1:]]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from chainrule.recipe import Recipe
+from chainrule.reproduction.recipe import Recipe
 
 RECIPES = (
     Recipe(
@@ -23,6 +23,6 @@ RECIPES = (
 )
 
 if __name__ == "__main__":
-    from chainrule.cli import main
+    from chainrule.cli.app import main
 
     sys.exit(main(["reproduce", "mushroom", *sys.argv[1:]]))

@@ -26,13 +26,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from chainrule.data.base import DataSet
-from chainrule.data.lengths import SequenceExamples
-from chainrule.data.sequences import read_sequences
+from chainrule.data.encodings.sequences import read_sequences
+from chainrule.data.examples.base import DataSet
+from chainrule.data.examples.lengths import SequenceExamples
 from chainrule.errors import InputError
 from chainrule.likelihood import LogLikelihood, Ratio
-from chainrule.model import AutoregressiveModel, evaluating
-from chainrule.recipe import Published, Recipe
+from chainrule.models.chain import AutoregressiveModel, evaluating
+from chainrule.reproduction.recipe import Published, Recipe
 
 END = "."  # of a step; sorts after every key
 LOWEST, HIGHEST = 21, 108
@@ -199,6 +199,6 @@ RECIPES = (
 )
 
 if __name__ == "__main__":
-    from chainrule.cli import main
+    from chainrule.cli.app import main
 
     sys.exit(main(["reproduce", "music", *sys.argv[1:]]))

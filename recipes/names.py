@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from chainrule.recipe import Published, Recipe
+from chainrule.reproduction.recipe import Published, Recipe
 
 FILE = "names/names.txt"
 APART = 1000  # names of validation, and of the test
@@ -46,6 +46,6 @@ RECIPES = (
 )
 
 if __name__ == "__main__":
-    from chainrule.cli import main
+    from chainrule.cli.app import main
 
     sys.exit(main(["reproduce", "names", *sys.argv[1:]]))

@@ -14,9 +14,9 @@ import sys
 from itertools import chain
 from pathlib import Path
 
-from chainrule.data.fasta import read_fasta
+from chainrule.data.encodings.fasta import read_fasta
 from chainrule.errors import InputError
-from chainrule.recipe import Recipe
+from chainrule.reproduction.recipe import Recipe
 
 FILE = "protein_pf00014/PF00014_mgap6.fasta.gz"
 SIZES = (7184, 799, 888)
@@ -48,6 +48,6 @@ RECIPES = (
 )
 
 if __name__ == "__main__":
-    from chainrule.cli import main
+    from chainrule.cli.app import main
 
     sys.exit(main(["reproduce", "protein_pf00014", *sys.argv[1:]]))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from chainrule.recipe import Published, Recipe
+from chainrule.reproduction.recipe import Published, Recipe
 
 MADE = "Germain, Gregor, Murray, Larochelle, MADE, ICML 2015, table of UCI results"
 EONADE = "Uria, Murray, Larochelle, A Deep and Tractable Density Estimator, ICML 2014"
@@ -41,6 +41,6 @@ def _recipe(name: str, size: str, figures: tuple[float, ...], eonade: float, che
 RECIPES = tuple(_recipe(name, *figures) for name, figures in SETS.items())
 
 if __name__ == "__main__":
-    from chainrule.cli import main
+    from chainrule.cli.app import main
 
     sys.exit(main(["reproduce", "uci_nade", *sys.argv[1:]]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from chainrule.recipe import Published, Recipe
+from chainrule.reproduction.recipe import Published, Recipe
 
 KARPATHY = "Karpathy, Johnson, Li, Visualizing and Understanding Recurrent Networks, 2015"
 
@@ -31,6 +31,6 @@ RECIPES = (
 )
 
 if __name__ == "__main__":
-    from chainrule.cli import main
+    from chainrule.cli.app import main
 
     sys.exit(main(["reproduce", "war_and_peace", *sys.argv[1:]]))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chainrule.cli import main
-from command_line import run_json
+from chainrule.cli.app import main
+from tests.support.command_line import run_json
 
 QUICK = ["--steps", "1", "--evaluate-every", "1", "--width", "8", "--depth", "1"]
 TABLE = "city,age\n" + "A,1\nB,2\n" * 20

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from chainrule.certificate.normalisation import total_mass
-from chainrule.certificate.subject import subject_of
-from chainrule.data.base import ArrayExamples
+from chainrule.data.examples.base import ArrayExamples
 from chainrule.heads.bernoulli import BernoulliHead
-from chainrule.model import AutoregressiveModel
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.transformer import Transformer
 from chainrule.training.fit import fit
 from chainrule.training.settings import TrainingSettings
+from chainrule.verification.certificate.normalisation import total_mass
+from chainrule.verification.certificate.subject import subject_of
 
 ROOT = Path(os.environ.get("CHAINRULE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data")) / "debd"
 

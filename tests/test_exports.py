@@ -25,7 +25,7 @@ def test_faces_export_what_they_say(package):
         assert hasattr(module, name)
 
 
-@pytest.mark.parametrize("code", ["import chainrule", "from chainrule.cli import main; main(['--help'])"])
+@pytest.mark.parametrize("code", ["import chainrule", "from chainrule.cli.app import main; main(['--help'])"])
 def test_torch_is_not_imported_for_little(code):
     script = f"{code}; import sys; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True).returncode == 0

@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from chainrule.config import build_model
+from chainrule.config.defaults import default_spec
+from chainrule.config.registry import build_model
 from chainrule.data import ImageEncoding, encoding_from_json, open
-from chainrule.data.base import Writes
-from chainrule.defaults import default_spec
+from chainrule.data.examples.base import Writes
 
 RNG = np.random.default_rng(0)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.cli import main
+from chainrule.cli.app import main
 
 TUTORIALS = sorted((Path(__file__).parents[1] / "docs" / "tutorials").glob("*.md"))
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chainrule.batch import Batch
-    from chainrule.certificate.verify import verify
     from chainrule.domain import Domain
     from chainrule.errors import InputError
     from chainrule.heads.adaptive_softmax import AdaptiveSoftmaxHead
@@ -26,17 +25,18 @@ if TYPE_CHECKING:
     from chainrule.heads.rare import RareHead
     from chainrule.heads.sampled_softmax import SampledSoftmaxHead
     from chainrule.likelihood import LogLikelihood
-    from chainrule.model import AutoregressiveModel
+    from chainrule.models.chain import AutoregressiveModel
+    from chainrule.models.order_mixture import OrderMixture
+    from chainrule.models.permuted import PermutedModel
     from chainrule.networks.causal_conv import CausalConv
     from chainrule.networks.made import MADE
     from chainrule.networks.nade import NADE
     from chainrule.networks.pixelcnn import PixelCNN
     from chainrule.networks.recurrent import Recurrent
     from chainrule.networks.transformer import Transformer
-    from chainrule.objective import ARMLogLikelihood
-    from chainrule.order_ensemble import OrderEnsemble
-    from chainrule.ordering import Ordered
-    from chainrule.wrapping import wrap
+    from chainrule.training.objective import ARMLogLikelihood
+    from chainrule.verification.certificate.verify import verify
+    from chainrule.verification.wrap import wrap
 
 __version__ = "0.1.0"
 
@@ -60,8 +60,8 @@ __all__ = [
     "LogLikelihood",
     "LogisticMixtureHead",
     "MissingHead",
-    "OrderEnsemble",
-    "Ordered",
+    "OrderMixture",
+    "PermutedModel",
     "PixelCNN",
     "RareHead",
     "Recurrent",
@@ -72,9 +72,9 @@ __all__ = [
 ]
 
 _HOME = {
-    "ARMLogLikelihood": "chainrule.objective",
+    "ARMLogLikelihood": "chainrule.training.objective",
     "AdaptiveSoftmaxHead": "chainrule.heads.adaptive_softmax",
-    "AutoregressiveModel": "chainrule.model",
+    "AutoregressiveModel": "chainrule.models.chain",
     "Batch": "chainrule.batch",
     "BernoulliHead": "chainrule.heads.bernoulli",
     "CategoricalHead": "chainrule.heads.categorical",
@@ -91,15 +91,15 @@ _HOME = {
     "MissingHead": "chainrule.heads.missing",
     "MADE": "chainrule.networks.made",
     "NADE": "chainrule.networks.nade",
-    "OrderEnsemble": "chainrule.order_ensemble",
-    "Ordered": "chainrule.ordering",
+    "OrderMixture": "chainrule.models.order_mixture",
+    "PermutedModel": "chainrule.models.permuted",
     "PixelCNN": "chainrule.networks.pixelcnn",
     "RareHead": "chainrule.heads.rare",
     "Recurrent": "chainrule.networks.recurrent",
     "SampledSoftmaxHead": "chainrule.heads.sampled_softmax",
     "Transformer": "chainrule.networks.transformer",
-    "verify": "chainrule.certificate.verify",
-    "wrap": "chainrule.wrapping",
+    "verify": "chainrule.verification.certificate.verify",
+    "wrap": "chainrule.verification.wrap",
 }
 
 

@@ -25,7 +25,7 @@ class Batch:
     context: what the whole example is conditioned on: classes (B,) or vectors (B, C); None for none.
     dims, bytes: what each example stands for, in scalars of the raw data and in bytes, shape (B,); by default its
         counted elements, and none.
-    document: for rows that hold several examples side by side, which of them each element belongs to: a number that
+    segment_ids: for rows that hold several examples side by side, which of them each element belongs to: a number that
         changes where a new example begins, -1 in the padding, shape (B, D); None where a row is an example.
     impossible: True for examples whose raw value lies outside the domain, so that p(x) = 0 whatever stands in x,
         shape (B,); None where there are none.
@@ -39,7 +39,7 @@ class Batch:
     context: Tensor | None = None
     dims: Tensor = None  # type: ignore[assignment]
     bytes: Tensor = None  # type: ignore[assignment]
-    document: Tensor | None = None
+    segment_ids: Tensor | None = None
     impossible: Tensor | None = None
 
     def __post_init__(self) -> None:
@@ -52,9 +52,10 @@ class Batch:
                 f"the mask is {self.mask.dtype} of shape {tuple(self.mask.shape)}, "
                 f"expected booleans of the elements' shape {tuple(self.x.shape)}"
             )
-        if self.document is not None and self.document.shape != self.x.shape:
+        if self.segment_ids is not None and self.segment_ids.shape != self.x.shape:
             raise InputError(
-                f"document has the shape {tuple(self.document.shape)}, expected the elements' {tuple(self.x.shape)}"
+                f"segment_ids has the shape {tuple(self.segment_ids.shape)}, expected "
+                f"the elements' {tuple(self.x.shape)}"
             )
         if self.dims is None:
             object.__setattr__(self, "dims", self.elements)
@@ -86,7 +87,7 @@ class Batch:
     @property
     def examples(self) -> int:
         """How many examples: the rows, or what is packed into them."""
-        return len(self.x) if self.document is None else len(set(self.document[self.document >= 0].tolist()))
+        return len(self.x) if self.segment_ids is None else len(set(self.segment_ids[self.segment_ids >= 0].tolist()))
 
     @property
     def elements(self) -> Tensor:
@@ -120,5 +121,5 @@ class Batch:
     def _trimmed(self) -> Batch:
         """The batch without the columns after the last element that counts."""
         length = int(self.mask.any(0).nonzero().max()) + 1 if bool(self.mask.any()) else self.x.shape[1]
-        document = None if self.document is None else self.document[:, :length]
-        return replace(self, x=self.x[:, :length], mask=self.mask[:, :length], document=document)
+        segment_ids = None if self.segment_ids is None else self.segment_ids[:, :length]
+        return replace(self, x=self.x[:, :length], mask=self.mask[:, :length], segment_ids=segment_ids)

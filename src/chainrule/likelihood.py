@@ -101,7 +101,7 @@ class LogLikelihood:
 
         Raises InputError for a wrong shape and for NaN or +inf, which are no log-probabilities.
         """
-        if batch.document is not None:
+        if batch.segment_ids is not None:
             raise InputError("packed rows are for training, a row is no example; evaluate the examples one a row")
         if log_prob.shape != (len(batch),):
             raise InputError(f"log_prob has the shape {tuple(log_prob.shape)}, expected one of {len(batch)} examples")

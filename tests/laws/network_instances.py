@@ -17,7 +17,7 @@ from chainrule.networks import (
     Recurrent,
     Transformer,
 )
-from laws.head_instances import FEATURES
+from tests.laws.head_instances import FEATURES
 
 LENGTH = 6
 CLASSES = torch.tensor([0, 1, 2])

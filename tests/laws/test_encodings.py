@@ -5,7 +5,7 @@ import json
 import pytest
 
 from chainrule.data import encoding_from_json, open
-from chainrule.data.tokens import Tokens
+from chainrule.data.alphabets.tokens import Tokens
 
 NAMES = [a + b for a in ("anna", "bert", "carl", "dora", "emil") for b in ("", "lie", "son", "mann", "e", "ine")]
 

@@ -7,14 +7,14 @@ import torch
 
 import chainrule.heads
 import chainrule.networks
-from chainrule.certificate.causality import gradient
-from chainrule.certificate.subject import EXAMPLES, subject_of
 from chainrule.heads import Head
-from chainrule.model import AutoregressiveModel
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks import AutoregressiveNetwork
-from chainrule.testing import LawBroken, check_head, check_model, check_network, randomised
-from laws.head_instances import FEATURES, HEADS
-from laws.network_instances import LENGTH, NETWORKS
+from chainrule.verification.certificate.causality import gradient
+from chainrule.verification.certificate.subject import EXAMPLES, subject_of
+from chainrule.verification.laws import LawBroken, check_head, check_model, check_network, randomised
+from tests.laws.head_instances import FEATURES, HEADS
+from tests.laws.network_instances import LENGTH, NETWORKS
 
 
 def kind(name):

@@ -19,11 +19,11 @@ from chainrule.heads.columns import ColumnsHead
 from chainrule.heads.count import CountHead
 from chainrule.heads.gaussian_mixture import GaussianMixtureHead
 from chainrule.heads.missing import MissingHead
-from chainrule.model import AutoregressiveModel
+from chainrule.models.chain import AutoregressiveModel
+from chainrule.models.logits import LogitsModel
 from chainrule.networks.causal_conv import CausalConv
 from chainrule.networks.transformer import Transformer
-from chainrule.testing import randomised
-from chainrule.wrapped import LogitsModel
+from chainrule.verification.laws import randomised
 
 V, D, H = 4, 8, 16
 
@@ -119,7 +119,7 @@ class LateStep(CausalConv):
 class LeakyPack(Transformer):
     """Packed examples see each other."""
 
-    def packed(self, x, document):
+    def packed(self, x, segment_ids):
         return self(x)
 
 

@@ -8,17 +8,17 @@ import torch
 
 from chainrule.heads.categorical import CategoricalHead
 from chainrule.heads.gaussian_mixture import GaussianMixtureHead
-from chainrule.model import AutoregressiveModel, Sample
+from chainrule.models.chain import AutoregressiveModel, Sample
+from chainrule.models.order_mixture import OrderMixture
+from chainrule.models.permuted import PermutedModel, random_orders
 from chainrule.networks.causal_conv import CausalConv
 from chainrule.networks.made import MADE
-from chainrule.order_ensemble import OrderEnsemble
-from chainrule.ordering import Ordered, random_orders
-from chainrule.testing import randomised
+from chainrule.verification.laws import randomised
 
 V, D, ORDERS = 3, 5, 3
 
 
-def over(kind=OrderEnsemble, network=MADE, length=D, orders=ORDERS, **options):
+def over(kind=OrderMixture, network=MADE, length=D, orders=ORDERS, **options):
     torch.manual_seed(0)
     chain = AutoregressiveModel(network(V, length, hidden=16, **options), CategoricalHead(2, V))
     return kind(randomised(chain), random_orders(length, orders))
@@ -29,16 +29,16 @@ def separate():
     chains = [
         randomised(AutoregressiveModel(CausalConv(V, D, 8), CategoricalHead(8, V)), seed=o) for o in range(ORDERS)
     ]
-    return OrderEnsemble(chains, random_orders(D, ORDERS))
+    return OrderMixture(chains, random_orders(D, ORDERS))
 
 
 def reals():
     torch.manual_seed(0)
     chain = AutoregressiveModel(MADE(None, D, 8, hidden=16), GaussianMixtureHead(8))
-    return OrderEnsemble(randomised(chain, scale=0.1), random_orders(D, 2))
+    return OrderMixture(randomised(chain, scale=0.1), random_orders(D, 2))
 
 
-def ordered(kind=Ordered):
+def ordered(kind=PermutedModel):
     torch.manual_seed(0)
     return kind(
         randomised(AutoregressiveModel(CausalConv(V, D, 8), CategoricalHead(8, V))), torch.tensor([3, 0, 4, 2, 1])
@@ -48,21 +48,21 @@ def ordered(kind=Ordered):
 # --- what is averaged ------------------------------------------------------------------------------------------------
 
 
-class MeanOfLogs(OrderEnsemble):
+class MeanOfLogs(OrderMixture):
     """A bound that is reported as the value."""
 
     def log_prob(self, batch):
         return self.order_log_prob(batch).mean(0)
 
 
-class SumOfProbabilities(OrderEnsemble):
+class SumOfProbabilities(OrderMixture):
     """ln O is forgotten."""
 
     def log_prob(self, batch):
         return self.order_log_prob(batch).logsumexp(0)
 
 
-class MeanOfConditionals(OrderEnsemble):
+class MeanOfConditionals(OrderMixture):
     """Each element by the mean of its conditionals, which have other elements behind their bars."""
 
     def element_log_prob(self, batch):
@@ -73,14 +73,14 @@ class MeanOfConditionals(OrderEnsemble):
         return self.element_log_prob(batch).sum(1, dtype=torch.float64)
 
 
-class BestOrder(OrderEnsemble):
+class BestOrder(OrderMixture):
     """The order that likes an example most."""
 
     def log_prob(self, batch):
         return self.order_log_prob(batch).max(0).values
 
 
-class AnyOrder(OrderEnsemble):
+class AnyOrder(OrderMixture):
     """An order by chance for each example, in evaluation as in training."""
 
     def log_prob(self, batch):
@@ -88,7 +88,7 @@ class AnyOrder(OrderEnsemble):
         return each.gather(0, torch.randint(len(each), each.shape[1:])[None])[0]
 
 
-class WeightedByTheBatch(OrderEnsemble):
+class WeightedByTheBatch(OrderMixture):
     """Orders count by how well they fit the batch that is scored."""
 
     def log_prob(self, batch):
@@ -96,7 +96,7 @@ class WeightedByTheBatch(OrderEnsemble):
         return (each + each.mean(1, keepdim=True).log_softmax(0)).logsumexp(0)
 
 
-class FewOrders(OrderEnsemble):
+class FewOrders(OrderMixture):
     """The mean is over all orders but one."""
 
     def log_prob(self, batch):
@@ -106,7 +106,7 @@ class FewOrders(OrderEnsemble):
 # --- what is drawn ---------------------------------------------------------------------------------------------------
 
 
-class OneOrderDrawn(OrderEnsemble):
+class OneOrderDrawn(OrderMixture):
     """Every example in the first order, scored by all."""
 
     def sample(self, n, *, seed=None, context=None, **options):
@@ -122,7 +122,7 @@ class ScoredByItsOrder(OneOrderDrawn):
         return Sample(sample.x, sample.mask, self.member(0).log_prob(sample.x), None)
 
 
-class SeedIgnored(OrderEnsemble):
+class SeedIgnored(OrderMixture):
     def sample(self, n, *, seed=None, **options):
         return super().sample(n, **options)
 
@@ -130,14 +130,14 @@ class SeedIgnored(OrderEnsemble):
 # --- what stands where -----------------------------------------------------------------------------------------------
 
 
-class NotPutBack(Ordered):
+class NotPutBack(PermutedModel):
     """The scores of the elements stay in the order in which they were read; their sum is right."""
 
     def element_log_prob(self, batch):
         return super().element_log_prob(batch)[:, self.order]
 
 
-class DrawsNotPutBack(Ordered):
+class DrawsNotPutBack(PermutedModel):
     def sample(self, n, **options):
         sample = super().sample(n, **options)
         return Sample(sample.x[:, self.order], sample.mask, sample.log_prob, None)

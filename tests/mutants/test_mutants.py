@@ -5,17 +5,17 @@ from time import sleep
 import pytest
 import torch
 
-from chainrule.certificate import normalisation
-from chainrule.certificate.subject import subject_of
-from chainrule.certificate.verify import verify
 from chainrule.errors import InputError
 from chainrule.heads.bernoulli import BernoulliHead
 from chainrule.heads.categorical import CategoricalHead
-from chainrule.model import AutoregressiveModel
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.causal_conv import CausalConv
 from chainrule.networks.transformer import Transformer
-from chainrule.testing import randomised
-from mutants import faults, orders
+from chainrule.verification.certificate import normalisation
+from chainrule.verification.certificate.subject import subject_of
+from chainrule.verification.certificate.verify import verify
+from chainrule.verification.laws import randomised
+from tests.mutants import faults, orders
 
 FAULTS, SOUND = faults.FAULTS | orders.FAULTS, faults.SOUND | orders.SOUND
 

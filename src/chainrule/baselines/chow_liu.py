@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.batch import Batch
-from chainrule.data.base import Examples
+from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
 
 __all__ = ["ChowLiuTree"]
@@ -23,7 +23,7 @@ class ChowLiuTree(nn.Module):
 
     Paper: Chow and Liu, *Approximating discrete probability distributions with dependence trees*, 1968.
 
-    >>> from chainrule.data.base import ArrayExamples
+    >>> from chainrule.data.examples.base import ArrayExamples
     >>> x = np.array([[0, 0], [1, 1]] * 50)  # two equal bits
     >>> tree = ChowLiuTree.fit(ArrayExamples(x), 2)
     >>> tree(Batch(torch.tensor([[0, 0], [0, 1]]))).exp()

@@ -9,7 +9,7 @@ from chainrule.baselines.independent import IndependentElements
 from chainrule.baselines.independent_columns import IndependentColumns
 from chainrule.baselines.kneser_ney import KneserNey
 from chainrule.baselines.markov import MarkovChain
-from chainrule.data.base import DataSet
+from chainrule.data.examples.base import DataSet
 from chainrule.domain import Domain
 
 __all__ = ["fit_baselines"]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.batch import Batch
-from chainrule.data.base import Examples
+from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
 
 __all__ = ["IndependentElements"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.batch import Batch
-from chainrule.data.base import Examples
+from chainrule.data.examples.base import Examples
 from chainrule.domain import Column
 from chainrule.errors import InputError
 from chainrule.heads.count import Count
@@ -37,7 +37,7 @@ class IndependentColumns(nn.Module):
 
     cells: one module for each column, from values (B,) to ln p (B,).
 
-    >>> from chainrule.data.base import ArrayExamples
+    >>> from chainrule.data.examples.base import ArrayExamples
     >>> rows = ArrayExamples(np.array([[0.0, 3.0], [0.0, np.nan], [1.0, 5.0]]))
     >>> columns = (Column(2), Column(None, resolution=1.0, missing=True))
     >>> IndependentColumns.fit(rows, columns).element_log_prob(rows.batch(np.arange(3)))[:, 0].exp()

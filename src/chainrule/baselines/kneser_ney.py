@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.batch import Batch
-from chainrule.data.base import Array, Examples, Rows
+from chainrule.data.examples.base import Array, Examples, Rows
 from chainrule.errors import InputError
 
 __all__ = ["KneserNey"]

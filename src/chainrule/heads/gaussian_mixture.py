@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chainrule.domain import detect_resolution
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution, Head
 from chainrule.heads.intervals import log_normal_interval
 from chainrule.heads.mixture import MixtureLinear, inside, invert_cdf
-from chainrule.resolution import detect_resolution
 
 __all__ = ["GaussianMixture", "GaussianMixtureHead"]
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.errors import InputError
-from chainrule.networks.growing import reserved
+from chainrule.networks.kv_cache import reserved
 from chainrule.networks.packed_attention import Packing
 
 __all__ = ["Attention"]

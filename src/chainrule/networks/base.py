@@ -51,10 +51,10 @@ class AutoregressiveNetwork(nn.Module, ABC):
         """The features h of shape (B, D, H) from elements (B, D) and a context, classes (B,) or vectors (B, C)."""
         return self.layers(x, context)[-1]
 
-    def packed(self, x: Tensor, document: Tensor) -> Tensor:
+    def packed(self, x: Tensor, segment_ids: Tensor) -> Tensor:
         """The features (B, D, H) that each example of a packed row would have if it were alone.
 
-        document: the number of each element's example, see `Batch`. A network that cannot keep them apart refuses.
+        segment_ids: the number of each element's example, see `Batch`. A network that cannot keep them apart refuses.
         """
         raise InputError(
             f"{type(self).__name__} cannot keep packed examples apart; take a transformer, or train without packing"

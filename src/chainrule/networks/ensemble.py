@@ -55,8 +55,8 @@ class EnsembleNetwork(AutoregressiveNetwork):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         return torch.cat([member(x, context) for member in self.members], -1)
 
-    def packed(self, x: Tensor, document: Tensor) -> Tensor:
-        return torch.cat([member.packed(x, document) for member in self.members], -1)
+    def packed(self, x: Tensor, segment_ids: Tensor) -> Tensor:
+        return torch.cat([member.packed(x, segment_ids) for member in self.members], -1)
 
     def initial_state(self, batch_size: int, context: Tensor | None = None) -> list[Any]:
         return [member.initial_state(batch_size, context) for member in self.members]

@@ -20,19 +20,19 @@ __all__ = ["Packing"]
 class Packing:
     """Where each element of packed rows stands in its own example, and what it may see.
 
-    document: the number of each element's example, below zero for padding, shape (B, D). position: the place in the
+    segment_ids: the number of each element's example, below zero for padding, shape (B, D). position: the place in the
     example, from 0, shape (B, 1, D).
 
     >>> Packing(torch.tensor([[7, 7, 7, 2, 2]])).position.tolist()
     [[[0, 1, 2, 0, 1]]]
     """
 
-    def __init__(self, document: Tensor) -> None:
-        self.document = document
-        place = torch.arange(document.shape[1], device=document.device)
-        begins = torch.ones_like(document, dtype=torch.bool)
-        begins[:, 1:] = document[:, 1:] != document[:, :-1]
-        position = torch.where(document < 0, 0, place - torch.where(begins, place, 0).cummax(1).values)
+    def __init__(self, segment_ids: Tensor) -> None:
+        self.segment_ids = segment_ids
+        place = torch.arange(segment_ids.shape[1], device=segment_ids.device)
+        begins = torch.ones_like(segment_ids, dtype=torch.bool)
+        begins[:, 1:] = segment_ids[:, 1:] != segment_ids[:, :-1]
+        position = torch.where(segment_ids < 0, 0, place - torch.where(begins, place, 0).cummax(1).values)
         self.position = position.unsqueeze(1)
         self._seen: dict[int | None, Tensor] = {}
         self._blocks: dict[int | None, BlockMask] = {}
@@ -40,23 +40,23 @@ class Packing:
     def seen(self, window: int | None) -> Tensor:
         """True where the row's element i sees its element j: j <= i < j + window of one example, (B, 1, D, D)."""
         if window not in self._seen:
-            place = torch.arange(self.document.shape[1], device=self.document.device)
+            place = torch.arange(self.segment_ids.shape[1], device=self.segment_ids.device)
             ago = place.unsqueeze(1) - place
             band = ago >= 0 if window is None else (ago >= 0) & (ago < window)
-            same = self.document.unsqueeze(1) == self.document.unsqueeze(2)
+            same = self.segment_ids.unsqueeze(1) == self.segment_ids.unsqueeze(2)
             self._seen[window] = (same & band).unsqueeze(1)
         return self._seen[window]
 
     def blocks(self, window: int | None) -> BlockMask:
         """The same as blocks for `flex_attention`, made once for all layers of one window."""
         if window not in self._blocks:
-            document, reach = self.document, self.document.shape[1] if window is None else window
+            segment_ids, reach = self.segment_ids, self.segment_ids.shape[1] if window is None else window
 
             def sees(b: Tensor, h: Tensor, i: Tensor, j: Tensor) -> Tensor:
-                return (document[b, i] == document[b, j]) & (j <= i) & (i - j < reach)
+                return (segment_ids[b, i] == segment_ids[b, j]) & (j <= i) & (i - j < reach)
 
-            rows, length = document.shape
-            self._blocks[window] = create_block_mask(sees, rows, None, length, length, device=str(document.device))
+            rows, length = segment_ids.shape
+            self._blocks[window] = create_block_mask(sees, rows, None, length, length, device=str(segment_ids.device))
         return self._blocks[window]
 
     def attention(self, q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from chainrule.errors import InputError
 from chainrule.networks.base import AutoregressiveNetwork
 from chainrule.networks.dropout import Dropout
+from chainrule.networks.pixelcnn_layers import Above, GatedBlock, Left, ResidualBlock, RowCache
 from chainrule.networks.pixels import ChannelFeatures, PixelEmbedding
-from chainrule.networks.stacks import Above, GatedBlock, Left, ResidualBlock, RowCache
 
 __all__ = ["PixelCNN"]
 

@@ -14,7 +14,7 @@ from chainrule.networks.attention import Attention
 from chainrule.networks.base import AutoregressiveNetwork
 from chainrule.networks.dropout import Dropout
 from chainrule.networks.embedding import ElementEmbedding
-from chainrule.networks.growing import lengthened, longest, reserved
+from chainrule.networks.kv_cache import lengthened, longest, reserved
 from chainrule.networks.ngrams import LONGEST, NgramEmbedding
 from chainrule.networks.packed_attention import Packing
 
@@ -165,10 +165,10 @@ class Transformer(AutoregressiveNetwork):
             h.append(block(h[-1], values))
         return [*h[:-1], self.norm(h[-1])]
 
-    def packed(self, x: Tensor, document: Tensor) -> Tensor:
+    def packed(self, x: Tensor, segment_ids: Tensor) -> Tensor:
         if self.embedding.axes:
             raise InputError("packing is for sequences, this network has learned coordinates; train without it")
-        packing = Packing(document)
+        packing = Packing(segment_ids)
         self._fits(int(packing.position.max()) + 1)
         begins = packing.position.squeeze(1).unsqueeze(-1) == 0
         h = torch.where(begins, self.embedding.start, self.embedding(x))

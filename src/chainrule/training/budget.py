@@ -17,13 +17,13 @@ from time import perf_counter
 import numpy as np
 from torch import nn
 
-from chainrule.data.base import Examples
+from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
-from chainrule.evaluation import summed
-from chainrule.model import evaluating
+from chainrule.evaluation.evaluate import summed
+from chainrule.models.chain import evaluating
+from chainrule.training.batches import batches
 from chainrule.training.engine import Engine
 from chainrule.training.fit import begin, objective_of
-from chainrule.training.order import batches
 from chainrule.training.settings import TrainingSettings
 from chainrule.training.state import random_state, set_random_state
 from chainrule.training.step import Stepper

@@ -23,9 +23,9 @@ from typing import Any, Protocol
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from chainrule.durable import remove_directory, sweep, write_directory
+from chainrule.atomic_files import remove_directory, sweep, write_directory
 from chainrule.errors import InputError, RunError
-from chainrule.training.nested import join, split
+from chainrule.training.state_dict_json import join, split
 
 __all__ = ["Checkpoints", "Stateful"]
 

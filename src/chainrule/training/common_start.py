@@ -16,14 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.errors import InputError
-from chainrule.order_ensemble import OrderEnsemble
+from chainrule.models.order_mixture import OrderMixture
 
 __all__ = ["check", "in_common", "spread"]
 
 
 def check(model: nn.Module) -> None:
     """Raises InputError for a model whose orders cannot start as one."""
-    if not isinstance(model, OrderEnsemble) or model.shared:
+    if not isinstance(model, OrderMixture) or model.shared:
         raise InputError(
             "common_start is for orders with a model each, such as the scans of an image (--orders); leave it out"
         )
@@ -37,7 +37,7 @@ def check(model: nn.Module) -> None:
 @contextmanager
 def in_common(model: nn.Module, optimizer: torch.optim.Optimizer, common: bool) -> Iterator[None]:
     """Around a step; in common, it is one of the first model in any order, and the others follow."""
-    if not (common and isinstance(model, OrderEnsemble)):
+    if not (common and isinstance(model, OrderMixture)):
         yield
         return
     model.common = True
@@ -49,13 +49,13 @@ def in_common(model: nn.Module, optimizer: torch.optim.Optimizer, common: bool) 
 
 
 @torch.no_grad()
-def spread(model: OrderEnsemble, optimizer: torch.optim.Optimizer) -> None:
+def spread(model: OrderMixture, optimizer: torch.optim.Optimizer) -> None:
     """Give all models the weights of the first, and what the optimizer remembers of them.
 
     >>> from chainrule import AutoregressiveModel, BernoulliHead, CausalConv
-    >>> from chainrule.ordering import random_orders
+    >>> from chainrule.models.permuted import random_orders
     >>> pair = [AutoregressiveModel(CausalConv(2, 6, width=8), BernoulliHead(8)) for _ in range(2)]
-    >>> ensemble = OrderEnsemble(pair, random_orders(6, 2))
+    >>> ensemble = OrderMixture(pair, random_orders(6, 2))
     >>> spread(ensemble, torch.optim.AdamW(ensemble.parameters()))
     >>> all(torch.equal(a, b) for a, b in zip(pair[0].parameters(), pair[1].parameters()))
     True

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from torch import Tensor
 
 from chainrule.batch import Batch
-from chainrule.data.base import Examples
-from chainrule.objective import Objective
+from chainrule.data.examples.base import Examples
+from chainrule.training.batches import place
 from chainrule.training.checkpoint import Checkpoints
 from chainrule.training.nonfinite import first_not_finite
-from chainrule.training.order import place
+from chainrule.training.objective import Objective
 from chainrule.training.settings import TrainingSettings
 from chainrule.training.state import TrainingState, random_state, set_random_state
 from chainrule.training.step import TrainingDiverged

@@ -27,10 +27,10 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.batch import Batch
-from chainrule.data.base import Examples, Rows
-from chainrule.data.subset import stretch
+from chainrule.data.examples.base import Examples, Rows
+from chainrule.data.examples.subset import stretch
 from chainrule.errors import InputError, unknown_name
-from chainrule.evaluation import Evaluation, evaluate
+from chainrule.evaluation.evaluate import Evaluation, evaluate
 
 __all__ = ["ENGINES", "Engine", "ProcessLost"]
 

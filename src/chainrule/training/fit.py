@@ -9,27 +9,27 @@ from typing import Any
 import torch
 from torch import nn
 
-from chainrule.data.base import Examples
+from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
-from chainrule.objective import Objective
-from chainrule.order_ensemble import OrderEnsemble
-from chainrule.priors import Prior
-from chainrule.regularisers import Regularisers
+from chainrule.models.order_mixture import OrderMixture
 from chainrule.training.averaging import WeightAverage
+from chainrule.training.batches import batches, data_count
 from chainrule.training.checkpoint import Checkpoints
-from chainrule.training.climb import Climb
 from chainrule.training.common_start import check, in_common, spread
 from chainrule.training.divergence import explaining, save_finite
 from chainrule.training.engine import Engine
+from chainrule.training.forward import TrainingForward
+from chainrule.training.objective import Objective
 from chainrule.training.optimizers import optimizer_of
-from chainrule.training.order import batches, data_count
 from chainrule.training.precision import Precision
+from chainrule.training.priors import Prior
+from chainrule.training.regularisers import Regularisers
 from chainrule.training.schedule import trapezoid
 from chainrule.training.settings import TrainingSettings
 from chainrule.training.state import Record, TrainingState
 from chainrule.training.step import Stepper
 
-__all__ = ["Fit", "begin", "climb_of", "fit", "objective_of"]
+__all__ = ["Fit", "begin", "fit", "objective_of", "training_forward"]
 
 
 @dataclass(frozen=True)
@@ -51,24 +51,24 @@ class Fit:
 def begin(model: nn.Module, settings: TrainingSettings, engine: Engine | None = None) -> TrainingState:
     """Where training stands before the first step; sets torch's seed."""
     torch.manual_seed(settings.seed)
-    climb = climb_of(model, settings)
+    climb = training_forward(model, settings)
     trained = (engine or Engine(settings.engine)).trained(climb)
     optimizer = optimizer_of(
         settings.optimizer, trained, settings.learning_rate, settings.weight_decay, half=climb.precision.half
     )
-    if settings.common_start and isinstance(model, OrderEnsemble):
+    if settings.common_start and isinstance(model, OrderMixture):
         spread(model, optimizer)
     average = WeightAverage(model, settings.average, getattr(optimizer, "averaged", None))
     return TrainingState(model, average, optimizer, climb, trained)
 
 
-def climb_of(model: nn.Module, settings: TrainingSettings) -> Climb:
+def training_forward(model: nn.Module, settings: TrainingSettings) -> TrainingForward:
     """The model as training sees it by these settings; its weights get the type in which they are trained.
 
     Raises InputError for a model of each order under fsdp: processes that climb different chains at once would gather
     each other's weights.
     """
-    if settings.engine == "fsdp" and isinstance(model, OrderEnsemble) and not model.shared:
+    if settings.engine == "fsdp" and isinstance(model, OrderMixture) and not model.shared:
         raise InputError(
             "fsdp shards one chain, and here every process climbs the chain of an order of its own; take --engine ddp"
         )
@@ -77,7 +77,7 @@ def climb_of(model: nn.Module, settings: TrainingSettings) -> Climb:
     precision = Precision(settings.precision, next(model.parameters()).device.type)
     precision.convert(model)
     regularisers = Regularisers(settings.label_smoothing, settings.confidence_penalty, settings.z_loss)
-    return Climb(model, regularisers, precision, settings.compile)
+    return TrainingForward(model, regularisers, precision, settings.compile)
 
 
 def fit(

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from chainrule.data.base import Examples
+from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
 
 __all__ = ["available_bytes", "fitting", "largest_microbatch", "saved_bytes"]

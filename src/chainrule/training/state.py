@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from chainrule.errors import InputError
 from chainrule.training.averaging import WeightAverage
-from chainrule.training.climb import Climb
 from chainrule.training.engine import sharded_like
-from chainrule.training.nested import difference
-from chainrule.training.pace import Pace
-from chainrule.training.step import Taken
+from chainrule.training.forward import TrainingForward
+from chainrule.training.state_dict_json import difference
+from chainrule.training.step import StepResult
+from chainrule.training.throughput import Pace
 
 __all__ = ["Record", "TrainingState", "random_state", "set_random_state"]
 
@@ -41,7 +41,7 @@ class TrainingState:
         model: nn.Module,
         average: WeightAverage[nn.Module],
         optimizer: torch.optim.Optimizer,
-        climb: Climb,
+        climb: TrainingForward,
         trained: nn.Module,
     ) -> None:
         self.model, self.average, self.optimizer = model, average, optimizer
@@ -59,7 +59,7 @@ class TrainingState:
         """How long training has lasted, in all processes that took part."""
         return self._before + perf_counter() - self._since
 
-    def count(self, taken: Taken) -> None:
+    def count(self, taken: StepResult) -> None:
         """A step was taken."""
         self.average.update(self.model)
         self.pace.add(taken)

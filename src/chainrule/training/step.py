@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from chainrule.batch import Batch
 from chainrule.errors import InputError
-from chainrule.objective import Objective
-from chainrule.training.climb import Climb
 from chainrule.training.engine import Engine, unsharded
+from chainrule.training.forward import TrainingForward
+from chainrule.training.objective import Objective
 from chainrule.training.settings import TrainingSettings
 
-__all__ = ["Stepper", "Taken", "TrainingDiverged"]
+__all__ = ["StepResult", "Stepper", "TrainingDiverged"]
 
 
 class TrainingDiverged(InputError):
@@ -30,7 +30,7 @@ class TrainingDiverged(InputError):
 
 
 @dataclass(frozen=True)
-class Taken:
+class StepResult:
     """What a step saw, over all microbatches and processes.
 
     nats: -sum L_n of its examples. exact: whether that is a log-likelihood, or the training estimate of one. penalty:
@@ -68,7 +68,7 @@ class Stepper:
 
     def __init__(
         self,
-        climb: Climb,
+        climb: TrainingForward,
         trained: nn.Module,
         objective: Objective,
         optimizer: torch.optim.Optimizer,
@@ -82,7 +82,7 @@ class Stepper:
         self.scaler = climb.precision.scaler
         self.compiling = climb.compiled
 
-    def __call__(self, batch: Batch, rate: float, number: int) -> Taken:
+    def __call__(self, batch: Batch, rate: float, number: int) -> StepResult:
         """One step, on this process's share of the batch, at a learning rate. Raises TrainingDiverged."""
         batch = batch.to(self.parameters[0].device)
         microbatches = self.engine.microbatches(batch, self.microbatch)
@@ -105,7 +105,7 @@ class Stepper:
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         self.engine.gather(self.trained, self.climb)
-        return Taken(nats, self.climb.exact, added / count + prior, norm, examples, elements, dims, compiled)
+        return StepResult(nats, self.climb.exact, added / count + prior, norm, examples, elements, dims, compiled)
 
     def _backward(self, microbatches: list[Batch], count: int) -> tuple[float, float]:
         """Add up the gradients of the microbatches; -sum L_n and sum R_n of them."""

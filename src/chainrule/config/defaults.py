@@ -1,0 +1,182 @@
+"""What `fit` does unasked: a network and its training for each kind of data, for how much of it there is, and how long.
+
+Found by experiment on validation data alone, which `docs/experiments.md` tells with what failed.
+"""
+
+from __future__ import annotations
+
+from chainrule.config.registry import Spec, part_options
+from chainrule.domain import Domain
+
+__all__ = ["DEFAULTS", "default_blocks", "default_members", "default_spec", "default_training", "kind_of"]
+
+# By kind of data: an image has rows and columns, a text or sequence a stream of symbols, anything else a row.
+DEFAULTS: dict[str, dict[str, Spec]] = {
+    "image": {
+        "network": {"name": "pixelcnn", "width": 48, "depth": 3, "dropout": 0.6},
+        "training": {
+            "steps": 700,
+            "batch_size": 50,
+            "optimizer": "adamw",
+            "learning_rate": 3e-3,
+            "precision": "float32",
+            "evaluate_every": 50,
+        },
+    },
+    "text": {
+        "network": {"name": "transformer", "width": 128, "depth": 4, "heads": 4, "dropout": 0.1},
+        "training": {
+            "steps": 2000,
+            "batch_size": 16,
+            "normalisation": "per_element",
+            "optimizer": "muon",
+            "learning_rate": 1e-2,
+            "evaluate_every": 250,
+        },
+    },
+    "row": {
+        "network": {"name": "nade", "width": 256, "depth": 0, "dropout": 0.7, "positions": True},
+        "training": {
+            "steps": 20_000,
+            "epochs": 40,
+            "batch_size": 50,
+            "learning_rate": 5e-3,
+            "weight_decay": 0.1,
+            "clip_norm": 100.0,
+            "evaluate_every": 500,
+        },
+    },
+}
+
+# What changes from so many training examples on, each line over those before it: many examples regularise themselves.
+MORE_EXAMPLES: dict[str, tuple[tuple[int, Spec], ...]] = {
+    "image": (
+        (
+            10_000,
+            {"width": 32, "depth": 5, "dropout": 0.0, "batch_size": 32, "optimizer": "muon", "precision": "auto"},
+        ),
+    ),
+    "row": ((2000, {"dropout": 0.5}), (10_000, {"dropout": 0.25}), (100_000, {"dropout": 0.0})),
+}
+
+# So many images of bits, of so many pixels a side, are read in blocks of 2x2 by a wider network, see `data.blocks`.
+BLOCKS: tuple[int, int, Spec] = (10_000, 16, {"width": 64})
+
+# A step on text takes about so many elements, and at most so many examples, whatever their length.
+STEP_ELEMENTS, STEP_EXAMPLES = 4096, 256
+
+# What rows with columns of numbers, whose values say more than symbols do, have instead.
+NUMBERS: Spec = {"dropout": 0.2}
+
+# What a time budget of so many minutes a model pays for.
+MORE_MINUTES: dict[str, tuple[float, Spec]] = {"text": (15.0, {"width": 192, "depth": 5})}
+
+# The share of the steps in which the models of an image's scans have the same weights.
+COMMON_START = 0.5
+
+# What documents of fewer elements than so many have, on average: names and words soon overfit a wide network.
+SHORT: tuple[float, Spec] = (32.0, {"width": 64, "depth": 4})
+
+# What a time budget of so many minutes is shared by: models whose conditionals are averaged.
+MEMBERS: dict[str, tuple[float, int]] = {"row": (1.0, 4), "short text": (4.0, 4)}
+
+
+def kind_of(domain: Domain, encoding: str) -> str:
+    """The kind of data that the defaults go by: "image", "text" or "row"."""
+    if encoding in ("text", "documents", "sequences", "sets"):
+        return "text"
+    return "image" if len(domain.shape) > 1 else "row"
+
+
+def default_spec(
+    domain: Domain,
+    encoding: str,
+    network: str | None = None,
+    head: str | None = None,
+    *,
+    examples: int = 0,
+    elements: float = 0.0,
+    minutes: float = 0.0,
+) -> Spec:
+    """The network and head for a domain, every option spelt out; names choose others than the default.
+
+    examples: of the training data. elements: of a document, on average; 0 for other data. minutes: of a time budget for
+    this model, 0 for none.
+    """
+    kind = kind_of(domain, encoding)
+    chosen = DEFAULTS[kind]["network"] | _more(kind, examples)
+    if kind == "row" and (domain.num_symbols is None or any(column.num_symbols is None for column in domain.columns)):
+        chosen = chosen | NUMBERS
+    enough, larger = MORE_MINUTES.get(kind, (float("inf"), {}))
+    if minutes >= enough:
+        chosen = chosen | larger
+    if _is_short(kind, elements):
+        chosen = chosen | SHORT[1]
+    if encoding == "blocks":
+        chosen = chosen | BLOCKS[2]
+    name = network or chosen["name"]
+    options = part_options("network", name)
+    if name != chosen["name"]:  # its size is its own affair
+        chosen = {key: chosen[key] for key in ("dropout", "positions") if key in chosen}
+    kept = {key: value for key, value in chosen.items() if key in options}
+    spec: Spec = {"network": {"name": name} | options | kept}
+    head = head or ("logits" if name == "huggingface" else _default_head(domain))
+    spec["head"] = {"name": head} | part_options("head", head)
+    if head == "columns":
+        densities = [column.num_symbols is None and column.resolution is None for column in domain.columns]
+        spec["head"]["mixed"] = any(densities) and not all(densities)
+    return spec
+
+
+def default_blocks(domain: Domain, encoding: str, examples: int) -> int:
+    """The side of the blocks that images are read in, 1 for pixel by pixel. examples: of the training data.
+
+    >>> default_blocks(Domain((28, 28), 2), "array", 50_000), default_blocks(Domain((28, 28), 256), "array", 50_000)
+    (2, 1)
+    """
+    enough, least, _ = BLOCKS
+    if encoding not in ("array", "image") or len(domain.shape) < 2 or domain.num_symbols != 2 or examples < enough:
+        return 1
+    sides = domain.shape[:2]
+    return 2 if min(sides) >= least and all(side % 2 == 0 for side in sides) else 1
+
+
+def _default_head(domain: Domain) -> str:
+    return "columns" if domain.columns else "bernoulli" if domain.num_symbols == 2 else "categorical"
+
+
+def default_training(kind: str, examples: int = 0, elements: float = 0.0) -> Spec:
+    """The settings of training that are not as in `TrainingSettings`.
+
+    examples: of the training data. elements: of one of them, on average; 0 if that is not known.
+
+    >>> default_training("text", elements=256)["batch_size"], default_training("text", elements=7)["batch_size"]
+    (16, 256)
+    """
+    training = DEFAULTS[kind]["training"]
+    if kind == "text" and elements:
+        training = training | {"batch_size": max(1, min(STEP_EXAMPLES, round(STEP_ELEMENTS / elements)))}
+    return training | {name: value for name, value in _more(kind, examples).items() if name in training}
+
+
+def default_members(kind: str, minutes: float, elements: float = 0.0) -> int:
+    """How many models share a time budget, 0 for none. elements: of a document, on average; 0 for other data.
+
+    >>> default_members("row", 10.0), default_members("row", 0.0), default_members("text", 10.0, elements=7)
+    (4, 1, 4)
+    """
+    enough, members = MEMBERS.get("short text" if _is_short(kind, elements) else kind, (float("inf"), 1))
+    return members if minutes >= enough else 1
+
+
+def _is_short(kind: str, elements: float) -> bool:
+    return kind == "text" and 0 < elements < SHORT[0]
+
+
+def _more(kind: str, examples: int) -> Spec:
+    """What so many examples change."""
+    changed: Spec = {}
+    for enough, changes in MORE_EXAMPLES.get(kind, ()):
+        if examples >= enough:
+            changed |= changes
+    return changed

@@ -1,0 +1,180 @@
+"""The kind of each column, found from its values in one pass, and the encoding that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.encodings.columns import DAY, KINDS, Numbers, Symbols, is_date, is_missing, is_number
+from chainrule.domain import detect_resolution
+from chainrule.errors import InputError, unknown_name
+
+__all__ = ["Profile", "profiles"]
+
+FEW = 32  # whole numbers of at most so many values are levels
+KEPT = 4096  # values that are counted of a column that seems to hold numbers
+MOST = 2**20  # values that a column of names may have
+EXACT = 2.0**53
+
+
+@dataclass
+class Profile:
+    """What has been seen of a column: its values and their counts, and whether all of them are numbers or dates.
+
+    counts: of each value, None where numbers are too many to be kept. number, date: whether every value is one. whole,
+    low, high, resolution: of the numbers. rising: whether the numbers go up by ones, as row numbers do.
+    """
+
+    name: str
+    rows: int = 0
+    missing: str | None = None
+    counts: dict[str, int] | None = field(default_factory=dict)
+    number: bool = True
+    date: bool = True
+    whole: bool = True
+    low: float = np.inf
+    high: float = -np.inf
+    resolution: float | None = 0.0
+    between: str = ""
+    rising: bool = True
+    last: float | None = None
+
+    def update(self, texts: Any) -> None:
+        """Look at a block of texts, an Arrow array."""
+        import pyarrow.compute as pc
+
+        gone = is_missing(texts)
+        self.rows += len(texts)
+        if self.missing is None and pc.any(gone).as_py():
+            self.missing = texts.filter(gone)[0].as_py() or ""
+        present = texts.filter(pc.invert(gone))
+        if not len(present):
+            return
+        counted = present.value_counts()
+        values = counted.field("values")
+        self.number = self.number and pc.all(is_number(values)).as_py()
+        self.date = self.date and not self.number and pc.all(is_date(values)).as_py()
+        if self.number:
+            self._numbers(values.cast("float64").to_numpy(zero_copy_only=False))
+            self._rise(present)
+        elif self.date:
+            self.between = max(self.between, *(value[10:11] for value in values.to_pylist()), "")
+            self.whole = self.whole and all(len(value) == 10 for value in values.to_pylist())
+        self._count(values.to_pylist(), counted.field("counts").to_pylist())
+
+    def _numbers(self, x: Any) -> None:
+        self.low, self.high = min(self.low, float(x.min())), max(self.high, float(x.max()))
+        self.whole = self.whole and bool((x == np.floor(x)).all())
+        self.number = self.number and (not self.whole or max(-self.low, self.high) < EXACT)
+        if self.resolution is not None:
+            self.resolution = detect_resolution(np.append(x, self.resolution)) or (0.0 if not x.any() else None)
+
+    def _rise(self, present: Any) -> None:
+        x = present.cast("float64").to_numpy(zero_copy_only=False)
+        x = x if self.last is None else np.append(self.last, x)
+        self.rising, self.last = self.rising and bool((np.diff(x) == 1).all()), float(x[-1])
+
+    def _count(self, values: list[str], counts: list[int]) -> None:
+        if self.counts is None:
+            if not (self.number or self.date):
+                raise Recount
+            return
+        for value, count in zip(values, counts, strict=True):
+            self.counts[value] = self.counts.get(value, 0) + count
+        if len(self.counts) > KEPT and (self.number or self.date):
+            self.counts = None
+        elif len(self.counts) > MOST:
+            raise InputError(
+                f"the column {self.name!r} has more than {MOST} different values; leave it out with --drop"
+            )
+
+    @property
+    def kind(self) -> str:
+        """The kind that the values suggest."""
+        distinct = MOST if self.counts is None else len(self.counts)
+        if self.rows and distinct <= 1:
+            return "constant"
+        if self.date:
+            return "date"
+        if not self.number:
+            return "identifier" if distinct == self.rows >= 50 else "categorical"
+        if not self.whole:
+            return "density" if self.resolution is None else "real"
+        if distinct <= 2:
+            return "categorical"
+        if distinct <= FEW and distinct <= self.rows / 4:
+            return "ordinal"
+        return "count" if self.low >= 0 else "real"
+
+    @property
+    def is_row_number(self) -> bool:
+        """Whether the column counts the rows."""
+        return self.number and self.rising and self.rows >= 50
+
+    def column(self, kind: str | None) -> Symbols | Numbers:
+        """The encoding of the column, of the kind that its values suggest or of one that was asked for ("real:0.1")."""
+        kind, _, declared = (kind or self.kind).partition(":")
+        if kind not in KINDS:
+            raise unknown_name(f"kind of the column {self.name!r}", kind, KINDS)
+        if kind == "date" and self.date:
+            return Numbers(
+                self.name, kind, DAY if self.whole else 1.0, self.missing, "" if self.whole else self.between
+            )
+        if kind in ("count", "real", "density", "date"):
+            fits = self.number and not (kind == "count" and (not self.whole or self.low < 0)) and kind != "date"
+            if not fits:
+                raise InputError(f"the column {self.name!r} cannot be of the kind {kind!r}: not all its values are")
+            step = _step(self.name, declared) if declared else 1.0 if self.whole else self.resolution
+            if kind == "real" and step is None:
+                raise InputError(f"the column {self.name!r} has no resolution; call it a density, or say real:STEP")
+            return Numbers(self.name, kind, None if kind == "density" else step, self.missing)
+        if self.counts is None:
+            raise InputError(
+                f"the column {self.name!r} has more than {KEPT} numbers, too many for {kind!r}; call it real"
+            )
+        if not self.counts:
+            raise InputError(f"the column {self.name!r} has no values at all; leave it out with --drop")
+        ordered = self._by_frequency() if kind != "ordinal" else sorted(self.counts, key=float if self.number else None)
+        return Symbols(self.name, kind, tuple(ordered), self.missing)
+
+    def _by_frequency(self) -> list[str]:
+        counts = self.counts or {}
+        return sorted(counts, key=lambda value: (-counts[value], value))
+
+
+class Recount(Exception):
+    """A column whose values were not kept turns out to need them."""
+
+
+def _step(name: str, text: str) -> float:
+    try:
+        step = float(text)
+    except ValueError:
+        step = 0.0
+    if not 0 < step < np.inf:
+        raise InputError(f"the resolution of the column {name!r} is a positive number such as 0.1, got {text!r}")
+    return step
+
+
+def profiles(blocks: Callable[[], Iterator[Any]], wanted: Mapping[str, str | None]) -> list[Profile]:
+    """The profiles of the wanted columns, by name and declared kind; one pass, or two where numbers prove names.
+
+    blocks: starts a pass over Arrow tables of texts.
+    """
+    as_names = {name for name, kind in wanted.items() if kind in ("categorical", "identifier", "constant")}
+    while True:
+        found = {name: Profile(name, number=name not in as_names, date=name not in as_names) for name in wanted}
+        try:
+            for block in blocks():
+                for name, profile in found.items():
+                    try:
+                        profile.update(block.column(name).combine_chunks())
+                    except Recount:
+                        as_names.add(name)
+                        raise
+            return list(found.values())
+        except Recount:
+            continue

@@ -1,0 +1,179 @@
+"""The columns of a table: text <-> the number that stands for it in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.examples.base import Array
+from chainrule.domain import Column
+from chainrule.errors import InputError
+
+__all__ = ["KINDS", "MISSING", "Numbers", "Symbols", "column_from_json", "is_date", "is_missing", "is_number"]
+
+MISSING = ("", "?", "NA", "N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
+KINDS = ("categorical", "ordinal", "constant", "identifier", "count", "real", "density", "date")
+NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+PADDED = r"^[+-]?0\d"
+DATE = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.0+)?)?$"
+DAY = 86400.0
+
+Where = Callable[[int], str]  # names the file and the row of the block, for errors
+
+
+def is_missing(texts: Any) -> Any:
+    """Where a value is missing: null, or one of the words for it; an Arrow array of booleans."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.or_(pc.is_null(texts), pc.fill_null(pc.is_in(texts, pa.array(MISSING)), False))
+
+
+def is_number(texts: Any) -> Any:
+    """Where a text is a number; codes such as 007, whose zeros mean something, are none."""
+    import pyarrow.compute as pc
+
+    return pc.and_(pc.match_substring_regex(texts, NUMBER), pc.invert(pc.match_substring_regex(texts, PADDED)))
+
+
+def is_date(texts: Any) -> Any:
+    """Where a text is a date, 2024-02-29, or a date and a time to the second."""
+    import pyarrow.compute as pc
+
+    return pc.match_substring_regex(texts, DATE)
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """A column of names: its values are the symbols 0, ..., V-1, and a missing one is V.
+
+    values: the text of each symbol, by falling frequency, or in order where the kind is ordinal. missing: how a missing
+    value is written, None where none may be.
+    """
+
+    name: str
+    kind: str
+    values: tuple[str, ...]
+    missing: str | None
+
+    @property
+    def cell(self) -> Column:
+        """What the column may hold."""
+        return Column(len(self.values), ordinal=self.kind == "ordinal", missing=self.missing is not None)
+
+    @property
+    def outcomes(self) -> int:
+        """V, and one more where a value may be missing."""
+        return len(self.values) + (self.missing is not None)
+
+    def encode(self, texts: Any, gone: Array, where: Where) -> tuple[Array, Array]:
+        """Symbols of an Arrow array of texts, float64 (N,), and where a value is none of the column's."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        code = pc.fill_null(pc.index_in(texts, pa.array(self.values)), -1).to_numpy(zero_copy_only=False)
+        code = np.where(gone, len(self.values), code).astype(np.float64)
+        outside = (code < 0) | (gone & (self.missing is None))
+        return np.where(outside, 0.0, code), outside
+
+    def decode(self, x: Array) -> list[str]:
+        """The texts of symbols, shape (n,)."""
+        texts = [*self.values, self.missing or ""]
+        return [texts[int(k)] for k in x]
+
+    def describe(self) -> str:
+        """One phrase for the note."""
+        return f"{self.kind} of {len(self.values)}"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"values": list(self.values)}
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A column of numbers recorded at a resolution r, which stand in a row as whole multiples of it; NaN is missing.
+
+    Without a resolution they stand as they are, and their part of the likelihood is a density. Dates are numbers of
+    days or seconds since 1970.
+
+    kind: "count", "real", "density" or "date". resolution: r, None for a density; for dates in seconds. missing: how a
+    missing value is written, None where none may be. between: what stands between date and time, "" for dates alone.
+    """
+
+    name: str
+    kind: str
+    resolution: float | None
+    missing: str | None
+    between: str = ""
+
+    @property
+    def cell(self) -> Column:
+        """What the column may hold, in units of its resolution."""
+        step = None if self.resolution is None else 1.0
+        return Column(None, resolution=step, count=self.kind == "count", missing=self.missing is not None)
+
+    def encode(self, texts: Any, gone: Array, where: Where) -> tuple[Array, Array]:
+        """Numbers of an Arrow array of texts, float64 (N,), and where a value is none of the column's."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        fits = (is_date if self.kind == "date" else is_number)(pc.fill_null(texts, ""))
+        bad = ~(fits.to_numpy(zero_copy_only=False) | gone)
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            came = texts[row].as_py()
+            raise InputError(f"{where(row)}: {came!r} in the column {self.name!r} is no {self._one}; correct the row")
+        texts = pc.if_else(pa.array(gone), None, texts)
+        try:
+            if self.kind == "date":
+                whole = pc.replace_substring_regex(texts, r"\.0+$", "")
+                x = pc.fill_null(whole.cast(pa.timestamp("s")).cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+            else:
+                x = pc.fill_null(texts.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
+        except pa.ArrowInvalid as error:
+            raise InputError(f"{where(0)}: the column {self.name!r} holds what is no {self._one} ({error})") from None
+        outside = gone & (self.missing is None)
+        if self.resolution is not None:
+            steps = x / self.resolution
+            x = np.rint(steps)
+            outside |= np.abs(steps - x) > 1e-6 * np.maximum(1.0, np.abs(x) * 1e-6)
+        if self.kind == "count":
+            outside |= x < 0
+        return np.where(outside, 0.0, np.where(gone, np.nan, x)), outside
+
+    @property
+    def _one(self) -> str:
+        return "date such as 2024-02-29" if self.kind == "date" else "number"
+
+    def decode(self, x: Array) -> list[str]:
+        """The texts of numbers, shape (n,), with as many decimals as the resolution has."""
+        return [(self.missing or "") if np.isnan(value) else self._text(float(value)) for value in x]
+
+    def _text(self, value: float) -> str:
+        if self.resolution is None:
+            return repr(value)
+        if self.kind == "date":
+            time = np.datetime64(0, "s") + np.timedelta64(round(value * self.resolution), "s")
+            return str(time).replace("T", self.between) if self.between else str(time)[:10]
+        return format(Decimal(round(value)) * Decimal(repr(self.resolution)).normalize(), "f")
+
+    def describe(self) -> str:
+        """One phrase for the note."""
+        unit = {DAY: "days", 1.0: "seconds"}.get(self.resolution or 0.0)
+        if self.kind == "date":
+            return f"date in {unit}"
+        return self.kind if self.kind != "real" else f"real, resolution {self.resolution:g}"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def column_from_json(fields: dict[str, Any]) -> Symbols | Numbers:
+    """The column that `to_json` wrote."""
+    if "values" in fields:
+        return Symbols(**(fields | {"values": tuple(fields["values"])}))
+    return Numbers(**fields)

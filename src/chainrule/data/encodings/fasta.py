@@ -1,0 +1,136 @@
+"""Biological sequences: FASTA, aligned (all of one length) or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from chainrule.data.alphabets.alphabet import Characters
+from chainrule.data.alphabets.raw import read_file
+from chainrule.data.encodings.documents import WINDOW, check_end, describe, until_end
+from chainrule.data.examples.base import Array, ArrayExamples, DataSet, Examples
+from chainrule.data.examples.lengths import SequenceExamples
+from chainrule.data.examples.splits import divided
+from chainrule.domain import Domain
+from chainrule.errors import InputError
+from chainrule.likelihood import Protocol
+
+__all__ = ["FastaEncoding", "open_fasta"]
+
+
+@dataclass(frozen=True)
+class FastaEncoding:
+    """A sequence is its letters and, unless it is aligned or its length given, an end.
+
+    letters: the alphabet, gaps included. aligned: the common length, None where lengths differ.
+    """
+
+    letters: str
+    aligned: int | None
+    window: int
+    stride: int
+    end: str = "scored"
+    kind: ClassVar[str] = "fasta"
+    ending: ClassVar[str] = ".fasta"
+
+    @property
+    def domain(self) -> Domain:
+        """The letters, at the columns of an alignment or in sequences that end."""
+        if self.aligned is not None:
+            return Domain((self.aligned,), len(self.letters))
+        end = len(self.letters) if self.end == "scored" else None
+        return Domain((self.window,), len(self.letters) + (end is not None), variable_length=True, end=end)
+
+    @property
+    def protocol(self) -> Protocol:
+        """How a sequence is scored."""
+        if self.aligned is not None:
+            return Protocol()
+        return Protocol(end=self.end, context=f"windows of {self.window} of the sequence, stride {self.stride}")
+
+    def examples(self, sequences: list[bytes], what: str) -> Examples:
+        """The examples of sequences."""
+        alphabet = Characters(self.letters)
+        rows = [alphabet.encode(sequence, f"{what} sequence {n}") for n, sequence in enumerate(sequences, start=1)]
+        if self.aligned is None:
+            return SequenceExamples.of(rows, self.window, self.stride, self.domain.end)
+        for n, row in enumerate(rows, start=1):
+            if len(row) != self.aligned:
+                raise InputError(
+                    f"{what} sequence {n}: has {len(row)} letters, expected the {self.aligned} of the alignment"
+                )
+        return ArrayExamples(np.stack(rows) if rows else np.zeros((0, self.aligned), dtype=np.uint8))
+
+    def encode(self, source: str) -> Examples:
+        return self.examples(read_fasta(Path(source)), source)
+
+    def decode(self, x: Array) -> list[str]:
+        """One string a row, up to its end."""
+        return [Characters(self.letters).decode(until_end(row, self.domain.end)).decode() for row in x]
+
+    def write(self, raw: list[str]) -> bytes:
+        """The content of a FASTA file of samples."""
+        return "".join(f">sample_{n}\n{sequence}\n" for n, sequence in enumerate(raw)).encode()
+
+    def to_json(self) -> dict[str, Any]:
+        names = ("letters", "aligned", "window", "stride", "end")
+        return {"kind": self.kind} | {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> FastaEncoding:
+        """The encoding that `to_json` wrote."""
+        return cls(**{name: value for name, value in fields.items() if name != "kind"})
+
+
+def read_fasta(path: Path) -> list[bytes]:
+    """The sequences of a FASTA file, also gzipped: lines after each `>` header, joined."""
+    sequences: list[list[bytes]] = []
+    for number, line in enumerate(read_file(path).splitlines(), start=1):
+        if line.startswith(b">"):
+            sequences.append([])
+        elif line.strip():
+            if not sequences:
+                raise InputError(f"{path} line {number}: comes before the first header; a FASTA file begins with >")
+            sequences[-1].append(line.strip())
+    joined = [b"".join(lines) for lines in sequences]
+    for n, sequence in enumerate(joined, start=1):
+        if not sequence:
+            raise InputError(f"{path} sequence {n}: is empty; remove it")
+    return joined
+
+
+def open_fasta(
+    source: str,
+    *,
+    end: str = "scored",
+    window: int | None = None,
+    stride: int | None = None,
+    split: str = "80/10/10",
+) -> DataSet:
+    """FASTA, divided by a hash of the content, so that equal sequences stay together. Headers are not modelled.
+
+    Sequences of one length are an alignment: columns are elements and nothing ends. Others end, see `open_documents`.
+    """
+    check_end(end)
+    sequences = read_fasta(Path(source))
+    lengths = np.array([len(sequence) for sequence in sequences])
+    if len(lengths) == 0:
+        raise InputError(f"{source}: holds no sequences; a FASTA file has a > line before each")
+    aligned = int(lengths[0]) if (lengths == lengths[0]).all() else None
+    if aligned is None:
+        lengths = lengths + (end == "scored")
+    longest = int(lengths.max())
+    window = (min(longest, WINDOW) if window is None else window) if aligned is None else aligned
+    stride = max(1, window // 2) if stride is None else stride
+    letters = "".join(sorted(set(b"".join(sequences).decode("latin-1"))))
+    encoding = FastaEncoding(letters, aligned, window, stride, end)
+    splits, how = divided({"": sequences}, split, bytes)
+    train, valid, test = (encoding.examples(part, source) for part in splits)
+    kind = "sequences" if aligned is None else "aligned sequences"
+    ends = f", the end {end}" if aligned is None else ""
+    note = f"{describe(kind, lengths, f'({len(letters)} letters){ends}', window, stride)}; {how}"
+    options = {"end": end, "window": None if aligned else window, "stride": None if aligned else stride, "split": split}
+    return DataSet(source, encoding, train, valid, test, note, options)

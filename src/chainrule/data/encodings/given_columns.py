@@ -1,0 +1,92 @@
+"""Columns of a table as conditions: p(the others | these)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.encodings.columns import Numbers, Symbols, column_from_json, is_missing
+from chainrule.data.examples.base import Array
+from chainrule.errors import InputError
+
+__all__ = ["GivenColumns"]
+
+
+@dataclass(frozen=True)
+class GivenColumns:
+    """Contexts (N, C): one indicator for each symbol, one standardised number and one for missing for each number.
+
+    columns: their encodings. centre, spread: of each column in the training rows; 0 and 1 for symbols.
+    """
+
+    columns: tuple[Symbols | Numbers, ...]
+    centre: tuple[float, ...]
+    spread: tuple[float, ...]
+
+    @classmethod
+    def of(cls, columns: Sequence[Symbols | Numbers], train: Array) -> GivenColumns:
+        """Standardised by training rows of their numbers, shape (N, G)."""
+        numbers = [
+            x[~np.isnan(x)] if isinstance(column, Numbers) else np.array([0.0])
+            for column, x in zip(columns, train.T, strict=True)
+        ]
+        centre = tuple(float(x.mean()) if len(x) else 0.0 for x in numbers)
+        return cls(tuple(columns), centre, tuple(float(x.std()) or 1.0 if len(x) else 1.0 for x in numbers))
+
+    @property
+    def description(self) -> str:
+        return f"columns {', '.join(column.name for column in self.columns)}"
+
+    @property
+    def network_options(self) -> dict[str, int]:
+        return {"context_size": sum(c.outcomes if isinstance(c, Symbols) else 2 for c in self.columns)}
+
+    def context(self, codes: Array) -> Array:
+        """Contexts from the numbers that stand for the values, shape (N, G)."""
+        parts = []
+        for column, x, centre, spread in zip(self.columns, codes.T, self.centre, self.spread, strict=True):
+            if isinstance(column, Symbols):
+                parts.append(x[:, None] == np.arange(column.outcomes))
+            else:
+                gone = np.isnan(x)
+                parts.append(np.stack([np.where(gone, 0.0, (x - centre) / spread), gone], 1))
+        return np.concatenate(parts, 1).astype(np.float32)
+
+    def values(self, text: str) -> dict[str, str]:
+        """The values by column from "age=39,sex=F"; every column once."""
+        pairs = [pair.split("=", 1) for pair in text.split(",")]
+        known = [column.name for column in self.columns]
+        if any(len(pair) != 2 for pair in pairs) or sorted(name.strip() for name, *_ in pairs) != sorted(known):
+            raise InputError(
+                f"--given {text}: expected a value for each of the columns {', '.join(known)}: name=value,..."
+            )
+        return {name.strip(): value.strip() for name, value in pairs}
+
+    def parse(self, text: str) -> Array:
+        """The context of one example from "age=39,sex=F"; every column once."""
+        import pyarrow as pa
+
+        values = self.values(text)
+        codes = []
+        for column in self.columns:
+            texts = pa.array([values[column.name]])
+            gone = is_missing(texts).to_numpy(zero_copy_only=False)
+            code, outside = column.encode(texts, gone, lambda _: f"--given {text}")
+            if outside.any():
+                raise InputError(f"--given {text}: the column {column.name!r} has no such value; give one that it has")
+            codes.append(code)
+        return self.context(np.stack(codes, 1))
+
+    def to_json(self) -> dict[str, Any]:
+        """The conditions as JSON."""
+        columns = [column.to_json() for column in self.columns]
+        return {"columns": columns, "centre": list(self.centre), "spread": list(self.spread)}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> GivenColumns:
+        """The conditions that `to_json` wrote."""
+        columns = tuple(column_from_json(column) for column in fields["columns"])
+        return cls(columns, tuple(fields["centre"]), tuple(fields["spread"]))

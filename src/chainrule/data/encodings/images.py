@@ -1,0 +1,159 @@
+"""Images: PNG and JPEG folders, IDX and array files, as grey or RGB levels or as bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from chainrule.data.encodings.levels import DrawnBits, StoredLevels, check_levels, to_grey, to_levels
+from chainrule.data.examples.base import Array, ArrayExamples, DataSet, Examples, Source
+from chainrule.data.examples.conditions import Classes, protocol_given
+from chainrule.data.examples.splits import SPLITS, Part, check_same_shape, three_parts
+from chainrule.data.examples.stored import Selected
+from chainrule.data.sources.array_files import array_parts
+from chainrule.data.sources.idx import idx_parts, is_idx
+from chainrule.data.sources.image_folder import folder_parts, png_bytes
+from chainrule.data.sources.objects import path_or_held
+from chainrule.domain import Domain
+from chainrule.errors import InputError, unknown_name
+from chainrule.likelihood import Protocol
+
+__all__ = ["ImageEncoding", "image_parts", "open_images"]
+
+BINARIZATIONS = ("threshold", "fixed", "dynamic")
+
+
+@dataclass(frozen=True)
+class ImageEncoding:
+    """Images of grey values 0..255 as levels in raster order, channels innermost.
+
+    domain: the layout (H, W) or (H, W, 3) and the number of levels. binarize: None for the levels of `to_levels`;
+    "fixed" or "dynamic" for bits drawn with p = grey / 255. conditions: the classes where the label is given.
+    """
+
+    domain: Domain
+    binarize: str | None = None
+    conditions: Classes | None = None
+    kind: ClassVar[str] = "image"
+    is_image: ClassVar[bool] = True
+    picture_levels: ClassVar[int] = 256
+
+    @property
+    def protocol(self) -> Protocol:
+        """How the examples are scored: all elements, given the conditions."""
+        return protocol_given(self.conditions)
+
+    def encode(self, source: Source) -> Examples:
+        """The test part of another source, or all of it where it has no parts."""
+        source = path_or_held(source)
+        parts = image_parts(source)
+        name = next(name for name in ("test", "", *parts) if name in parts)
+        return self.examples(parts[name], str(source), SPLITS.index("test"))
+
+    def examples(self, part: Part, what: str, key: int) -> Examples:
+        """Images (N, *shape) and labels as examples; the key is that of the draws, if there are any."""
+        grey, labels = part
+        if grey.shape[1:] != self.domain.shape:
+            came, expected = ("x".join(map(str, side)) for side in (grey.shape[1:], self.domain.shape))
+            raise InputError(f"{what}: the images are {came}, expected {expected}; bring them to that size")
+        context = None if self.conditions is None else self.conditions.encode(labels, what)
+        if self.binarize is not None:
+            return DrawnBits(grey, context, key, fresh=self.binarize == "dynamic" and key == 0)
+        if isinstance(grey, Selected | np.memmap):
+            return StoredLevels(grey, self.levels, context)
+        return ArrayExamples(to_levels(grey.reshape(len(grey), self.domain.length), self.levels), context)
+
+    @property
+    def levels(self) -> int:
+        """L, the number of levels."""
+        return self.domain.num_symbols or 2
+
+    def decode(self, x: Array) -> Array:
+        """Grey values 0..255 in the layout of the image, (n, *shape); encoded again they are the same elements."""
+        return to_grey(x.reshape(len(x), *self.domain.shape), self.levels)
+
+    def files(self, raw: Array) -> dict[str, bytes]:
+        """A PNG file for each image of grey values, by its name in a folder."""
+        return {f"{n:06d}.png": png_bytes(image) for n, image in enumerate(raw)}
+
+    def to_json(self) -> dict[str, Any]:
+        names = None if self.conditions is None else self.conditions.to_json()
+        return {"kind": self.kind, "domain": self.domain.to_json(), "binarize": self.binarize, "classes": names}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> ImageEncoding:
+        """The encoding that `to_json` wrote."""
+        classes = None if fields["classes"] is None else Classes(tuple(fields["classes"]))
+        return cls(Domain.from_json(fields["domain"]), fields["binarize"], classes)
+
+
+def image_parts(source: Source) -> dict[str, Part]:
+    """Images of bytes (N, H, W) or (N, H, W, 3) and their labels by split, from whatever holds them."""
+    path = Path(str(source))
+    if not isinstance(source, str) or path.suffix in (".npy", ".npz"):
+        parts = array_parts(source)
+    else:
+        parts = idx_parts(source) if is_idx(path) else folder_parts(source)
+    grey = {}
+    for name, (x, labels) in parts.items():
+        what = f"{source} {name}".strip()
+        if x.ndim not in (3, 4) or (x.ndim == 4 and x.shape[3] not in (1, 3)):
+            raise InputError(
+                f"{what}: the array has the shape {x.shape}, expected (N, H, W) or (N, H, W, 3); reshape it"
+            )
+        if x.dtype != np.uint8:
+            raise InputError(f"{what}: the array has dtype {x.dtype}, expected grey values 0..255 as uint8; convert it")
+        grey[name] = (x[..., 0] if x.ndim == 4 and x.shape[3] == 1 else x, labels)
+    check_same_shape(grey, str(source))
+    return grey
+
+
+def open_images(
+    source: Source,
+    *,
+    levels: int | None = None,
+    binarize: str | None = None,
+    given: str | None = None,
+    split: str = "80/10/10",
+) -> DataSet:
+    """Images from a folder of PNG/JPEG, from IDX files (with their pair train/t10k), or from an array file of bytes.
+
+    levels: L equal steps of the grey values, by default 256, or 2 with `binarize`. binarize: "threshold" at 128;
+    "fixed", bits drawn once with p = grey/255; "dynamic", drawn anew in every epoch of training, while validation and
+    test keep one draw. given: "label", to model p(x | label). split: for a source without parts, see `divide`.
+    """
+    if binarize is not None and binarize not in BINARIZATIONS:
+        raise unknown_name("binarization", binarize, BINARIZATIONS)
+    if binarize is not None and levels not in (None, 2):
+        raise InputError(f"{source}: binarized images have 2 levels, got {levels}; leave out --levels or --binarize")
+    if given not in (None, "label"):
+        raise InputError(f"{source}: what can be given of an image is its label, got {given!r}; use --given label")
+    levels = check_levels(levels if levels is not None else 256 if binarize is None else 2)
+    parts, how = three_parts(image_parts(source), split)
+    shape = parts[0][0].shape[1:]
+    if binarize is not None and len(shape) == 3:
+        raise InputError(f"{source}: only grey images are binarized, these have {shape[2]} channels; use --levels 2")
+    found = [labels for _, labels in parts if labels is not None]
+    names = Classes.of(np.concatenate(found)) if found else None
+    if given and names is None:
+        raise InputError(f"{source}: has no labels to be given; put images into class folders, or leave out --given")
+    domain = Domain(shape, levels, ordinal=levels > 2)
+    drawn = binarize if binarize in ("fixed", "dynamic") else None
+    encoding = ImageEncoding(domain, drawn, names if given else None)
+    splits = [encoding.examples(part, f"{source} {SPLITS[k]}", k) for k, part in enumerate(parts)]
+    bits = {
+        None: "",
+        "fixed": ", bits drawn once",
+        "dynamic": ", bits drawn anew each epoch, one draw for valid and test",
+    }
+    note = (
+        f"{sum(map(len, splits))} {'grey' if len(shape) == 2 else 'RGB'} images of {'x'.join(map(str, shape[:2]))} "
+        f"pixels, {levels} levels{bits[drawn]}{f', {len(names.names)} classes' if names else ''}"
+        f"{' (given)' if given else ''}; {how}: {'/'.join(str(len(part)) for part in splits)}"
+    )
+    options = {"levels": levels, "binarize": binarize, "given": given, "split": split}
+    train, valid, test = splits
+    return DataSet(str(source), encoding, train, valid, test, note, options)

@@ -1,0 +1,127 @@
+"""Sequences of sets, such as the notes that sound together: a chain over (time, key), so that keys know each other."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from chainrule.data.encodings.documents import WINDOW, describe
+from chainrule.data.encodings.sequences import as_json, read_sequences
+from chainrule.data.examples.base import Array, DataSet, Source
+from chainrule.data.examples.lengths import SequenceExamples
+from chainrule.data.examples.splits import divided
+from chainrule.data.sources.objects import path_or_held
+from chainrule.domain import Domain
+from chainrule.errors import InputError
+from chainrule.likelihood import Protocol
+
+__all__ = ["SetEncoding", "open_sets"]
+
+
+@dataclass(frozen=True)
+class SetEncoding:
+    """A step is one element for each key, 1 where the key is in the set; keys follow each other within the step.
+
+    ln p(x | T) = sum over steps t and keys k of ln p(x_{t,k} | x_{<t}, x_{t,<k}), reported a step. keys: what may be in
+    a set, in their order. window, stride: in steps.
+    """
+
+    keys: tuple[str | int, ...]
+    window: int
+    stride: int
+    kind: ClassVar[str] = "sets"
+    ending: ClassVar[str] = ".json"
+
+    @property
+    def domain(self) -> Domain:
+        """Two symbols, laid out as (steps, keys)."""
+        return Domain((self.window, len(self.keys)), 2, variable_length=True)
+
+    @property
+    def protocol(self) -> Protocol:
+        """How a sequence is scored."""
+        return Protocol(context=f"windows of {self.window} steps, stride {self.stride}")
+
+    @property
+    def step(self) -> int:
+        """Elements a step."""
+        return len(self.keys)
+
+    def examples(self, sequences: list[Any], what: str) -> SequenceExamples:
+        """The examples of sequences as they stand in the JSON."""
+        place = {key: k for k, key in enumerate(self.keys)}
+        rows = []
+        for n, sequence in enumerate(sequences, start=1):
+            steps = np.zeros((len(sequence), len(self.keys)), dtype=np.uint8)
+            for t, step in enumerate(sequence):
+                if not isinstance(step, list) or len(set(step)) != len(step):
+                    raise InputError(f"{what} sequence {n} step {t}: has {step}, expected a list of different symbols")
+                for key in step:
+                    if key not in place:
+                        raise InputError(
+                            f"{what} sequence {n} step {t}: {key!r} is not among the {len(place)} keys that the model "
+                            "knows, so its probability is 0; remove the sequence, or fit on data that has it"
+                        )
+                    steps[t, place[key]] = 1
+            rows.append(steps.ravel())
+        size = len(self.keys)
+        return SequenceExamples.of(rows, self.window * size, self.stride * size, per_dim=size)
+
+    def encode(self, source: Source) -> SequenceExamples:
+        source = path_or_held(source)
+        parts = read_sequences(source)
+        return self.examples(parts.get("test") or parts[""], str(source))
+
+    def decode(self, x: Array) -> list[list[list[str | int]]]:
+        """A list of sets a row."""
+        size = len(self.keys)
+        steps = x[:, : x.shape[1] // size * size].reshape(len(x), -1, size)
+        return [[[self.keys[k] for k in np.flatnonzero(step)] for step in row] for row in steps]
+
+    def write(self, raw: list[Any]) -> bytes:
+        """The content of a JSON file of samples, which opens as the sequences that they are."""
+        return json.dumps(raw).encode() + b"\n"
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "keys": list(self.keys), "window": self.window, "stride": self.stride}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> SetEncoding:
+        """The encoding that `to_json` wrote."""
+        return cls(tuple(fields["keys"]), fields["window"], fields["stride"])
+
+
+def open_sets(
+    source: Source, *, window: int | None = None, stride: int | None = None, split: str = "80/10/10"
+) -> DataSet:
+    """Sequences of sets from JSON, `{"train": [[[60, 64], [62], ...], ...], ...}`; lengths are given, p(x | T).
+
+    The keys are the symbols that occur in the file; of integers every one from the smallest to the largest.
+    window, stride: in steps; by default as many as make 512 elements, and half of that.
+    """
+    parts, how = divided(read_sequences(source), split, as_json)
+    source = str(source)
+    found = {key for part in parts for sequence in part for step in sequence for key in _keys(step, source)}
+    if not found:
+        raise InputError(f"{source}: every set is empty; give sequences with symbols in them")
+    numbers = [key for key in found if isinstance(key, int)]
+    keys: tuple[str | int, ...] = tuple(sorted(found, key=str))
+    if len(numbers) == len(found):
+        keys = tuple(range(min(numbers), max(numbers) + 1))
+    lengths = np.array([len(sequence) for part in parts for sequence in part])
+    window = max(1, min(int(lengths.max()), WINDOW // len(keys))) if window is None else window
+    stride = max(1, window // 2) if stride is None else stride
+    encoding = SetEncoding(keys, window, stride)
+    train, valid, test = (encoding.examples(part, source) for part in parts)
+    note = describe("sequences of sets", lengths, f"(steps; {len(keys)} keys each), lengths given", window, stride)
+    options = {"window": window, "stride": stride, "split": split}
+    return DataSet(source, encoding, train, valid, test, f"{note}; {how}", options)
+
+
+def _keys(step: Any, source: str) -> list[str | int]:
+    if not isinstance(step, list) or not all(isinstance(key, str | int) for key in step):
+        raise InputError(f"{source}: has the step {step!r}, expected a list of names or integers")
+    return step

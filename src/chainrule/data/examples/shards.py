@@ -1,0 +1,90 @@
+"""Texts larger than memory: symbols in one file that is mapped, not read."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.alphabets.alphabet import Alphabet, Bytes
+from chainrule.data.alphabets.raw import text_files
+from chainrule.data.examples.base import Array
+from chainrule.data.examples.stored import stored
+from chainrule.errors import InputError
+
+__all__ = ["head_of", "size_of", "stored_stream"]
+
+CHUNK = 1 << 15  # bytes; a tokenizer is slower on longer texts
+
+
+def size_of(source: str) -> int:
+    """The bytes of the source's files; 0 where there are none."""
+    path = Path(source)
+    return sum(file.stat().st_size for file in (text_files(source) if path.is_dir() else [path]) if file.is_file())
+
+
+def head_of(source: str, size: int) -> bytes:
+    """The first lines of a source, about `size` bytes of them."""
+    lines: list[bytes] = []
+    for file in text_files(source):
+        for raw, _ in _chunks(file):
+            lines.append(raw)
+            if sum(map(len, lines)) >= size:
+                return b"".join(lines)
+    return b"".join(lines)
+
+
+def stored_stream(source: str, alphabet: Alphabet, progress: Callable[[int], Any] | None = None) -> Array:
+    """The symbols of a source as an array on disk: one plain file of bytes is that already, others are prepared once.
+
+    progress: called with the number of bytes done; by default a bar is shown.
+    """
+    files = text_files(source)
+    if isinstance(alphabet, Bytes) and len(files) == 1 and files[0].suffix != ".gz":
+        return np.memmap(files[0], dtype=np.uint8, mode="r")
+    marks = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    key = json.dumps(["text", alphabet.to_json(), marks])
+    dtype = np.min_scalar_type(len(alphabet.byte_lengths) - 1)
+
+    def pieces() -> Iterator[tuple[Array, int]]:
+        for file in files:
+            for raw, read in _chunks(file):
+                yield alphabet.encode(raw, str(file)).astype(dtype), read
+
+    return stored(key, pieces, source, size_of(source), "bytes", progress)
+
+
+def _chunks(file: Path) -> Iterator[tuple[bytes, int]]:
+    """A file in pieces of whole lines or words of about CHUNK bytes, unpacked if gzipped; the bytes read for each."""
+    try:
+        with open(file, "rb") as packed:
+            opened: Any = gzip.GzipFile(fileobj=packed) if file.suffix == ".gz" else packed
+            before, rest = 0, b""
+            while raw := rest + opened.read(CHUNK) + opened.readline(CHUNK):
+                cut = _end_of_words(raw)
+                raw, rest = raw[:cut], raw[cut:]
+                yield raw, packed.tell() - before
+                before = packed.tell()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{file}: the gzip file is damaged or cut off ({error}); fetch it again") from None
+
+
+def _end_of_words(raw: bytes) -> int:
+    r"""Where a piece of text may end: with its line, before its last space, or at least before a character.
+
+    >>> [_end_of_words(text.encode()) for text in ("a line\n", "two words", "hé", "é")]
+    [7, 3, 1, 2]
+    """
+    if raw.endswith(b"\n"):
+        return len(raw)
+    cut = raw.rfind(b" ")
+    if cut <= 0:
+        cut = len(raw) - 1
+        while cut > 0 and raw[cut] & 0xC0 == 0x80:
+            cut -= 1
+    return cut or len(raw)

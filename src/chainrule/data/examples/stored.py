@@ -1,0 +1,132 @@
+"""Arrays on disk: mapped, not read; written once, piece by piece, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.examples.base import Array, Rows
+from chainrule.errors import InputError
+
+__all__ = ["LARGE", "Selected", "cache_directory", "stored", "take", "write_stored"]
+
+LARGE = 64 << 20  # bytes of a source above which nothing is read whole
+CONTENT, HEADER = "content.bin", "content.json"
+
+Pieces = Iterable[tuple[Array, int]]  # the next rows, and how much of the source they stand for
+Progress = Callable[[int], Any]
+
+
+def cache_directory() -> Path:
+    """Where prepared arrays are kept: CHAINRULE_CACHE, else the user's cache."""
+    return Path(os.environ.get("CHAINRULE_CACHE") or Path.home() / ".cache" / "chainrule")
+
+
+def stored(
+    key: str, pieces: Callable[[], Pieces], what: str, total: int, unit: str, progress: Progress | None = None
+) -> Array:
+    """The pieces one after the other as one array that is mapped from the cache, where they are written on first use.
+
+    key: what the content is a function of. what, total, unit: the source, how much of it there is, and of what, for the
+    bar. progress: called with how much is done, instead of the bar.
+    """
+    place = cache_directory() / sha256(key.encode()).hexdigest()[:24]
+    if not (place / HEADER).exists():
+        if progress is not None:
+            write_stored(place, pieces(), progress)
+        else:
+            with _bar(f"preparing {what}", total, unit) as advance:
+                write_stored(place, pieces(), advance)
+    header = json.loads((place / HEADER).read_text())
+    dtype, shape = np.dtype(header["dtype"]), tuple(header["shape"])
+    if not prod(shape) or (place / CONTENT).stat().st_size != dtype.itemsize * prod(shape):
+        raise InputError(f"{place}: what was prepared of {what} is empty or damaged; remove that directory")
+    return np.memmap(place / CONTENT, dtype=dtype, mode="r", shape=shape)
+
+
+def write_stored(place: Path, pieces: Pieces, progress: Progress) -> None:
+    """Write an array into a directory, a piece at a time.
+
+    The directory appears by a rename once all is written and synced: an interrupted preparation leaves nothing that
+    could be taken for a whole one, and the next one starts anew. Where another process was quicker, its array stays.
+    """
+    beside = place.with_name(f".{place.name}.{os.getpid()}")
+    rows, header = 0, {"dtype": "|u1", "shape": [0]}
+    try:
+        beside.mkdir(parents=True, exist_ok=True)
+        with open(beside / CONTENT, "wb") as out:
+            for piece, done in pieces:
+                out.write(np.ascontiguousarray(piece).tobytes())
+                rows += len(piece)
+                header = {"dtype": piece.dtype.str, "shape": [rows, *piece.shape[1:]]}
+                progress(done)
+            _sync(out)
+        with open(beside / HEADER, "w") as out:
+            json.dump(header, out)
+            _sync(out)
+        if not (place / HEADER).exists():
+            os.replace(beside, place)
+    except OSError as error:
+        raise InputError(
+            f"{place}: what is prepared cannot be written ({error.strerror}); "
+            "free some space, or set CHAINRULE_CACHE to another place"
+        ) from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _sync(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+@contextmanager
+def _bar(what: str, total: int, unit: str) -> Iterator[Progress]:
+    """A progress bar on standard error, if that is a terminal, as a context that gives `advance`."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    done = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), done, TextColumn(unit), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda amount: bar.advance(task, amount)
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Some rows of a stored array, read when they are asked for.
+
+    >>> Selected(np.arange(10) ** 2, np.array([1, 3, 5]))[np.array([2, 0])].tolist()
+    [25, 1]
+    """
+
+    array: Array
+    rows: Rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of an array of these rows."""
+        return (len(self.rows), *self.array.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: Rows | slice | int) -> Array:
+        return self.array[self.rows[rows]]
+
+
+def take(x: Array, rows: Rows) -> Any:
+    """These rows: of an array in memory a copy, of a stored one none of them yet."""
+    return Selected(x, rows) if isinstance(x, np.memmap) else x[rows]

@@ -1,0 +1,75 @@
+"""Arrays by split: the parts of a `.npy` or `.npz` by the names that people give them, or arrays in memory."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from chainrule.data.examples.base import Array, Source
+from chainrule.data.sources.objects import hold
+from chainrule.errors import InputError
+
+__all__ = ["array_parts"]
+
+SPLITS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
+LABELS = ("label", "labels", "y")
+
+
+def array_parts(source: Source) -> dict[str, tuple[Array, Array | None]]:
+    """Examples and labels by split, "" for a single part, of a file or of what Python holds.
+
+    An `.npz` holds `train`, `valid` and `test`, or `x_train` and so on (`valid` may be missing), or a single array; the
+    labels of a part are `train_labels`, `y_train`, and `labels` or `y` for a single one. Raises InputError for files
+    that are missing, damaged, pickled or empty, and for names that say nothing.
+    """
+    if not isinstance(source, str):
+        held = hold(source).of("arrays")
+        return _checked({split: (x, held.labels.get(split)) for split, x in held.parts.items()}, str(held))
+    path = Path(source)
+    arrays = _load(path)
+    parts = {}
+    for split, words in SPLITS.items():
+        x = _first(arrays, [name for word in words for name in (word, f"x_{word}", f"{word}_x", f"{word}_images")])
+        y = _first(
+            arrays, [name for word in words for label in LABELS for name in (f"{label}_{word}", f"{word}_{label}")]
+        )
+        if x is not None:
+            parts[split] = (x, y)
+    if not {"train", "test"} <= set(parts):
+        names = [name for name in arrays if name.lower() not in LABELS]
+        if len(names) != 1 or parts:
+            named = ", ".join(sorted(arrays)) or "none"
+            raise InputError(f"{path}: holds the arrays {named}; expected train, valid and test, or a single one")
+        parts = {"": (arrays[names[0]], _first(arrays, list(LABELS)))}
+    return _checked(parts, str(path))
+
+
+def _checked(parts: dict[str, tuple[Array, Array | None]], what: str) -> dict[str, tuple[Array, Array | None]]:
+    for split, (x, y) in parts.items():
+        name = f"{what} {split}".strip()
+        if x.size == 0:
+            raise InputError(f"{name}: the array is empty, of shape {x.shape}; give it examples")
+        if y is not None and y.shape != (len(x),):
+            raise InputError(f"{name}: the labels have the shape {y.shape}, expected one for each of {len(x)} examples")
+    return parts
+
+
+def _first(arrays: dict[str, Array], names: list[str]) -> Array | None:
+    lower = {name.lower(): array for name, array in arrays.items()}
+    return next((lower[name] for name in names if name in lower), None)
+
+
+def _load(path: Path) -> dict[str, Array]:
+    try:
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            return dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else {"": loaded}
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; check the path") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{path}: not a readable .npy or .npz file ({error}); write it again with numpy.save"
+        ) from None

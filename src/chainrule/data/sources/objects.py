@@ -1,0 +1,182 @@
+"""Python objects as sources: arrays, lists, frames, torch and Hugging Face data sets, in the forms that files have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from os import PathLike, fspath
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.examples.base import Array
+from chainrule.errors import InputError, unknown_name
+
+__all__ = ["Held", "hold", "path_or_held"]
+
+SPLITS = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
+LABELS = ("label", "labels")
+
+Form = tuple[str, Any, Array | None]  # a kind, the examples, their labels
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a Python object holds, told apart as files are.
+
+    kind: "arrays" of integers (N, ...), "sequences" (lists of symbols, of steps or of sets), "texts" (bytes) or a
+    "table" (a frame). parts: by split, "" for a single one. labels: of arrays, by split. name: for people.
+
+    >>> held = hold([[1, 2, 3], [4]])
+    >>> held.kind, held.parts, str(held)
+    ('sequences', {'': [[1, 2, 3], [4]]}, 'the list')
+    """
+
+    kind: str
+    parts: dict[str, Any]
+    labels: dict[str, Array | None] = field(default_factory=dict)
+    name: str = "the object"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def of(self, kind: str) -> Held:
+        """Itself, if it holds this kind."""
+        if self.kind != kind:
+            raise InputError(f"{self}: holds {self.kind}, expected {kind}; give the kind of data that was fitted")
+        return self
+
+    def lists(self) -> dict[str, list[Any]]:
+        """Sequences by split; examples of an array, which are all of one length, are sequences too."""
+        if self.kind == "arrays":
+            return {split: x.tolist() for split, x in self.parts.items()}
+        return self.of("sequences").parts
+
+
+def hold(source: Any, field: str | None = None) -> Held:
+    """The examples of a Python object.
+
+    source: an array or tensor (N, ...); a pair of one and its labels (N,); a list of arrays or lists, stacked where all
+    have one shape, else sequences; a list of strings; a torch data set of arrays, pictures, pairs with a label or
+    dictionaries; a Hugging Face data set; a pandas, polars or Arrow table; or a dictionary of any of these by split.
+    field: the column to read, where there are several.
+
+    Raises InputError for anything else, for nothing, and for splits of different kinds.
+    """
+    if isinstance(source, Held):
+        return source
+    forms = {split: _form(part, field) for split, part in _by_split(source).items()}
+    parts = {split: x for split, (_, x, _) in forms.items()}
+    kinds = sorted({kind for kind, _, _ in forms.values()})
+    if kinds == ["arrays", "sequences"]:  # lists that happen to have one length in one of the splits
+        kinds, parts = ["sequences"], {split: x if isinstance(x, list) else x.tolist() for split, x in parts.items()}
+    if len(kinds) > 1:
+        raise InputError(f"the splits hold {' and '.join(kinds)}; give all of them in one form")
+    name = "list" if isinstance(source, list) else _NAMES[kinds[0]]
+    return Held(kinds[0], parts, {split: labels for split, (_, _, labels) in forms.items()}, f"the {name}")
+
+
+def path_or_held(source: Any, field: str | None = None) -> str | Held:
+    """A path as text, anything else as what it holds; both name themselves in messages."""
+    return fspath(source) if isinstance(source, str | PathLike) else hold(source, field)
+
+
+_NAMES = {"arrays": "array", "table": "frame", "texts": "data set", "sequences": "data set"}
+
+
+def _by_split(source: Any) -> dict[str, Any]:
+    if not isinstance(source, Mapping):
+        return {"": source}
+    for name in source:
+        if name not in SPLITS:
+            raise unknown_name("split", str(name), SPLITS)
+    parts = {SPLITS[name]: part for name, part in source.items()}
+    if not {"train", "test"} <= set(parts):
+        raise InputError(f"the dictionary has {', '.join(parts) or 'nothing'}; expected train, test and perhaps valid")
+    return parts
+
+
+def _form(part: Any, field: str | None) -> Form:
+    if hasattr(part, "column_names") and hasattr(part, "with_format"):  # Hugging Face
+        return _columns(
+            part[0] if len(part) else {}, lambda name: part[name], lambda: part.with_format("arrow")[:], field
+        )
+    if any(hasattr(part, word) for word in ("iloc", "to_arrow", "to_batches")):  # pandas, polars, Arrow
+        return "table", part, None
+    if isinstance(part, tuple) and len(part) == 2:
+        kind, x, _ = _form(part[0], field)
+        return kind, x, _array(part[1])
+    if isinstance(part, np.ndarray) or hasattr(part, "detach"):
+        x = _array(part)
+        return ("arrays", x, None) if x.dtype.kind in "biuf" else _examples(x.tolist())
+    if isinstance(part, str | bytes) or not (hasattr(part, "__len__") and hasattr(part, "__getitem__")):
+        raise InputError(
+            "a source is a path, an array, a list of examples, a torch or Hugging Face data set, "
+            f"or a pandas, polars or Arrow table, got {type(part).__name__}"
+        )
+    items = [part[k] for k in range(len(part))]
+    if items and isinstance(items[0], Mapping):
+        names: dict[str, list[Any]] = {name: [item.get(name) for item in items] for name in items[0]}
+        return _columns(items[0], names.__getitem__, lambda: _arrow_table(items), field)
+    if not isinstance(part, list) and items and isinstance(items[0], tuple):  # a torch data set of (x, label) or (x,)
+        labels = _array([item[1] for item in items]) if len(items[0]) == 2 else None
+        kind, x, _ = _examples([item[0] for item in items])
+        return kind, x, labels
+    return _examples(items)
+
+
+def _columns(
+    first: Mapping[str, Any], column: Callable[[str], Iterable[Any]], table: Callable[[], Any], field: str | None
+) -> Form:
+    """Records by column: the field that was named, a text, the only column of pictures or lists; else a table.
+
+    first: the first record. column: every value of one by name. table: all of them.
+    """
+    if field is not None and field not in first:
+        raise unknown_name("field", field, first)
+    if field is None and isinstance(first.get("text"), str):
+        field = "text"
+    long = [name for name, value in first.items() if _is_long(value)]
+    if field is None and not long:
+        return "table", table(), None
+    if field is None and len(long) > 1:
+        raise InputError(f"the columns {', '.join(long)} hold lists or arrays; name the one to read as field=...")
+    kind, x, _ = _examples(list(column(field or long[0])))
+    label = next((name for name in LABELS if name in first), None)
+    return kind, x, None if label is None else _array(list(column(label)))
+
+
+def _is_long(value: Any) -> bool:
+    """Whether a value is a list, an array or a picture, and no single one."""
+    return isinstance(value, list) or (not isinstance(value, str | bytes) and np.ndim(value) > 0)
+
+
+def _examples(items: Sequence[Any]) -> Form:
+    """Texts, one array of all where they have one shape, or sequences."""
+    if not items:
+        raise InputError("the source holds no examples; give it some")
+    if all(isinstance(item, str | bytes) for item in items):
+        return "texts", [item.encode() if isinstance(item, str) else item for item in items], None
+    lists = [item if isinstance(item, list) else _array(item) for item in items]
+    if any(np.ndim(item) == 0 for item in lists if not isinstance(item, list)):
+        raise InputError(f"the first example is {items[0]!r}, expected an array, a list or a text; wrap each in a list")
+    try:
+        x = np.stack(lists)
+    except ValueError:  # of several lengths
+        x = np.zeros(0, dtype=object)
+    if x.dtype.kind in "biuf":
+        return "arrays", x, None
+    return "sequences", [item if isinstance(item, list) else item.tolist() for item in lists], None
+
+
+def _array(x: Any) -> Array:
+    """An array from an array, a tensor, a picture of pillow or a list."""
+    return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
+
+
+def _arrow_table(records: list[Any]) -> Any:
+    try:
+        import pyarrow
+    except ModuleNotFoundError:
+        raise InputError("tables need pyarrow: pip install 'chainrule[tables]'") from None
+    return pyarrow.Table.from_pylist(records)

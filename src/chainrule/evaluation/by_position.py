@@ -1,0 +1,77 @@
+"""Nats by available context: how much a model gains from seeing farther back; and by the columns of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from chainrule.batch import Batch
+from chainrule.models.chain import AutoregressiveModel
+
+__all__ = ["ByContext"]
+
+
+class ByContext(nn.Module):
+    """A model that keeps, while it scores, the nats of elements by how many stand before them in the window or row.
+
+    Examples outside the domain, p(x) = 0, are left out.
+
+    >>> from chainrule import CategoricalHead, CausalConv
+    >>> watched = ByContext(AutoregressiveModel(CausalConv(3, 4, width=8), CategoricalHead(8, 3)))
+    >>> _ = watched(Batch(torch.zeros(2, 4, dtype=torch.long)))
+    >>> [(row["context"], row["elements"]) for row in watched.table()]
+    [('0', 2), ('1', 2), ('2 to 3', 4)]
+    """
+
+    def __init__(self, model: AutoregressiveModel) -> None:
+        super().__init__()
+        self.model = model
+        self.nats = np.zeros(0)
+        self.squares = np.zeros(0)
+        self.elements = np.zeros(0, dtype=np.int64)
+
+    def element_log_prob(self, batch: Batch) -> Tensor:
+        """ln p of each element (B, D), as the model says."""
+        log_prob = self.model.element_log_prob(batch)
+        missing, here = max(0, log_prob.shape[1] - len(self.nats)), slice(log_prob.shape[1])
+        self.nats, self.squares = np.pad(self.nats, (0, missing)), np.pad(self.squares, (0, missing))
+        self.elements = np.pad(self.elements, (0, missing))
+        known = slice(None) if batch.impossible is None else ~batch.impossible
+        found = log_prob.detach()[known].to(torch.float64)
+        self.nats[here] -= found.sum(0).cpu().numpy()
+        self.squares[here] += found.square().sum(0).cpu().numpy()
+        self.elements[here] += batch.mask[known].sum(0).cpu().numpy()
+        return log_prob
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self.element_log_prob(batch).sum(1)
+
+    def table(self) -> list[dict[str, Any]]:
+        """Rows for 0, 1, 2 to 3, 4 to 7, ... elements of context: how many elements, and their mean nats."""
+        rows = []
+        start, stop = 0, 1
+        while start < len(self.nats):
+            here = slice(start, stop)
+            count = int(self.elements[here].sum())
+            last = min(stop, len(self.nats)) - 1
+            if count:
+                span = str(start) if start == last else f"{start} to {last}"
+                rows.append(
+                    {"context": span, "elements": count, "nats_per_element": float(self.nats[here].sum()) / count}
+                )
+            start, stop = stop, 2 * stop
+        return rows
+
+    def columns(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """A row for each column of a table, in its order: how many cells, their mean nats, its standard error."""
+        rows = []
+        for name, nats, squares, count in zip(names, self.nats, self.squares, self.elements.tolist(), strict=True):
+            mean = float(nats) / max(count, 1)
+            spread = sqrt(max(float(squares) - count * mean**2, 0.0) / (count - 1)) if count > 1 else 0.0
+            rows.append({"column": name, "cells": count, "nats": mean, "nats_se": spread / sqrt(max(count, 1))})
+        return rows

@@ -1,0 +1,121 @@
+"""Evaluation: every example once, in order, whatever the batch size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from chainrule.batch import Batch
+from chainrule.data.examples.base import Examples
+from chainrule.errors import InputError
+from chainrule.evaluation.block_bootstrap import block_length
+from chainrule.likelihood import LogLikelihood, Protocol
+from chainrule.models.chain import evaluating
+
+__all__ = ["Evaluation", "evaluate", "rows_at_once"]
+
+ELEMENTS = {"cpu": 2**14}  # of a batch: on a processor more of them would leave its caches
+MANY = 2**18  # of a batch elsewhere
+WIDE = 2**11  # features of an element, from which on there are fewer elements in a batch
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model says of a set of examples.
+
+    likelihood: sums, counts and metrics. nats: ln p of each example, in order, float64, shape (N,). counts: its
+    elements, dims and bytes, shape (N, 3). block: how many neighbours the standard errors take for one, by the
+    correlation along a stream; 1 where examples are independent.
+    """
+
+    likelihood: LogLikelihood
+    nats: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.int64]
+    block: int = 1
+
+
+def evaluate(
+    model: torch.nn.Module,
+    examples: Examples,
+    *,
+    batch_size: int | None = None,
+    protocol: Protocol | None = None,
+    progress: Callable[[int], Any] | None = None,
+) -> Evaluation:
+    """Score every example once, in evaluation mode and without gradients, summing in float64.
+
+    model: a module from a Batch to ln p of each of its examples (B,), such as an AutoregressiveModel. batch_size: a
+    matter of speed only, by default by the length of the examples. progress: called with the number of rows done.
+
+    Examples that are longer than a window come in several rows, whose `owner` says which example they belong to; their
+    log-probabilities add up, and the example is the unit. The windows of one long stream are no independent examples:
+    standard errors are those of blocks of them, see `block_length`.
+
+    >>> from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
+    >>> from chainrule.data import ArrayExamples
+    >>> model = AutoregressiveModel(CausalConv(3, 4, width=8), CategoricalHead(8, 3))
+    >>> evaluate(model, ArrayExamples(np.zeros((5, 4), dtype=np.int64))).likelihood.examples
+    5
+    """
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    if batch_size is None:
+        features = getattr(getattr(model, "network", None), "features", 0)  # logits, where a model makes no others
+        batch_size = max(1, rows_at_once(examples, device) // max(1, features // WIDE))
+    if batch_size < 1:
+        raise InputError(f"a batch has at least one example, got batch_size={batch_size}")
+    owner: npt.NDArray[np.int64] | None = getattr(examples, "owner", None)
+    # made before the first batch: what is kept of each must not lie between the large blocks that all of them reuse
+    every, each = np.empty(len(examples)), np.empty((len(examples), 3), dtype=np.int64)
+    with evaluating(model):
+        for start in range(0, len(examples), batch_size):
+            rows = np.arange(start, min(start + batch_size, len(examples)))
+            batch = examples.batch(rows).to(device)
+            if batch.segment_ids is not None:
+                raise InputError("packed rows are for training, a row is no example; evaluate the examples one a row")
+            every[rows] = summed(model, batch).cpu().numpy()
+            each[rows] = torch.stack([batch.elements, batch.dims, batch.bytes], 1).cpu().numpy()
+            if progress is not None:
+                progress(len(rows))
+    if owner is not None and len(every):
+        begins = np.flatnonzero(np.diff(owner, prepend=-1))
+        every, each = np.add.reduceat(every, begins), np.add.reduceat(each, begins)
+    block = correlated(every, each) if getattr(examples, "continuous", False) else 1
+    return Evaluation(LogLikelihood.of_counts(every, each, protocol, block), every, each, block)
+
+
+def correlated(nats: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> int:
+    """How many neighbouring windows of a stream belong together, by what they give beyond the mean of all elements."""
+    possible = nats > -np.inf
+    if possible.sum() < 2:
+        return 1
+    nats, elements = nats[possible], counts[possible, 0]
+    return block_length(nats - nats.sum() / max(elements.sum(), 1) * elements)
+
+
+def rows_at_once(examples: Examples, device: torch.device) -> int:
+    """How many rows of these examples a device scores at once without losing time, all taken to be as long as any.
+
+    >>> from chainrule.data import ArrayExamples
+    >>> rows_at_once(ArrayExamples(np.zeros((500, 64), dtype=np.int64)), torch.device("cpu"))
+    256
+    """
+    if not len(examples):
+        return 1
+    lengths = getattr(examples, "lengths", None)
+    longest = int(np.max(lengths, initial=1)) if lengths is not None else examples.batch(np.arange(1)).x.shape[1]
+    return max(1, ELEMENTS.get(device.type, MANY) // max(1, longest))
+
+
+def summed(model: Any, batch: Batch) -> Tensor:
+    """L_n of a batch, its elements added in float64 where the model shows them; -inf outside the domain."""
+    if hasattr(model, "element_log_prob"):
+        log_prob: Tensor = model.element_log_prob(batch).sum(1, dtype=torch.float64)
+    else:
+        log_prob = model(batch).double()
+    return log_prob if batch.impossible is None else torch.where(batch.impossible, -torch.inf, log_prob)

@@ -1,0 +1,74 @@
+"""Carried state: a recurrent model reads a stream from its beginning to its end and forgets nothing in between."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from chainrule.batch import Batch
+from chainrule.data.encodings.text import StreamExamples
+from chainrule.data.examples.base import Examples
+from chainrule.errors import InputError
+from chainrule.models.chain import AutoregressiveModel
+from chainrule.networks.recurrent import Recurrent
+
+__all__ = ["CONTEXT", "Carried", "side_by_side"]
+
+CONTEXT = "all of the stream before, state carried"  # of a `Protocol`
+
+
+class Carried(nn.Module):
+    """A recurrent model that remembers all that it has scored before: its rows are parts of one stream, in order.
+
+        ln p(x_d | x_<d),   x_<d everything since the beginning of the stream
+
+    Windows cut the past off; a state of fixed size does not have to. The elements that count are read one at a time,
+    each once, and the sum over a stream is its ln p(x_1, ..., x_T), whatever the windows. The state starts anew with
+    `Carried(model)`. Elements that do not count are skipped: they are given in a window because they were read before.
+
+    model: of a `Recurrent` network on sequences, without a context.
+
+    >>> from chainrule import CategoricalHead
+    >>> carried = Carried(AutoregressiveModel(Recurrent(3, 4, width=8), CategoricalHead(8, 3)).eval())
+    >>> whole = carried.model.log_prob(torch.tensor([[0, 1, 2, 2, 1, 0]]))
+    >>> parts = carried(Batch(torch.tensor([[0, 1, 2], [2, 1, 0]])))
+    >>> bool(torch.isclose(whole.sum().double(), parts.sum()))
+    True
+    """
+
+    def __init__(self, model: AutoregressiveModel) -> None:
+        super().__init__()
+        if not isinstance(model.network, Recurrent) or len(model.network.shape) != 1:
+            raise InputError(
+                f"only a recurrent network on sequences carries its state, got {type(model.network).__name__}; "
+                "leave out --carry and give --context and --stride"
+            )
+        self.model = model
+        self.state = model.network.initial_state(1)
+        self.previous: Tensor | None = None
+
+    def element_log_prob(self, batch: Batch) -> Tensor:
+        """ln p of each element that counts given all elements before it in the stream, shape (B, D)."""
+        log_prob = torch.zeros(batch.x.shape, dtype=torch.float64, device=batch.x.device)
+        for row, mask in enumerate(batch.mask):
+            features = []
+            for x in batch.x[row, mask][:, None]:
+                h, self.state = self.model.network.step(self.previous, self.state)
+                features.append(h)
+                self.previous = x
+            if features:
+                scored = self.model.head(torch.stack(features, 1)).log_prob(batch.x[row, mask][None])
+                log_prob[row, mask] = scored[0].double()
+        return log_prob
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self.element_log_prob(batch).sum(1)
+
+
+def side_by_side(examples: Examples) -> StreamExamples:
+    """The windows of a stream one after the other, for a state that is carried over them."""
+    if not isinstance(examples, StreamExamples):
+        raise InputError("a state is carried over the windows of one long stream; leave out --carry")
+    return replace(examples, stride=examples.window)

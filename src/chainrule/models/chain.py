@@ -1,0 +1,272 @@
+"""The model: network and head together, ln p(x) = sum_d ln p(x_d | x_<d), and the one loop that walks the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from chainrule.batch import Batch
+from chainrule.errors import InputError
+from chainrule.heads.base import Distribution, Head
+from chainrule.heads.categorical import CategoricalHead
+from chainrule.heads.filtered import Filter
+from chainrule.networks.base import AutoregressiveNetwork
+from chainrule.noise import uniforms
+
+__all__ = ["AutoregressiveModel", "Draw", "Sample"]
+
+Draw = Callable[[int, Distribution], Tensor]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What was drawn, and how probable it was.
+
+    x: elements, shape (n, D). mask: True for the elements that were drawn, False for the prefix and after the end.
+    log_prob: ln p of the drawn elements given the prefix, shape (n,), nats. log_q: ln of the probability with which the
+    filtered sampler drew them; None when nothing was filtered, for then it is `log_prob`.
+    """
+
+    x: Tensor
+    mask: Tensor
+    log_prob: Tensor
+    log_q: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+class AutoregressiveModel(nn.Module):
+    """An autoregressive model: a network that reads x_<d and a head that says p(x_d | x_<d).
+
+    >>> from chainrule import CategoricalHead, CausalConv
+    >>> model = AutoregressiveModel(CausalConv(num_symbols=3, shape=4, width=8), CategoricalHead(8, 3))
+    >>> model.log_prob(Batch(torch.zeros(2, 4, dtype=torch.long))).shape
+    torch.Size([2])
+    >>> model.sample(5, seed=0).x.shape
+    torch.Size([5, 4])
+    """
+
+    def __init__(self, network: AutoregressiveNetwork, head: Head) -> None:
+        super().__init__()
+        if network.features != head.features:
+            raise InputError(
+                f"the network makes {network.features} features, the head reads {head.features}; match them"
+            )
+        self.network = network
+        self.head = head
+        if isinstance(head, CategoricalHead) and head.tied:
+            head.tie(getattr(getattr(network, "embedding", None), "table", None))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters live."""
+        return next(self.parameters()).device
+
+    def initialise(self, x: Tensor) -> None:
+        """Start from data, rows (N, D) as they are scored, NaN where a real is missing.
+
+        Reals are standardised on their way into the network, and heads begin at the quantiles of their elements; parts
+        for symbols have little or nothing to set.
+        """
+        self.network.initialise(x)
+        self.head.initialise(x)
+
+    def element_log_prob(self, batch: Batch | Tensor) -> Tensor:
+        """ln p(x_d | x_<d) in nats, shape (B, D); 0 where the mask says that an element does not count."""
+        batch = batch if isinstance(batch, Batch) else Batch(batch)
+        return self.head(self.conditioning(batch)).masked_log_prob(batch.x, batch.mask)
+
+    def conditioning(self, batch: Batch) -> Tensor:
+        """The features h, shape (B, D, H), from which the head makes p(x_d | x_<d)."""
+        if batch.segment_ids is None:
+            return self.network(batch.x, batch.context)
+        if batch.context is not None:
+            raise InputError("packed rows hold several examples and take no context; train without packing")
+        return self.network.packed(batch.x, batch.segment_ids)
+
+    def log_prob(self, batch: Batch | Tensor) -> Tensor:
+        """L_n = sum_d ln p(x_{n,d} | x_{n,<d}) over the elements that count, in nats, shape (B,)."""
+        return self.element_log_prob(batch).sum(1)
+
+    def forward(self, batch: Batch | Tensor) -> Tensor:
+        """The log-probability itself, so that what wraps the module wraps the exact quantity."""
+        return self.log_prob(batch)
+
+    def unroll(self, draw: Draw, batch_size: int, length: int | None = None, context: Tensor | None = None) -> Tensor:
+        """Walk the chain: x_d = draw(d, p(x_d | x_<d)) for d = 0, 1, ..., the elements of shape (batch_size, length).
+
+        Sampling, stepwise scoring, encoding and decoding are four draws. Ends early when `draw` raises StopIteration.
+
+        >>> from chainrule import CategoricalHead, CausalConv
+        >>> model = AutoregressiveModel(CausalConv(num_symbols=3, shape=4, width=8), CategoricalHead(8, 3))
+        >>> model.unroll(lambda d, p: p.pmf().argmax(-1), batch_size=2).shape
+        torch.Size([2, 4])
+        """
+        length = self.network.length if length is None else length
+        with evaluating(self):
+            state = self.network.initial_state(batch_size, context)
+            step, at = self.network.step, self.head.at
+            x: Tensor | None = None
+            previous: Tensor | None = None
+            columns: tuple[Tensor, ...] = ()
+            for d in range(length):
+                h, state = step(previous, state)
+                before = h.new_empty(batch_size, 0) if x is None else x.narrow(1, 0, d)
+                try:
+                    previous = draw(d, at(d, h, before))
+                except StopIteration:
+                    x = before
+                    break
+                if x is None:
+                    x = previous.new_empty(batch_size, length)
+                    columns = x.unbind(1)
+                columns[d].copy_(previous)
+        if x is None:
+            raise InputError(f"a chain has at least one element, got length={length}")
+        return x.clone()
+
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int | None = None,
+        generator: torch.Generator | None = None,
+        first: int = 0,
+        length: int | None = None,
+        context: Tensor | None = None,
+        prefix: Tensor | Sequence[Any] | None = None,
+        end: int | None = None,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        on_element: Callable[[int, Tensor], None] | None = None,
+    ) -> Sample:
+        """Draw n examples, element by element, from the model itself: by default nothing is cut off.
+
+        The draw of element d of example n is a function of (seed, n, d): example 7 is the same alone (n=1, first=7) or
+        among 64, up to the rounding of the probabilities.
+
+        seed: any integer; without one it is taken from the generator, or from torch's own. first: the number of the
+        first example. length: D, by default the network's. context: classes (n,) or vectors (n, C). prefix: elements
+        that are given, shape (P,), (n, P) or a list of n of any lengths; they are not scored. end: the symbol after
+        which an example is over. temperature, top_k, top_p: draw from a filtered distribution instead, see `Filter`.
+        on_element: called with d and x_d, shape (n,), as soon as they are known, to show them or how far the walk is.
+        """
+        if n < 1:
+            raise InputError(f"a sample has at least one example, got n={n}")
+        length = self.network.length if length is None else length
+        given = prefix_batch(prefix, n, length)
+        filtered = Filter(temperature, top_k, top_p)
+        if seed is None:
+            seed = int(torch.randint(2**62, (), generator=generator))
+        noise = torch.from_numpy(uniforms(seed, range(first, first + n), range(length))).to(self.device).unbind(1)
+        free = torch.ones(n, length, dtype=torch.bool, device=self.device)
+        if given is not None:
+            given = given.to(self.device)
+            _check_given(given, self.head.num_symbols)
+            free[:, : given.x.shape[1]] = ~given.mask
+        alive = torch.ones(n, dtype=torch.bool, device=self.device)
+        ended = torch.zeros_like(alive)
+        if given is not None and end is not None:
+            ended = ((given.x == end) & given.mask).any(1)
+        log_p: list[Tensor] = []
+        log_q: list[Tensor] = []
+
+        def draw(d: int, p: Distribution) -> Tensor:
+            nonlocal alive
+            if end is not None:
+                alive = alive & ~(ended & free[:, d])
+                if not bool(alive.any()):
+                    raise StopIteration
+            q = filtered(p)
+            x, log_q_d = q.draw(noise[d])
+            log_q.append(log_q_d)
+            log_p.append(log_q_d if q is p else p.log_prob(x))
+            if given is not None and d < given.x.shape[1]:
+                x = torch.where(free[:, d], x, given.x[:, d].to(x.dtype))
+            if end is not None:
+                x = torch.where(alive, x, end)
+                free[:, d] &= alive
+                alive = alive & ~((x == end) & free[:, d])
+            if on_element is not None:
+                on_element(d, x)
+            return x
+
+        x = self.unroll(draw, n, length, None if context is None else context.to(self.device))
+        free = free[:, : x.shape[1]]
+        total_p, total_q = (_total(log_prob, free) for log_prob in (log_p, log_q))
+        return Sample(x, free, total_p, None if filtered.is_identity else total_q)
+
+    def features(self, x: Batch | Tensor, layer: int = -1, pool: str | None = None) -> Tensor:
+        """A representation: the network's features after a layer, (B, D, width), or pooled over D, (B, width).
+
+        layer: 0 is the embedding, 1 the first block, -1 what the head reads. pool: None, "mean" over the elements that
+        count, or "last", the last of them. Feature d has seen x_<d only.
+        """
+        batch = x if isinstance(x, Batch) else Batch(x)
+        with evaluating(self):
+            layers = self.network.layers(batch.x, batch.context)
+            if not -len(layers) <= layer < len(layers):
+                raise InputError(f"layer {layer} does not exist: the network has layers 0 to {len(layers) - 1}")
+        h = layers[layer].clone()
+        if pool is None:
+            return h
+        if pool == "mean":
+            weight = batch.mask.to(h.dtype).unsqueeze(-1)
+            return (h * weight).sum(1) / weight.sum(1).clamp(min=1)
+        if pool == "last":
+            position = torch.arange(h.shape[1], device=h.device)
+            return h[torch.arange(len(h)), (batch.mask * position).argmax(1)]
+        raise InputError(f"pool is None, 'mean' or 'last', got {pool!r}")
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode and no gradients, inside; the mode of each part before, afterwards.
+
+    Tensors made inside cannot take part in a gradient later: clone what leaves.
+    """
+    modes = [(part, part.training) for part in model.modules()]
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+def _total(log_prob: list[Tensor], free: Tensor) -> Tensor:
+    """The sum over the elements that were drawn, in float64, shape (n,)."""
+    return torch.where(free, torch.stack(log_prob, 1), 0.0).sum(1, dtype=torch.float64)
+
+
+def prefix_batch(prefix: Tensor | Sequence[Any] | None, n: int, length: int) -> Batch | None:
+    """Prefixes of any lengths as one batch, whose mask says where an element is given."""
+    if prefix is None:
+        return None
+    if isinstance(prefix, Tensor):
+        prefix = prefix.expand(n, -1) if prefix.ndim == 1 else prefix
+    if len(prefix) != n:
+        raise InputError(f"{len(prefix)} prefixes for {n} examples; give one for each, or one tensor (P,) for all")
+    given = Batch.of(list(prefix))
+    if given.x.shape[1] > length:
+        raise InputError(f"the longest prefix has {given.x.shape[1]} elements, an example at most {length}")
+    return given
+
+
+def _check_given(given: Batch, num_symbols: int | None) -> None:
+    """Refuse given elements that are no symbols, where the model has symbols."""
+    x = given.x[given.mask]
+    if num_symbols is None or not len(x):
+        return
+    if bool((x != x.long()).any()) or int(x.min()) < 0 or int(x.max()) >= num_symbols:
+        raise InputError(
+            f"a prefix holds symbols 0 to {num_symbols - 1}, got numbers from {x.min()} to {x.max()}; encode it first"
+        )

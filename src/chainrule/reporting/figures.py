@@ -1,0 +1,94 @@
+"""The figures of a model on its data: every split scored, beside what simple models and compressors say of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import nn
+
+from chainrule.baselines.compressors import MOST, code_lengths
+from chainrule.baselines.fitted import fit_baselines
+from chainrule.data.encodings.documents import DocumentEncoding
+from chainrule.data.encodings.text import TextEncoding
+from chainrule.data.examples.base import DataSet, Examples
+from chainrule.data.examples.subset import elements_of, spread
+from chainrule.evaluation.evaluate import evaluate
+from chainrule.likelihood import LogLikelihood, Protocol
+from chainrule.reporting.console import Console
+from chainrule.reporting.tables import baseline_table, result_table
+from chainrule.training.engine import Engine
+
+__all__ = ["SPLITS", "evaluated", "figures", "protocol_of", "scored_in_part", "scored_splits"]
+
+SPLITS = ("train", "valid", "test")
+ENOUGH = 1 << 20  # elements of training data that are scored, or more where the test split has more examples
+
+
+def figures(model: nn.Module, data: DataSet, engine: Engine, console: Console) -> dict[str, Any]:
+    """Every split under the model and under the baselines: tables for people, and what `report.json` says of them."""
+    baselines = fit_baselines(data)
+    baseline = _scored(baselines, data)
+    results = evaluated(model, data, engine)
+    console.print(result_table(results, baseline))
+    beside = _beside(baselines, data, results["test"])
+    if beside:
+        console.print(baseline_table(results["test"], beside))
+    return {
+        "results": {split: likelihood.to_json() for split, likelihood in results.items()},
+        "baselines": beside,
+        "independent_elements": {split: likelihood.to_json() for split, likelihood in baseline.items()},
+    }
+
+
+def evaluated(model: nn.Module, data: DataSet, engine: Engine) -> dict[str, LogLikelihood]:
+    """The kept weights on every split, each process scoring its part."""
+    protocol = protocol_of(data)
+    splits = scored_splits(data)
+    return {split: engine.evaluate(model, part, protocol=protocol).likelihood for split, part in splits.items()}
+
+
+def scored_splits(data: DataSet) -> dict[str, Examples]:
+    """The splits, of much training data a part: `ENOUGH` elements, or as many examples as test has if they are more."""
+    (count, elements), (tested, _) = elements_of(data.train), elements_of(data.test)
+    enough = count if elements <= ENOUGH else max(tested, -(-count * ENOUGH // elements))
+    return {"train": spread(data.train, enough), "valid": data.valid, "test": data.test}
+
+
+def scored_in_part(data: DataSet) -> str | None:
+    """A sentence where only a part of the training data is scored."""
+    some, every = len(scored_splits(data)["train"]), len(data.train)
+    return f"of train {some:,} of {every:,} rows are scored, evenly apart" if some < every else None
+
+
+def protocol_of(data: DataSet) -> Protocol:
+    """How the examples of a data set are scored."""
+    protocol: Protocol = getattr(data.encoding, "protocol", Protocol())
+    return protocol
+
+
+def _scored(baselines: dict[str, nn.Module], data: DataSet) -> dict[str, LogLikelihood]:
+    """Independent elements on every split."""
+    model = baselines.get("independent elements")
+    if model is None:
+        return {}
+    protocol = protocol_of(data)
+    return {split: evaluate(model, part, protocol=protocol).likelihood for split, part in scored_splits(data).items()}
+
+
+def _beside(baselines: dict[str, nn.Module], data: DataSet, model: LogLikelihood) -> dict[str, dict[str, Any]]:
+    """Every baseline on the test split, and how it was had: static, or adaptive where it learns while it scores."""
+    record: dict[str, dict[str, Any]] = {}
+    for name, module in baselines.items():
+        likelihood = evaluate(module, data.test, protocol=protocol_of(data)).likelihood
+        record[name] = {"how": "static"} | likelihood.to_json()
+    if isinstance(data.encoding, TextEncoding | DocumentEncoding) and model.bytes <= MOST:
+        train, test = (data.encoding.raw(data.split(split), most=MOST) for split in ("train", "test"))
+        for name, nats in code_lengths(train, test).items():
+            bits = nats / math.log(2)
+            record[name] = {"how": "adaptive", "nats_per_example": nats / model.examples} | {
+                "nats_per_element": nats / model.elements,
+                "bits_per_dim": bits / model.dims,
+                "bits_per_byte": bits / len(test),
+            }
+    return record

@@ -1,0 +1,98 @@
+"""Pictures of a run: samples beside data, the learning curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.examples.base import Array
+from chainrule.errors import InputError
+
+__all__ = ["image_grid", "learning_curve", "samples_beside_data"]
+
+INK, BLUE, ORANGE = "#24292f", "#2166ac", "#d6604d"
+
+
+def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
+    try:
+        import matplotlib
+    except ModuleNotFoundError:
+        raise InputError("pictures need matplotlib: pip install 'chainrule[report]'") from None
+    matplotlib.use("Agg", force=False)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
+    return figure, figure.subplots(1, columns, squeeze=False)[0]
+
+
+def _png(figure: Any) -> bytes:
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _tile(images: Array, columns: int) -> Array:
+    """Images (n, H, W) or (n, H, W, C) on a grid, a blank pixel between them, as reals with NaN for the gaps."""
+    n, height, width = images.shape[:3]
+    rows = -(-n // columns)
+    grid = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, *images.shape[3:]), np.nan)
+    for i, image in enumerate(images):
+        top, left = i // columns * (height + 1), i % columns * (width + 1)
+        grid[top : top + height, left : left + width] = image
+    return grid
+
+
+def _show(axis: Any, images: Array, top: int, title: str) -> None:
+    columns = max(1, round(len(images) ** 0.5))
+    grid = _tile(images.astype(float) / max(top, 1), columns)
+    axis.imshow(np.where(np.isnan(grid), 1.0, grid), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axis.set_title(title, fontsize=10, color=INK)
+    axis.set_axis_off()
+
+
+def image_grid(images: Array, num_symbols: int, title: str = "samples") -> bytes:
+    """A PNG of images (n, H, W[, 3]) with levels 0..num_symbols-1 on a square grid."""
+    figure, axes = _figure(4, 4.2)
+    _show(axes[0], images, num_symbols - 1, title)
+    return _png(figure)
+
+
+def samples_beside_data(samples: Array, data: Array, num_symbols: int) -> bytes:
+    """A PNG of two grids: samples of the model on the left, examples it has not seen on the right."""
+    figure, axes = _figure(8.2, 4.2, columns=2)
+    figure.get_layout_engine().set(wspace=0.06)
+    _show(axes[0], samples, num_symbols - 1, "samples of the model")
+    _show(axes[1], data, num_symbols - 1, "test examples")
+    return _png(figure)
+
+
+def learning_curve(records: Sequence[dict[str, Any]], best_step: int, baseline: float) -> bytes:
+    """A PNG of training and validation nats per example over the steps, the kept weights marked.
+
+    baseline: the validation nats of independent elements, drawn where it is in reach of the axis.
+    """
+    figure, (axis,) = _figure(6, 3.6)
+    steps = [record["step"] for record in records]
+    train = [record["train_nats_per_example"] for record in records if "train_nats_per_example" in record]
+    valid = [record["valid_nats_per_example"] for record in records]
+    if len(train) == len(steps):  # where training climbs an estimate, there are none
+        axis.plot(steps, train, color=ORANGE, label="training, as it was fitted (dropout on)", linewidth=1.5)
+    axis.plot(steps, valid, color=BLUE, label="validation, averaged weights", linewidth=2)
+    best = min(valid)
+    axis.plot([best_step], [best], "o", color=BLUE, markersize=6)
+    axis.annotate(
+        f"{best:.2f}", (best_step, best), textcoords="offset points", xytext=(0, -14), ha="center", color=BLUE
+    )
+    shown = sorted(train + valid)[: max(1, int(0.95 * len(train + valid)))]
+    margin = 0.15 * (shown[-1] - best) + 1e-6
+    axis.set_ylim(min(shown) - 2 * margin, shown[-1] + margin)
+    if baseline < shown[-1] + margin:
+        axis.axhline(baseline, color=INK, linewidth=1, linestyle=":", label="independent elements")
+    axis.set_xlabel("step")
+    axis.set_ylabel("nats per example")
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False, fontsize=9)
+    return _png(figure)

@@ -1,0 +1,195 @@
+"""Steps compiled ahead of time: one C++ program a step, where the eager step spends its time in dispatch.
+
+The eager step is the oracle: same caches, same numbers up to rounding. One program serves every length of caches that
+grow, so that it reads no more of them than the eager step does. Compiling takes about 20 seconds.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from chainrule.errors import InputError
+from chainrule.heads.base import Head
+from chainrule.heads.categorical import CategoricalHead
+from chainrule.heads.logits import LogitsHead
+from chainrule.models.chain import AutoregressiveModel
+from chainrule.networks.base import AutoregressiveNetwork
+
+__all__ = ["CompiledStep", "compile_step"]
+
+TILE = 16  # places of a cache that are summed for themselves; a divisor of the places by which it grows
+MANY = 16  # examples from which on matrix products gain by weights that are laid out anew for them
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """The batched product of (N, P, R) and (N, R, Q) as a sum of products, which the compiler fuses with what follows.
+
+    Attention's products of one step have one row (P = 1): they are bound by reading b, and a library's call per product
+    keeps them from sharing that with the softmax. Where R grows, the values in a tile of `TILE` places are summed
+    first, then the tiles: the loop then reads b once from its beginning to its end, not once for every vector of Q.
+    """
+    if isinstance(b.shape[1], int):
+        return (a.unsqueeze(-1) * b.unsqueeze(1)).sum(2)
+    tiles = a.unflatten(2, (-1, TILE)).unsqueeze(-1) * b.unflatten(1, (-1, TILE)).unsqueeze(1)
+    return tiles.sum(3).sum(2)
+
+
+def scaled_product(plus: Tensor, a: Tensor, b: Tensor, *, beta: float = 1.0, alpha: float = 1.0) -> Tensor:
+    """beta * plus + alpha * product(a, b)."""
+    return beta * plus + product(alpha * a, b)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """W x + b as a sum of products.
+
+    For a single example it is bound by reading W, which the compiler's loop does faster than a library's product of a
+    matrix with one row. Rows copied by their numbers are made before the loop; x by itself would be made anew inside
+    it for every row of W: a norm, or the taps of a convolution.
+    """
+    made = torch.empty_like(x).index_copy(0, torch.arange(len(x), device=x.device), x)
+    y = (made.unsqueeze(-2) * weight).sum(-1)
+    return y if bias is None else y + bias
+
+
+def softmax(x: Tensor, dim: int, dtype: torch.dtype | None = None) -> Tensor:
+    """exp(x - max x) times the inverse of its sum, which the loop that reads it then need not divide by every time."""
+    x = x if dtype is None else x.to(dtype)
+    e = (x - x.amax(dim, keepdim=True)).exp()
+    return e * e.sum(dim, keepdim=True).reciprocal()
+
+
+LOOPS = {
+    torch.ops.aten.bmm.default: product,
+    torch.ops.aten.baddbmm.default: scaled_product,
+    torch.ops.aten.softmax.int: softmax,
+}
+OF_ONE = LOOPS | {torch.ops.aten.linear.default: linear}
+
+
+class Advance(nn.Module):
+    """`network.advance` and the last layer as a module of tensors alone, for the compiler."""
+
+    def __init__(self, network: AutoregressiveNetwork, last: nn.Module) -> None:
+        super().__init__()
+        self.network, self.last = network, last
+
+    def forward(self, x_previous: Tensor, position: Tensor, background: Tensor, caches: list[Tensor]) -> Tensor:
+        """What the head reads at a position; writes into the caches."""
+        return self.last(self.network.advance(x_previous, position, background, caches))  # type: ignore[operator]
+
+
+class Logits(nn.Module):
+    """The logits of a categorical head as a layer."""
+
+    def __init__(self, head: CategoricalHead) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, h: Tensor) -> Tensor:
+        """All logits, shape (..., V)."""
+        return self.head.logits(h)
+
+
+class CompiledStep(AutoregressiveNetwork):
+    """A network whose step is compiled for one batch size and for the weights that it has now.
+
+    Everything else, and the step of other batch sizes, is the network's own. The first element, whose past is empty, is
+    taken eagerly, too.
+
+    last: what is compiled with the network and follows it, from its features to `features` of them: the logits of a
+    categorical head, which then are the last layer. By default nothing.
+    """
+
+    def __init__(
+        self,
+        network: AutoregressiveNetwork,
+        batch_size: int,
+        advance: Callable[[list[Tensor]], list[Tensor]],
+        last: nn.Module | None = None,
+        features: int | None = None,
+    ) -> None:
+        super().__init__(network.shape, features or network.features)
+        self.network, self.batch_size, self.advance = network, batch_size, advance
+        self.last, self.kind = last or nn.Identity(), _kind_of_elements(network)
+
+    @property
+    def receptive_field(self) -> int:
+        return self.network.receptive_field
+
+    def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
+        *below, h = self.network.layers(x, context)
+        return [*below, self.last(h)]
+
+    def packed(self, x: Tensor, segment_ids: Tensor) -> Tensor:
+        return self.last(self.network.packed(x, segment_ids))
+
+    def initial_state(self, batch_size: int, context: Tensor | None = None) -> Any:
+        return self.network.initial_state(batch_size, context)
+
+    def step(self, x_previous: Tensor | None, state: Any) -> tuple[Tensor, Any]:
+        if x_previous is None or len(x_previous) != self.batch_size:
+            h, state = self.network.step(x_previous, state)
+            return self.last(h), state
+        if int(state.position) >= self.length:  # the program would write past the end of its caches
+            raise InputError(
+                f"a compiled step walks the {self.length} elements it was built for; sample no longer ones"
+            )
+        self.network.make_room(state)  # type: ignore[operator]
+        x = x_previous.to(self.kind).contiguous()  # the program reads memory as it lies
+        (h,) = self.advance([x, state.position, state.background, *state.caches])
+        state.position += 1
+        return h, state
+
+
+def _kind_of_elements(network: AutoregressiveNetwork) -> torch.dtype:
+    """The type in which elements come: symbols or reals."""
+    return torch.long if network.embedding.num_symbols else torch.float64  # type: ignore[union-attr]
+
+
+def divided(head: Head) -> tuple[nn.Module, Head]:
+    """A head as the layer that is compiled with the network, which makes its logits if it has any, and what is left."""
+    if isinstance(head, CategoricalHead):
+        return Logits(head), LogitsHead(head.linear.out_features)
+    return nn.Identity(), head
+
+
+def compile_step(model: AutoregressiveModel, batch_size: int = 1, context: Tensor | None = None) -> AutoregressiveModel:
+    """The same model with a step compiled by AOTInductor for a batch size; the weights are those of now.
+
+    context: of that many examples, for conditional models. Needs a C++ compiler. Sampling, stepwise scoring and coding
+    take the compiled step by themselves, `compile_step(model).sample(1, seed=0)`. Categorical logits are compiled with
+    it, and the model that comes back makes all of them at once; score whole examples of many symbols with the model.
+
+    Raises InputError for networks whose step depends on the position in more than numbers: see their `advance`.
+    """
+    network = model.network
+    if isinstance(network, CompiledStep):
+        raise InputError("this model has a compiled step already; compile the model that it was made from")
+    if not hasattr(network, "advance"):
+        raise InputError(
+            f"{type(network).__name__} has no step that can be compiled; take a Transformer or a CausalConv, "
+            "or sample with the eager step"
+        )
+    training = model.training
+    state = network.initial_state(batch_size, context)
+    symbols = torch.zeros(batch_size, dtype=_kind_of_elements(network))
+    inputs = (symbols.to(model.device), torch.ones_like(state.position), state.background, state.caches)
+    growing = network.growing(state)  # type: ignore[operator]
+    room = TILE * torch.export.Dim("tiles")
+    shapes = (None, None, None, [None if dim is None else {dim: room} for dim in growing])
+    packed = torch._inductor.config.patch(freezing=batch_size >= MANY)
+    last, head = divided(model.head)
+    with torch.no_grad(), warnings.catch_warnings(action="ignore"), tempfile.TemporaryDirectory() as folder, packed:
+        exported = torch.export.export(Advance(network, last).eval(), inputs, dynamic_shapes=shapes)
+        exported = exported.run_decompositions(OF_ONE if batch_size == 1 else LOOPS)
+        package = torch._inductor.aoti_compile_and_package(exported, package_path=str(Path(folder) / "step.pt2"))
+        advance = torch._inductor.aoti_load_package(package).loader.boxed_run  # without the tree of arguments around it
+    compiled = AutoregressiveModel(CompiledStep(network, batch_size, advance, last, head.features), head)
+    return compiled.train(training)

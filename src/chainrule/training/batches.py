@@ -1,0 +1,89 @@
+"""The order of the data: a pure function of (seed, epoch, position), so that resuming needs no state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from chainrule.batch import Batch
+from chainrule.data.examples.base import Examples, Rows
+from chainrule.training.objective import Objective
+
+__all__ = ["batches", "by_length", "data_count", "place"]
+
+CHUNK = 1024  # rows that are read at once to count them
+BUCKET = 32  # batches whose examples are sorted by length
+
+
+def batches(
+    examples: Examples,
+    batch_size: int,
+    seed: int,
+    first_step: int = 0,
+    share: Callable[[Rows], Rows] = lambda rows: rows,
+) -> Iterator[tuple[int, Batch]]:
+    """The epoch and the batch of steps first_step, first_step + 1, ..., without end.
+
+    Each epoch is a fresh permutation and holds every example once; one batch is smaller where the numbers do not
+    divide. Examples that say how long they are, in `lengths`, come in batches of like lengths. share: which of a
+    batch's rows are this process's; where there are none, the batch is empty.
+    """
+    step = 0
+    epoch = 0
+    while True:
+        now = examples.epoch(seed, epoch)
+        count = -(-len(now) // batch_size)
+        if step + count > first_step:
+            random = np.random.default_rng([seed % 2**63, epoch])
+            order = random.permutation(len(now))
+            if (lengths := getattr(now, "lengths", None)) is not None:
+                order = by_length(order, lengths, batch_size, random)
+            for position in range(max(0, first_step - step), count):
+                rows = order[position * batch_size : (position + 1) * batch_size]
+                mine = share(rows)
+                yield epoch, now.batch(mine) if len(mine) else now.batch(rows[:1])[:0]
+        step += count
+        epoch += 1
+
+
+def place(examples: Examples, batch_size: int, seed: int, step: int) -> tuple[int, int, int]:
+    """Where a step stands, from 0: its epoch, its batch in the epoch, and how many batches the epoch has.
+
+    >>> from chainrule.data.examples.base import ArrayExamples
+    >>> place(ArrayExamples(np.zeros((10, 1), int)), 4, seed=0, step=7)
+    (2, 1, 3)
+    """
+    epoch = 0
+    while step >= (count := -(-len(examples.epoch(seed, epoch)) // batch_size)):
+        epoch, step = epoch + 1, step - count
+    return epoch, step, count
+
+
+def data_count(examples: Examples, normalisation: str) -> int:
+    """N_data: how many examples, or scored elements, an epoch has, by which a prior is divided.
+
+    >>> from chainrule.data.examples.base import ArrayExamples
+    >>> data_count(ArrayExamples(np.zeros((10, 3), int)), "per_element")
+    30
+    """
+    objective, rows = Objective(normalisation), np.arange(len(examples))
+    return objective.count(examples.batch(rows[start : start + CHUNK]) for start in range(0, len(rows), CHUNK))
+
+
+def by_length(order: Rows, lengths: Rows, batch_size: int, random: np.random.Generator) -> Rows:
+    """The same numbers in another order, in which the examples of a batch have like lengths: little padding.
+
+    Stretches of the permutation are sorted by length and cut into batches, and the full batches are shuffled.
+
+    >>> order = by_length(np.arange(6), np.array([1, 9, 1, 9, 2, 8]), 2, np.random.default_rng(0))
+    >>> sorted(sorted(batch.tolist()) for batch in order.reshape(3, 2))
+    [[0, 2], [1, 3], [4, 5]]
+    """
+    if len(order) == 0 or lengths.min() == lengths.max():
+        return order
+    stretches = [order[start : start + BUCKET * batch_size] for start in range(0, len(order), BUCKET * batch_size)]
+    order = np.concatenate([stretch[np.argsort(lengths[stretch], kind="stable")] for stretch in stretches])
+    full = len(order) // batch_size
+    shuffled = order[: full * batch_size].reshape(full, batch_size)[random.permutation(full)]
+    return np.concatenate([shuffled.ravel(), order[full * batch_size :]])

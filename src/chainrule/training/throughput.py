@@ -1,0 +1,79 @@
+"""Sums since the last validation: what was trained on, how fast, and the share of the time spent waiting for data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from time import perf_counter
+from typing import Any, TypeVar
+
+from chainrule.training.step import StepResult
+
+__all__ = ["Pace"]
+
+Item = TypeVar("Item")
+
+
+class Pace:
+    """Sums and counts, of which every figure is a ratio: nats, examples, elements, dims, and seconds.
+
+    >>> pace = Pace()
+    >>> pace.add(StepResult(nats=8.0, exact=True, penalty=0.0, gradient_norm=1.0, examples=4, elements=12, dims=12))
+    >>> pace.record()["train_nats_per_example"]
+    2.0
+    """
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin a new stretch."""
+        self.exact = True  # whether the nats are a log-likelihood, and not a training estimate of one
+        self.nats, self.examples, self.elements, self.dims = 0.0, 0, 0, 0
+        self.waited, self._before, self._since = 0.0, 0.0, perf_counter()
+
+    def add(self, taken: StepResult) -> None:
+        """Count one step."""
+        self.exact = taken.exact
+        self.nats += taken.nats
+        self.examples += taken.examples
+        self.elements += taken.elements
+        self.dims += taken.dims
+
+    def waiting(self, order: Iterator[Item]) -> Iterator[Item]:
+        """The same items; the time until each of them comes is counted as waiting."""
+        while True:
+            before = perf_counter()
+            try:
+                item = next(order)
+            except StopIteration:
+                return
+            self.waited += perf_counter() - before
+            yield item
+
+    @property
+    def seconds(self) -> float:
+        """How long the stretch has lasted, in all processes that took part."""
+        return self._before + perf_counter() - self._since
+
+    def record(self) -> dict[str, float]:
+        """Training nats and bits, the speed, and the share of the time that went into waiting for data."""
+        bits = {"train_bits_per_dim": self.nats / math.log(2) / max(self.dims, 1)} if self.exact else {}
+        return {
+            "train_nats_per_example" if self.exact else "train_estimate_per_example": self.nats / self.examples,
+            **bits,
+            "examples_per_second": self.examples / self.seconds,
+            "elements_per_second": self.elements / self.seconds,
+            "waiting_share": self.waited / self.seconds,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sums."""
+        sums = {name: getattr(self, name) for name in ("nats", "examples", "elements", "dims", "waited")}
+        return sums | {"seconds": self.seconds}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from these sums."""
+        for name in ("nats", "examples", "elements", "dims", "waited"):
+            setattr(self, name, state[name])
+        self._before, self._since = state["seconds"], perf_counter()

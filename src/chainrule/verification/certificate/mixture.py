@@ -1,0 +1,164 @@
+"""The mean over orders: ln p(x) = logsumexp_o ln p_o(x) - ln O is what is reported, sums to one and is drawn from.
+
+That each p_o is a likelihood is the business of the other checks, on the chains.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property
+from math import log
+
+import torch
+from torch import Tensor
+
+from chainrule.batch import Batch
+from chainrule.evaluation.evaluate import summed
+from chainrule.models.chain import Sample
+from chainrule.models.order_mixture import OrderMixture
+from chainrule.models.permuted import PermutedModel
+from chainrule.verification.certificate.check import Check, difference, skipped
+from chainrule.verification.certificate.normalisation import every_example
+from chainrule.verification.certificate.sampling import chi_square
+from chainrule.verification.certificate.subject import Subject
+
+__all__ = ["Mixture", "choice", "company", "fits", "mass", "mean", "places", "repeat", "sample"]
+
+DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What is reported of a mean of chains, and the chains, each scored by itself.
+
+    thing: what came. members: all of its orders. subject: the chain of the first one. x, context: examples that are
+    tried, half of them random and half drawn, so that the chains agree on some and not on others.
+    """
+
+    thing: PermutedModel | OrderMixture
+    members: list[PermutedModel]
+    subject: Subject
+
+    @cached_property
+    def x(self) -> Tensor:
+        random, last = self.subject.elements(0), self.members[-1]
+        drawn = last.model.sample(len(random), seed=7, context=self.subject.context).x
+        return torch.cat([random, drawn[:, last.order.argsort()].to(random.dtype)])
+
+    @cached_property
+    def context(self) -> Tensor | None:
+        c = self.subject.context
+        return None if c is None else torch.cat([c, c])
+
+    def first_context(self, n: int) -> Tensor | None:
+        """The first context for each of n examples."""
+        c = self.subject.context
+        return None if c is None else c[:1].expand(n, *c.shape[1:])
+
+    def score(self, x: Tensor, c: Tensor | None) -> Tensor:
+        """ln p(x) as `evaluate` reports it, (B,), float64."""
+        return summed(self.thing, Batch(x, context=c)).double()
+
+    def by_order(self, x: Tensor, c: Tensor | None) -> Tensor:
+        """ln p_o(x) of every order, by its chain and nothing else, (O, B), float64."""
+        return torch.stack([in_order(member, x, c).sum(1) for member in self.members])
+
+    @cached_property
+    def scored(self) -> Tensor:
+        """ln p of x."""
+        return self.score(self.x, self.context)
+
+    @cached_property
+    def drawn(self) -> Sample:
+        """Some draws."""
+        return deepcopy(self.thing.sample(self.subject.examples, seed=1, context=self.subject.context))
+
+
+def in_order(member: PermutedModel, x: Tensor, c: Tensor | None) -> Tensor:
+    """ln p of the elements in the order of a member, by its chain and nothing else, (B, D), float64."""
+    return member.model.element_log_prob(Batch(x[:, member.order], context=c)).double()
+
+
+def mean(mixture: Mixture, bound: float) -> Check:
+    """What is reported is ln of the mean of the probabilities that the chains give to whole examples."""
+    m, orders = mixture, len(mixture.members)
+    expected = m.by_order(m.x, m.context).logsumexp(0) - log(orders)
+    figure = float(difference(expected, m.scored).max())
+    tried = f"ln p of {len(m.x)} examples beside the mean of p over {orders} orders"
+    return Check.of("orders.mean", figure, bound, tried, "ln p is not that of their mean")
+
+
+def mass(mixture: Mixture, largest: int, bound: float) -> Check:
+    """sum_x p(x) = 1 over every example, where they are few enough."""
+    name, v, length = "orders.mass", mixture.subject.num_symbols, mixture.subject.length
+    if v is None or v**length > largest:
+        return skipped(name, f"more than {largest} examples to sum over")
+    x = every_example(v, length)
+    total = float(mixture.score(x, mixture.first_context(len(x))).exp().sum())
+    return Check.of(name, abs(total - 1), bound, f"all {len(x)} examples", f"the total mass is {total:.9g}")
+
+
+def places(mixture: Mixture, numbers: list[int], bound: float) -> Check:
+    """The score of each element stands where the element stands in the example; numbers: of some orders."""
+    x, c = mixture.subject.elements(1), mixture.subject.context
+    worst, where = 0.0, ""
+    for o in numbers:
+        member = mixture.members[o]
+        placed = member.element_log_prob(Batch(x, context=c))[:, member.order]
+        figure = float(difference(in_order(member, x, c), placed.double()).max())
+        if figure > worst:
+            worst, where = figure, f"order {o}: a score does not stand in the place of its element"
+    return Check.of("orders.places", worst, bound, f"every element in {len(numbers)} orders", where)
+
+
+def company(mixture: Mixture, bound: float) -> Check:
+    """Examples alone, and the batch in another order, are scored as in the batch."""
+    m, ends = mixture, (0, len(mixture.x) - 1)
+    alone = [m.score(m.x[[n]], None if m.context is None else m.context[[n]]) for n in ends]
+    rolled = m.score(m.x.roll(1, 0), None if m.context is None else m.context.roll(1, 0)).roll(-1)
+    apart = [difference(m.scored, rolled), difference(m.scored[list(ends)], torch.cat(alone))]
+    figure = max(float(part.max()) for part in apart)
+    return Check.of("orders.company", figure, bound, f"{len(m.x)} examples rolled, two alone", "company matters")
+
+
+def repeat(mixture: Mixture) -> Check:
+    """Twice the same question, twice the same bits."""
+    m = mixture
+    again = m.thing.sample(len(m.drawn), seed=1, context=m.subject.context).x
+    same = torch.equal(m.scored, m.score(m.x, m.context)) and torch.equal(m.drawn.x.nan_to_num(), again.nan_to_num())
+    return Check.of("orders.repeat", float(not same), 0.0, "the same scores and samples twice", "it has noise")
+
+
+def sample(mixture: Mixture, bound: float) -> Check:
+    """ln p that a draw comes with is ln p of what was drawn."""
+    drawn = mixture.drawn
+    figure = float(difference(mixture.score(drawn.x, mixture.subject.context), drawn.log_prob.double()).max())
+    return Check.of("orders.sample", figure, bound, f"ln p of {len(drawn)} draws, scored again", "they differ")
+
+
+def fits(mixture: Mixture, largest: int) -> Check:
+    """What is drawn fits p(x), by enumeration."""
+    name, v, length = "orders.fits", mixture.subject.num_symbols, mixture.subject.length
+    if v is None or v**length > largest:
+        return skipped(name, f"more than {largest} examples to count")
+    x = every_example(v, length)
+    drawn = mixture.thing.sample(DRAWS, seed=5, context=mixture.first_context(DRAWS)).x
+    count = torch.bincount((drawn * v ** torch.arange(length - 1, -1, -1)).sum(1), minlength=len(x))
+    figure, bound = chi_square(count, mixture.score(x, mixture.first_context(len(x))).exp() * DRAWS)
+    return Check.of(name, figure, bound, f"{DRAWS} draws against {len(x)} probabilities", "wrong law")
+
+
+def choice(mixture: Mixture) -> Check:
+    """An order that is drawn from p(o | x) for each draw x is each order equally often."""
+    name, orders = "orders.choice", len(mixture.members)
+    if orders == 1:
+        return skipped(name, "there is one order")
+    draws = max(256, 16 * orders)
+    c = mixture.first_context(draws)
+    posterior = mixture.by_order(mixture.thing.sample(draws, seed=6, context=c).x, c).softmax(0)
+    generator = torch.Generator().manual_seed(8)
+    came = torch.multinomial(posterior.T, 1, generator=generator).squeeze(1)
+    expected = torch.full((orders,), draws / orders, dtype=torch.float64)
+    figure, bound = chi_square(came.bincount(minlength=orders), expected)
+    return Check.of(name, figure, bound, f"{draws} draws over {orders} orders", "some orders are drawn more often")

@@ -1,0 +1,112 @@
+"""What fit does unasked, by the kind of data, how much there is of it, and the time."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from chainrule.config.defaults import default_blocks, default_members, default_spec
+from chainrule.config.options import members_of, specification
+from chainrule.config.registry import NETWORKS, build_model
+from chainrule.data.examples.lengths import SequenceExamples
+from chainrule.domain import Column, Domain
+
+BITS, PICTURE = Domain((12,), 2), Domain((4, 4), 2)
+
+
+def data(domain, examples, kind="array"):
+    return SimpleNamespace(encoding=SimpleNamespace(domain=domain, kind=kind), train=range(examples))
+
+
+@pytest.mark.parametrize(("examples", "dropout"), [(1999, 0.7), (2000, 0.5), (10_000, 0.25), (100_000, 0.0)])
+def test_more_rows_less_dropout(examples, dropout):
+    spec, _ = specification({}, data(BITS, examples))
+    assert (spec["network"]["name"], spec["network"]["dropout"]) == ("nade", dropout)
+
+
+def test_many_images_need_no_dropout_and_are_trained_by_muon():
+    few, many = (specification({}, data(PICTURE, n)) for n in (1000, 50_000))
+    assert few[0]["network"]["dropout"] > many[0]["network"]["dropout"] == 0
+    assert few[1].batch_size > many[1].batch_size == 32
+    assert (few[1].optimizer, many[1].optimizer) == ("adamw", "muon")
+    assert (few[1].precision, many[1].precision) == ("float32", "auto")
+
+
+@pytest.mark.parametrize(("length", "batch"), [(1024, 4), (256, 16), (16, 256), (5000, 1)])
+def test_a_step_on_text_takes_as_many_elements_whatever_their_length(length, batch):
+    assert specification({}, data(Domain((length,), 9), 100, "text"))[1].batch_size == batch
+    assert specification({"batch_size": 3}, data(Domain((length,), 9), 100, "text"))[1].batch_size == 3
+
+
+def test_examples_of_any_lengths_count_by_their_mean():
+    short = data(Domain((512,), 9, variable_length=True), 0, "documents")
+    short.train = SequenceExamples.of([np.zeros(20, dtype=np.int64), np.zeros(44, dtype=np.int64)], 512, 256)
+    assert specification({}, short)[1].batch_size == 128
+
+
+def test_short_texts_have_a_narrow_network_and_four_of_them():
+    names = data(Domain((16,), 257, variable_length=True, end=256), 0, "documents")
+    names.train = SequenceExamples.of([np.zeros(n, dtype=np.int64) for n in (3, 7, 16)], 16)
+    for minutes in (8.0, 200.0):
+        assert members_of({"minutes": minutes}, names) == 4
+        network = specification({"minutes": minutes}, names)[0]["network"]
+        assert (network["width"], network["depth"]) == (64, 4)
+    assert members_of({}, names) == 1
+    long = data(Domain((64,), 256, variable_length=True), 0, "documents")
+    long.train = SequenceExamples.of([np.zeros(40, dtype=np.int64)] * 3, 64)
+    assert members_of({"minutes": 8.0}, long) == 1
+    assert specification({}, long)[0]["network"]["width"] == 128
+
+
+def test_many_images_of_bits_are_in_blocks():
+    assert default_blocks(Domain((28, 28), 2), "array", 10_000) == 2
+    assert default_blocks(Domain((28, 28), 2), "image", 10_000) == 2
+    for shape, symbols, examples in (
+        ((28, 28), 17, 50_000),
+        ((28, 28), 2, 9999),
+        ((27, 28), 2, 50_000),
+        ((8, 8), 2, 50_000),
+    ):
+        assert default_blocks(Domain(shape, symbols), "array", examples) == 1
+    assert default_blocks(Domain((784,), 2), "array", 50_000) == 1
+
+
+def test_rows_of_numbers():
+    columns = (Column(None, resolution=0.1), Column(4))
+    assert default_spec(Domain((2,), None, columns=columns), "table", examples=300)["network"]["dropout"] == 0.2
+    assert default_spec(Domain((2,), 4, columns=(Column(3), Column(4))), "table")["network"]["dropout"] == 0.7
+
+
+def test_another_network_has_what_it_knows_of_the_defaults():
+    network = default_spec(BITS, "array", "transformer", examples=50)["network"]
+    assert network["positions"]
+    assert network["dropout"] == 0.7
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in ("huggingface", "pixelcnn")])
+@pytest.mark.parametrize(("domain", "kind"), [(BITS, "array"), (PICTURE, "array"), (Domain((12,), 5), "text")])
+def test_every_network_can_be_built_for_every_kind(name, domain, kind):
+    model = build_model(default_spec(domain, kind, name, examples=50), domain)
+    assert model.log_prob(torch.zeros(2, domain.length, dtype=torch.long)).shape == (2,)
+
+
+def test_what_is_given_is_taken():
+    spec, settings = specification({"dropout": 0.1, "steps": 7, "width": 8}, data(BITS, 100))
+    assert (spec["network"]["dropout"], spec["network"]["width"], settings.steps) == (0.1, 8, 7)
+    assert settings.bounded(100) == settings
+
+
+def test_passes_bound_the_steps():
+    _, settings = specification({}, data(BITS, 1000))
+    plain = settings.bounded(1000)
+    assert plain.steps == 40 * 1000 / 50
+    assert plain.evaluate_every == plain.steps / 20
+    assert plain.epochs is None
+    assert settings.bounded(10**9).steps == settings.steps
+
+
+def test_members_share_a_budget():
+    assert members_of({"minutes": 10.0}, data(BITS, 100)) == default_members("row", 10.0) == 4
+    assert members_of({"minutes": 10.0, "members": 1}, data(BITS, 100)) == 1
+    assert members_of({}, data(BITS, 100)) == members_of({"minutes": 10.0}, data(PICTURE, 100)) == 1
