@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.verify import certificate_table, refuse_if_failed, write_certificate
+from chainrule.cli.verify import certificate_table
 from chainrule.config.options import opened
 from chainrule.data.examples.base import DataSet
 from chainrule.errors import InputError
@@ -16,6 +16,7 @@ from chainrule.reporting.console import Console
 from chainrule.reporting.figures import figures, scored_in_part
 from chainrule.runs.directory import Run
 from chainrule.runs.new import configuration_of, free_place
+from chainrule.runs.verify import refuse_if_failed, write_certificate
 from chainrule.training.engine import Engine
 from chainrule.verification.certificate.verify import verify
 
@@ -58,7 +59,7 @@ def import_model(
             console.print(partly)
         report = figures(kept, data, Engine(), console)
         run.write_report(report)
-        write_certificate(run, certificate)
+        write_certificate(run.path, certificate)
     console.print(certificate_table(certificate, str(run.path)))
     console.print(f"run directory: [bold]{run.path}[/]")
     console.result({"run": str(run.path)} | report | {"certificate": certificate.to_json()})

@@ -13,7 +13,7 @@ from chainrule.runs.new import configuration_of, free_place
 from chainrule.reporting.figures import evaluated, figures, scored_in_part
 from chainrule.runs.illustrate import illustrate
 from chainrule.runs.train import train
-from chainrule.cli.verify import stop_at_a_leak
+from chainrule.runs.verify import stop_at_a_leak
 from chainrule.config.registry import Spec, build_model, over_orders
 from chainrule.data.examples.base import DataSet, Examples
 from chainrule.data.examples.conditions import context_options
