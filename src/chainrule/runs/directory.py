@@ -24,12 +24,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from chainrule.atomic_files import sweep, write_file
 from chainrule.config.registry import build_model, over_orders
 from chainrule.data import encoding_from_json
 from chainrule.data import open as open_data
 from chainrule.data.examples.base import DataSet, Encoding
 from chainrule.data.examples.conditions import context_options
-from chainrule.atomic_files import sweep, write_file
 from chainrule.errors import InputError, RunError
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.models.order_mixture import Density, OrderMixture

@@ -11,15 +11,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from chainrule.reporting.figures import evaluated
-from chainrule.runs.fit import fit_run, placed, prepared
-from chainrule.runs.illustrate import write_samples
 from chainrule.config.registry import Spec, averaged
 from chainrule.data.examples.base import DataSet
 from chainrule.errors import InputError, Interrupted
 from chainrule.reporting.console import Console
+from chainrule.reporting.figures import evaluated
 from chainrule.reporting.tables import member_table, result_table
 from chainrule.runs.directory import Run
+from chainrule.runs.fit import fit_run, placed, prepared
+from chainrule.runs.illustrate import write_samples
 from chainrule.training.budget import Budget
 from chainrule.training.engine import Engine
 from chainrule.training.settings import TrainingSettings

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from chainrule.runs.new import configuration_of, free_place
-from chainrule.reporting.figures import evaluated, figures, scored_in_part
-from chainrule.runs.illustrate import illustrate
-from chainrule.runs.train import train
-from chainrule.runs.verify import stop_at_a_leak
+from chainrule.config.defaults import kind_of
 from chainrule.config.registry import Spec, build_model, over_orders
 from chainrule.data.examples.base import DataSet, Examples
 from chainrule.data.examples.conditions import context_options
 from chainrule.data.examples.duplicates import duplicates
-from chainrule.config.defaults import kind_of
 from chainrule.models.order_mixture import Density, OrderMixture
 from chainrule.reporting.console import Console
+from chainrule.reporting.figures import evaluated, figures, scored_in_part
 from chainrule.runs.directory import Run
+from chainrule.runs.illustrate import illustrate
+from chainrule.runs.new import configuration_of, free_place
+from chainrule.runs.train import train
+from chainrule.runs.verify import stop_at_a_leak
 from chainrule.training.budget import Budget, measured, planned
 from chainrule.training.engine import Engine
 from chainrule.training.fit import training_forward

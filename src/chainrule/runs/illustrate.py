@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.atomic_files import write_file
 from chainrule.batch import Batch
 from chainrule.data.examples.base import DataSet, Writes
-from chainrule.atomic_files import write_file
 from chainrule.errors import InputError
 from chainrule.models.order_mixture import Density
 from chainrule.runs.directory import Run

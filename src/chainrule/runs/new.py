@@ -6,9 +6,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from chainrule.reporting.figures import SPLITS, protocol_of
 from chainrule.config.registry import Spec
 from chainrule.data.examples.base import DataSet
+from chainrule.reporting.figures import SPLITS, protocol_of
 
 __all__ = ["configuration_of", "free_place"]
 

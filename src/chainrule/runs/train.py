@@ -8,13 +8,13 @@ from time import monotonic
 
 from torch.nn import Module
 
-from chainrule.runs.illustrate import write_samples
 from chainrule.data.examples.base import DataSet
 from chainrule.errors import Interrupted
 from chainrule.models.order_mixture import Density
 from chainrule.reporting.console import Console, training_line
 from chainrule.reporting.loggers import JsonLines, Logger, TensorBoard
 from chainrule.runs.directory import Run
+from chainrule.runs.illustrate import write_samples
 from chainrule.training.allocation import keep_freed_memory
 from chainrule.training.checkpoint import Checkpoints
 from chainrule.training.engine import Engine
