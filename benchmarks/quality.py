@@ -86,7 +86,7 @@ def ours(way: Way, data: Path | None, seed: int, quick: bool) -> Trained:
         learning_rate=2e-2,
         weight_decay=0.2,
         warmup=0.02,
-        average=0.9,
+        ema=0.9,
         evaluate_every=steps,
         seed=seed,
     )

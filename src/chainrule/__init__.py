@@ -8,6 +8,8 @@ The names below are imported on first use, so that `import chainrule` stays quic
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from chainrule.config.old_names import NAMES, OldModules, old_attributes
+
 if TYPE_CHECKING:
     from chainrule.batch import Batch
     from chainrule.domain import Domain
@@ -103,7 +105,12 @@ _HOME = {
 }
 
 
+OldModules.install()
+
+
 def __getattr__(name: str) -> Any:
+    if name in NAMES[__name__]:
+        return old_attributes(__name__)(name)
     if name not in _HOME:
         raise AttributeError(f"module 'chainrule' has no attribute {name!r}; it has {', '.join(sorted(_HOME))}")
     return getattr(import_module(_HOME[name]), name)

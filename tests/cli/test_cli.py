@@ -133,7 +133,7 @@ def test_help_names_every_default(capsys):
     code, out, _ = run(capsys, "fit", "--help")
     text = " ".join(out.replace("│", " ").split())
     assert code == 0
-    for option in ("--learning-rate", "--window", "--average", "--patience", "--config"):
+    for option in ("--learning-rate", "--window", "--ema", "--patience", "--config"):
         assert option in text
     assert "default: image" in text
 

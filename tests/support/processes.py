@@ -60,7 +60,7 @@ def parameters(name, engine):
         "steps": 20,
         "batch_size": 5,
         "precision": "float64",
-        "average": 0.0,
+        "ema": 0.0,
         "evaluate_every": 20,
         "patience": 9,
     }

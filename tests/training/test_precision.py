@@ -33,7 +33,7 @@ def build():
 
 def trained(**changes):
     model, seen = build(), []
-    settings = TrainingSettings(**({"steps": 10, "batch_size": 40, "average": 0.0, "learning_rate": 1e-2} | changes))
+    settings = TrainingSettings(**({"steps": 10, "batch_size": 40, "ema": 0.0, "learning_rate": 1e-2} | changes))
     fit(model, ArrayExamples(X), ArrayExamples(X), settings, on_step=seen.append)
     return model, seen
 

@@ -60,7 +60,7 @@ def test_microbatches_change_nothing_but_rounding(microbatch):
     states = []
     for size in (None, microbatch):
         model = build().double()
-        fit(model, markov(200, 0), markov(50, 1), settings(steps=5, microbatch=size, average=0.0))
+        fit(model, markov(200, 0), markov(50, 1), settings(steps=5, microbatch=size, ema=0.0))
         states.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
     assert (states[0] - states[1]).abs().max() < 1e-9
 
@@ -72,7 +72,7 @@ def test_patience_ends_and_the_best_weights_are_kept():
         model,
         train,
         valid,
-        settings(steps=2000, evaluate_every=10, patience=3, average=0.0),
+        settings(steps=2000, evaluate_every=10, patience=3, ema=0.0),
         on_best=lambda m: kept.append(evaluate(m, valid).likelihood.nats_per_example.value),
     )
     assert result.stopped == "patience"
@@ -149,7 +149,7 @@ def test_the_average_forgets_the_start_and_weighs_as_it_says():
 
 @pytest.mark.parametrize(
     "bad",
-    [{"steps": 0}, {"batch_size": 0}, {"microbatch": 65}, {"learning_rate": 0.0}, {"warmup": 2.0}, {"average": 1.0}],
+    [{"steps": 0}, {"batch_size": 0}, {"microbatch": 65}, {"learning_rate": 0.0}, {"warmup": 2.0}, {"ema": 1.0}],
     ids=lambda bad: next(iter(bad)),
 )
 def test_bad_settings_name_themselves(bad):

@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
 from chainrule import __version__
+from chainrule.config.old_names import with_new_flags
 from chainrule.config.options import FitOptions, budget_of, members_of, opened, read_config, specification
 from chainrule.errors import InputError, Interrupted
 
@@ -300,7 +301,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0 on success, 1 if verification fails, 2 and one line on standard error for unusable input."""
     warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
     try:
-        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        words = with_new_flags(sys.argv[1:] if arguments is None else arguments)
+        code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except InputError as error:
         return _fail(str(error))
     except CycloptsError as error:

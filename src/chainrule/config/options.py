@@ -21,6 +21,7 @@ from chainrule.config.defaults import (
     default_training,
     kind_of,
 )
+from chainrule.config.old_names import with_new_options
 from chainrule.config.registry import HEADS, NETWORKS
 from chainrule.errors import InputError, unknown_name
 from chainrule.training.settings import TrainingSettings
@@ -105,7 +106,9 @@ class FitOptions:
     warmup: Annotated[float | None, _option("Share of the steps in which the rate rises.", "warmup")] = None
     cooldown: Annotated[float | None, _option("Share of the steps in which the rate falls.", "cooldown")] = None
     clip_norm: Annotated[float | None, _option("Largest norm of a gradient.", "clip_norm")] = None
-    average: Annotated[float | None, _option("Decay of the averaged weights, 0 for none.", "average")] = None
+    ema: Annotated[
+        float | None, _option("Decay of the exponential moving average of the weights, 0 for none.", "ema")
+    ] = None
     minutes: Annotated[
         float | None, _option("Plan the steps so that training ends after so many minutes [default: --steps].")
     ] = None
@@ -152,7 +155,7 @@ def read_config(path: Path | None) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check --config") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is no TOML ({error}); correct it") from None
-    options = {key.replace("-", "_"): value for key, value in content.items()}
+    options = with_new_options({key.replace("-", "_"): value for key, value in content.items()})
     known = [f.name for f in fields(FitOptions)]
     for key in options:
         if key not in known:

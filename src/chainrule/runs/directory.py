@@ -25,6 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from chainrule.atomic_files import sweep, write_file
+from chainrule.config.old_names import with_new_keys
 from chainrule.config.registry import build_model, over_orders
 from chainrule.data import encoding_from_json
 from chainrule.data import open as open_data
@@ -46,12 +47,14 @@ DECISIVE = ("data", "protocol", "model", "training")  # what two runs must share
 class Run:
     """A run directory that exists.
 
-    path: the directory. config: what `config.json` says.
+    path: the directory. config: what `config.json` says, under the names of today. stored: what it says literally,
+    where that differs.
     """
 
-    def __init__(self, path: Path, config: dict[str, Any]) -> None:
+    def __init__(self, path: Path, config: dict[str, Any], stored: dict[str, Any] | None = None) -> None:
         self.path = path
         self.config = config
+        self.stored = stored or config
 
     @classmethod
     def create(cls, path: Path, config: dict[str, Any]) -> Run:
@@ -100,7 +103,7 @@ class Run:
             raise RunError(f"{path}: config.json does not describe a run; restore it or train again")
         if config["format"] != FORMAT:
             raise RunError(f"{path}: has format {config['format']}, this version reads {FORMAT}; update chainrule")
-        return cls(path, config)
+        return cls(path, with_new_keys(config), config)
 
     def encoding(self) -> Encoding:
         """How this run turns raw data into elements."""
@@ -175,8 +178,8 @@ class Run:
 
     @property
     def identity(self) -> str:
-        """A hash of what decides the result: checkpoints belong to it."""
-        return sha256(_json({key: self.config[key] for key in DECISIVE})).hexdigest()
+        """A hash of what decides the result, as the run was begun: checkpoints belong to it."""
+        return sha256(_json({key: self.stored[key] for key in DECISIVE})).hexdigest()
 
     def changed_versions(self) -> str:
         """What is not as it was when the run was begun, so that its continuation may differ in the last bits."""

@@ -58,7 +58,7 @@ def begin(model: nn.Module, settings: TrainingSettings, engine: Engine | None = 
     )
     if settings.common_start and isinstance(model, OrderMixture):
         spread(model, optimizer)
-    average = WeightAverage(model, settings.average, getattr(optimizer, "averaged", None))
+    average = WeightAverage(model, settings.ema, getattr(optimizer, "averaged", None))
     return TrainingState(model, average, optimizer, climb, trained)
 
 

@@ -36,9 +36,10 @@ class TrainingSettings:
     result is the same up to rounding, the memory smaller. normalisation: what the loss of a step is divided by, see
     `Objective`. optimizer: adamw, muon or schedule_free, see `optimizers`. learning_rate: its peak. weight_decay: the
     decoupled decay of matrices, not a prior. warmup, cooldown: shares of the steps in which the rate rises from zero
-    and falls back to it. clip_norm: the largest norm of a gradient. average: the decay of the exponential average of
-    the weights, 0 for none; the average is what is evaluated and kept. evaluate_every: steps between validations.
-    patience: validations without a better one before training stops. checkpoint_every: steps between checkpoints, None
+    and falls back to it. clip_norm: the largest norm of a gradient. ema: the decay of the exponential moving
+    average of the weights, 0 for none; the average is what is evaluated and kept. evaluate_every: steps between
+    validations. patience: validations without a better one before training stops. checkpoint_every: steps between
+    checkpoints, None
     for as often as costs 1 % of the time. keep: how many checkpoints are kept. sample_every: steps between samples
     drawn while training, None for none. seed: of initial weights, order and dropout. prior: ln p(theta),
     "gaussian:WIDTH", "laplace:WIDTH" or a table from patterns to them, see `Prior`. label_smoothing,
@@ -58,7 +59,7 @@ class TrainingSettings:
     warmup: float = 0.05
     cooldown: float = 0.6
     clip_norm: float = 1.0
-    average: float = 0.99
+    ema: float = 0.99
     evaluate_every: int = 100
     patience: int = 10
     checkpoint_every: int | None = None
@@ -91,7 +92,7 @@ class TrainingSettings:
             ("cooldown", self.cooldown, 0 <= self.cooldown <= 1, "a share from 0 to 1"),
             ("common_start", self.common_start, 0 <= self.common_start <= 1, "a share from 0 to 1"),
             ("clip_norm", self.clip_norm, self.clip_norm > 0, "positive"),
-            ("average", self.average, 0 <= self.average < 1, "from 0 to below 1"),
+            ("ema", self.ema, 0 <= self.ema < 1, "from 0 to below 1"),
             ("evaluate_every", self.evaluate_every, self.evaluate_every >= 1, "at least 1"),
             ("normalisation", self.normalisation, self.normalisation in _NORMALISATIONS, " or ".join(_NORMALISATIONS)),
             ("patience", self.patience, self.patience >= 1, "at least 1"),

@@ -1,0 +1,202 @@
+"""Names of the version before, which this version still reads: the one table of old -> new.
+
+A new name of an option goes into `OPTIONS`, that of a module into `MODULES`, that of something in a module into
+`NAMES`. An old name on the command line, in a TOML file or in Python gives one line of warning; in the files of a run
+it is read in silence, since nobody can be asked to edit those. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+__all__ = [
+    "MODULES",
+    "NAMES",
+    "OPTIONS",
+    "OldModules",
+    "old_attributes",
+    "with_new_flags",
+    "with_new_keys",
+    "with_new_options",
+]
+
+# Options by command, as Python names; `fit` stands also for TOML files, recipes, `config.json` and Python keywords.
+OPTIONS: dict[str, dict[str, str]] = {
+    "fit": {"average": "ema"},
+}
+
+# Modules and packages, with everything inside them.
+MODULES = {
+    "chainrule.block_length": "chainrule.evaluation.block_bootstrap",
+    "chainrule.by_context": "chainrule.evaluation.by_position",
+    "chainrule.calibration": "chainrule.evaluation.calibration",
+    "chainrule.carried": "chainrule.evaluation.streaming",
+    "chainrule.certificate": "chainrule.verification.certificate",
+    "chainrule.classifier": "chainrule.evaluation.classify",
+    "chainrule.comparison": "chainrule.evaluation.comparison",
+    "chainrule.compiled": "chainrule.sampling.compiled",
+    "chainrule.data.duplicates": "chainrule.data.examples.duplicates",
+    "chainrule.defaults": "chainrule.config.defaults",
+    "chainrule.durable": "chainrule.atomic_files",
+    "chainrule.model": "chainrule.models.chain",
+    "chainrule.novelty": "chainrule.evaluation.novelty",
+    "chainrule.objective": "chainrule.training.objective",
+    "chainrule.order_ensemble": "chainrule.models.order_mixture",
+    "chainrule.ordering": "chainrule.models.permuted",
+    "chainrule.parallel_sampling": "chainrule.sampling.parallel",
+    "chainrule.priors": "chainrule.training.priors",
+    "chainrule.probe": "chainrule.evaluation.probe",
+    "chainrule.provenance": "chainrule.runs.provenance",
+    "chainrule.recipe": "chainrule.reproduction.recipe",
+    "chainrule.regularisers": "chainrule.training.regularisers",
+    "chainrule.report": "chainrule.reporting",
+    "chainrule.run": "chainrule.runs.directory",
+    "chainrule.scores": "chainrule.evaluation.scores",
+    "chainrule.testing": "chainrule.verification.laws",
+    "chainrule.wrapped": "chainrule.models.logits",
+    "chainrule.wrapping": "chainrule.verification.wrap",
+}
+
+# Names whose module is a package of the same name now, or that are called otherwise: module -> name -> where it is.
+NAMES: dict[str, dict[str, str]] = {
+    "chainrule": {
+        "OrderEnsemble": "chainrule.models.order_mixture:OrderMixture",
+        "Ordered": "chainrule.models.permuted:PermutedModel",
+    },
+    "chainrule.cli": {"main": "chainrule.cli.app:main"},
+    "chainrule.config": {
+        name: f"chainrule.config.registry:{name}"
+        for name in ("HEADS", "NETWORKS", "Spec", "averaged", "build_model", "over_orders", "part_options")
+    },
+    "chainrule.order_ensemble": {"OrderEnsemble": "chainrule.models.order_mixture:OrderMixture"},
+    "chainrule.ordering": {"Ordered": "chainrule.models.permuted:PermutedModel"},
+}
+
+
+def with_new_options(options: Mapping[str, Any], command: str = "fit") -> dict[str, Any]:
+    """Options of a command under their new names, with a warning for each old one.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True):
+    ...     with_new_options({"average": 0.9, "steps": 3})
+    {'ema': 0.9, 'steps': 3}
+    """
+    return {_new_option(command, name, str): value for name, value in options.items()}
+
+
+def with_new_flags(arguments: Sequence[str]) -> list[str]:
+    """The words of a command line, with its command first, under the new names of the command's options.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True):
+    ...     with_new_flags(["fit", "digits", "--average=0.9"])
+    ['fit', 'digits', '--ema=0.9']
+    """
+    command = arguments[0] if arguments else ""
+    words = list(arguments)
+    for position, word in enumerate(words):
+        flag, equals, value = word.partition("=")
+        if flag.startswith("--") and flag[2:].replace("-", "_") in OPTIONS.get(command, {}):
+            words[position] = _new_option(command, flag[2:].replace("-", "_"), _flag) + equals + value
+    return words
+
+
+def with_new_keys(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a `config.json` under the new names of options and settings.
+
+    >>> with_new_keys({"training": {"average": 0.9}, "asked": {"options": {"average": 0.9}}})
+    {'training': {'ema': 0.9}, 'asked': {'options': {'ema': 0.9}}}
+    """
+
+    def renamed(options: Any) -> Any:
+        return {OPTIONS["fit"].get(name, name): value for name, value in options.items()}
+
+    def part(name: str, value: Any) -> Any:
+        if name == "training" and isinstance(value, Mapping):
+            return renamed(value)
+        if name in ("asked", "data") and isinstance(value, Mapping) and isinstance(value.get("options"), Mapping):
+            return {**value, "options": renamed(value["options"])}
+        return value
+
+    return {name: part(name, value) for name, value in config.items()}
+
+
+def _new_option(command: str, name: str, shown: Callable[[str], str]) -> str:
+    new = OPTIONS.get(command, {}).get(name, name)
+    if new == name:
+        return shown(name)
+    _warn_user(f"{shown(name)} is called {shown(new)} now; the old name is read by this version only")
+    return shown(new)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _warn_user(message: str) -> None:
+    warnings.warn(message, FutureWarning, stacklevel=4)
+
+
+class OldModules(MetaPathFinder, Loader):
+    """Finds the modules of `MODULES` under their old names; asked last of all, so only where nothing else is found."""
+
+    @classmethod
+    def install(cls) -> None:
+        """Let `import` ask this finder, once."""
+        if not any(isinstance(finder, cls) for finder in sys.meta_path):
+            sys.meta_path.append(cls())
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return None if _new_module(fullname) is None else ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        old, new = module.__name__, str(_new_module(module.__name__))
+        warnings.warn(f"{old} is {new} now; the old name is read by this version only", DeprecationWarning, 2)
+        there, renamed = import_module(new), NAMES.get(old, {})
+
+        def attribute(name: str) -> Any:
+            return _located(renamed[name]) if name in renamed else getattr(there, name)
+
+        vars(module).update(__getattr__=attribute, __doc__=there.__doc__, __all__=[*_public(there), *renamed])
+
+
+def old_attributes(module: str) -> Callable[[str], Any]:
+    """A `__getattr__` for a module: the names of the version before, each with a warning."""
+
+    def attribute(name: str) -> Any:
+        if name not in NAMES[module]:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        new = NAMES[module][name].replace(":", ".")
+        warnings.warn(f"{module}.{name} is {new} now; the old name is read by this version only", DeprecationWarning, 2)
+        return _located(NAMES[module][name])
+
+    return attribute
+
+
+def _new_module(old: str) -> str | None:
+    """The new name of a module, or of one inside a package that moved; None for any other."""
+    for known, new in MODULES.items():
+        if old == known or old.startswith(known + "."):
+            return new + old[len(known) :]
+    return None
+
+
+def _located(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _public(module: ModuleType) -> Iterable[str]:
+    return vars(module).get("__all__", ())
