@@ -1,18 +1,36 @@
 """Files that are there whole or not at all, whatever happens while they are written.
 
-A file or directory is made beside its place, under a name that begins with a dot, synced and renamed, and the directory
-that holds it is synced, too: after a crash of the process or of the machine there stands the old content or the new,
-never a part of it. What a crash left beside its place is swept away by the next who writes there.
+A file or directory is written beside its place, under a name that begins with a dot, synced and renamed, and the parent
+directory is synced, too: after a crash of the process or of the machine the old content or the new is there, never a
+part of it. What a crash left behind is removed by the next process that writes there (`sweep`).
+
+Numbers that JSON does not have are written by one rule: NaN (undefined) is null, infinity is the text "inf" or "-inf".
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from math import isfinite, isnan, nan
 from pathlib import Path
+from typing import Any
 
-__all__ = ["remove_directory", "sweep", "write_directory", "write_file"]
+import numpy as np
+
+__all__ = [
+    "json_bytes",
+    "json_value",
+    "new_directory",
+    "number_from_json",
+    "remove_directory",
+    "sweep",
+    "write_directory",
+    "write_file",
+    "write_json",
+]
 
 BESIDE = re.compile(r"\..+\.\d+\.(new|old)")
 
@@ -22,6 +40,7 @@ def write_file(path: Path, content: bytes) -> None:
     beside = _beside(path, "new")
     try:
         _write(beside, content)
+        _sync(beside)
         os.replace(beside, path)
     finally:
         if os.path.lexists(beside):
@@ -29,25 +48,43 @@ def write_file(path: Path, content: bytes) -> None:
     _sync(path.parent)
 
 
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as a JSON file, in place of the one before."""
+    write_file(path, json_bytes(value))
+
+
 def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
     """Write a directory of files, in place of the one before."""
+    with new_directory(path) as beside:
+        for name, content in files.items():
+            _write(beside / name, content)
+
+
+@contextmanager
+def new_directory(path: Path, *, replace: bool = True) -> Iterator[Path]:
+    """A directory to write files into, which takes its place at `path` when the block ends without an error.
+
+    replace: whether it takes the place of a directory that is there; if not, that one stays and the new one is dropped.
+    """
     beside = _beside(path, "new")
     try:
         os.mkdir(beside)
-        for name, content in files.items():
-            _write(beside / name, content)
+        yield beside
+        for file in beside.iterdir():
+            _sync(file)
         _sync(beside)
-        if path.exists():
+        if replace and path.exists():
             remove_directory(path)
-        os.rename(beside, path)
-    except OSError:
-        _empty(beside)
-        raise
-    _sync(path.parent)
+        if not path.exists():
+            os.rename(beside, path)
+            _sync(path.parent)
+    finally:
+        if beside.exists():
+            _empty(beside)
 
 
 def remove_directory(path: Path) -> None:
-    """Remove a directory of files: it loses its name first, so that no half of it is ever found under it."""
+    """Remove a directory of files: it loses its name first, so that a part of it is never found under that name."""
     beside = _beside(path, "old")
     os.rename(path, beside)
     _sync(path.parent)
@@ -55,7 +92,7 @@ def remove_directory(path: Path) -> None:
 
 
 def sweep(directory: Path) -> None:
-    """Remove what an earlier process left beside its place; only one process may write in a directory."""
+    """Remove what an earlier process left unfinished; only one process may write in a directory."""
     for path in directory.iterdir() if directory.is_dir() else ():
         if BESIDE.fullmatch(path.name):
             if path.is_dir():
@@ -64,7 +101,43 @@ def sweep(directory: Path) -> None:
                 os.unlink(path)
 
 
+def json_bytes(value: Any, indent: int | None = 2) -> bytes:
+    r"""The content of a JSON file, with its last end of line.
+
+    >>> json_bytes({"nats": float("nan"), "worst": float("inf")}, indent=None)
+    b'{"nats": null, "worst": "inf"}\n'
+    """
+    return (json.dumps(json_value(value), indent=indent, allow_nan=False) + "\n").encode()
+
+
+def json_value(value: Any) -> Any:
+    """A number, or everything in a dictionary, list or array, as JSON has it: NaN is None, infinity is a text.
+
+    >>> json_value([1.5, float("nan"), -float("inf")]), json_value(np.array([[1, 2]]))
+    ([1.5, None, '-inf'], [[1, 2]])
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if isfinite(value) else None if isnan(value) else str(value)
+    if isinstance(value, Mapping):
+        return {key: json_value(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(entry) for entry in value]
+    return value
+
+
+def number_from_json(value: float | str | None) -> float:
+    """The number that `json_value` wrote.
+
+    >>> number_from_json("-inf"), number_from_json(None), number_from_json(2)
+    (-inf, nan, 2)
+    """
+    return nan if value is None else float(value) if isinstance(value, str) else value
+
+
 def _beside(path: Path, what: str) -> Path:
+    """The name of a file or directory until it is whole ("new") or removed ("old")."""
     return path.with_name(f".{path.name}.{os.getpid()}.{what}")
 
 
@@ -74,14 +147,13 @@ def _write(path: Path, content: bytes) -> None:
         rest = memoryview(content)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _sync(directory: Path) -> None:
-    """Make the names in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Make the content of a file, or the names in a directory, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -89,7 +161,7 @@ def _sync(directory: Path) -> None:
 
 
 def _empty(directory: Path) -> None:
-    """Remove a directory of files under a name that nobody reads; what resists is left for the next sweep."""
+    """Remove a directory of files under a name that nobody reads; what cannot be removed waits for the next sweep."""
     try:
         for path in directory.iterdir():
             os.unlink(path)

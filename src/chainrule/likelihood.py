@@ -15,13 +15,14 @@ LeVeque 1983), so that nothing cancels.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import exp, inf, isnan, log, nan, sqrt
+from math import exp, inf, log, nan, sqrt
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from chainrule.atomic_files import json_value
 from chainrule.batch import Batch
 from chainrule.errors import InputError
 
@@ -237,16 +238,10 @@ class LogLikelihood:
         record: dict[str, Any] = {}
         for name in metrics:
             ratio: Ratio = getattr(self, name)
-            record |= {name: _json(ratio.value), f"{name}_se": _json(ratio.standard_error)}
+            record |= {name: json_value(ratio.value), f"{name}_se": json_value(ratio.standard_error)}
             if self.impossible:
-                record[f"{name}_of_possible"] = _json(getattr(self.possible, name).value)
+                record[f"{name}_of_possible"] = json_value(getattr(self.possible, name).value)
         record |= {name: getattr(self, name) for name in ("examples", "elements", "dims", "bytes", "impossible")}
-        record["total_nats"] = _json(self.total_nats)
+        record["total_nats"] = json_value(self.total_nats)
         record["protocol"] = None if self.protocol is None else vars(self.protocol)
         return record
-
-
-def _json(number: float) -> float | str | None:
-    if isnan(number):
-        return None
-    return number if abs(number) < inf else str(number)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from pathlib import Path
 
 from rich.table import Table
 
+from chainrule.atomic_files import json_value
 from chainrule.data.examples.conditions import Classes, conditions_of
 from chainrule.errors import InputError
 from chainrule.evaluation.classify import Classification, class_prior, classify
@@ -46,7 +46,7 @@ def classify_run(
         "data": what,
         "examples": len(examples),
         "accuracy": result.accuracy.value,
-        "accuracy_se": error if isfinite(error) else None,
+        "accuracy_se": json_value(error),
         "accuracy_of_prior": blind.accuracy.value,
         "nats_per_label": nats["nats_per_example"],
         "nats_per_label_se": nats["nats_per_example_se"],

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chainrule.atomic_files import write_file
+from chainrule.atomic_files import write_json
 from chainrule.data.encodings.tables import TableEncoding
 from chainrule.data.encodings.text import StreamExamples
 from chainrule.data.examples.base import Examples
@@ -95,7 +94,7 @@ def evaluate_run(
             )
     if save is not None:
         write_scores(save, result.nats)
-        write_file(save.with_suffix(".json"), (json.dumps(record, indent=2) + "\n").encode())
+        write_json(save.with_suffix(".json"), record)
         console.print(f"ln p of {len(result.nats)} examples: [bold]{save}[/], the figures: {save.with_suffix('.json')}")
     console.result(record)
     return result

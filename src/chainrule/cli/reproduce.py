@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from rich.table import Table
 
-from chainrule.atomic_files import write_file
+from chainrule.atomic_files import write_file, write_json
 from chainrule.config.options import budget_of, members_of, opened, specification
 from chainrule.data.examples.base import DataSet
 from chainrule.data.examples.excerpt import excerpt
@@ -144,13 +144,12 @@ def reproduce(recipe: Recipe, asked: Asked, console: Console) -> dict[str, Any]:
     }
     if earlier:  # trained by the sources of then, scored by those of now
         record |= {"scored": record["git"]} | {name: earlier[name] for name in OF_THE_TRAINING if name in earlier}
-    content = (json.dumps(record, indent=2) + "\n").encode()
     kept = place / "record.json"
-    write_file(kept, content)
+    write_json(kept, record)
     if asked.as_published(recipe):
         kept = records_folder() / f"{recipe.name}.json"
         kept.parent.mkdir(parents=True, exist_ok=True)
-        write_file(kept, content)
+        write_json(kept, record)
     console.print(f"{_sentence(record)}; record: [bold]{kept}[/]")
     return record
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch.nn import Module
 
-from chainrule.atomic_files import write_file
+from chainrule.atomic_files import json_value, write_file
 from chainrule.baselines.independent import IndependentElements
 from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
@@ -52,7 +52,7 @@ def score_run(
     rows = list(zip(*(column.tolist() for column in columns.values()), strict=True))
     nats = log_prob.tolist()
     if out is not None and out.suffix == ".jsonl":
-        named = (dict(zip(columns, map(_finite, row), strict=True)) for row in rows)
+        named = (dict(zip(columns, json_value(row), strict=True)) for row in rows)
         lines = [json.dumps({"example": n} | row) for n, row in enumerate(named)]
     else:
         lines = [",".join(["example", *columns])]
@@ -67,7 +67,7 @@ def score_run(
     elif not console.json:
         sys.stdout.write(content)
     record = {"run": str(path), "data": source, "examples": len(nats), "out": None if out is None else str(out)}
-    listed = {name: [_finite(value) for value in column.tolist()] for name, column in columns.items()}
+    listed = {name: json_value(column) for name, column in columns.items()}
     console.result(record | (listed if out is None else {}))
 
 
@@ -84,7 +84,3 @@ def _novelty(run: Run, model: Module, examples: Examples, log_prob: Numbers, bac
     if other is None:
         return Novelty(held_out).columns(log_prob)
     return Novelty(held_out, evaluate(other, data.valid).nats).columns(log_prob, evaluate(other, examples).nats)
-
-
-def _finite(value: float) -> float | str:
-    return value if abs(value) < float("inf") else str(value)

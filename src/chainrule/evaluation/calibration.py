@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from chainrule.atomic_files import json_value
 from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
 from chainrule.evaluation.evaluate import rows_at_once
@@ -55,15 +56,9 @@ class Diagnosis:
         return self.surprise / self.surprise_se
 
     def to_json(self) -> dict[str, Any]:
-        """The diagnosis as JSON, undefined numbers as null."""
-
-        def plain(values: Numbers | None) -> Any:
-            if values is None:
-                return None
-            return np.where(np.isfinite(values), values.astype(object), np.array(None)).tolist()
-
+        """The diagnosis as JSON, undefined numbers as null and infinite ones as text."""
         arrays = ("nats_by_position", "count_by_position", "pit", "reliability")
-        return {name: plain(getattr(self, name)) for name in arrays} | {
+        return {name: json_value(getattr(self, name)) for name in arrays} | {
             "nats_minus_entropy": self.surprise,
             "nats_minus_entropy_se": self.surprise_se,
             "z_score": self.z_score,

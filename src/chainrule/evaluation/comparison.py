@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from chainrule.atomic_files import json_value
 from chainrule.errors import InputError
 
 __all__ = ["Comparison", "compare", "holm", "needed_examples"]
@@ -60,8 +61,8 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as JSON."""
-        finite = {k: None if isinstance(v, float) and v != v else v for k, v in vars(self).items()}
-        return finite | {"interval": list(self.interval), "impossible": list(self.impossible), "verdict": self.verdict}
+        fields: dict[str, Any] = json_value(vars(self))
+        return fields | {"verdict": self.verdict}
 
 
 def compare(a: Nats, b: Nats, names: tuple[str, str] = ("A", "B"), *, seed: int = 0, block: int = 1) -> Comparison:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from typing import Any
 
 import rich.console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from chainrule.atomic_files import json_bytes
 
 __all__ = ["Console", "training_line"]
 
@@ -45,8 +46,7 @@ class Console:
     def result(self, record: dict[str, Any]) -> None:
         """The JSON object, if that is what was asked for."""
         if self.json:
-            json_module.dump(record, sys.stdout, allow_nan=False)
-            sys.stdout.write("\n")
+            sys.stdout.write(json_bytes(record, indent=None).decode())
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Any]:

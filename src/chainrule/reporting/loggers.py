@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from chainrule.atomic_files import write_file
+from chainrule.atomic_files import json_bytes, write_file
 from chainrule.errors import InputError
 
 __all__ = ["JsonLines", "Logger", "TensorBoard"]
@@ -40,11 +39,11 @@ class JsonLines:
 
     def __init__(self, path: Path, records: Sequence[Record] = ()) -> None:
         self.path = path
-        write_file(path, "".join(json.dumps(record) + "\n" for record in records).encode())
+        write_file(path, b"".join(json_bytes(record, indent=None) for record in records))
 
     def log(self, record: Record) -> None:
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        with open(self.path, "ab") as file:
+            file.write(json_bytes(record, indent=None))
 
     def close(self) -> None:
         pass

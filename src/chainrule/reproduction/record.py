@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import asdict
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from chainrule.atomic_files import json_value
 from chainrule.baselines.fitted import fit_baselines
 from chainrule.data.encodings.text import StreamExamples
 from chainrule.data.examples.base import DataSet
@@ -54,7 +54,8 @@ def record_of(
         "block": evaluation.block,
         "interval_95": [figure.value + sign * NORMAL_95 * figure.standard_error for sign in (-1, 1)],
         "also": {
-            unit: {"figure": finite(r.value), "standard_error": finite(r.standard_error)} for unit, r in others.items()
+            unit: {"figure": json_value(r.value), "standard_error": json_value(r.standard_error)}
+            for unit, r in others.items()
         },
         "published": [asdict(other) for other in recipe.published],
         "goal": _goal(recipe, figure),
@@ -134,12 +135,12 @@ def _beside(recipe: Recipe, data: DataSet, evaluation: Evaluation, report: dict[
         found[name] = {
             "how": "static",
             "unit": unit,
-            "figure": finite(ratio.value),
-            "standard_error": finite(ratio.standard_error),
+            "figure": json_value(ratio.value),
+            "standard_error": json_value(ratio.standard_error),
             "block": block,
             "gain": None if gain is None else -gain.value,
             "gain_standard_error": None if gain is None else gain.standard_error,
-            "gain_interval_95": [finite(bound * scale) for bound in paired.interval],
+            "gain_interval_95": [json_value(bound * scale) for bound in paired.interval],
             "p_value": paired.p_value,
             "better_on": 1 - paired.b_better,
         }
@@ -147,11 +148,6 @@ def _beside(recipe: Recipe, data: DataSet, evaluation: Evaluation, report: dict[
         if name not in found and metric in scores:
             found[name] = {"how": scores["how"], "unit": unit, "figure": scores[metric]}
     return found
-
-
-def finite(number: float) -> float | None:
-    """A number as JSON has it; None for those that it has not."""
-    return number if isfinite(number) else None
 
 
 def _processor() -> str:

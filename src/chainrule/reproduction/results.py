@@ -128,7 +128,9 @@ def _baselines(done: Iterable[tuple[Recipe, Record]]) -> str:
     for recipe, record in done:
         for name, other in record["baselines"].items():
             named = name if other["how"] == "static" else f"{name} ({other['how']})"
-            figure = "infinite" if other["figure"] is None else _ratio(other["figure"], other.get("standard_error"))
+            figure = (
+                "infinite" if other["figure"] in (None, "inf") else _ratio(other["figure"], other.get("standard_error"))
+            )
             gain, interval, share = "", "", ""
             if other.get("gain") is not None:
                 low, high = other["gain_interval_95"]

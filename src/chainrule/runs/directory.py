@@ -24,7 +24,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from chainrule.atomic_files import sweep, write_file
+from chainrule.atomic_files import number_from_json, sweep, write_file, write_json
 from chainrule.config.old_names import with_new_keys
 from chainrule.config.registry import build_model, over_orders
 from chainrule.data import encoding_from_json
@@ -174,7 +174,8 @@ class Run:
         """The lines of `metrics.jsonl`; one that was cut off by a crash does not count."""
         path = self.path / "metrics.jsonl"
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        records = (json.loads(line) for line in lines if line.endswith("\n"))
+        return [{name: number_from_json(value) for name, value in record.items()} for record in records]
 
     @property
     def identity(self) -> str:
@@ -201,7 +202,7 @@ class Run:
 
     def write_report(self, report: dict[str, Any]) -> None:
         """Write `report.json`."""
-        write_file(self.path / "report.json", _json(report))
+        write_json(self.path / "report.json", report)
 
 
 def recalled(path: Path | None, source: str | None, options: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:

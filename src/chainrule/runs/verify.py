@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from chainrule.atomic_files import write_file
+from chainrule.atomic_files import write_json
 from chainrule.errors import InputError
 from chainrule.models.order_mixture import Density
 from chainrule.verification.certificate.check import Certificate
@@ -35,6 +34,6 @@ def refuse_if_failed(certificate: Certificate) -> None:
 def write_certificate(path: Path, certificate: Certificate) -> None:
     """Write `certificate.json` into the run directory at a path."""
     try:
-        write_file(path / "certificate.json", (json.dumps(certificate.to_json(), indent=2) + "\n").encode())
+        write_json(path / "certificate.json", certificate.to_json())
     except OSError as error:
         raise InputError(f"{path}: the certificate cannot be written ({error.strerror}); make room") from None

@@ -205,4 +205,4 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 
 def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=1) + "\n").encode()
+    return (json.dumps(value, indent=1) + "\n").encode()  # with Infinity: it is read here only, and exactly

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.atomic_files import new_directory
 from chainrule.data.examples.base import Array, Rows
 from chainrule.errors import InputError
 
@@ -57,37 +57,25 @@ def stored(
 def write_stored(place: Path, pieces: Pieces, progress: Progress) -> None:
     """Write an array into a directory, a piece at a time.
 
-    The directory appears by a rename once all is written and synced: an interrupted preparation leaves nothing that
-    could be taken for a whole one, and the next one starts anew. Where another process was quicker, its array stays.
+    An interrupted preparation leaves nothing that could be taken for a whole one, and the next one starts anew. Where
+    another process was quicker, its array stays.
     """
-    beside = place.with_name(f".{place.name}.{os.getpid()}")
     rows, header = 0, {"dtype": "|u1", "shape": [0]}
     try:
-        beside.mkdir(parents=True, exist_ok=True)
-        with open(beside / CONTENT, "wb") as out:
-            for piece, done in pieces:
-                out.write(np.ascontiguousarray(piece).tobytes())
-                rows += len(piece)
-                header = {"dtype": piece.dtype.str, "shape": [rows, *piece.shape[1:]]}
-                progress(done)
-            _sync(out)
-        with open(beside / HEADER, "w") as out:
-            json.dump(header, out)
-            _sync(out)
-        if not (place / HEADER).exists():
-            os.replace(beside, place)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with new_directory(place, replace=False) as beside:
+            with open(beside / CONTENT, "wb") as out:
+                for piece, done in pieces:
+                    out.write(np.ascontiguousarray(piece).tobytes())
+                    rows += len(piece)
+                    header = {"dtype": piece.dtype.str, "shape": [rows, *piece.shape[1:]]}
+                    progress(done)
+            (beside / HEADER).write_text(json.dumps(header))
     except OSError as error:
         raise InputError(
             f"{place}: what is prepared cannot be written ({error.strerror}); "
             "free some space, or set CHAINRULE_CACHE to another place"
         ) from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def _sync(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())
 
 
 @contextmanager

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import isfinite
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from chainrule.atomic_files import json_value
 
 __all__ = ["Certificate", "Check", "difference", "skipped"]
 
@@ -94,12 +95,8 @@ class Certificate:
         return next(check for check in self.checks if check.name == name)
 
     def to_json(self) -> dict[str, Any]:
-        """The certificate as JSON, non-finite figures as strings."""
-
-        def plain(value: Any) -> Any:
-            return str(value) if isinstance(value, float) and not isfinite(value) else value
-
-        checks = [{k: plain(v) for k, v in asdict(c).items()} | {"advice": c.advice} for c in self.checks]
+        """The certificate as JSON."""
+        checks = [json_value(asdict(check)) | {"advice": check.advice} for check in self.checks]
         return {"subject": self.subject, "passed": self.passed, "seconds": self.seconds, "checks": checks}
 
     def __str__(self) -> str:
