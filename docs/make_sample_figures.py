@@ -23,7 +23,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from chainrule.cli.app import main as command
-from chainrule.runs.directory import Run
+from chainrule.runs.run import Run
 
 SEED = 0
 COMPLETED, COMPLETIONS = 8, 6  # test images, and how often each is completed

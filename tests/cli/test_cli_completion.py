@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from chainrule.cli.app import main
-from chainrule.runs.directory import Run
 from chainrule.runs.prefix import prefixes
+from chainrule.runs.run import Run
 from tests.support.command_line import run
 
 QUICK = ["--steps", "4", "--evaluate-every", "4", "--width", "8", "--depth", "1"]

@@ -19,7 +19,7 @@ from chainrule.data.examples.lengths import SequenceExamples
 from chainrule.errors import InputError, Interrupted
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.runs import ensemble
-from chainrule.runs.directory import Run
+from chainrule.runs.run import Run
 from chainrule.training.budget import Budget, Speed, measured, planned
 from chainrule.training.engine import Engine
 from tests.support.command_line import run_json

@@ -20,7 +20,7 @@ from chainrule.models.order_mixture import OrderMixture
 from chainrule.models.permuted import random_orders, scan_orders
 from chainrule.reproduction.recipe import Recipe
 from chainrule.runs import fit as fit_command
-from chainrule.runs.directory import Run
+from chainrule.runs.run import Run
 from chainrule.training.forward import TrainingForward
 from chainrule.training.precision import Precision
 from chainrule.training.regularisers import Regularisers
@@ -47,7 +47,7 @@ def test_the_run_is_the_mean_of_the_probabilities_of_its_orders(home):
     fitted = Run.open(home / "run")
     spec = fitted.config["model"]
     assert (spec["orders"], spec["network"]["name"], spec["network"]["hidden"]) == (ORDERS, "made", 12)
-    density, test = fitted.density(), fitted.data().test
+    density, test = fitted.model(), fitted.data().test
     assert isinstance(density, OrderMixture)
     assert torch.equal(density.orders, random_orders(D, ORDERS))
     x = test.batch(np.arange(len(test))).x
@@ -62,8 +62,8 @@ def test_what_one_chain_has_is_refused_by_name(home):
     with pytest.raises(
         InputError, match="run: is a mean over 4 orders, whose conditionals are those of no single chain"
     ):
-        Run.open(home / "run").model()
-    assert isinstance(Run.open(home / "chain").density(), AutoregressiveModel)
+        Run.open(home / "run").chain()
+    assert isinstance(Run.open(home / "chain").model(), AutoregressiveModel)
 
 
 def test_evaluate_and_score_agree_to_the_example(home, capsys, tmp_path):
@@ -78,7 +78,7 @@ def test_evaluate_and_score_agree_to_the_example(home, capsys, tmp_path):
 
 def test_compare_is_paired_and_says_nothing_of_elements(home, capsys):
     (compared,) = run_json(capsys, "compare", home / "chain", home / "run")["comparisons"]
-    chain, mean = (evaluate(r.density(), r.data().test).nats for r in map(Run.open, (home / "chain", home / "run")))
+    chain, mean = (evaluate(r.model(), r.data().test).nats for r in map(Run.open, (home / "chain", home / "run")))
     assert compared["difference"] == pytest.approx((chain - mean).mean(), abs=1e-12)
     assert compared["where_b_wins"]["positions"] == []
     assert main(["compare", str(home / "run"), str(home / "chain")]) == 0
@@ -87,7 +87,7 @@ def test_compare_is_paired_and_says_nothing_of_elements(home, capsys):
 def test_samples_come_with_ln_p_of_the_mean(home, capsys, tmp_path, monkeypatch):
     out = tmp_path / "drawn.npy"
     record = run_json(capsys, "sample", home / "run", "-n", "5", "--seed", "3", "--out", out)
-    density, drawn = Run.open(home / "run").density(), torch.from_numpy(np.load(out))
+    density, drawn = Run.open(home / "run").model(), torch.from_numpy(np.load(out))
     with torch.no_grad():
         assert record["log_prob"] == pytest.approx(density.log_prob(drawn.long()).tolist(), abs=1e-6)
     monkeypatch.setattr("chainrule.cli.sample.GROUP", 2)
@@ -113,7 +113,7 @@ def test_an_ensemble_that_averages_logs_fails_with_code_1(home, capsys, monkeypa
         mean.log_prob = lambda batch: mean.order_log_prob(batch).mean(0)
         return mean
 
-    monkeypatch.setattr("chainrule.runs.directory.over_orders", bound)
+    monkeypatch.setattr("chainrule.runs.run.over_orders", bound)
     record = run_json(capsys, "verify", home / "run", "--quick", code=1)
     assert "orders.mean" in [check["name"] for check in record["checks"] if check["passed"] is False]
 
@@ -210,7 +210,7 @@ def test_a_recipe_of_orders_has_a_record(capsys, home, monkeypatch, tmp_path):
     assert record["certificate"]["passed"]
     assert "orders.mean" in record["certificate"]["made"]
     fitted = Run.open(tmp_path / "runs" / "rows")
-    assert record["figure"] == pytest.approx(-evaluate(fitted.density(), fitted.data().test).nats.mean(), rel=1e-12)
+    assert record["figure"] == pytest.approx(-evaluate(fitted.model(), fitted.data().test).nats.mean(), rel=1e-12)
 
 
 TEXT = "\n".join("a" * (1 + n % 20) + "bc"[n % 2] * (n % 11) for n in range(400))
@@ -268,7 +268,7 @@ def images(tmp_path_factory):
 def test_images_are_scanned_by_a_model_for_each_order(images):
     fitted = Run.open(images / "run")
     assert (fitted.config["model"]["orders"], fitted.config["model"]["network"]["name"]) == (2, "pixelcnn")
-    density, data = fitted.density(), fitted.data()
+    density, data = fitted.model(), fitted.data()
     assert torch.equal(density.orders, scan_orders((4, 4))[:2])
     assert len(density.models) == 2
     x = data.test.batch(np.arange(len(data.test))).x
@@ -284,7 +284,7 @@ def test_every_scan_is_trained(images):
     spec = Run.open(images / "run").config["model"]
     domain = Run.open(images / "run").encoding().domain
     begun = over_orders(build_model(spec, domain), spec, domain).state_dict()
-    ended = Run.open(images / "run").density().state_dict()
+    ended = Run.open(images / "run").model().state_dict()
     for o in ("0", "1"):
         inside = [name for name in begun if name.startswith(f"models.{o}.") and "weight" in name]
         assert inside
@@ -297,7 +297,7 @@ def test_scans_are_verified_drawn_and_trained_as_long_as_one(images, capsys, tmp
     drawn = run_json(capsys, "sample", images / "run", "-n", "6", "--out", tmp_path / "drawn.npy")
     x = torch.from_numpy(np.load(tmp_path / "drawn.npy")).flatten(1).long()
     with torch.no_grad():
-        assert drawn["log_prob"] == pytest.approx(Run.open(images / "run").density().log_prob(x).tolist(), abs=1e-6)
+        assert drawn["log_prob"] == pytest.approx(Run.open(images / "run").model().log_prob(x).tolist(), abs=1e-6)
     data = open_data(str(images / "images.npy"))
     one, two = (specification(asked, data)[1] for asked in ({}, {"orders": 2}))
     assert (two.steps, two.evaluate_every) == (2 * one.steps, 2 * one.evaluate_every)
@@ -308,7 +308,7 @@ def test_scans_are_verified_drawn_and_trained_as_long_as_one(images, capsys, tmp
 
 @pytest.mark.filterwarnings("ignore:bfloat16 on this processor")
 def test_a_training_step_is_that_of_one_chain_in_its_order(images):
-    ensemble, data = Run.open(images / "run").density().train(), Run.open(images / "run").data()
+    ensemble, data = Run.open(images / "run").model().train(), Run.open(images / "run").data()
     batch = data.train.batch(np.arange(9))
     smooth, half = (
         TrainingForward(ensemble, Regularisers(label_smoothing=0.1)),
@@ -348,7 +348,7 @@ def test_scans_that_began_apart_go_on_apart(images, tmp_path, monkeypatch):
 def test_scans_have_counted_heads_laid_out_alike(images, capsys, tmp_path):
     asked = ["--out", tmp_path / "run", "--orders", "2", "--head", "hierarchical_softmax", *QUICK]
     run_json(capsys, "fit", images / "images.npy", *asked)
-    first, second = (chain.head for chain in Run.open(tmp_path / "run").density().models)
+    first, second = (chain.head for chain in Run.open(tmp_path / "run").model().models)
     layout = dict(first.named_buffers())
     assert layout
     assert all(torch.equal(buffer, layout[name]) for name, buffer in second.named_buffers())

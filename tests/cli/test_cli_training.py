@@ -48,7 +48,7 @@ def test_heads_for_many_symbols(head, rows, capsys, tmp_path):
 def test_what_is_reported_of_a_sampled_softmax_is_exact(rows, capsys, tmp_path):
     import torch
 
-    from chainrule.runs.directory import Run
+    from chainrule.runs.run import Run
 
     out = tmp_path / "run"
     (tmp_path / "c.toml").write_text('[head]\nname = "sampled_softmax"\nsamples = 2\n')

@@ -50,7 +50,7 @@ def leaky(*arguments):
 
 
 def test_a_leak_fails_verification_with_code_1(home, capsys, monkeypatch):
-    monkeypatch.setattr("chainrule.runs.directory.build_model", leaky)
+    monkeypatch.setattr("chainrule.runs.run.build_model", leaky)
     record = run_json(capsys, "verify", home / "rows", "--quick", code=1)
     assert not record["passed"]
 

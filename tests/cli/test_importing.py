@@ -11,7 +11,7 @@ from chainrule import InputError
 from chainrule.cli.app import main
 from chainrule.data import open
 from chainrule.data.alphabets.tokens import Tokens
-from chainrule.runs.directory import Run
+from chainrule.runs.run import Run
 from tests.support.command_line import run_json
 
 transformers = pytest.importorskip("transformers", reason="the extra `hf` is not installed")

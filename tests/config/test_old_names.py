@@ -10,7 +10,7 @@ import pytest
 
 import chainrule
 from chainrule.config.old_names import MODULES, NAMES, OPTIONS, with_new_flags, with_new_keys, with_new_options
-from chainrule.runs.directory import Run
+from chainrule.runs.run import Run
 from tests.support.command_line import run
 
 
@@ -97,5 +97,5 @@ def test_a_configuration_keeps_its_identity_under_its_old_names(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     old = Run.open(tmp_path)
     assert old.config["training"] == {"ema": 0.9}
-    assert old.identity == Run(tmp_path, config).identity
+    assert old.identity == Run(config).identity  # in memory: of the names as they are here
     assert with_new_keys(config)["protocol"] == {}

@@ -10,7 +10,7 @@ from chainrule.data.encodings.images import png_bytes
 from chainrule.data.examples.blocks import block_order, in_raster
 from chainrule.data.examples.duplicates import duplicates
 from chainrule.evaluation.evaluate import evaluate
-from chainrule.runs.directory import Run
+from chainrule.runs.run import Run
 from chainrule.verification.laws import randomised
 from tests.support.command_line import run, run_json
 

@@ -173,8 +173,8 @@ def test_splits_of_lists_as_given():
 def test_a_fit_on_objects_keeps_what_reads_files(home, tmp_path):
     from chainrule.config.defaults import default_spec
     from chainrule.reporting.console import Console
-    from chainrule.runs.directory import Run
     from chainrule.runs.fit import fit_run
+    from chainrule.runs.run import Run
     from chainrule.training.settings import TrainingSettings
 
     data = open(RAGGED)

@@ -12,7 +12,7 @@ from chainrule.cli.app import main
 from chainrule.data import ArrayExamples
 from chainrule.errors import InputError
 from chainrule.reporting.console import training_line
-from chainrule.reporting.loggers import JsonLines, TensorBoard
+from chainrule.reporting.loggers import TensorBoard
 from chainrule.training.checkpoint import Checkpoints
 from chainrule.training.fit import begin, fit
 from chainrule.training.nonfinite import first_not_finite
@@ -158,15 +158,6 @@ def test_waiting_for_data_is_seen(tmp_path):
     steps = []
     train(tmp_path, settings(steps=4), data=(Slow(TRAIN.x), VALID), on_step=steps.append)
     assert steps[-1]["waiting_share"] > 0.4
-
-
-def test_json_lines_begin_with_the_records_of_the_checkpoint(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    path.write_text('{"step": 1}\n{"step": 2}\n{"st')  # killed in the midst of a line
-    lines = JsonLines(path, [{"step": 1}])
-    lines.log({"step": 2, "nats": 1.5})
-    lines.close()
-    assert [json.loads(line) for line in path.read_text().splitlines()] == [{"step": 1}, {"step": 2, "nats": 1.5}]
 
 
 def test_tensorboard_is_named_where_it_is_missing(tmp_path, monkeypatch):

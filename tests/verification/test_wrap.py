@@ -4,7 +4,7 @@ import torch
 from chainrule import AutoregressiveModel, CategoricalHead, CausalConv, InputError, Transformer
 from chainrule.heads import LogitsHead
 from chainrule.networks import Recomputed
-from chainrule.runs.directory import Run
+from chainrule.runs.run import Run
 from chainrule.training.averaging import WeightAverage
 from chainrule.verification.certificate.verify import verify
 from chainrule.verification.laws import check_model, randomised

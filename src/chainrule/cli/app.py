@@ -56,9 +56,9 @@ def fit(
     json: Json = False,
 ) -> None:
     """Train a model on DATA and report its exact log-likelihood."""
-    from chainrule.runs.directory import recalled
     from chainrule.runs.ensemble import fit_members
     from chainrule.runs.fit import fit_run
+    from chainrule.runs.recalled import recalled
 
     console = _console(json)
     merged = read_config(config) | (options or FitOptions()).chosen()

@@ -11,7 +11,7 @@ from chainrule.data.examples.conditions import Classes, conditions_of
 from chainrule.errors import InputError
 from chainrule.evaluation.classify import Classification, class_prior, classify
 from chainrule.reporting.console import Console
-from chainrule.runs.directory import Run
+from chainrule.runs.run import Run
 
 __all__ = ["classify_run"]
 
@@ -31,7 +31,7 @@ def classify_run(
     examples = data.split(split) if source is None else run.encoding().encode(source)
     prior = class_prior(data.train, len(classes.names))
     with console.progress("classifying", len(examples)) as update:
-        result = classify(run.model(), examples, prior, batch_size=batch_size, progress=update)
+        result = classify(run.chain(), examples, prior, batch_size=batch_size, progress=update)
     blind = Classification(prior.log().expand(len(examples), -1).numpy(), result.labels)
     what = split if source is None else source
     table = Table(title=f"{len(examples)} examples of {what}, {len(classes.names)} classes", title_justify="left")

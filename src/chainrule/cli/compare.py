@@ -24,7 +24,7 @@ from chainrule.evaluation.evaluate import evaluate
 from chainrule.evaluation.scores import read_scores
 from chainrule.models.order_mixture import OrderMixture
 from chainrule.reporting.console import Console
-from chainrule.runs.directory import Run
+from chainrule.runs.run import Run
 
 __all__ = ["compare_models"]
 
@@ -81,7 +81,7 @@ def _score(path: Path, data: str | None, split: str, batch_size: int | None, con
         return Scored(path.name, read_scores(path))
     run = Run.open(path)
     examples = run.data().split(split) if data is None else run.encoding().encode(data)
-    model = run.density()
+    model = run.model()
     with console.progress(f"scoring {path}", len(examples)) as update:
         nats = evaluate(model, examples, batch_size=batch_size, progress=update).nats
     stream = isinstance(examples, StreamExamples)

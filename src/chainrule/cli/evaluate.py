@@ -24,7 +24,7 @@ from chainrule.likelihood import Protocol
 from chainrule.models.order_mixture import OrderMixture
 from chainrule.reporting.console import Console
 from chainrule.reporting.tables import column_table, context_table, group_table, result_table
-from chainrule.runs.directory import Run
+from chainrule.runs.run import Run
 
 __all__ = ["evaluate_run"]
 
@@ -52,8 +52,8 @@ def evaluate_run(
         raise InputError(f"{save}: per-example nats are written as .csv or .parquet; change the ending")
     run = Run.open(path)
     windowed = context is not None or stride is not None
-    chain = run.model() if carry or calibration or windowed else None  # what these ask for only a chain has
-    model = run.density() if chain is None else chain
+    chain = run.chain() if carry or calibration or windowed else None  # what these ask for only a chain has
+    model = run.model() if chain is None else chain
     examples = run.data().split(split) if source is None else run.encoding().encode(source)
     protocol = Protocol(**run.protocol())
     if chain is not None and windowed:

@@ -14,9 +14,9 @@ from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.huggingface import HuggingFace
 from chainrule.reporting.console import Console
 from chainrule.reporting.figures import figures, scored_in_part
-from chainrule.runs.directory import Run
 from chainrule.runs.new import configuration_of, free_place
-from chainrule.runs.verify import refuse_if_failed, write_certificate
+from chainrule.runs.run import Run
+from chainrule.runs.verify import refuse_if_failed
 from chainrule.training.engine import Engine
 from chainrule.verification.certificate.verify import verify
 
@@ -51,7 +51,7 @@ def import_model(
     with run.writing():
         run.save_model(model)
         del network, model
-        kept = run.model()
+        kept = run.chain()
         count = sum(parameter.numel() for parameter in kept.parameters())
         console.print(f"[bold]{data.name}[/]: {data.note}")
         console.print(f"{origin['imported']['architecture']} of {directory}: {count:,} parameters")
@@ -59,7 +59,7 @@ def import_model(
             console.print(partly)
         report = figures(kept, data, Engine(), console)
         run.write_report(report)
-        write_certificate(run.path, certificate)
+        run.write_certificate(certificate.to_json())
     console.print(certificate_table(certificate, str(run.path)))
     console.print(f"run directory: [bold]{run.path}[/]")
     console.result({"run": str(run.path)} | report | {"certificate": certificate.to_json()})

@@ -8,7 +8,7 @@ from pathlib import Path
 from chainrule.config.defaults import DEFAULTS
 from chainrule.config.registry import HEADS, NETWORKS, part_options
 from chainrule.reporting.console import Console
-from chainrule.runs.directory import Run
+from chainrule.runs.run import Run
 
 __all__ = ["info_parts", "info_run"]
 

@@ -13,7 +13,7 @@ from chainrule.data import open as open_data
 from chainrule.errors import InputError
 from chainrule.evaluation.probe import probe
 from chainrule.reporting.console import Console
-from chainrule.runs.directory import Run
+from chainrule.runs.run import Run
 
 __all__ = ["probe_run"]
 
@@ -26,7 +26,7 @@ def probe_run(
     labels: a .npy file, or a text with one label a line; by default the labels that the run's data brings along.
     """
     run = Run.open(path)
-    model = run.model()
+    model = run.chain()
     examples = run.data().split(split) if source is None else run.encoding().encode(source)
     if labels is None and examples.batch(np.arange(1)).context is not None:
         raise InputError(

@@ -19,7 +19,7 @@ from chainrule.models.chain import AutoregressiveModel, evaluating
 from chainrule.models.order_mixture import Density
 from chainrule.reporting.console import Console
 from chainrule.reporting.page import Page, coloured_text, tiled
-from chainrule.runs.directory import Run
+from chainrule.runs.run import Run
 from chainrule.verification.certificate.verify import verify
 
 __all__ = ["report_run"]
@@ -33,7 +33,7 @@ def report_run(path: Path, out: Path | None, console: Console) -> Path:
     if out.suffix != ".html":
         raise InputError(f"{out}: the report is written as .html; change the ending")
     run = Run.open(path)
-    model, data = run.density(), run.data()
+    model, data = run.model(), run.data()
     report = _json(path / "report.json") or {}
     certificate = _json(path / "certificate.json")
     if certificate is None:

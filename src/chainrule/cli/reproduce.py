@@ -28,10 +28,11 @@ from chainrule.reporting.figures import protocol_of
 from chainrule.reproduction.recipe import Recipe, chosen, find_recipes, recipe_folder
 from chainrule.reproduction.record import machine_load, record_of, state_of_sources
 from chainrule.reproduction.results import read_records, results_page
-from chainrule.runs.directory import Run, recalled
 from chainrule.runs.ensemble import fit_members
 from chainrule.runs.fit import fit_run
 from chainrule.runs.provenance import changed_since
+from chainrule.runs.recalled import recalled
+from chainrule.runs.run import Run
 
 __all__ = ["reproduce_recipes"]
 
@@ -129,7 +130,7 @@ def reproduce(recipe: Recipe, asked: Asked, console: Console) -> dict[str, Any]:
     earlier = _earlier(place / "record.json") if asked.resume else {}
     begun_before = (place / "config.json").exists()
     run, data = _fitted(recipe, asked, console)
-    evaluation = evaluate(run.density(), data.test, protocol=protocol_of(data))
+    evaluation = evaluate(run.model(), data.test, protocol=protocol_of(data))
     write_scores(place / "test_nats.csv", evaluation.nats)
     report = json.loads((place / "report.json").read_text(encoding="utf-8"))
     record = record_of(recipe, run, data, report, evaluation) | {

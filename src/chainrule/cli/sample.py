@@ -23,8 +23,8 @@ from chainrule.errors import InputError
 from chainrule.models.chain import AutoregressiveModel, Sample, prefix_batch
 from chainrule.models.order_mixture import OrderMixture
 from chainrule.reporting.console import Console
-from chainrule.runs.directory import Run
 from chainrule.runs.prefix import Completion, prefixes
+from chainrule.runs.run import Run
 from chainrule.sampling.compiled import compile_step
 from chainrule.sampling.parallel import parallel_sample
 
@@ -81,7 +81,7 @@ def sample_run(
         if not out.parent.is_dir():
             raise InputError(f"{out.parent}: there is no such directory; make it, or name another place with --out")
     options = {"seed": seed, "end": encoding.domain.end, "context": context, "prefix": begun.prefix} | filters
-    density = run.density()
+    density = run.model()
     if isinstance(density, OrderMixture):
         sample = _in_orders(density, n, options, console, stream or compiled or parallel)
     elif parallel:

@@ -17,7 +17,7 @@ from chainrule.errors import InputError
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.evaluation.novelty import Novelty
 from chainrule.reporting.console import Console
-from chainrule.runs.directory import Run
+from chainrule.runs.run import Run
 
 __all__ = ["score_run"]
 
@@ -42,7 +42,7 @@ def score_run(
     if out is not None and out.suffix not in (".csv", ".jsonl"):
         raise InputError(f"{out}: scores are written as .csv or .jsonl; change the ending")
     run = Run.open(path)
-    model = run.density()
+    model = run.model()
     examples = run.encoding().encode(source)
     with console.progress("scoring", len(examples)) as update:
         log_prob = evaluate(model, examples, batch_size=batch_size, progress=update).nats
@@ -77,7 +77,7 @@ def _novelty(run: Run, model: Module, examples: Examples, log_prob: Numbers, bac
     domain = data.encoding.domain
     other: Module | None = None
     if background is not None:
-        other = Run.open(background).density()
+        other = Run.open(background).model()
     elif domain.num_symbols is not None and not domain.columns:
         other = IndependentElements.fit(data.train, domain.num_symbols, period=1)
     held_out = evaluate(model, data.valid).nats

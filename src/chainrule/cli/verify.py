@@ -7,8 +7,7 @@ from pathlib import Path
 from rich.table import Table
 
 from chainrule.reporting.console import Console
-from chainrule.runs.directory import Run
-from chainrule.runs.verify import write_certificate
+from chainrule.runs.run import Run
 from chainrule.verification.certificate.check import Certificate
 from chainrule.verification.certificate.verify import verify
 
@@ -21,8 +20,8 @@ def verify_run(path: Path, quick: bool, console: Console) -> int:
     """Verify the kept weights, write `certificate.json` into the run, and say 1 if a check failed, 0 if none."""
     run = Run.open(path)
     domain = run.encoding().domain
-    certificate = verify(run.density(), examples=run.data().test, domain=domain, quick=quick)
-    write_certificate(run.path, certificate)
+    certificate = verify(run.model(), examples=run.data().test, domain=domain, quick=quick)
+    run.write_certificate(certificate.to_json())
     console.print(certificate_table(certificate, str(path)))
     for name in certificate.failed:
         console.print(f"[bold]{name}[/]: {certificate[name].where}; {certificate[name].advice}")

@@ -57,7 +57,7 @@ MODULES = {
     "chainrule.recipe": "chainrule.reproduction.recipe",
     "chainrule.regularisers": "chainrule.training.regularisers",
     "chainrule.report": "chainrule.reporting",
-    "chainrule.run": "chainrule.runs.directory",
+    "chainrule.run": "chainrule.runs.run",
     "chainrule.scores": "chainrule.evaluation.scores",
     "chainrule.testing": "chainrule.verification.laws",
     "chainrule.wrapped": "chainrule.models.logits",

@@ -20,8 +20,8 @@ from chainrule.evaluation.comparison import compare
 from chainrule.evaluation.evaluate import Evaluation, evaluate
 from chainrule.likelihood import LogLikelihood, Ratio
 from chainrule.reproduction.recipe import Recipe, recipe_folder
-from chainrule.runs.directory import Run
 from chainrule.runs.provenance import git_state, provenance
+from chainrule.runs.run import Run
 from chainrule.verification.certificate.check import Certificate
 from chainrule.verification.certificate.verify import verify
 
@@ -38,9 +38,9 @@ def record_of(
 
     data: what was fitted. report: the `report.json` of the run. evaluation: the kept weights on every test example.
     """
-    model, likelihood = run.density(), evaluation.likelihood
+    model, likelihood = run.model(), evaluation.likelihood
     figure: Ratio = getattr(likelihood, recipe.metric)
-    others: dict[str, Ratio] = {} if recipe.measure is None else recipe.measure(run.model(), data)
+    others: dict[str, Ratio] = {} if recipe.measure is None else recipe.measure(run.chain(), data)
     figure = others.pop(recipe.unit, figure)
     certificate = verify(model, examples=data.test, domain=data.encoding.domain, quick=True)
     came = provenance()

@@ -7,7 +7,6 @@ RUN                                  the ensemble, p(x_d | x_<d) = (1/K) sum_k p
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,9 @@ from chainrule.errors import InputError, Interrupted
 from chainrule.reporting.console import Console
 from chainrule.reporting.figures import evaluated
 from chainrule.reporting.tables import member_table, result_table
-from chainrule.runs.directory import Run
 from chainrule.runs.fit import fit_run, placed, prepared
 from chainrule.runs.illustrate import write_samples
+from chainrule.runs.run import Run
 from chainrule.training.budget import Budget
 from chainrule.training.engine import Engine
 from chainrule.training.settings import TrainingSettings
@@ -56,7 +55,7 @@ def fit_members(
     runs = []
     for k in range(members):
         own = dataclasses.replace(settings, seed=settings.seed + k)
-        place = run.path / "members" / f"{k + 1}"
+        place = run.directory / "members" / f"{k + 1}"
         if not engine.any((place / "report.json").exists()):
             console.print(f"[bold]member {k + 1} of {members}[/], seed {own.seed}")
             plain = {name: value for name, value in asked["options"].items() if name not in PLANNED}
@@ -84,12 +83,12 @@ def fit_members(
 
 def _fill(run: Run, runs: list[Run], data: DataSet, console: Console, engine: Engine) -> None:
     """The ensemble's weights, figures and samples."""
-    model = averaged([member.model() for member in runs]).to(engine.device).eval()
+    model = averaged([member.chain() for member in runs]).to(engine.device).eval()
     results = evaluated(model, data, engine)
     if not engine.first:
         return
     run.save_model(model)
-    reports = [json.loads((member.path / "report.json").read_text(encoding="utf-8")) for member in runs]
+    reports = [member.report_dict or {} for member in runs]
     figures = [
         {"seed": member.config["training"]["seed"], "kept_step": report["kept_step"], "seconds": report["seconds"]}
         | {"results": report["results"]}

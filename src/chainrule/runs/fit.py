@@ -17,9 +17,9 @@ from chainrule.data.examples.duplicates import duplicates
 from chainrule.models.order_mixture import Density, OrderMixture
 from chainrule.reporting.console import Console
 from chainrule.reporting.figures import evaluated, figures, scored_in_part
-from chainrule.runs.directory import Run
 from chainrule.runs.illustrate import illustrate
 from chainrule.runs.new import configuration_of, free_place
+from chainrule.runs.run import Run
 from chainrule.runs.train import train
 from chainrule.runs.verify import stop_at_a_leak
 from chainrule.training.budget import Budget, measured, planned

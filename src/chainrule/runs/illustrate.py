@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.atomic_files import write_file
 from chainrule.batch import Batch
 from chainrule.data.examples.base import DataSet, Writes
 from chainrule.errors import InputError
 from chainrule.models.order_mixture import Density
-from chainrule.runs.directory import Run
+from chainrule.runs.run import Run
 from chainrule.training.fit import Fit
 
 __all__ = ["illustrate", "write_samples"]
@@ -26,7 +25,7 @@ def illustrate(run: Run, model: Density, data: DataSet, fitted: Fit, report: dic
 
         baseline = report["independent_elements"]
         level = float(baseline["valid"]["nats_per_example"]) if baseline else float("inf")
-        write_file(run.path / "learning_curve.png", learning_curve(fitted.records, fitted.best_step, level))
+        run.files.write("learning_curve.png", learning_curve(fitted.records, fitted.best_step, level))
         written.append("learning_curve.png")
     except InputError as error:
         written.append(f"(no pictures: {error})")
@@ -60,5 +59,5 @@ def write_samples(run: Run, model: Any, data: DataSet, name: str) -> list[str]:
         except InputError:  # without the extra there are no pictures; `illustrate` says so
             pass
     for file, content in files.items():
-        write_file(run.path / file, content)
+        run.files.write(file, content)
     return list(files)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule.errors import InputError
-from chainrule.runs.directory import Run
+from chainrule.runs.run import Run
 
 __all__ = ["Completion", "prefixes"]
 

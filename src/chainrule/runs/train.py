@@ -12,9 +12,9 @@ from chainrule.data.examples.base import DataSet
 from chainrule.errors import Interrupted
 from chainrule.models.order_mixture import Density
 from chainrule.reporting.console import Console, training_line
-from chainrule.reporting.loggers import JsonLines, Logger, TensorBoard
-from chainrule.runs.directory import Run
+from chainrule.reporting.loggers import Logger, TensorBoard
 from chainrule.runs.illustrate import write_samples
+from chainrule.runs.run import Run
 from chainrule.training.allocation import keep_freed_memory
 from chainrule.training.checkpoint import Checkpoints
 from chainrule.training.engine import Engine
@@ -41,7 +41,7 @@ def train(
 ) -> Fit:
     """Train, or go on with training, in every process; the first writes. Raises Interrupted after a signal."""
     keep_freed_memory()
-    place = run.path / "checkpoints"
+    place = run.directory / "checkpoints"
     checkpoints = Checkpoints(
         place, run.identity, settings.keep, settings.checkpoint_every, console.print, engine.first
     )
@@ -89,9 +89,9 @@ def train(
 @contextmanager
 def _loggers(run: Run, state: TrainingState, tensorboard: bool, writes: bool) -> Iterator[list[Logger]]:
     """Who is told of the validations."""
-    loggers: list[Logger] = [JsonLines(run.path / "metrics.jsonl", state.records)] if writes else []
+    loggers: list[Logger] = [run.logger(state.records)] if writes else []
     if tensorboard and writes:
-        loggers.append(TensorBoard(run.path / "tensorboard", state.step))
+        loggers.append(TensorBoard(run.directory / "tensorboard", state.step))
     with ExitStack() as closing:
         for logger in loggers:
             closing.callback(logger.close)

@@ -1,17 +1,14 @@
-"""The certificate of a run: what is verified before a fit, what stands in `certificate.json`."""
+"""The certificate of a run: what is verified before a fit."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from chainrule.atomic_files import write_json
 from chainrule.errors import InputError
 from chainrule.models.order_mixture import Density
 from chainrule.verification.certificate.check import Certificate
 from chainrule.verification.certificate.verify import verify
 from chainrule.verification.laws import randomised
 
-__all__ = ["refuse_if_failed", "stop_at_a_leak", "write_certificate"]
+__all__ = ["refuse_if_failed", "stop_at_a_leak"]
 
 
 def stop_at_a_leak(model: Density) -> Certificate:
@@ -29,11 +26,3 @@ def refuse_if_failed(certificate: Certificate) -> None:
     if certificate.failed:
         first = certificate[certificate.failed[0]]
         raise InputError(f"the model has no likelihood: {first.name}, {first.where}; {first.advice}")
-
-
-def write_certificate(path: Path, certificate: Certificate) -> None:
-    """Write `certificate.json` into the run directory at a path."""
-    try:
-        write_json(path / "certificate.json", certificate.to_json())
-    except OSError as error:
-        raise InputError(f"{path}: the certificate cannot be written ({error.strerror}); make room") from None

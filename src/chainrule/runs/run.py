@@ -1,0 +1,99 @@
+"""A run: a fitted model with its data and figures, in a directory or in memory, and the verbs on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+from torch import nn
+
+from chainrule.config.registry import build_model, over_orders
+from chainrule.data import encoding_from_json
+from chainrule.data import open as open_data
+from chainrule.data.examples.base import DataSet, Encoding
+from chainrule.data.examples.conditions import context_options
+from chainrule.errors import InputError, RunError
+from chainrule.models.chain import AutoregressiveModel
+from chainrule.models.order_mixture import Density, OrderMixture
+from chainrule.runs.files import RunFiles
+from chainrule.runs.stored import StoredRun
+from chainrule.runs.weights import load_weights, weights_bytes
+
+__all__ = ["Run"]
+
+
+class Run(StoredRun):
+    """A fitted model with its data and figures, in a directory or in memory.
+
+    Made by `fit`, or read by `Run.open(path)`.
+
+    config: the content of `config.json`.
+    files: where its files are kept, by default in memory.
+    data: the data set that it was fitted to; by default it is opened again by its recorded name.
+    """
+
+    def __init__(self, config: dict[str, Any], files: RunFiles | None = None, data: DataSet | None = None) -> None:
+        super().__init__(config, files)
+        self._data = data
+
+    def with_data(self, data: DataSet) -> Self:
+        """The same run, with its data set at hand."""
+        return type(self)(self.config, self.files, data)
+
+    def save(self, path: Path | str) -> Self:
+        saved = super().save(path)
+        return saved if self._data is None else saved.with_data(self._data)
+
+    def encoding(self) -> Encoding:
+        """How this run turns raw data into elements."""
+        try:
+            return encoding_from_json(self.config["data"]["encoding"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RunError(f"{self.name}: the encoding in config.json is damaged ({error}); train again") from None
+
+    def data(self) -> DataSet:
+        """The data set that the run was trained on: the one at hand, or opened again and checked by its hash.
+
+        Its alphabet is the recorded one, wherever that came from.
+        """
+        if self._data is not None:
+            return self._data
+        recorded = self.config["data"]
+        alphabet = getattr(self.encoding(), "alphabet", None)
+        kept = {} if alphabet is None or "symbols" not in recorded["options"] else {"symbols": alphabet}
+        data = open_data(recorded["name"], **recorded["options"] | kept)
+        if data.digest() != recorded["sha256"]:
+            raise InputError(
+                f"{recorded['name']}: is not the data that {self.name} was trained on; restore it, or name what to use"
+            )
+        return data
+
+    def save_model(self, model: nn.Module) -> None:
+        """Keep these weights, in place of those before."""
+        self.files.write("model.safetensors", weights_bytes(model))
+
+    def model(self) -> Density:
+        """What was fitted, with the kept weights, in evaluation mode; a new copy per call."""
+        encoding = self.encoding()
+        spec = self.config["model"]
+        described = (encoding.domain, context_options(encoding))
+        model = over_orders(build_model(spec, *described), spec, *described)
+        where = f"{self.name}/model.safetensors"
+        try:
+            content = self.files.read("model.safetensors")
+        except OSError as error:
+            raise RunError(f"{where}: the weights cannot be read ({error}); restore the file or train again") from None
+        if content is None:
+            raise RunError(f"{where}: there are no weights; training ended before its first validation")
+        load_weights(model, content, where)
+        return model.eval()
+
+    def chain(self) -> AutoregressiveModel:
+        """The model, where it is a single chain; raises InputError where it is a mean over orders."""
+        model = self.model()
+        if isinstance(model, OrderMixture):
+            raise InputError(
+                f"{self.name}: is a mean over {len(model.orders)} orders, whose conditionals are those of no single "
+                "chain, and this needs them; take a run without --orders"
+            )
+        return model
