@@ -18,7 +18,8 @@ import torch
 from benchmarks.windows import side_by_side
 from chainrule.heads.bernoulli import BernoulliHead
 from chainrule.heads.categorical import CategoricalHead
-from chainrule.models.chain import AutoregressiveModel, evaluating
+from chainrule.models.base import evaluating
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.causal_conv import CausalConv
 from chainrule.networks.pixelcnn import PixelCNN
 from chainrule.noise import uniforms

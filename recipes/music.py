@@ -31,7 +31,8 @@ from chainrule.data.examples.base import DataSet
 from chainrule.data.examples.lengths import SequenceExamples
 from chainrule.errors import InputError
 from chainrule.likelihood import LogLikelihood, Ratio
-from chainrule.models.chain import AutoregressiveModel, evaluating
+from chainrule.models.base import evaluating
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.reproduction.recipe import Published, Recipe
 
 END = "."  # of a step; sorts after every key

@@ -322,6 +322,6 @@ def test_bad_options(arguments, words, rows, capsys, tmp_path):
 def test_a_specification_of_members(rows):
     domain = open_data(str(rows)).encoding.domain
     part = {"network": {"name": "causal_conv", "width": 8}, "head": {"name": "categorical"}}
-    model = build_model({"members": 3} | part, domain)
+    model = build_model({"members": 3} | part, domain).single_chain()
     assert len(model.network.members) == 3
     assert model.network.features == 24

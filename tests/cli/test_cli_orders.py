@@ -10,7 +10,7 @@ import torch
 from chainrule.batch import Batch
 from chainrule.cli.app import main
 from chainrule.config.options import specification
-from chainrule.config.registry import build_model, over_orders
+from chainrule.config.registry import build_model
 from chainrule.data import open as open_data
 from chainrule.domain import Domain
 from chainrule.errors import InputError
@@ -59,9 +59,7 @@ def test_the_run_is_the_mean_of_the_probabilities_of_its_orders(home):
 
 
 def test_what_one_chain_has_is_refused_by_name(home):
-    with pytest.raises(
-        InputError, match="run: is a mean over 4 orders, whose conditionals are those of no single chain"
-    ):
+    with pytest.raises(InputError, match="run: a mixture over 4 orders does not have one chain of conditionals"):
         Run.open(home / "run").chain()
     assert isinstance(Run.open(home / "chain").model(), AutoregressiveModel)
 
@@ -109,11 +107,11 @@ def test_verify_certifies_members_and_mean(home, capsys, form):
 
 def test_an_ensemble_that_averages_logs_fails_with_code_1(home, capsys, monkeypatch):
     def bound(*arguments):
-        mean = over_orders(*arguments)
-        mean.log_prob = lambda batch: mean.order_log_prob(batch).mean(0)
-        return mean
+        mixture = build_model(*arguments)
+        mixture.log_prob = lambda batch: mixture.order_log_prob(batch).mean(0)
+        return mixture
 
-    monkeypatch.setattr("chainrule.runs.run.over_orders", bound)
+    monkeypatch.setattr("chainrule.runs.run.build_model", bound)
     record = run_json(capsys, "verify", home / "run", "--quick", code=1)
     assert "orders.mean" in [check["name"] for check in record["checks"] if check["passed"] is False]
 
@@ -121,7 +119,7 @@ def test_an_ensemble_that_averages_logs_fails_with_code_1(home, capsys, monkeypa
 def test_a_leak_in_an_order_stops_a_fit(home, capsys, monkeypatch, tmp_path):
     def leaky(*arguments):
         model = build_model(*arguments)
-        model.network.direct.register_forward_hook(lambda part, _, out: out + out.roll(-1, 1))
+        model.chains[0].network.direct.register_forward_hook(lambda part, _, out: out + out.roll(-1, 1))
         return model
 
     monkeypatch.setattr(fit_command, "build_model", leaky)
@@ -195,7 +193,7 @@ def test_classes_and_pictures_have_orders_too(capsys, tmp_path, network):
     assert len(run_json(capsys, "sample", out, "-n", "3", "--given", "7")["log_prob"]) == 3
     code, _, err = run(capsys, "classify", out)
     assert code == 2
-    assert "is a mean over 2 orders" in err
+    assert "a mixture over 2 orders" in err
 
 
 def test_a_recipe_of_orders_has_a_record(capsys, home, monkeypatch, tmp_path):
@@ -218,7 +216,7 @@ REFUSED = {
     "no order": (["--orders", "0"], "--orders is a number of orders, at least 1, got 0"),
     "another network": (["--orders", "2", "--network", "nade"], "needs --network made, whose weights all orders share"),
     "members, too": (["--orders", "2", "--members", "2"], "--members 2 averages conditionals, --orders whole examples"),
-    "compiling": (["--orders", "2", "--compile"], "climbs another chain in every batch and is not compiled"),
+    "compiling": (["--orders", "2", "--compile"], "trains another chain in every batch and is not compiled"),
 }
 
 
@@ -283,7 +281,7 @@ def test_every_scan_is_trained(images):
     torch.manual_seed(0)
     spec = Run.open(images / "run").config["model"]
     domain = Run.open(images / "run").encoding().domain
-    begun = over_orders(build_model(spec, domain), spec, domain).state_dict()
+    begun = build_model(spec, domain).state_dict()
     ended = Run.open(images / "run").model().state_dict()
     for o in ("0", "1"):
         inside = [name for name in begun if name.startswith(f"models.{o}.") and "weight" in name]
@@ -366,14 +364,14 @@ def test_scans_are_not_sharded(images, capsys, tmp_path):
 
 
 NOT_OF_A_MEAN = {
-    "calibration": (["evaluate", "--calibration"], "is a mean over 4 orders"),
-    "other windows": (["evaluate", "--context", "3"], "is a mean over 4 orders"),
-    "a carried state": (["evaluate", "--carry"], "is a mean over 4 orders"),
-    "a probe": (["probe"], "is a mean over 4 orders"),
-    "a filter": (["sample", "--top-k", "1"], "a mean over 4 orders is drawn from as it is"),
-    "a temperature": (["sample", "--temperature", "0.5"], "a mean over 4 orders is drawn from as it is"),
-    "a compiled step": (["sample", "--compile"], "a mean over 4 orders is drawn from as it is"),
-    "a fixed point": (["sample", "--parallel"], "a mean over 4 orders is drawn from as it is"),
+    "calibration": (["evaluate", "--calibration"], "a mixture over 4 orders"),
+    "other windows": (["evaluate", "--context", "3"], "a mixture over 4 orders"),
+    "a carried state": (["evaluate", "--carry"], "a mixture over 4 orders"),
+    "a probe": (["probe"], "a mixture over 4 orders"),
+    "a filter": (["sample", "--top-k", "1"], "a mixture over 4 orders is sampled as it is"),
+    "a temperature": (["sample", "--temperature", "0.5"], "a mixture over 4 orders is sampled as it is"),
+    "a compiled step": (["sample", "--compile"], "a mixture over 4 orders is sampled as it is"),
+    "a fixed point": (["sample", "--parallel"], "a mixture over 4 orders is sampled as it is"),
     "a prefix that is not read first": (["sample", "-n", "2", "--prefix", "test:0.5"], "must read 0 to 2 first"),
 }
 

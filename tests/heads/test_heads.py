@@ -4,7 +4,7 @@ import torch
 
 from chainrule import InputError
 from chainrule.heads import Bernoulli, Categorical
-from chainrule.heads.categorical import inverse_cdf
+from chainrule.heads.finite import inverse_cdf
 
 EPS = np.finfo(np.float32).eps
 

@@ -185,7 +185,7 @@ def test_what_an_ensemble_cannot_draw_is_refused():
     with pytest.raises(InputError, match="must read 0 to 1 first"):
         shared().sample(1, seed=0, prefix=torch.tensor([0, 1]))
     for option in ({"top_k": 2}, {"temperature": 0.5}, {"top_p": 0.9}, {"end": 1}):
-        with pytest.raises(InputError, match="no single chain"):
+        with pytest.raises(InputError, match="not those of one chain"):
             shared().sample(1, seed=0, **option)
 
 

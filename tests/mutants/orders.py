@@ -8,7 +8,8 @@ import torch
 
 from chainrule.heads.categorical import CategoricalHead
 from chainrule.heads.gaussian_mixture import GaussianMixtureHead
-from chainrule.models.chain import AutoregressiveModel, Sample
+from chainrule.models.base import Sample
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.models.order_mixture import OrderMixture
 from chainrule.models.permuted import PermutedModel, random_orders
 from chainrule.networks.causal_conv import CausalConv

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from chainrule.batch import Batch
 from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
+from chainrule.models.base import Model
 
 __all__ = ["ChowLiuTree"]
 
 
-class ChowLiuTree(nn.Module):
+class ChowLiuTree(Model):
     """p(x) = p(x_r) prod_{d != r} p(x_d | x_parent(d)), over the tree of largest total mutual information.
 
     Pairs are counted, plus one for each cell (Laplace), and the tree is a maximum spanning tree of
@@ -65,9 +66,6 @@ class ChowLiuTree(nn.Module):
         """ln p(x_d | x_parent(d)), shape (B, D)."""
         position = torch.arange(batch.x.shape[1])
         return self.log_table[position, batch.x, batch.x[:, self.parent]]
-
-    def forward(self, batch: Batch) -> Tensor:
-        return self.element_log_prob(batch).sum(1)
 
 
 def mutual_information(joint: Tensor) -> Tensor:

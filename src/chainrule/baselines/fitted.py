@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from torch import nn
-
 from chainrule.baselines.chow_liu import ChowLiuTree
 from chainrule.baselines.independent import IndependentElements
 from chainrule.baselines.independent_columns import IndependentColumns
@@ -11,6 +9,7 @@ from chainrule.baselines.kneser_ney import KneserNey
 from chainrule.baselines.markov import MarkovChain
 from chainrule.data.examples.base import DataSet
 from chainrule.domain import Domain
+from chainrule.models.base import Model
 
 __all__ = ["fit_baselines"]
 
@@ -18,8 +17,8 @@ LARGEST_TABLE = 1 << 24  # cells of a Markov chain's table
 MOST_INDICATORS = 2048  # elements times symbols of a tree, whose pairs are counted
 
 
-def fit_baselines(data: DataSet) -> dict[str, nn.Module]:
-    """Baselines by name, each a module from a Batch to ln p (B,), all of them static: fitted once, then fixed.
+def fit_baselines(data: DataSet) -> dict[str, Model]:
+    """Baselines by name, all of them static: fitted once, then fixed.
 
     Positions share a distribution where they mean the same: everywhere in a text, a voice or key in music, a column.
     """
@@ -33,7 +32,7 @@ def fit_baselines(data: DataSet) -> dict[str, nn.Module]:
     step = getattr(data.encoding, "step", 1)
     period = step if running else domain.length
     independent = IndependentElements.fit(data.train, symbols, period=period, sizes=sizes(domain))
-    found: dict[str, nn.Module] = {"independent elements": independent}
+    found: dict[str, Model] = {"independent elements": independent}
     lag = step if running else 1
     if alike and period * (symbols + 1) * symbols <= LARGEST_TABLE:
         found["Markov chain"] = MarkovChain.fit(data.train, symbols, period=period, lag=lag)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from chainrule.batch import Batch
 from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
+from chainrule.models.base import Model
 
 __all__ = ["IndependentElements"]
 
 
-class IndependentElements(nn.Module):
+class IndependentElements(Model):
     """p(x) = prod_d p_d(x_d), each p_d from counts plus one (Laplace).
 
     counts: how often each symbol was seen at each position modulo the period, shape (period, V): (D, V) where every
@@ -51,6 +52,3 @@ class IndependentElements(nn.Module):
         """ln p_d(x_d), shape (B, D), 0 where an element does not count."""
         position = torch.arange(batch.x.shape[1]) % len(self.log_pmf)
         return torch.where(batch.mask, self.log_pmf[position, batch.x], 0.0)
-
-    def forward(self, batch: Batch) -> Tensor:
-        return self.element_log_prob(batch).sum(1)

@@ -15,11 +15,12 @@ from chainrule.domain import Column
 from chainrule.errors import InputError
 from chainrule.heads.count import Count
 from chainrule.heads.gaussian_mixture import GaussianMixture
+from chainrule.models.base import Model
 
 __all__ = ["IndependentColumns"]
 
 
-class IndependentColumns(nn.Module):
+class IndependentColumns(Model):
     """p(row) = prod_d p_d(x_d), each p_d fitted to its column alone.
 
         symbols             (N(x) + 1) / (N + V)
@@ -63,9 +64,6 @@ class IndependentColumns(nn.Module):
         """ln p_d(x_d), shape (B, D), 0 where an element does not count."""
         log_prob = torch.stack([cell(batch.x[:, d].double()) for d, cell in enumerate(self.cells)], 1)
         return torch.where(batch.mask, log_prob, 0.0)
-
-    def forward(self, batch: Batch) -> Tensor:
-        return self.element_log_prob(batch).sum(1)
 
 
 class _Names(nn.Module):

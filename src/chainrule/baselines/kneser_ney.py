@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from chainrule.batch import Batch
 from chainrule.data.examples.base import Array, Examples, Rows
 from chainrule.errors import InputError
+from chainrule.models.base import Model
 
 __all__ = ["KneserNey"]
 
@@ -32,7 +33,7 @@ class Level:
     discount: float
 
 
-class KneserNey(nn.Module):
+class KneserNey(Model):
     """p_k(w | c) = max(N_k(c w) - D_k, 0) / N_k(c) + D_k N_{1+}(c .) / N_k(c) p_{k-1}(w | c without its oldest symbol).
 
     The longest contexts count occurrences, shorter ones the different symbols that stand before (continuations); the
@@ -45,7 +46,7 @@ class KneserNey(nn.Module):
 
     def __init__(self, levels: list[Level], num_symbols: int) -> None:
         super().__init__()
-        self.levels, self.num_symbols = levels, num_symbols
+        self.levels, self.symbols = levels, num_symbols
 
     @classmethod
     def fit(cls, examples: Examples, num_symbols: int, order: int = 5, most: int = 5_000_000) -> KneserNey:
@@ -77,14 +78,14 @@ class KneserNey(nn.Module):
 
     def _log_prob(self, grams: Array) -> Array:
         """ln p of symbols (T, 0) after their contexts (T, 1:), the nearest first."""
-        p = np.full(len(grams), 1 / self.num_symbols)
+        p = np.full(len(grams), 1 / self.symbols)
         node = np.zeros(len(grams), dtype=np.int64)
         for k, level in enumerate(self.levels):
             if k:
-                node = np.where(node < 0, -1, _find(level.contexts, node * (self.num_symbols + 1) + grams[:, k]))
+                node = np.where(node < 0, -1, _find(level.contexts, node * (self.symbols + 1) + grams[:, k]))
             known = node >= 0
             here = node[known]
-            place = _find(level.pairs, here * self.num_symbols + grams[known, 0])
+            place = _find(level.pairs, here * self.symbols + grams[known, 0])
             count = np.where(place >= 0, level.counts[place], 0)
             spared = level.discount * level.kinds[here]
             p[known] = (np.maximum(count - level.discount, 0) + spared * p[known]) / level.total[here]
@@ -93,11 +94,8 @@ class KneserNey(nn.Module):
     def element_log_prob(self, batch: Batch) -> Tensor:
         """ln p(x_d | the order - 1 symbols before), shape (B, D), 0 where an element does not count."""
         log_prob = torch.zeros(batch.x.shape, dtype=torch.float64)
-        log_prob[batch.mask] = torch.from_numpy(self._log_prob(_grams(batch, self.num_symbols, len(self.levels))))
+        log_prob[batch.mask] = torch.from_numpy(self._log_prob(_grams(batch, self.symbols, len(self.levels))))
         return log_prob
-
-    def forward(self, batch: Batch) -> Tensor:
-        return self.element_log_prob(batch).sum(1)
 
 
 def _grams(batch: Batch, num_symbols: int, order: int) -> Array:

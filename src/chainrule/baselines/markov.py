@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from chainrule.batch import Batch
 from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
+from chainrule.models.base import Model
 
 __all__ = ["MarkovChain"]
 
 
-class MarkovChain(nn.Module):
+class MarkovChain(Model):
     """p(x) = prod_d p_d(x_d | x_{d - lag}), each from counts plus a tenth.
 
     Elements without one `lag` before them have a distribution of their own, as after a symbol that never occurs.
@@ -48,9 +49,6 @@ class MarkovChain(nn.Module):
         period, _, num_symbols = self.log_pmf.shape
         position, before = _address(batch.x, num_symbols, period, self.lag)
         return torch.where(batch.mask, self.log_pmf[position, before, batch.x], 0.0)
-
-    def forward(self, batch: Batch) -> Tensor:
-        return self.element_log_prob(batch).sum(1)
 
 
 def _address(x: Tensor, num_symbols: int, period: int, lag: int) -> tuple[Tensor, Tensor]:

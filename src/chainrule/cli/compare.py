@@ -22,7 +22,6 @@ from chainrule.evaluation.calibration import Diagnosis, diagnose
 from chainrule.evaluation.comparison import Comparison, Nats, compare, holm
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.evaluation.scores import read_scores
-from chainrule.models.order_mixture import OrderMixture
 from chainrule.reporting.console import Console
 from chainrule.runs.run import Run
 
@@ -86,7 +85,7 @@ def _score(path: Path, data: str | None, split: str, batch_size: int | None, con
         nats = evaluate(model, examples, batch_size=batch_size, progress=update).nats
     stream = isinstance(examples, StreamExamples)
     diagnosis, encoding = None, run.encoding()
-    if not isinstance(model, OrderMixture):  # else no element has a score of its own
+    if model.has_conditionals:
         diagnosis = diagnose(model, examples, batch_size=batch_size)
         diagnosis = replace(diagnosis, nats_by_position=in_raster(encoding, diagnosis.nats_by_position))
     columns = tuple(c.name for c in encoding.columns) if isinstance(encoding, TableEncoding) else ()

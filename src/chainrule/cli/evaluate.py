@@ -21,7 +21,6 @@ from chainrule.evaluation.evaluate import Evaluation, evaluate
 from chainrule.evaluation.scores import write_scores
 from chainrule.evaluation.streaming import CONTEXT, Carried, side_by_side
 from chainrule.likelihood import Protocol
-from chainrule.models.order_mixture import OrderMixture
 from chainrule.reporting.console import Console
 from chainrule.reporting.tables import column_table, context_table, group_table, result_table
 from chainrule.runs.run import Run
@@ -61,7 +60,7 @@ def evaluate_run(
         protocol = replace(protocol, context=encoding.protocol.context)  # type: ignore[attr-defined]
     if carry:
         examples, protocol = side_by_side(examples), replace(protocol, context=CONTEXT)
-    watched = None if isinstance(model, OrderMixture) else ByContext(model)
+    watched = ByContext(model) if model.has_conditionals else None
     scored = Carried(chain) if carry and chain is not None else watched or model
     with console.progress("scoring", len(examples)) as update:
         result = evaluate(scored, examples, batch_size=batch_size, protocol=protocol, progress=update)

@@ -15,8 +15,7 @@ from chainrule.data.examples.base import DataSet, Encoding, Writes
 from chainrule.data.examples.blocks import in_raster, whole_images
 from chainrule.errors import InputError
 from chainrule.evaluation.calibration import diagnose
-from chainrule.models.chain import AutoregressiveModel, evaluating
-from chainrule.models.order_mixture import Density
+from chainrule.models.base import Model, evaluating
 from chainrule.reporting.console import Console
 from chainrule.reporting.page import Page, coloured_text, tiled
 from chainrule.runs.run import Run
@@ -41,8 +40,7 @@ def report_run(path: Path, out: Path | None, console: Console) -> Path:
     shape = whole_images(data.encoding).domain.shape
     is_image = bool(getattr(data.encoding, "is_image", False))
     columns = [c.name for c in data.encoding.columns] if isinstance(data.encoding, TableEncoding) else []
-    chain = model if isinstance(model, AutoregressiveModel) else None  # else there is nothing to say of elements
-    diagnosis = None if chain is None else diagnose(chain, data.test)
+    diagnosis = diagnose(model, data.test) if model.has_conditionals else None
     if diagnosis is not None:
         diagnosis = replace(diagnosis, nats_by_position=in_raster(data.encoding, diagnosis.nats_by_position))
     text = isinstance(data.encoding, Writes) and not columns
@@ -59,7 +57,7 @@ def report_run(path: Path, out: Path | None, console: Console) -> Path:
         shape=shape,
         is_image=is_image,
         columns=columns,
-        bits_text=_bits_text(chain, data) if text and chain is not None else "",
+        bits_text=_bits_text(model, data) if text and model.has_conditionals else "",
         diagnosis=diagnosis,
         certificate=certificate,
         config=run.config,
@@ -77,7 +75,7 @@ def _json(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def _samples(model: Density, data: DataSet, is_image: bool) -> tuple[str, str]:
+def _samples(model: Model, data: DataSet, is_image: bool) -> tuple[str, str]:
     """Draws and test examples: pictures, or texts, or rows of numbers."""
     n = 36 if is_image else 4
     encoding = data.encoding
@@ -107,7 +105,7 @@ def _preformatted(encoding: Encoding, x: Any) -> str:
     return f'<pre tabindex="0">{escape(text[:MOST_TEXT])}</pre>'
 
 
-def _bits_text(model: AutoregressiveModel, data: DataSet) -> str:
+def _bits_text(model: Model, data: DataSet) -> str:
     """The beginning of the test text, coloured by what each element costs."""
     pieces: list[str] = []
     nats: list[float] = []

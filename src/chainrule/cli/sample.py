@@ -20,8 +20,8 @@ from chainrule.data.examples.base import Encoding, Writes
 from chainrule.data.examples.blocks import whole_images
 from chainrule.data.examples.conditions import conditions_of
 from chainrule.errors import InputError
-from chainrule.models.chain import AutoregressiveModel, Sample, prefix_batch
-from chainrule.models.order_mixture import OrderMixture
+from chainrule.models.base import Model, Sample
+from chainrule.models.chain import AutoregressiveModel, prefix_batch
 from chainrule.reporting.console import Console
 from chainrule.runs.prefix import Completion, prefixes
 from chainrule.runs.run import Run
@@ -82,12 +82,13 @@ def sample_run(
             raise InputError(f"{out.parent}: there is no such directory; make it, or name another place with --out")
     options = {"seed": seed, "end": encoding.domain.end, "context": context, "prefix": begun.prefix} | filters
     density = run.model()
-    if isinstance(density, OrderMixture):
+    if not density.has_conditionals:
         sample = _in_orders(density, n, options, console, stream or compiled or parallel)
     elif parallel:
-        sample = _iterated(density, n, options, console, stream or compiled)
+        sample = _iterated(density.single_chain(), n, options, console, stream or compiled)
     else:
-        model = _compiled(density, n, options, console) if compiled else density
+        chain = density.single_chain()
+        model = _compiled(chain, n, options, console) if compiled else chain
         sample = _draw(model, n, options, console, alphabet if stream else None)
     raw = encoding.decode(sample.x.cpu().numpy())
     if isinstance(encoding, TableEncoding):
@@ -165,19 +166,19 @@ def _iterated(model: AutoregressiveModel, n: int, options: dict[str, Any], conso
     return _joined([part.sample for part in drawn], None)
 
 
-def _in_orders(ensemble: OrderMixture, n: int, options: dict[str, Any], console: Console, other: bool) -> Sample:
+def _in_orders(mixture: Model, n: int, options: dict[str, Any], console: Console, other: bool) -> Sample:
     """Each example in an order of its own, from the mean over orders itself."""
     plain = {"end": None} | PLAIN
     if other or options | plain != options:
         raise InputError(
-            f"a mean over {len(ensemble.orders)} orders is drawn from as it is, whole examples, each in an order of "
-            "its own; leave out filters, --stream, --compile and --parallel"
+            f"a {mixture.describe()} is sampled as it is, whole examples, each in an order of its own; "
+            "leave out filters, --stream, --compile and --parallel"
         )
     told = {name: value for name, value in options.items() if name not in plain}
     with console.progress("sampling", n) as update:
         parts = []
         for start in range(0, n, GROUP):
-            parts.append(ensemble.sample(min(GROUP, n - start), first=start, **_from(start, told)))
+            parts.append(mixture.sample(min(GROUP, n - start), first=start, **_from(start, told)))
             update(len(parts[-1]))
     return _joined(parts, None)
 

@@ -16,24 +16,16 @@ from chainrule.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     from chainrule.heads.base import Head
+    from chainrule.models.base import Model
     from chainrule.models.chain import AutoregressiveModel
-    from chainrule.models.order_mixture import Density
 
-__all__ = [
-    "HEADS",
-    "NETWORKS",
-    "Spec",
-    "averaged",
-    "build_model",
-    "over_orders",
-    "part_options",
-]
+__all__ = ["HEADS", "NETWORKS", "Spec", "averaged", "build_model", "part_options"]
 
 Spec = dict[str, Any]
 
 NETWORKS = {
     "causal_conv": "chainrule.networks.causal_conv:CausalConv",
-    "huggingface": "chainrule.networks.huggingface:from_config",
+    "huggingface": "chainrule.networks.huggingface:HuggingFaceFromConfig",
     "made": "chainrule.networks.made:MADE",
     "nade": "chainrule.networks.nade:NADE",
     "pixelcnn": "chainrule.networks.pixelcnn:PixelCNN",
@@ -76,36 +68,63 @@ def part_options(kind: str, name: str) -> dict[str, Any]:
     return {p.name: None if p.default is Parameter.empty else p.default for p in parameters if p.name not in decided}
 
 
-def build_model(spec: Spec, domain: Domain, context: dict[str, int] | None = None) -> AutoregressiveModel:
-    """The model that a specification describes, for elements of a domain.
+def build_model(spec: Spec, domain: Domain, context: dict[str, int] | None = None) -> Model:
+    """The model that a specification describes, with random weights, for elements of a domain.
 
-    spec: with "members", an ensemble of so many models of one network and head; "orders" are the business of
-    `over_orders`, which takes this model. context: for p(x | c), the
-    `num_classes` or the `context_size` of what is given.
+    spec: names and options of the network and the head. With "members": K, the average of the conditionals of K such
+        models, a chain again. With "orders": O, the mixture over O orders: a MADE serves `random_orders(D, O, seed=0)`
+        with one set of weights; of any other network there is one model per order, for the first O `scan_orders`.
+    domain: what each element may be, and the shape of an example.
+    context: for p(x | c), the `num_classes` or the `context_size` of c.
 
-    Raises InputError for unknown names and options and for options that the part refuses.
+    Raises InputError for unknown names and options, for options that the part refuses, for a head that orders cannot
+    share, and for scans of examples that are not images.
+
+    >>> from chainrule.domain import Domain
+    >>> spec = {"network": {"name": "pixelcnn", "width": 8, "depth": 1}, "head": {"name": "categorical"}, "orders": 4}
+    >>> mixture = build_model(spec, Domain((2, 3), 5))
+    >>> len(mixture.chains), mixture.orders.tolist()[3]
+    (4, [5, 4, 3, 2, 1, 0])
     """
+    members = [_chain(spec, domain, context) for _ in range(spec.get("members", 1))]
+    first = averaged(members) if len(members) > 1 else members[0]
+    if "orders" not in spec:
+        return first
+    from chainrule.models.order_mixture import OrderMixture
+    from chainrule.models.permuted import random_orders, scan_orders
+
+    if spec["network"]["name"] == "made":
+        return OrderMixture(first, random_orders(first.length, spec["orders"]))
+    others = [_chain(spec, domain, context) for _ in range(spec["orders"] - 1)]
+    return OrderMixture([first, *others], scan_orders(domain.shape)[: spec["orders"]])
+
+
+def _chain(spec: Spec, domain: Domain, context: dict[str, int] | None) -> AutoregressiveModel:
+    """One network and one head."""
     from chainrule.models.chain import AutoregressiveModel
 
-    if (members := spec.get("members", 1)) > 1:
-        alone = {name: part for name, part in spec.items() if name != "members"}
-        return averaged([build_model(alone, domain, context) for _ in range(members)])
-    network = dict(spec["network"])
-    shape = domain.shape
-    network_part = _part("network", name := network.pop("name"), NETWORKS)
-    _known("network", name, network)
-    if "ordinal" in signature(network_part).parameters:
+    network, network_part = _options("network", spec, NETWORKS)
+    head, head_part = _options("head", spec, HEADS)
+    if network_part.takes_levels:
         network["ordinal"] = domain.ordinal
-    head = dict(spec["head"])
-    head_part = _part("head", name := head.pop("name"), HEADS)
-    _known("head", name, head)
-    if context and not context.keys() <= signature(network_part).parameters.keys():
+    if context and not network_part.takes_context:
         raise InputError(f"the network {spec['network']['name']!r} takes no context; use another, or leave out --given")
-    built = _build(network_part, domain.num_symbols, shape, **network, **(context or {}))
-    if name == "columns":
-        heads = _column_heads(domain, built.features)
-        return AutoregressiveModel(built, _build(head_part, heads, **head))
+    built = _build(network_part, domain.num_symbols, domain.shape, **network, **(context or {}))
+    if spec["head"]["name"] == "columns":
+        return AutoregressiveModel(built, _build(head_part, _column_heads(domain, built.features), **head))
     return AutoregressiveModel(built, _build(head_part, built.features, domain.num_symbols, **head))
+
+
+def _options(kind: str, spec: Spec, registry: dict[str, str]) -> tuple[dict[str, Any], Any]:
+    """The options of a part in a specification, all of them known, and its class."""
+    options = dict(spec[kind])
+    name = options.pop("name")
+    part = _part(kind, name, registry)
+    known = part_options(kind, name)
+    for option in options:
+        if option not in known:
+            raise unknown_name(f"option of the {kind} {name!r}", option, known)
+    return options, part
 
 
 def averaged(models: Sequence[AutoregressiveModel]) -> AutoregressiveModel:
@@ -115,34 +134,6 @@ def averaged(models: Sequence[AutoregressiveModel]) -> AutoregressiveModel:
     from chainrule.networks.ensemble import EnsembleNetwork
 
     return AutoregressiveModel(EnsembleNetwork([m.network for m in models]), AverageHead([m.head for m in models]))
-
-
-def over_orders(
-    model: AutoregressiveModel, spec: Spec, domain: Domain, context: dict[str, int] | None = None
-) -> Density:
-    """With "orders": O in its specification, the mean p(x) = (1/O) sum_o p_o(x) over O orders; else the model itself.
-
-    A MADE serves them all, the orders are then `random_orders(D, O, seed=0)`. Of any other network there are O models,
-    this one and others like it, for the first O `scan_orders` of an image.
-
-    Raises InputError for a head that orders cannot share, and for scans of what is no image.
-
-    >>> from chainrule.domain import Domain
-    >>> spec = {"network": {"name": "pixelcnn", "width": 8, "depth": 1}, "head": {"name": "categorical"}, "orders": 4}
-    >>> density = over_orders(build_model(spec, Domain((2, 3), 5)), spec, Domain((2, 3), 5))
-    >>> len(density.models), density.orders.tolist()[3]
-    (4, [5, 4, 3, 2, 1, 0])
-    """
-    from chainrule.models.order_mixture import OrderMixture
-    from chainrule.models.permuted import random_orders, scan_orders
-
-    if "orders" not in spec:
-        return model
-    if spec["network"]["name"] == "made":
-        return OrderMixture(model, random_orders(model.network.length, spec["orders"]))
-    alone = {part: spec[part] for part in ("network", "head")}
-    others = [build_model(alone, domain, context) for _ in range(spec["orders"] - 1)]
-    return OrderMixture([model, *others], scan_orders(domain.shape)[: spec["orders"]])
 
 
 def _column_heads(domain: Domain, features: int) -> list[Any]:
@@ -170,13 +161,6 @@ def _column_heads(domain: Domain, features: int) -> list[Any]:
             head = CategoricalHead(features, column.num_symbols)
         heads.append(MissingHead(head) if column.missing else head)
     return heads
-
-
-def _known(kind: str, name: str, options: Spec) -> None:
-    known = part_options(kind, name)
-    for option in options:
-        if option not in known:
-            raise unknown_name(f"option of the {kind} {name!r}", option, known)
 
 
 def _build(part: Any, *args: Any, **options: Any) -> Any:

@@ -8,32 +8,36 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from chainrule.batch import Batch
-from chainrule.models.chain import AutoregressiveModel
+from chainrule.models.base import Model
 
 __all__ = ["ByContext"]
 
 
-class ByContext(nn.Module):
+class ByContext(Model):
     """A model that keeps, while it scores, the nats of elements by how many stand before them in the window or row.
 
     Examples outside the domain, p(x) = 0, are left out.
 
-    >>> from chainrule import CategoricalHead, CausalConv
+    >>> from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
     >>> watched = ByContext(AutoregressiveModel(CausalConv(3, 4, width=8), CategoricalHead(8, 3)))
     >>> _ = watched(Batch(torch.zeros(2, 4, dtype=torch.long)))
     >>> [(row["context"], row["elements"]) for row in watched.table()]
     [('0', 2), ('1', 2), ('2 to 3', 4)]
     """
 
-    def __init__(self, model: AutoregressiveModel) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__()
         self.model = model
         self.nats = np.zeros(0)
         self.squares = np.zeros(0)
         self.elements = np.zeros(0, dtype=np.int64)
+
+    @property
+    def features_per_element(self) -> int:
+        return self.model.features_per_element
 
     def element_log_prob(self, batch: Batch) -> Tensor:
         """ln p of each element (B, D), as the model says."""
@@ -47,9 +51,6 @@ class ByContext(nn.Module):
         self.squares[here] += found.square().sum(0).cpu().numpy()
         self.elements[here] += batch.mask[known].sum(0).cpu().numpy()
         return log_prob
-
-    def forward(self, batch: Batch) -> Tensor:
-        return self.element_log_prob(batch).sum(1)
 
     def table(self) -> list[dict[str, Any]]:
         """Rows for 0, 1, 2 to 3, 4 to 7, ... elements of context: how many elements, and their mean nats."""

@@ -21,7 +21,7 @@ from chainrule.atomic_files import json_value
 from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
 from chainrule.evaluation.evaluate import rows_at_once
-from chainrule.models.chain import AutoregressiveModel, evaluating
+from chainrule.models.base import Model, evaluating
 from chainrule.noise import uniforms
 
 __all__ = ["PIT_BINS", "Diagnosis", "by_group", "diagnose"]
@@ -65,12 +65,12 @@ class Diagnosis:
         }
 
 
-def diagnose(model: torch.nn.Module, examples: Examples, *, batch_size: int | None = None, seed: int = 0) -> Diagnosis:
+def diagnose(model: Model, examples: Examples, *, batch_size: int | None = None, seed: int = 0) -> Diagnosis:
     """One pass over the examples, in evaluation mode.
 
-    model: an AutoregressiveModel; any other module with `element_log_prob` gives the nats by position only.
+    model: an AutoregressiveModel; any other model with conditionals gives the nats by position only.
 
-    >>> from chainrule import CategoricalHead, CausalConv
+    >>> from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
     >>> from chainrule.data.examples.base import ArrayExamples
     >>> model = AutoregressiveModel(CausalConv(3, 4, width=8), CategoricalHead(8, 3))
     >>> diagnose(model, ArrayExamples(np.zeros((5, 4), dtype=np.int64))).count_by_position
@@ -87,18 +87,18 @@ def diagnose(model: torch.nn.Module, examples: Examples, *, batch_size: int | No
             rows = np.arange(start, min(start + batch_size, len(examples)))
             batch = examples.batch(rows)
             mask = batch.mask.numpy()
-            log_prob = model.element_log_prob(batch)  # type: ignore[operator]
+            log_prob = model.element_log_prob(batch)
             grown = mask.shape[1] - len(nats)
             nats, count = (np.pad(part, (0, max(0, grown))) for part in (nats, count))
             nats[: mask.shape[1]] -= log_prob.double().sum(0).numpy()
             count[: mask.shape[1]] += mask.sum(0)
-            if not isinstance(model, AutoregressiveModel):
+            p = model.conditionals(batch)
+            if p is None:
                 continue
-            p = model.head(model.network(batch.x, batch.context))
             try:
                 upper = p.cdf(batch.x).double().numpy()
                 v = uniforms(seed, rows, range(mask.shape[1]))
-                densities = list(getattr(p, "density_columns", () if p.is_mass else range(mask.shape[1])))
+                densities = list(p.density_columns)
                 jump = np.exp(log_prob.double().numpy())
                 jump[:, densities] = 0.0
                 u = upper - (1 - v) * jump
@@ -107,7 +107,7 @@ def diagnose(model: torch.nn.Module, examples: Examples, *, batch_size: int | No
                 surprises.append(surprise.sum(1))
             except InputError:
                 pass
-            if p.num_symbols is not None and model.head.elementwise:
+            if p.has_pmf:
                 reliability += _reliability(p.pmf().double().numpy()[mask], batch.x.numpy()[mask])
     nats = np.divide(nats, count, out=np.full_like(nats, nan), where=count > 0)
     every = np.concatenate(surprises) if surprises else None

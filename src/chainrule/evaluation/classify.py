@@ -17,7 +17,8 @@ from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
 from chainrule.evaluation.evaluate import rows_at_once
 from chainrule.likelihood import LogLikelihood, Ratio
-from chainrule.models.chain import AutoregressiveModel, evaluating
+from chainrule.models.base import evaluating
+from chainrule.models.chain import AutoregressiveModel
 
 __all__ = ["Classification", "class_log_posterior", "class_prior", "classify"]
 

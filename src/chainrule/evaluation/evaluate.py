@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from chainrule.batch import Batch
 from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
 from chainrule.evaluation.block_bootstrap import block_length
 from chainrule.likelihood import LogLikelihood, Protocol
-from chainrule.models.chain import evaluating
+from chainrule.models.base import Model, as_model, evaluating
 
 __all__ = ["Evaluation", "evaluate", "rows_at_once"]
 
@@ -41,7 +41,7 @@ class Evaluation:
 
 
 def evaluate(
-    model: torch.nn.Module,
+    model: nn.Module,
     examples: Examples,
     *,
     batch_size: int | None = None,
@@ -50,8 +50,11 @@ def evaluate(
 ) -> Evaluation:
     """Score every example once, in evaluation mode and without gradients, summing in float64.
 
-    model: a module from a Batch to ln p of each of its examples (B,), such as an AutoregressiveModel. batch_size: a
-    matter of speed only, by default by the length of the examples. progress: called with the number of rows done.
+    model: a `Model`, or any module from a Batch to ln p of each of its examples (B,).
+    examples: what is scored.
+    batch_size: how many examples are scored at a time, by default by their length; it changes the speed only.
+    protocol: how the examples are scored, kept with the result.
+    progress: called with the number of rows done.
 
     Examples that are longer than a window come in several rows, whose `owner` says which example they belong to; their
     log-probabilities add up, and the example is the unit. The windows of one long stream are no independent examples:
@@ -63,10 +66,10 @@ def evaluate(
     >>> evaluate(model, ArrayExamples(np.zeros((5, 4), dtype=np.int64))).likelihood.examples
     5
     """
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    model = as_model(model)
+    device = model.device
     if batch_size is None:
-        features = getattr(getattr(model, "network", None), "features", 0)  # logits, where a model makes no others
-        batch_size = max(1, rows_at_once(examples, device) // max(1, features // WIDE))
+        batch_size = max(1, rows_at_once(examples, device) // max(1, model.features_per_element // WIDE))
     if batch_size < 1:
         raise InputError(f"a batch has at least one example, got batch_size={batch_size}")
     owner: npt.NDArray[np.int64] | None = getattr(examples, "owner", None)
@@ -112,10 +115,10 @@ def rows_at_once(examples: Examples, device: torch.device) -> int:
     return max(1, ELEMENTS.get(device.type, MANY) // max(1, longest))
 
 
-def summed(model: Any, batch: Batch) -> Tensor:
-    """L_n of a batch, its elements added in float64 where the model shows them; -inf outside the domain."""
-    if hasattr(model, "element_log_prob"):
-        log_prob: Tensor = model.element_log_prob(batch).sum(1, dtype=torch.float64)
+def summed(model: Model, batch: Batch) -> Tensor:
+    """L_n of a batch (B,), its elements added in float64 where the model has them; -inf outside the domain."""
+    if model.has_conditionals:
+        log_prob = model.element_log_prob(batch).sum(1, dtype=torch.float64)
     else:
         log_prob = model(batch).double()
     return log_prob if batch.impossible is None else torch.where(batch.impossible, -torch.inf, log_prob)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from chainrule.batch import Batch
 from chainrule.data.encodings.text import StreamExamples
 from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
+from chainrule.models.base import Model
 from chainrule.models.chain import AutoregressiveModel
-from chainrule.networks.recurrent import Recurrent
 
 __all__ = ["CONTEXT", "Carried", "side_by_side"]
 
 CONTEXT = "all of the stream before, state carried"  # of a `Protocol`
 
 
-class Carried(nn.Module):
+class Carried(Model):
     """A recurrent model that remembers all that it has scored before: its rows are parts of one stream, in order.
 
         ln p(x_d | x_<d),   x_<d everything since the beginning of the stream
@@ -30,7 +30,7 @@ class Carried(nn.Module):
 
     model: of a `Recurrent` network on sequences, without a context.
 
-    >>> from chainrule import CategoricalHead
+    >>> from chainrule import CategoricalHead, Recurrent
     >>> carried = Carried(AutoregressiveModel(Recurrent(3, 4, width=8), CategoricalHead(8, 3)).eval())
     >>> whole = carried.model.log_prob(torch.tensor([[0, 1, 2, 2, 1, 0]]))
     >>> parts = carried(Batch(torch.tensor([[0, 1, 2], [2, 1, 0]])))
@@ -40,7 +40,7 @@ class Carried(nn.Module):
 
     def __init__(self, model: AutoregressiveModel) -> None:
         super().__init__()
-        if not isinstance(model.network, Recurrent) or len(model.network.shape) != 1:
+        if not model.network.carries_state:
             raise InputError(
                 f"only a recurrent network on sequences carries its state, got {type(model.network).__name__}; "
                 "leave out --carry and give --context and --stride"
@@ -62,9 +62,6 @@ class Carried(nn.Module):
                 scored = self.model.head(torch.stack(features, 1)).log_prob(batch.x[row, mask][None])
                 log_prob[row, mask] = scored[0].double()
         return log_prob
-
-    def forward(self, batch: Batch) -> Tensor:
-        return self.element_log_prob(batch).sum(1)
 
 
 def side_by_side(examples: Examples) -> StreamExamples:

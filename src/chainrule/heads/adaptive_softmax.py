@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution, Head
-from chainrule.heads.categorical import check_symbols, inverse_cdf, linear_categorical
+from chainrule.heads.categorical import linear_categorical
+from chainrule.heads.finite import check_symbols
 from chainrule.heads.frequencies import Counts, count_symbols, symbol_counts
 
 __all__ = ["AdaptiveSoftmax", "AdaptiveSoftmaxHead"]
@@ -70,16 +71,6 @@ class AdaptiveSoftmax(Distribution):
         inside = [root[..., n + c, None] * part(self.h).pmf() for c, part in enumerate(self.head.clusters)]
         return torch.cat([root[..., :n], *inside], -1)[..., self.head.rank]
 
-    def cdf(self, x: Tensor) -> Tensor:
-        check_symbols(x, self.batch_shape, self.num_symbols)
-        return self.pmf().cumsum(-1).gather(-1, x.long().unsqueeze(-1)).squeeze(-1).clamp(max=1)
-
-    def icdf(self, u: Tensor) -> Tensor:
-        return inverse_cdf(self.pmf(), u)
-
-    def entropy(self) -> Tensor:
-        return torch.special.entr(self.pmf()).sum(-1)
-
 
 class AdaptiveSoftmaxHead(Head):
     """A softmax whose work for a symbol goes with the symbol's frequency, exact and normalised.
@@ -101,6 +92,8 @@ class AdaptiveSoftmaxHead(Head):
 
     rank: Tensor
     starts: Tensor
+
+    needs_counts = True
 
     def __init__(
         self,

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution, Head
 from chainrule.heads.bernoulli import Bernoulli
-from chainrule.heads.categorical import inverse_cdf
 from chainrule.heads.channel_chain import ChannelChain
 from chainrule.heads.columns import Cell, Columns
+from chainrule.heads.finite import inverse_cdf
 from chainrule.heads.missing import Missing
 
 __all__ = ["Average", "AverageHead", "average"]
@@ -57,6 +57,10 @@ class Average(Distribution):
     def device(self) -> torch.device:
         return self.parts[0].device
 
+    @property
+    def has_pmf(self) -> bool:
+        return all(p.has_pmf for p in self.parts)
+
     def log_prob(self, x: Tensor) -> Tensor:
         """logsumexp_k (ln w_k + ln p_k(x)) in nats."""
         return self._log_mean([p.log_prob(x) for p in self.parts])
@@ -74,9 +78,6 @@ class Average(Distribution):
     def cdf(self, x: Tensor) -> Tensor:
         """sum_k w_k P_k(X <= x)."""
         return torch.stack([w.exp() * p.cdf(x) for w, p in zip(self.log_weight, self.parts, strict=True)]).sum(0)
-
-    def entropy(self) -> Tensor:
-        return super().entropy() if self.num_symbols is None else torch.special.entr(self.pmf()).sum(-1)
 
     def icdf(self, u: Tensor) -> Tensor:
         if isinstance(self.parts[0], ChannelChain):
@@ -165,6 +166,7 @@ class AverageHead(Head):
         super().__init__(sum(head.features for head in heads), heads[0].num_symbols)
         self.heads: Sequence[Head] = nn.ModuleList(heads)  # type: ignore[assignment]
         self.elementwise = heads[0].elementwise
+        self.needs_counts = any(head.needs_counts for head in heads)
 
     def _shares(self, h: Tensor) -> tuple[Tensor, ...]:
         return torch.split(h, [head.features for head in self.heads], -1)

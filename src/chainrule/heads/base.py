@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.errors import InputError
+from chainrule.heads.finite import check_symbols, inverse_cdf
 
 __all__ = ["Distribution", "Head"]
 
@@ -16,7 +17,8 @@ class Distribution(ABC):
     """p(x_d | x_<d) for many elements at once, with the words of `torch.distributions`.
 
     It may be lazy: what it holds (logits, features and a weight matrix, the nodes of a tree) is its own business, as
-    long as `log_prob` is exact and normalised.
+    long as `log_prob` is exact and normalised. A finite support needs `log_prob` and `pmf`, from which everything else
+    follows; any other support needs `log_prob` and `icdf`.
 
     num_symbols: V when the support is {0, ..., V-1}, None when it is infinite.
     resolution: the step of the infinite grid that is the support; None for a finite support and for the real line.
@@ -24,42 +26,6 @@ class Distribution(ABC):
 
     num_symbols: int | None = None
     resolution: float | Tensor | None = None
-
-    @property
-    def order(self) -> Tensor | None:
-        """The symbols in the order in which `icdf` runs through them, shape (V,); None for 0, 1, ..., V-1."""
-        return None
-
-    @property
-    def is_mass(self) -> bool:
-        """Whether `log_prob` is the logarithm of a probability; otherwise of a density, in the units of the data."""
-        return self.num_symbols is not None or self.resolution is not None
-
-    @abstractmethod
-    def log_prob(self, x: Tensor) -> Tensor:
-        """ln p(x) in nats, exact and normalised, float32 or better; x and the result have the batch shape."""
-
-    def masked_log_prob(self, x: Tensor, mask: Tensor) -> Tensor:
-        """ln p(x) where the mask is True and 0 elsewhere; a lazy distribution need not work where it is False."""
-        return torch.where(mask, self.log_prob(x), 0.0)
-
-    @abstractmethod
-    def icdf(self, u: Tensor) -> Tensor:
-        """The inverse distribution function at u in [0, 1), float64: one uniform number becomes one draw.
-
-        On a finite support the smallest x with P(X <= x) > u, so that a symbol of mass zero is never drawn; small and
-        large are meant in the distribution's `order`.
-        """
-
-    def draw(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """What u in [0, 1) draws, x = icdf(u), and its ln p(x)."""
-        x = self.icdf(u)
-        return x, self.log_prob(x)
-
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """An independent draw of each element; u is taken from the generator."""
-        u = torch.rand(self.batch_shape, generator=generator, dtype=torch.float64, device=self.device)
-        return self.icdf(u)
 
     @property
     @abstractmethod
@@ -71,29 +37,100 @@ class Distribution(ABC):
     def device(self) -> torch.device:
         """Where the elements live."""
 
+    @property
+    def order(self) -> Tensor | None:
+        """The symbols in the order in which `icdf` runs through them, shape (V,); None for 0, 1, ..., V-1."""
+        return None
+
+    @property
+    def is_mass(self) -> bool:
+        """Whether `log_prob` is the logarithm of a probability; otherwise of a density, in the units of the data."""
+        return self.num_symbols is not None or self.resolution is not None
+
+    @property
+    def has_pmf(self) -> bool:
+        """Whether `pmf` gives the probability of every symbol."""
+        return self.num_symbols is not None
+
+    @property
+    def density_columns(self) -> tuple[int, ...]:
+        """The elements (last axis) whose `log_prob` is that of a density: none of a mass, otherwise all."""
+        return () if self.is_mass else tuple(range(self.batch_shape[-1]))
+
+    @abstractmethod
+    def log_prob(self, x: Tensor) -> Tensor:
+        """ln p(x) in nats, exact and normalised, float32 or better; x and the result have the batch shape."""
+
+    def masked_log_prob(self, x: Tensor, mask: Tensor) -> Tensor:
+        """ln p(x) where the mask is True and 0 elsewhere; a lazy distribution need not compute the others."""
+        return torch.where(mask, self.log_prob(x), 0.0)
+
     def pmf(self) -> Tensor:
         """p(x) for every x of a finite support, batch shape plus (V,)."""
         raise InputError(f"{type(self).__name__} has no finite support and so no pmf; use log_prob")
 
+    def log_pmf(self) -> Tensor:
+        """ln p(x) for every x, batch shape plus (V,), where it can be computed without the logarithm of a zero."""
+        raise InputError(f"{type(self).__name__} does not have ln p of every symbol; take a categorical head")
+
+    def log_normaliser(self) -> Tensor:
+        """ln Z = ln sum_k exp(s_k) of the logits s, of the batch shape."""
+        raise InputError(f"{type(self).__name__} does not have logits; take a categorical head")
+
+    def whole(self) -> Distribution:
+        """The same distribution with everything computed that a lazy one leaves out."""
+        return self
+
     def cdf(self, x: Tensor) -> Tensor:
         """P(X <= x); x and the result have the batch shape."""
-        raise InputError(f"{type(self).__name__} has no cdf")
+        if not self.has_pmf or self.num_symbols is None:
+            raise InputError(f"{type(self).__name__} has no cdf")
+        check_symbols(x, self.batch_shape, self.num_symbols)
+        return self.pmf().cumsum(-1).gather(-1, x.long().unsqueeze(-1)).squeeze(-1).clamp(max=1)
+
+    def icdf(self, u: Tensor) -> Tensor:
+        """The inverse distribution function at u in [0, 1), float64: one uniform number becomes one draw.
+
+        On a finite support it is the smallest x with P(X <= x) > u, so that a symbol of mass zero is never drawn; the
+        distribution's `order` says what is smaller.
+        """
+        return inverse_cdf(self.pmf(), u)
 
     def entropy(self) -> Tensor:
         """-sum_x p(x) ln p(x) in nats, of the batch shape."""
-        raise InputError(f"{type(self).__name__} has no entropy in closed form; estimate it from samples")
+        if not self.has_pmf:
+            raise InputError(f"{type(self).__name__} has no entropy in closed form; estimate it from samples")
+        return torch.special.entr(self.pmf()).sum(-1)
+
+    def draw(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """The element x = icdf(u) that u in [0, 1) draws, and its ln p(x)."""
+        x = self.icdf(u)
+        return x, self.log_prob(x)
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """An independent draw of each element; u is taken from the generator."""
+        u = torch.rand(self.batch_shape, generator=generator, dtype=torch.float64, device=self.device)
+        return self.icdf(u)
 
 
 class Head(nn.Module, ABC):
     """Features -> distribution of x_d.
 
+    What a head can do and what it needs is declared here, with a default that suits most heads.
+
     features: H, the size of the features that it reads.
     num_symbols: V for a finite support {0, ..., V-1}, None for an infinite one.
     elementwise: whether `head(h)` alone knows the pmf and the cdf of every element. Where it is False, because elements
-        are of different kinds or read the ones before them, those are asked of `at(d, h, x)`.
+        are of different kinds or read the ones before them, ask `at(d, h, x)` for those.
+    needs_counts: whether `initialise` lays the head out by how often each symbol occurs in the training data.
+    has_estimate: whether training maximises `training_estimate` instead of ln p.
+    tied: whether the weight is the network's table of symbols; the model then calls `tie`.
     """
 
     elementwise: bool = True
+    needs_counts: bool = False
+    has_estimate: bool = False
+    tied: bool = False
 
     def __init__(self, features: int, num_symbols: int | None) -> None:
         super().__init__()
@@ -113,3 +150,23 @@ class Head(nn.Module, ABC):
 
     def initialise(self, x: Tensor) -> None:
         """Start from data, rows of shape (N, D) as they are scored; NaN is skipped. Most heads have nothing to set."""
+
+    def training_estimate(self, h: Tensor, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """What training maximises in place of ln p(x), of the shape of x; by default ln p(x) itself.
+
+        h: features, shape (..., H).
+        x: elements, shape (...).
+        generator: source of the estimate's randomness; torch's own by default.
+        """
+        return self(h).log_prob(x)
+
+    def tie(self, table: nn.Embedding | None) -> None:
+        """Share the weight with the network's table of symbols."""
+        raise InputError(f"{type(self).__name__} has no weight to tie; take a categorical head")
+
+    def logits_layer(self) -> nn.Module | None:
+        """The layer from features to logits, where the rest of the head is a softmax; otherwise None.
+
+        A compiled step takes it in.
+        """
+        return None

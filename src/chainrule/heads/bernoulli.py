@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution, Head
+from chainrule.heads.finite import at_least_float32
 
 __all__ = ["Bernoulli", "BernoulliHead"]
 
@@ -24,7 +25,7 @@ class Bernoulli(Distribution):
     num_symbols = 2
 
     def __init__(self, logit: Tensor) -> None:
-        self.logit = logit.float() if logit.dtype in (torch.float16, torch.bfloat16) else logit
+        self.logit = at_least_float32(logit)
 
     @property
     def batch_shape(self) -> torch.Size:

@@ -8,39 +8,10 @@ from torch.nn import functional as F
 
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution, Head
+from chainrule.heads.finite import at_least_float32, check_symbols
 from chainrule.heads.linear_cross_entropy import CHUNK, linear_log_prob
 
-__all__ = ["Categorical", "CategoricalHead", "LazyCategorical", "check_symbols", "inverse_cdf", "linear_categorical"]
-
-
-def check_symbols(x: Tensor, shape: torch.Size, num_symbols: int) -> None:
-    """Refuse elements that are not integers in {0, ..., V-1} or not of the distribution's batch shape."""
-    if x.is_floating_point() or x.shape != shape:
-        raise InputError(
-            f"the distribution scores integer symbols of shape {tuple(shape)}, got {x.dtype} of shape {tuple(x.shape)}"
-        )
-    if x.numel() and not torch.compiler.is_compiling():
-        low, high = (int(end) for end in torch.aminmax(x))
-        if low < 0 or high >= num_symbols:
-            raise InputError(
-                f"symbols run from {low} to {high}, but the distribution has {num_symbols} (0 to {num_symbols - 1}); "
-                "re-encode the data or build the head with more symbols"
-            )
-
-
-def inverse_cdf(pmf: Tensor, u: Tensor) -> Tensor:
-    """The smallest symbol k with sum_{j<=k} p_j > u, by a running sum in float64.
-
-    pmf: non-negative, shape (..., V), normalised up to rounding (the running sum is divided by its end). u: in [0, 1),
-    shape (...). Returns symbols, int64, shape (...); none of them has mass zero.
-
-    >>> inverse_cdf(torch.tensor([0.0, 0.25, 0.75]), torch.tensor([0.0]))
-    tensor([1])
-    """
-    running = pmf.cumsum(-1, dtype=torch.float64)
-    # u <= 1 - 2^-53, and rounding is monotone: u * end <= (1 - 2^-53) * end, which is the number before end
-    target = u.double().unsqueeze(-1) * running.narrow(-1, -1, 1)
-    return torch.searchsorted(running, target, right=True).squeeze(-1)
+__all__ = ["Categorical", "CategoricalHead", "LazyCategorical", "linear_categorical"]
 
 
 class Categorical(Distribution):
@@ -56,7 +27,7 @@ class Categorical(Distribution):
     """
 
     def __init__(self, logits: Tensor) -> None:
-        self.logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+        self.logits = at_least_float32(logits)
         self.num_symbols: int = logits.shape[-1]
 
     @property
@@ -80,19 +51,12 @@ class Categorical(Distribution):
     def pmf(self) -> Tensor:
         return self.logits.softmax(-1)
 
-    def cdf(self, x: Tensor) -> Tensor:
-        check_symbols(x, self.batch_shape, self.num_symbols)
-        return self.pmf().cumsum(-1).gather(-1, x.long().unsqueeze(-1)).squeeze(-1).clamp(max=1)
-
-    def icdf(self, u: Tensor) -> Tensor:
-        return inverse_cdf(self.pmf(), u)
+    def log_normaliser(self) -> Tensor:
+        return self.logits.logsumexp(-1)
 
     def draw(self, u: Tensor) -> tuple[Tensor, Tensor]:
         x = self.icdf(u)  # in range, so that nothing is left to check
         return x, self.log_pmf().gather(-1, x.unsqueeze(-1)).squeeze(-1)
-
-    def entropy(self) -> Tensor:
-        return torch.special.entr(self.pmf()).sum(-1)
 
 
 class LazyCategorical(Distribution):
@@ -135,15 +99,6 @@ class LazyCategorical(Distribution):
     def pmf(self) -> Tensor:
         return self.whole().pmf()
 
-    def cdf(self, x: Tensor) -> Tensor:
-        return self.whole().cdf(x)
-
-    def icdf(self, u: Tensor) -> Tensor:
-        return self.whole().icdf(u)
-
-    def entropy(self) -> Tensor:
-        return self.whole().entropy()
-
 
 def linear_categorical(h: Tensor, weight: Tensor, bias: Tensor) -> Categorical | LazyCategorical:
     """The categorical distribution of the logits W h + b: all of them at once where they are few, else lazily."""
@@ -183,6 +138,9 @@ class CategoricalHead(Head):
         nn.init.normal_(table.weight, std=self.features**-0.5)
         self.linear.weight = table.weight
 
+    def logits_layer(self) -> LogitsLayer:
+        return LogitsLayer(self)
+
     def logits(self, h: Tensor) -> Tensor:
         """All logits of features (..., H), shape (..., V)."""
         logits = self.linear(h)
@@ -192,3 +150,14 @@ class CategoricalHead(Head):
         if self.soft_cap is not None:
             return Categorical(self.logits(h))
         return linear_categorical(h, self.linear.weight, self.linear.bias)
+
+
+class LogitsLayer(nn.Module):
+    """The logits of a categorical head as a layer, from features (..., H) to (..., V)."""
+
+    def __init__(self, head: CategoricalHead) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, h: Tensor) -> Tensor:
+        return self.head.logits(h)

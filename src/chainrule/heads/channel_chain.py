@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution, Head
-from chainrule.heads.categorical import check_symbols
+from chainrule.heads.finite import check_symbols
 from chainrule.heads.logistic_mixture import LogisticMixture, LogisticMixtureHead
 
 __all__ = ["ChannelChain", "ChannelChainHead"]
@@ -35,6 +35,10 @@ class ChannelChain(Distribution):
     @property
     def device(self) -> torch.device:
         return self.base.device
+
+    @property
+    def has_pmf(self) -> bool:
+        return False
 
     def given(self, x: Tensor) -> LogisticMixture:
         """p(x_d | h_d and the channels of the same pixel before x_d), for all d at once from x of shape (..., D)."""

@@ -100,20 +100,21 @@ class Columns(Distribution):
         """The columns whose part is a density, in the units of their data."""
         return tuple(cell.column for cell in self.cells if not cell.is_mass)
 
-    def _each(self, word: str, x: Tensor) -> Tensor:
+    def _columns(self, x: Tensor) -> zip[tuple[Cell, Tensor]]:
+        """Each column's distribution beside its values."""
         if x.shape != self.batch_shape:
             raise InputError(f"the rows have the shape {tuple(x.shape)}, expected {tuple(self.batch_shape)}")
-        return torch.stack([getattr(cell, word)(x[..., d]) for d, cell in enumerate(self.cells)], -1)
+        return zip(self.cells, x.unbind(-1), strict=True)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        return self._each("log_prob", x)
+        return torch.stack([cell.log_prob(values) for cell, values in self._columns(x)], -1)
 
     def cdf(self, x: Tensor) -> Tensor:
         """P(X_d <= x_d | x_<d), column by column."""
-        return self._each("cdf", x)
+        return torch.stack([cell.cdf(values) for cell, values in self._columns(x)], -1)
 
     def icdf(self, u: Tensor) -> Tensor:
-        return self._each("icdf", u)
+        return torch.stack([cell.icdf(uniform) for cell, uniform in self._columns(u)], -1)
 
 
 class ColumnsHead(Head):

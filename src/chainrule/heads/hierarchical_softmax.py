@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution, Head
-from chainrule.heads.categorical import check_symbols
+from chainrule.heads.finite import check_symbols
 from chainrule.heads.frequencies import Counts, count_symbols, symbol_counts
 
 __all__ = ["HierarchicalSoftmax", "HierarchicalSoftmaxHead", "huffman"]
@@ -133,13 +133,6 @@ class HierarchicalSoftmax(Distribution):
             level = below[below >= v] - v
         return reached[..., :v].to(self.h.dtype)
 
-    def cdf(self, x: Tensor) -> Tensor:
-        check_symbols(x, self.batch_shape, self.num_symbols)
-        return self.pmf().cumsum(-1).gather(-1, x.long().unsqueeze(-1)).squeeze(-1).clamp(max=1)
-
-    def entropy(self) -> Tensor:
-        return torch.special.entr(self.pmf()).sum(-1)
-
 
 class HierarchicalSoftmaxHead(Head):
     """A binary tree over the symbols with a logistic decision at each of its V - 1 inner nodes, exact and normalised.
@@ -162,6 +155,8 @@ class HierarchicalSoftmaxHead(Head):
     children_of: Tensor
     parent_of: Tensor
     is_right: Tensor
+
+    needs_counts = True
 
     def __init__(self, features: int, num_symbols: int, counts: Counts = None) -> None:
         if num_symbols < 2:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution, Head
-from chainrule.heads.categorical import check_symbols, inverse_cdf
+from chainrule.heads.finite import check_symbols
 from chainrule.heads.intervals import log_logistic_interval
 from chainrule.heads.mixture import MixtureLinear
 
@@ -79,9 +79,6 @@ class LogisticMixture(Distribution):
         level = x.unsqueeze(-1)
         reached = torch.sigmoid((level.to(self.mean.dtype) + 0.5 - self.mean) * torch.exp(-self.log_scale))
         return (self.logits.softmax(-1) * torch.where(level == self.num_symbols - 1, 1.0, reached)).sum(-1).clamp(max=1)
-
-    def icdf(self, u: Tensor) -> Tensor:
-        return inverse_cdf(self.pmf(), u)
 
     def entropy(self) -> Tensor:
         log_pmf = self.log_pmf()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.errors import InputError
+from chainrule.heads.finite import at_least_float32
 
 __all__ = ["MixtureLinear", "invert_cdf"]
 
@@ -40,9 +41,8 @@ class MixtureLinear(nn.Module):
 
     def forward(self, h: Tensor, low: Tensor | float, high: float) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, means and log-scales, each of shape (..., K), from features (..., H); float32 or better."""
-        raw = self.linear(h)
-        raw = raw.float() if raw.dtype in (torch.float16, torch.bfloat16) else raw
-        logits, mean, r = raw.unflatten(-1, (3, self.components)).unbind(-2)
+        raw = at_least_float32(self.linear(h))
+        logits, mean, r = raw.unflatten(-1, (3, self.components)).unbind(-2)  # type: ignore[no-untyped-call]
         rise = torch.minimum(F.softplus(r - low), torch.as_tensor(high - low, dtype=r.dtype, device=r.device))
         return logits, mean, low + rise
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution, Head
-from chainrule.heads.categorical import Categorical, check_symbols, inverse_cdf
+from chainrule.heads.categorical import Categorical
+from chainrule.heads.finite import check_symbols
 
 __all__ = ["Rare", "RareHead"]
 
@@ -59,9 +60,6 @@ class Rare(Distribution):
         below = torch.cat([q[..., :-1].cumsum(-1), 1 - q[..., -1:]], -1)
         reached = below.gather(-1, x.clamp(max=self.frequent).long().unsqueeze(-1)).squeeze(-1)
         return (reached + torch.where(x >= self.frequent, q[..., -1] * within, 0.0)).clamp(max=1)
-
-    def icdf(self, u: Tensor) -> Tensor:
-        return inverse_cdf(self.pmf(), u)
 
     def entropy(self) -> Tensor:
         return self.bucket.entropy() + self.bucket.pmf()[..., -1] * log(self.rare)

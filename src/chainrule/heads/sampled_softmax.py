@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from chainrule.errors import InputError, unknown_name
 from chainrule.heads.base import Head
-from chainrule.heads.categorical import Categorical, LazyCategorical, check_symbols, linear_categorical
+from chainrule.heads.categorical import Categorical, LazyCategorical, linear_categorical
+from chainrule.heads.finite import check_symbols
 from chainrule.heads.frequencies import Counts, count_symbols, symbol_counts
 from chainrule.heads.linear_cross_entropy import CHUNK
 
@@ -86,6 +87,9 @@ class SampledSoftmaxHead(Head):
     """
 
     nu: Tensor
+
+    needs_counts = True
+    has_estimate = True
 
     def __init__(
         self,

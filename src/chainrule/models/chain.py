@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from chainrule.batch import Batch
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution, Head
-from chainrule.heads.categorical import CategoricalHead
 from chainrule.heads.filtered import Filter
+from chainrule.models.base import Model, Sample, evaluating
 from chainrule.networks.base import AutoregressiveNetwork
 from chainrule.noise import uniforms
 
-__all__ = ["AutoregressiveModel", "Draw", "Sample"]
+__all__ = ["AutoregressiveModel", "Draw", "prefix_batch"]
 
 Draw = Callable[[int, Distribution], Tensor]
 
 
-@dataclass(frozen=True)
-class Sample:
-    """What was drawn, and how probable it was.
-
-    x: elements, shape (n, D). mask: True for the elements that were drawn, False for the prefix and after the end.
-    log_prob: ln p of the drawn elements given the prefix, shape (n,), nats. log_q: ln of the probability with which the
-    filtered sampler drew them; None when nothing was filtered, for then it is `log_prob`.
-    """
-
-    x: Tensor
-    mask: Tensor
-    log_prob: Tensor
-    log_q: Tensor | None
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-
-class AutoregressiveModel(nn.Module):
+class AutoregressiveModel(Model):
     """An autoregressive model: a network that reads x_<d and a head that says p(x_d | x_<d).
 
     >>> from chainrule import CategoricalHead, CausalConv
@@ -60,13 +40,39 @@ class AutoregressiveModel(nn.Module):
             )
         self.network = network
         self.head = head
-        if isinstance(head, CategoricalHead) and head.tied:
-            head.tie(getattr(getattr(network, "embedding", None), "table", None))
+        if head.tied:
+            head.tie(network.embedding_table)
 
     @property
-    def device(self) -> torch.device:
-        """Where the parameters live."""
-        return next(self.parameters()).device
+    def length(self) -> int:
+        return self.network.length
+
+    @property
+    def num_symbols(self) -> int | None:
+        return self.head.num_symbols
+
+    @property
+    def features_per_element(self) -> int:
+        return self.network.features
+
+    @property
+    def exact_training(self) -> bool:
+        return not self.head.has_estimate
+
+    @property
+    def chains(self) -> tuple[AutoregressiveModel, ...]:
+        return (self,)
+
+    def single_chain(self) -> AutoregressiveModel:
+        return self
+
+    def training_chain(self, batch: Batch) -> tuple[AutoregressiveModel, Batch]:
+        return self, batch
+
+    def describe(self) -> str:
+        """How far back the network sees."""
+        before = self.length - 1
+        return f"sees {min(self.network.receptive_field, before)} of {before} elements"
 
     def initialise(self, x: Tensor) -> None:
         """Start from data, rows (N, D) as they are scored, NaN where a real is missing.
@@ -94,9 +100,8 @@ class AutoregressiveModel(nn.Module):
         """L_n = sum_d ln p(x_{n,d} | x_{n,<d}) over the elements that count, in nats, shape (B,)."""
         return self.element_log_prob(batch).sum(1)
 
-    def forward(self, batch: Batch | Tensor) -> Tensor:
-        """The log-probability itself, so that what wraps the module wraps the exact quantity."""
-        return self.log_prob(batch)
+    def conditionals(self, batch: Batch) -> Distribution:
+        return self.head(self.conditioning(batch))
 
     def unroll(self, draw: Draw, batch_size: int, length: int | None = None, context: Tensor | None = None) -> Tensor:
         """Walk the chain: x_d = draw(d, p(x_d | x_<d)) for d = 0, 1, ..., the elements of shape (batch_size, length).
@@ -224,22 +229,6 @@ class AutoregressiveModel(nn.Module):
             position = torch.arange(h.shape[1], device=h.device)
             return h[torch.arange(len(h)), (batch.mask * position).argmax(1)]
         raise InputError(f"pool is None, 'mean' or 'last', got {pool!r}")
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients, inside; the mode of each part before, afterwards.
-
-    Tensors made inside cannot take part in a gradient later: clone what leaves.
-    """
-    modes = [(part, part.training) for part in model.modules()]
-    model.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        for part, training in modes:
-            part.training = training
 
 
 def _total(log_prob: list[Tensor], free: Tensor) -> Tensor:

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from chainrule.batch import Batch
 from chainrule.errors import InputError
 from chainrule.heads.categorical import Categorical
+from chainrule.heads.finite import at_least_float32
+from chainrule.models.base import Model
 
-__all__ = ["LogitsModel", "NextToken"]
+__all__ = ["LogitsModel", "NextToken", "as_logits_model"]
 
 
 class NextToken(nn.Module):
@@ -34,7 +36,7 @@ class NextToken(nn.Module):
         return self.predictor(torch.cat([start, x[:, :-1]], 1))
 
 
-class LogitsModel(nn.Module):
+class LogitsModel(Model):
     """A module from elements (B, D) to logits (B, D, V), of which logits[:, d] belong to x_d, as a model.
 
     logits_of: the module, or a function. It must read x_<d only for logits[:, d]; `chainrule.verify` says whether.
@@ -50,12 +52,15 @@ class LogitsModel(nn.Module):
 
     def logits(self, x: Tensor) -> Tensor:
         """The logits of every element, float32 or better."""
-        made = self.logits_of(x)
-        made = getattr(made, "logits", made)
-        if not isinstance(made, Tensor) or made.ndim != 3 or made.shape[:2] != x.shape:
-            came = tuple(made.shape) if isinstance(made, Tensor) else type(made).__name__
-            raise InputError(f"the module made {came}, expected logits of shape {(*x.shape, 'V')}; wrap it so")
-        return made.float() if made.dtype in (torch.float16, torch.bfloat16) else made
+        output = self.logits_of(x)
+        # the output of a user's module: logits, or an object with logits, as Hugging Face's models return
+        logits = getattr(output, "logits", output)
+        if not isinstance(logits, Tensor) or logits.ndim != 3 or logits.shape[:2] != x.shape:
+            got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise InputError(
+                f"the module returned {got}, expected logits of shape {(*x.shape, 'V')}; wrap it in a module that does"
+            )
+        return at_least_float32(logits)
 
     def element_log_prob(self, batch: Batch) -> Tensor:
         """ln p(x_d | x_<d) in nats, shape (B, D); 0 where an element does not count."""
@@ -63,5 +68,7 @@ class LogitsModel(nn.Module):
         x = torch.where(read, batch.x, 0)
         return torch.where(batch.mask, Categorical(self.logits(x)).log_prob(x), 0.0)
 
-    def forward(self, batch: Batch) -> Tensor:
-        return self.element_log_prob(batch).sum(1)
+
+def as_logits_model(module: Callable[[Tensor], Any]) -> LogitsModel:
+    """The module itself if it is a `LogitsModel`; otherwise the model whose logits it computes."""
+    return module if isinstance(module, LogitsModel) else LogitsModel(module)

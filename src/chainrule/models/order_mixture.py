@@ -17,16 +17,17 @@ from torch import Tensor, nn
 
 from chainrule.batch import Batch
 from chainrule.errors import InputError
-from chainrule.heads.categorical import inverse_cdf
-from chainrule.models.chain import AutoregressiveModel, Sample, evaluating, prefix_batch
+from chainrule.heads.finite import inverse_cdf
+from chainrule.models.base import Model, Sample, evaluating
+from chainrule.models.chain import AutoregressiveModel, prefix_batch
 from chainrule.models.permuted import PermutedModel, known_options, permutation, read_first
 from chainrule.networks.made import MADE
 from chainrule.noise import uniforms
 
-__all__ = ["Density", "OrderMixture"]
+__all__ = ["OrderMixture"]
 
 
-class OrderMixture(nn.Module):
+class OrderMixture(Model):
     """p(x) = 1/O sum_o p_o(x): the mean of the probabilities that O orders give to whole examples.
 
     models: one model for each order; or a single one with a MADE, whose weights all orders share. orders: (O, D).
@@ -45,12 +46,12 @@ class OrderMixture(nn.Module):
     (torch.Size([5]), torch.Size([4, 5]))
     """
 
+    has_conditionals = False
     orders: Tensor
 
     def __init__(self, models: AutoregressiveModel | Sequence[AutoregressiveModel], orders: Tensor) -> None:
         super().__init__()
         self.shared = isinstance(models, AutoregressiveModel)
-        self.common = False  # while training starts: the first model is climbed in every order, see `common_start`
         members = [models] if isinstance(models, AutoregressiveModel) else list(models)
         if orders.ndim != 2 or len(orders) < 1:
             raise InputError(f"orders are permutations in rows, shape (O, D), got {tuple(orders.shape)}")
@@ -75,6 +76,37 @@ class OrderMixture(nn.Module):
         """Where orders and parameters live."""
         return self.orders.device
 
+    @property
+    def length(self) -> int:
+        return self.orders.shape[1]
+
+    @property
+    def num_symbols(self) -> int | None:
+        return self.models[0].num_symbols
+
+    @property
+    def chains(self) -> tuple[AutoregressiveModel, ...]:
+        """One per order, or the only one, whose weights all orders share."""
+        return tuple(self.models)
+
+    @property
+    def permuted_chains(self) -> tuple[PermutedModel, ...]:
+        return tuple(self.member(o) for o in range(len(self.orders)))
+
+    def initialise(self, x: Tensor) -> None:
+        """Start from data, rows (N, D) in the natural order, in which shared weights are read, too."""
+        for model, order in zip(self.models, self.orders, strict=False):
+            model.initialise(x if self.shared else x[:, order])
+
+    def describe(self) -> str:
+        return f"mixture over {len(self.orders)} orders"
+
+    def refusal(self, wanted: str) -> InputError:
+        return InputError(
+            f"a mixture over {len(self.orders)} orders does not have {wanted}; "
+            "take a model of one order (without --orders)"
+        )
+
     def member(self, o: int) -> PermutedModel:
         """The model of one order."""
         if not self.shared:
@@ -97,14 +129,14 @@ class OrderMixture(nn.Module):
         """
         if not self.training:
             return self.log_prob(batch)
-        model, batch = self.drawn(batch)
+        model, batch = self.training_chain(batch)
         return model.element_log_prob(batch).sum(1, dtype=torch.float64)
 
-    def drawn(self, batch: Batch | Tensor) -> tuple[AutoregressiveModel, Batch]:
-        """One of the orders, drawn anew: its chain, and the batch (B, D) with its elements in that order."""
+    def training_chain(self, batch: Batch | Tensor) -> tuple[AutoregressiveModel, Batch]:
+        """The chain of one order, drawn anew, and the batch (B, D) with its elements in that order."""
         o = int(torch.randint(len(self.orders), ()))
         member = PermutedModel(self.models[0], self.orders[o]) if self.common else self.member(o)
-        return member.model, member.permuted(batch)
+        return member.training_chain(batch)
 
     def sample(
         self,
@@ -157,6 +189,3 @@ class OrderMixture(nn.Module):
         with evaluating(self):
             members = [self.member(o).element_log_prob(whole) for o in range(len(self.orders))]
         return given, torch.stack([torch.where(given.mask, ln, 0.0).sum(1, dtype=torch.float64) for ln in members])
-
-
-Density = AutoregressiveModel | OrderMixture  # what is fitted, scored and drawn from: a chain, or a mean of chains

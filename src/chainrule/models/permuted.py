@@ -12,12 +12,13 @@ from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from chainrule.batch import Batch
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution
-from chainrule.models.chain import AutoregressiveModel, Sample, prefix_batch
+from chainrule.models.base import Model, Sample
+from chainrule.models.chain import AutoregressiveModel, prefix_batch
 from chainrule.noise import uniforms
 
 __all__ = ["PermutedModel", "known_options", "permutation", "random_orders", "read_first", "scan_orders"]
@@ -50,7 +51,7 @@ def scan_orders(shape: tuple[int, ...]) -> Tensor:
     return torch.stack([grid.flip(axes).flatten() for grid in grids for axes in ([], [1], [0], [0, 1])])
 
 
-class PermutedModel(nn.Module):
+class PermutedModel(Model):
     """A model whose d-th element is element order[d] of the example.
 
     model: of examples of D elements. order: a permutation of 0..D-1, shape (D,).
@@ -67,6 +68,36 @@ class PermutedModel(nn.Module):
         super().__init__()
         self.model = model
         self.register_buffer("order", permutation(order, model.network.length))
+
+    @property
+    def length(self) -> int:
+        return len(self.order)
+
+    @property
+    def num_symbols(self) -> int | None:
+        return self.model.num_symbols
+
+    @property
+    def exact_training(self) -> bool:
+        return self.model.exact_training
+
+    @property
+    def chains(self) -> tuple[AutoregressiveModel, ...]:
+        return (self.model,)
+
+    @property
+    def permuted_chains(self) -> tuple[PermutedModel, ...]:
+        return (self,)
+
+    def training_chain(self, batch: Batch | Tensor) -> tuple[AutoregressiveModel, Batch]:
+        return self.model, self.permuted(batch)
+
+    def initialise(self, x: Tensor) -> None:
+        """Start from data, rows (N, D) in the natural order."""
+        self.model.initialise(x[:, self.order])
+
+    def describe(self) -> str:
+        return f"{self.model.describe()}, in another order"
 
     def element_log_prob(self, batch: Batch | Tensor) -> Tensor:
         """ln p of each element given those that come before it in the order, where it stands in x, (B, D), nats."""
@@ -85,10 +116,6 @@ class PermutedModel(nn.Module):
     def log_prob(self, batch: Batch | Tensor) -> Tensor:
         """ln p_o(x), summed in float64, shape (B,), nats."""
         return self.element_log_prob(batch).sum(1, dtype=torch.float64)
-
-    def forward(self, batch: Batch | Tensor) -> Tensor:
-        """The log-probability itself."""
-        return self.log_prob(batch)
 
     def draw(self, noise: Tensor, context: Tensor | None = None, given: Batch | None = None) -> Tensor:
         """The examples that uniform noise of shape (n, D) stands for; noise d draws the d-th element of the order.
@@ -137,8 +164,8 @@ def known_options(options: dict[str, Any], known: set[str]) -> dict[str, Any]:
     """The options of sampling, where each of them has a meaning in another order."""
     for name in options:
         if name not in known:
-            why = "its conditionals are those of no single chain" if not known else "its elements come in another order"
-            raise InputError(f"a model of other orders cannot be drawn from with {name}: {why}; leave it out")
+            why = "its conditionals are not those of one chain" if not known else "its elements come in another order"
+            raise InputError(f"a model of other orders cannot be sampled with {name}: {why}; leave it out")
     return options
 
 

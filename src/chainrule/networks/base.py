@@ -19,9 +19,18 @@ State = Any
 class AutoregressiveNetwork(nn.Module, ABC):
     """Elements -> features; h[:, d] is a function of x[:, :d] and of the context only.
 
+    What a network can do beyond `layers`, `initial_state` and `step` is declared here, with a default that refuses.
+
     shape: the layout of the longest example in elements; their product is its length.
     features: H, the size of the features.
+    takes_levels: whether the constructor has the option `ordinal`, for symbols that are levels.
+    takes_context: whether the constructor has the options `num_classes` and `context_size`, for p(x | c).
+    can_compile: whether the network has `advance`, a step of tensors alone, for `compile_step`.
     """
+
+    takes_levels: bool = False
+    takes_context: bool = False
+    can_compile: bool = False
 
     def __init__(self, shape: int | tuple[int, ...], features: int) -> None:
         super().__init__()
@@ -34,11 +43,30 @@ class AutoregressiveNetwork(nn.Module, ABC):
         """How many elements before x_d can influence h_d; all of them unless a network says otherwise."""
         return self.length - 1
 
+    @property
+    def carries_state(self) -> bool:
+        """Whether the state has a fixed size and holds all of the past, so that it can go on over a whole stream."""
+        return False
+
+    @property
+    def embeddings(self) -> list[ElementEmbedding]:
+        """The parts by which elements enter; most networks have one."""
+        return [part for part in self.modules() if isinstance(part, ElementEmbedding)]
+
+    @property
+    def embedding_table(self) -> nn.Embedding | None:
+        """The vectors of the symbols, which a tied head shares; None where there is not exactly one table."""
+        return self.embeddings[0].table if len(self.embeddings) == 1 else None
+
+    @property
+    def symbols_read(self) -> int | None:
+        """V, how many symbols the elements may be; None for real numbers."""
+        return self.embeddings[0].num_symbols if self.embeddings else None
+
     def initialise(self, x: Tensor) -> None:
         """Start from data, rows (N, D): reals are standardised on their way in; symbols have nothing to set."""
-        for part in self.modules():
-            if isinstance(part, ElementEmbedding):
-                part.initialise(x)
+        for embedding in self.embeddings:
+            embedding.initialise(x)
 
     @abstractmethod
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
@@ -72,3 +100,23 @@ class AutoregressiveNetwork(nn.Module, ABC):
         was passed in is spent. The cost does not grow with what was computed before, but for attention's look at its
         own cache.
         """
+
+    def advance(self, x_previous: Tensor | None, position: Tensor, background: Tensor, caches: list[Tensor]) -> Tensor:
+        """The features at a position, shape (B, H), as a function of tensors alone; writes into the caches.
+
+        One compiled graph of it serves every position. The state of such a network has the fields `position`,
+        `background` and `caches`.
+
+        x_previous: the element before, shape (B,), None for the first.
+        position: the number of the element, an integer of shape (1,).
+        background: what is known without the elements.
+        caches: what the steps before left.
+        """
+        raise InputError(f"{type(self).__name__} has no step that can be compiled")
+
+    def make_room(self, state: State) -> None:
+        """Lengthen the caches that are full, before `advance`; most have room for all elements."""
+
+    def growing_axes(self, state: State) -> list[int | None]:
+        """The axis along which each cache of the state grows, None for those that do not."""
+        return [None] * len(state.caches)

@@ -129,6 +129,9 @@ class CausalConv(AutoregressiveNetwork):
     (torch.Size([2, 64, 16]), 127)
     """
 
+    takes_levels = takes_context = True
+    can_compile = True
+
     def __init__(
         self,
         num_symbols: int | None,
@@ -188,15 +191,7 @@ class CausalConv(AutoregressiveNetwork):
         state.position += 1
         return h, state
 
-    def make_room(self, state: CausalConvState) -> None:
-        """A ring has room for ever."""
-
-    def growing(self, state: CausalConvState) -> list[int | None]:
-        """The axis along which each cache grows: none does."""
-        return [None] * len(state.caches)
-
     def advance(self, x_previous: Tensor | None, position: Tensor, background: Tensor, caches: list[Tensor]) -> Tensor:
-        """The features at a position, an integer of shape (1,), so that one compiled graph serves every position."""
         h = self.embedding.step(x_previous, position, background, caches[0].shape[1])
         for block, cache in zip(self.blocks, caches, strict=True):
             h = block.step(h, position, cache)

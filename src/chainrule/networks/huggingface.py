@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from chainrule.errors import InputError
 from chainrule.networks.base import AutoregressiveNetwork
 
-__all__ = ["HuggingFace", "from_config"]
+__all__ = ["HuggingFace", "HuggingFaceFromConfig"]
 
 NO_ARCHITECTURE = ("dtype", "torch_dtype", "transformers_version", "architectures", "_name_or_path", "auto_map")
 POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx")  # whatever a configuration calls them
@@ -45,6 +45,7 @@ class HuggingFace(AutoregressiveNetwork):
 
     def __init__(self, model: nn.Module, length: int | None = None, start: int | None = None) -> None:
         config: Any = model.config
+        # configurations of Hugging Face name the number of symbols, the special tokens and the positions as they like
         symbols = getattr(config, "vocab_size", None)
         if not isinstance(symbols, int):
             raise InputError(
@@ -66,6 +67,10 @@ class HuggingFace(AutoregressiveNetwork):
             )
         super().__init__(length or self.positions or 1024, symbols)
         self.model, self.start = model, int(start)
+
+    @property
+    def symbols_read(self) -> int:
+        return self.features
 
     @classmethod
     def from_directory(cls, path: str | Path, length: int | None = None, start: int | None = None) -> HuggingFace:
@@ -95,7 +100,7 @@ class HuggingFace(AutoregressiveNetwork):
 
     @property
     def config(self) -> dict[str, Any]:
-        """The architecture as JSON, from which `from_config` builds it again."""
+        """The architecture as JSON, from which `HuggingFaceFromConfig` builds it again."""
         config: Any = self.model.config
         described: dict[str, Any] = json.loads(config.to_json_string(use_diff=False))
         return {name: value for name, value in described.items() if name not in NO_ARCHITECTURE}
@@ -125,22 +130,43 @@ class HuggingFace(AutoregressiveNetwork):
             state.seen = torch.cat([state.seen, x_previous.unsqueeze(1)], 1)
         unread = state.seen if state.cache is None else state.seen[:, -1:]
         out = self.model(unread, past_key_values=state.cache, use_cache=True)
-        state.cache = getattr(out, "past_key_values", None)  # some keep another state, or none: all is read again
+        # the output of Hugging Face's model: some keep another state, or none, and then all is read again
+        state.cache = getattr(out, "past_key_values", None)
         return out.logits[:, -1], state
 
 
-def from_config(
-    num_symbols: int, shape: tuple[int, ...], *, config: dict[str, Any] | None = None, start: int | None = None
-) -> HuggingFace:
-    """The network with random weights, for examples of `shape` over the model's own symbols.
+class HuggingFaceFromConfig(HuggingFace):
+    """A Hugging Face network with random weights, built from a configuration.
 
-    config: of the model, as `HuggingFace.config` or a `config.json` has it; no code that it names is run.
+    num_symbols: V of the data, which must be the model's own.
+    shape: the layout of the longest example.
+    config: the architecture, as `HuggingFace.config` or a `config.json` has it; no code that it names is run.
+    start: id of the symbol in front of every example.
 
     >>> gpt2 = {"model_type": "gpt2", "vocab_size": 7, "n_positions": 16, "n_embd": 8, "n_layer": 1, "n_head": 2}
-    >>> network = from_config(7, (10,), config=gpt2, start=0)
+    >>> network = HuggingFaceFromConfig(7, (10,), config=gpt2, start=0)
     >>> network(torch.zeros(3, 10, dtype=torch.long)).shape
     torch.Size([3, 10, 7])
     """
+
+    def __init__(
+        self,
+        num_symbols: int,
+        shape: tuple[int, ...],
+        *,
+        config: dict[str, Any] | None = None,
+        start: int | None = None,
+    ) -> None:
+        super().__init__(_random_model(config), prod(shape), start)
+        if self.features != num_symbols:
+            raise InputError(
+                f"the model reads {self.features} symbols and the data has {num_symbols}; "
+                "open the text with the model's own tokens: --symbols MODEL_DIRECTORY"
+            )
+
+
+def _random_model(config: dict[str, Any] | None) -> nn.Module:
+    """The causal language model that a configuration describes, with random weights."""
     if not config:
         raise InputError(
             "the network 'huggingface' needs the architecture: a table [network.config] with what its config.json says "
@@ -149,18 +175,12 @@ def from_config(
     transformers = _library()
     try:
         described = transformers.AutoConfig.for_model(**config)
-        model = transformers.AutoModelForCausalLM.from_config(described, trust_remote_code=False)
+        model: nn.Module = transformers.AutoModelForCausalLM.from_config(described, trust_remote_code=False)
     except Exception as error:  # of every kind, from values that fit nothing
         raise InputError(
-            f"this configuration is of no causal language model of transformers ({_first(error)}); correct it"
+            f"this configuration is not that of a causal language model of transformers ({_first(error)}); correct it"
         ) from None
-    network = HuggingFace(model.float(), prod(shape), start)
-    if network.features != num_symbols:
-        raise InputError(
-            f"the model reads {network.features} symbols and the data has {num_symbols}; "
-            "open the text with the model's own tokens: --symbols MODEL_DIRECTORY"
-        )
-    return network
+    return model.float()
 
 
 def _first(error: Exception) -> str:

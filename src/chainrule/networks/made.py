@@ -64,6 +64,8 @@ class MADE(AutoregressiveNetwork):
     torch.Size([5, 6, 1])
     """
 
+    takes_levels = takes_context = True
+
     order: Tensor
     degree: Tensor
 

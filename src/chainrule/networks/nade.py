@@ -48,6 +48,8 @@ class NADE(AutoregressiveNetwork):
     torch.Size([5, 6, 1])
     """
 
+    takes_levels = takes_context = True
+
     mean: Tensor
 
     def __init__(

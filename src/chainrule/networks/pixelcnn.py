@@ -101,6 +101,8 @@ class PixelCNN(AutoregressiveNetwork):
     (torch.Size([2, 64, 16]), 46)
     """
 
+    takes_levels = takes_context = True
+
     def __init__(
         self,
         num_symbols: int | None,

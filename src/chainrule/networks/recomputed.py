@@ -30,15 +30,20 @@ class Recomputed(AutoregressiveNetwork):
         if next(self.parameters(), None) is None:
             self.register_parameter("anchor", nn.Parameter(torch.zeros(0)))  # so that the model has a device
 
+    @property
+    def symbols_read(self) -> int:
+        return self.features
+
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
         if context is not None:
             raise InputError("a wrapped function takes elements only; fix its context before wrapping it")
-        made = self.logits_of(x)
-        h = getattr(made, "logits", made)
+        output = self.logits_of(x)
+        # the output of a user's function: logits, or an object with logits, as Hugging Face's models return
+        h = getattr(output, "logits", output)
         expected = (*x.shape, self.features)
         if not isinstance(h, Tensor) or tuple(h.shape) != expected:
-            came = tuple(h.shape) if isinstance(h, Tensor) else type(h).__name__
-            raise InputError(f"the wrapped function made {came}, expected logits of shape {expected}")
+            got = tuple(h.shape) if isinstance(h, Tensor) else type(h).__name__
+            raise InputError(f"the wrapped function returned {got}, expected logits of shape {expected}")
         return [h]
 
     def initial_state(self, batch_size: int, context: Tensor | None = None) -> Tensor:

@@ -45,6 +45,8 @@ class Recurrent(AutoregressiveNetwork):
     torch.Size([2, 32, 16])
     """
 
+    takes_levels = takes_context = True
+
     def __init__(
         self,
         num_symbols: int | None,
@@ -78,6 +80,10 @@ class Recurrent(AutoregressiveNetwork):
         self.norms = nn.ModuleList(nn.LayerNorm(width, bias=False) for _ in range(depth))
         self.norm = nn.LayerNorm(width, bias=False)
         self.dropout = Dropout(dropout)
+
+    @property
+    def carries_state(self) -> bool:
+        return len(self.shape) == 1
 
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
         h = [self.embedding(x, context)]

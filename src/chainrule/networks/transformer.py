@@ -98,6 +98,9 @@ class Transformer(AutoregressiveNetwork):
     torch.Size([2, 32, 16])
     """
 
+    takes_levels = takes_context = True
+    can_compile = True
+
     def __init__(
         self,
         num_symbols: int | None,
@@ -205,19 +208,17 @@ class Transformer(AutoregressiveNetwork):
         d, room = int(state.position), len(state.caches[0])
         self._fits(d + 1)
         if d == room < self.reach:
-            for number, dim in enumerate(self.growing(state)):
+            for number, dim in enumerate(self.growing_axes(state)):
                 if dim is not None:
                     value = 0.0 if number else -torch.inf
                     state.caches[number] = lengthened(state.caches[number], dim, longest(self.reach), value)
 
-    def growing(self, state: TransformerState) -> list[int | None]:
-        """The axis along which each cache grows, None for those that do not."""
+    def growing_axes(self, state: TransformerState) -> list[int | None]:
         if len(state.caches[0]) >= self.reach:
             return [None] * len(state.caches)
         return [0, *[2] * (2 * self.depth), *[None] * (self.ngrams is not None)]
 
     def advance(self, x_previous: Tensor | None, position: Tensor, background: Tensor, caches: list[Tensor]) -> Tensor:
-        """The features at a position, an integer of shape (1,), so that one compiled graph serves every position."""
         unseen, *pasts = caches
         unseen.index_fill_(0, position % self.reach, 0.0)
         batch_size = pasts[0].shape[0]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from torch import nn
-
 from chainrule.baselines.compressors import MOST, code_lengths
 from chainrule.baselines.fitted import fit_baselines
 from chainrule.data.encodings.documents import DocumentEncoding
@@ -15,6 +13,7 @@ from chainrule.data.examples.base import DataSet, Examples
 from chainrule.data.examples.subset import elements_of, spread
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.likelihood import LogLikelihood, Protocol
+from chainrule.models.base import Model
 from chainrule.reporting.console import Console
 from chainrule.reporting.tables import baseline_table, result_table
 from chainrule.training.engine import Engine
@@ -25,7 +24,7 @@ SPLITS = ("train", "valid", "test")
 ENOUGH = 1 << 20  # elements of training data that are scored, or more where the test split has more examples
 
 
-def figures(model: nn.Module, data: DataSet, engine: Engine, console: Console) -> dict[str, Any]:
+def figures(model: Model, data: DataSet, engine: Engine, console: Console) -> dict[str, Any]:
     """Every split under the model and under the baselines: tables for people, and what `report.json` says of them."""
     baselines = fit_baselines(data)
     baseline = _scored(baselines, data)
@@ -41,7 +40,7 @@ def figures(model: nn.Module, data: DataSet, engine: Engine, console: Console) -
     }
 
 
-def evaluated(model: nn.Module, data: DataSet, engine: Engine) -> dict[str, LogLikelihood]:
+def evaluated(model: Model, data: DataSet, engine: Engine) -> dict[str, LogLikelihood]:
     """The kept weights on every split, each process scoring its part."""
     protocol = protocol_of(data)
     splits = scored_splits(data)
@@ -67,7 +66,7 @@ def protocol_of(data: DataSet) -> Protocol:
     return protocol
 
 
-def _scored(baselines: dict[str, nn.Module], data: DataSet) -> dict[str, LogLikelihood]:
+def _scored(baselines: dict[str, Model], data: DataSet) -> dict[str, LogLikelihood]:
     """Independent elements on every split."""
     model = baselines.get("independent elements")
     if model is None:
@@ -76,7 +75,7 @@ def _scored(baselines: dict[str, nn.Module], data: DataSet) -> dict[str, LogLike
     return {split: evaluate(model, part, protocol=protocol).likelihood for split, part in scored_splits(data).items()}
 
 
-def _beside(baselines: dict[str, nn.Module], data: DataSet, model: LogLikelihood) -> dict[str, dict[str, Any]]:
+def _beside(baselines: dict[str, Model], data: DataSet, model: LogLikelihood) -> dict[str, dict[str, Any]]:
     """Every baseline on the test split, and how it was had: static, or adaptive where it learns while it scores."""
     record: dict[str, dict[str, Any]] = {}
     for name, module in baselines.items():

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from chainrule.config.defaults import kind_of
-from chainrule.config.registry import Spec, build_model, over_orders
+from chainrule.config.registry import Spec, build_model
 from chainrule.data.examples.base import DataSet, Examples
 from chainrule.data.examples.conditions import context_options
 from chainrule.data.examples.duplicates import duplicates
-from chainrule.models.order_mixture import Density, OrderMixture
+from chainrule.models.base import Model
 from chainrule.reporting.console import Console
 from chainrule.reporting.figures import evaluated, figures, scored_in_part
 from chainrule.runs.illustrate import illustrate
@@ -68,23 +68,22 @@ def fit_run(
 
 def prepared(
     data: DataSet, spec: Spec, settings: TrainingSettings, engine: Engine, console: Console, budget: Budget | None
-) -> tuple[Density, TrainingSettings]:
+) -> tuple[Model, TrainingSettings]:
     """The model before its first step, and the settings with all that is found by trial made plain numbers.
 
     What does not fit together is refused here, before anything is written.
     """
     torch.manual_seed(settings.seed)
-    described = (data.encoding.domain, context_options(data.encoding))
-    model = over_orders(build_model(spec, *described), spec, *described)
-    for chain in model.models if isinstance(model, OrderMixture) else [model]:
+    model = build_model(spec, data.encoding.domain, context_options(data.encoding))
+    for chain in model.chains:
         if kind_of(data.encoding.domain, data.encoding.kind) == "row":
             chain.initialise(data.train.batch(np.arange(min(len(data.train), MOST_TO_START))).x)
-        elif hasattr(chain.head, "counted"):  # laid out by how often symbols occur
+        elif chain.head.needs_counts:
             chain.head.initialise(_symbols(data.train))
     model.to(engine.device)
     precision = engine.of_first(lambda: resolved(settings.precision, engine.device.type))
     settings = dataclasses.replace(settings, precision=precision)
-    if isinstance(model, OrderMixture) or settings.common_start:
+    if not model.has_conditionals or settings.common_start:
         training_forward(model, settings)  # refuses what needs the network and the head apart, or several orders
     settings = _with_microbatch(settings, model, data, engine, console)
     stop_at_a_leak(model)
@@ -116,7 +115,7 @@ def placed(
 
 def _fill(
     run: Run,
-    model: Density,
+    model: Model,
     data: DataSet,
     spec: Spec,
     settings: TrainingSettings,
@@ -161,7 +160,7 @@ def _symbols(train: Examples) -> torch.Tensor:
 
 
 def _with_microbatch(
-    settings: TrainingSettings, model: Density, data: DataSet, engine: Engine, console: Console
+    settings: TrainingSettings, model: Model, data: DataSet, engine: Engine, console: Console
 ) -> TrainingSettings:
     """The settings with `microbatch="auto"` made a number, the smallest that any process finds."""
     if settings.microbatch != "auto":
@@ -177,7 +176,7 @@ def _with_microbatch(
 def _within(
     budget: Budget,
     settings: TrainingSettings,
-    model: Density,
+    model: Model,
     data: DataSet,
     engine: Engine,
     console: Console,
@@ -193,13 +192,10 @@ def _within(
     return dataclasses.replace(settings, steps=steps, evaluate_every=every)
 
 
-def _describe(spec: Spec, model: Density) -> str:
+def _describe(spec: Spec, model: Model) -> str:
     count = sum(parameter.numel() for parameter in model.parameters())
     network, head = (
         f"{spec[part]['name']}({', '.join(f'{k}={v}' for k, v in spec[part].items() if k != 'name')})"
         for part in ("network", "head")
     )
-    if isinstance(model, OrderMixture):
-        return f"{network} + {head}: {count:,} parameters, orders averaged over: {len(model.orders)}"
-    sees = f"sees {min(model.network.receptive_field, model.network.length - 1)} of {model.network.length - 1} elements"
-    return f"{network} + {head}: {count:,} parameters, {sees}"
+    return f"{network} + {head}: {count:,} parameters, {model.describe()}"

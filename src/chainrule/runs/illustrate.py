@@ -10,14 +10,14 @@ import numpy as np
 from chainrule.batch import Batch
 from chainrule.data.examples.base import DataSet, Writes
 from chainrule.errors import InputError
-from chainrule.models.order_mixture import Density
+from chainrule.models.base import Model
 from chainrule.runs.run import Run
 from chainrule.training.fit import Fit
 
 __all__ = ["illustrate", "write_samples"]
 
 
-def illustrate(run: Run, model: Density, data: DataSet, fitted: Fit, report: dict[str, Any]) -> list[str]:
+def illustrate(run: Run, model: Model, data: DataSet, fitted: Fit, report: dict[str, Any]) -> list[str]:
     """Write pictures and samples into the run directory; the names of the files. report: with the baseline's level."""
     written = write_samples(run, model, data, "samples")
     try:

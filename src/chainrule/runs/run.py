@@ -7,14 +7,14 @@ from typing import Any, Self
 
 from torch import nn
 
-from chainrule.config.registry import build_model, over_orders
+from chainrule.config.registry import build_model
 from chainrule.data import encoding_from_json
 from chainrule.data import open as open_data
 from chainrule.data.examples.base import DataSet, Encoding
 from chainrule.data.examples.conditions import context_options
 from chainrule.errors import InputError, RunError
+from chainrule.models.base import Model
 from chainrule.models.chain import AutoregressiveModel
-from chainrule.models.order_mixture import Density, OrderMixture
 from chainrule.runs.files import RunFiles
 from chainrule.runs.stored import StoredRun
 from chainrule.runs.weights import load_weights, weights_bytes
@@ -72,12 +72,10 @@ class Run(StoredRun):
         """Keep these weights, in place of those before."""
         self.files.write("model.safetensors", weights_bytes(model))
 
-    def model(self) -> Density:
+    def model(self) -> Model:
         """What was fitted, with the kept weights, in evaluation mode; a new copy per call."""
         encoding = self.encoding()
-        spec = self.config["model"]
-        described = (encoding.domain, context_options(encoding))
-        model = over_orders(build_model(spec, *described), spec, *described)
+        model = build_model(self.config["model"], encoding.domain, context_options(encoding))
         where = f"{self.name}/model.safetensors"
         try:
             content = self.files.read("model.safetensors")
@@ -89,11 +87,9 @@ class Run(StoredRun):
         return model.eval()
 
     def chain(self) -> AutoregressiveModel:
-        """The model, where it is a single chain; raises InputError where it is a mean over orders."""
+        """The model, where it is a single chain; raises InputError where it is a mixture over orders."""
         model = self.model()
-        if isinstance(model, OrderMixture):
-            raise InputError(
-                f"{self.name}: is a mean over {len(model.orders)} orders, whose conditionals are those of no single "
-                "chain, and this needs them; take a run without --orders"
-            )
-        return model
+        try:
+            return model.single_chain()
+        except InputError as error:
+            raise InputError(f"{self.name}: {error}") from None

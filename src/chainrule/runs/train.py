@@ -10,7 +10,7 @@ from torch.nn import Module
 
 from chainrule.data.examples.base import DataSet
 from chainrule.errors import Interrupted
-from chainrule.models.order_mixture import Density
+from chainrule.models.base import Model
 from chainrule.reporting.console import Console, training_line
 from chainrule.reporting.loggers import Logger, TensorBoard
 from chainrule.runs.illustrate import write_samples
@@ -29,7 +29,7 @@ SHOWN = 0.2  # seconds between two looks at the figures
 
 
 def train(
-    model: Density,
+    model: Model,
     data: DataSet,
     settings: TrainingSettings,
     run: Run,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chainrule.errors import InputError
-from chainrule.models.order_mixture import Density
+from chainrule.models.base import Model
 from chainrule.verification.certificate.check import Certificate
 from chainrule.verification.certificate.verify import verify
 from chainrule.verification.laws import randomised
@@ -11,7 +11,7 @@ from chainrule.verification.laws import randomised
 __all__ = ["refuse_if_failed", "stop_at_a_leak"]
 
 
-def stop_at_a_leak(model: Density) -> Certificate:
+def stop_at_a_leak(model: Model) -> Certificate:
     """Verify a model before it is fitted, quickly; raises InputError if a check fails.
 
     A copy with its weights moved at random is verified, since many parts start at weights through which nothing leaks.

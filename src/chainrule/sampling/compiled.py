@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from chainrule.errors import InputError
 from chainrule.heads.base import Head
-from chainrule.heads.categorical import CategoricalHead
 from chainrule.heads.logits import LogitsHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.base import AutoregressiveNetwork
@@ -82,19 +81,7 @@ class Advance(nn.Module):
 
     def forward(self, x_previous: Tensor, position: Tensor, background: Tensor, caches: list[Tensor]) -> Tensor:
         """What the head reads at a position; writes into the caches."""
-        return self.last(self.network.advance(x_previous, position, background, caches))  # type: ignore[operator]
-
-
-class Logits(nn.Module):
-    """The logits of a categorical head as a layer."""
-
-    def __init__(self, head: CategoricalHead) -> None:
-        super().__init__()
-        self.head = head
-
-    def forward(self, h: Tensor) -> Tensor:
-        """All logits, shape (..., V)."""
-        return self.head.logits(h)
+        return self.last(self.network.advance(x_previous, position, background, caches))
 
 
 class CompiledStep(AutoregressiveNetwork):
@@ -111,13 +98,14 @@ class CompiledStep(AutoregressiveNetwork):
         self,
         network: AutoregressiveNetwork,
         batch_size: int,
-        advance: Callable[[list[Tensor]], list[Tensor]],
+        program: Callable[[list[Tensor]], list[Tensor]],
         last: nn.Module | None = None,
         features: int | None = None,
     ) -> None:
         super().__init__(network.shape, features or network.features)
-        self.network, self.batch_size, self.advance = network, batch_size, advance
-        self.last, self.kind = last or nn.Identity(), _kind_of_elements(network)
+        self.network, self.batch_size, self.program = network, batch_size, program
+        self.last = last or nn.Identity()
+        self.dtype = dtype_of_elements(network)
 
     @property
     def receptive_field(self) -> int:
@@ -141,23 +129,25 @@ class CompiledStep(AutoregressiveNetwork):
             raise InputError(
                 f"a compiled step walks the {self.length} elements it was built for; sample no longer ones"
             )
-        self.network.make_room(state)  # type: ignore[operator]
-        x = x_previous.to(self.kind).contiguous()  # the program reads memory as it lies
-        (h,) = self.advance([x, state.position, state.background, *state.caches])
+        self.network.make_room(state)
+        x = x_previous.to(self.dtype).contiguous()  # the program reads memory as it lies
+        (h,) = self.program([x, state.position, state.background, *state.caches])
         state.position += 1
         return h, state
 
 
-def _kind_of_elements(network: AutoregressiveNetwork) -> torch.dtype:
-    """The type in which elements come: symbols or reals."""
-    return torch.long if network.embedding.num_symbols else torch.float64  # type: ignore[union-attr]
+def dtype_of_elements(network: AutoregressiveNetwork) -> torch.dtype:
+    """The type in which the elements enter a compiled step: integers for symbols, float64 for real numbers."""
+    return torch.float64 if network.symbols_read is None else torch.long
 
 
 def divided(head: Head) -> tuple[nn.Module, Head]:
-    """A head as the layer that is compiled with the network, which makes its logits if it has any, and what is left."""
-    if isinstance(head, CategoricalHead):
-        return Logits(head), LogitsHead(head.linear.out_features)
-    return nn.Identity(), head
+    """Split a head into a layer that is compiled with the network and the head that reads its output.
+
+    The layer computes the logits, where the head has a layer for them; otherwise it is the identity.
+    """
+    layer = head.logits_layer()
+    return (nn.Identity(), head) if layer is None else (layer, LogitsHead(head.num_symbols or 0))
 
 
 def compile_step(model: AutoregressiveModel, batch_size: int = 1, context: Tensor | None = None) -> AutoregressiveModel:
@@ -172,24 +162,23 @@ def compile_step(model: AutoregressiveModel, batch_size: int = 1, context: Tenso
     network = model.network
     if isinstance(network, CompiledStep):
         raise InputError("this model has a compiled step already; compile the model that it was made from")
-    if not hasattr(network, "advance"):
+    if not network.can_compile:
         raise InputError(
             f"{type(network).__name__} has no step that can be compiled; take a Transformer or a CausalConv, "
             "or sample with the eager step"
         )
     training = model.training
     state = network.initial_state(batch_size, context)
-    symbols = torch.zeros(batch_size, dtype=_kind_of_elements(network))
+    symbols = torch.zeros(batch_size, dtype=dtype_of_elements(network))
     inputs = (symbols.to(model.device), torch.ones_like(state.position), state.background, state.caches)
-    growing = network.growing(state)  # type: ignore[operator]
     room = TILE * torch.export.Dim("tiles")
-    shapes = (None, None, None, [None if dim is None else {dim: room} for dim in growing])
+    shapes = (None, None, None, [None if dim is None else {dim: room} for dim in network.growing_axes(state)])
     packed = torch._inductor.config.patch(freezing=batch_size >= MANY)
     last, head = divided(model.head)
     with torch.no_grad(), warnings.catch_warnings(action="ignore"), tempfile.TemporaryDirectory() as folder, packed:
         exported = torch.export.export(Advance(network, last).eval(), inputs, dynamic_shapes=shapes)
         exported = exported.run_decompositions(OF_ONE if batch_size == 1 else LOOPS)
         package = torch._inductor.aoti_compile_and_package(exported, package_path=str(Path(folder) / "step.pt2"))
-        advance = torch._inductor.aoti_load_package(package).loader.boxed_run  # without the tree of arguments around it
-    compiled = AutoregressiveModel(CompiledStep(network, batch_size, advance, last, head.features), head)
+        program = torch._inductor.aoti_load_package(package).loader.boxed_run  # without the tree of arguments around it
+    compiled = AutoregressiveModel(CompiledStep(network, batch_size, program, last, head.features), head)
     return compiled.train(training)

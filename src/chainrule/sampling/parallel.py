@@ -18,7 +18,8 @@ from torch import Tensor
 
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution
-from chainrule.models.chain import AutoregressiveModel, Sample, evaluating
+from chainrule.models.base import Sample, evaluating
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.noise import uniforms
 
 __all__ = ["ParallelSample", "parallel_sample"]

@@ -20,7 +20,7 @@ from torch import nn
 from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
 from chainrule.evaluation.evaluate import summed
-from chainrule.models.chain import evaluating
+from chainrule.models.base import as_model, evaluating
 from chainrule.training.batches import batches
 from chainrule.training.engine import Engine
 from chainrule.training.fit import begin, objective_of
@@ -145,11 +145,11 @@ def _steps(
 
 def _validation(model: nn.Module, valid: Examples, limit: float) -> float:
     """Seconds of a validation on one process, from its first batches if it is long."""
-    device = next(model.parameters()).device
+    device, contract = next(model.parameters()).device, as_model(model)
     done, begun = 0, perf_counter()
     with evaluating(model):
         while done < len(valid) and (done == 0 or perf_counter() - begun < limit):
             rows = np.arange(done, min(done + ROWS, len(valid)))
-            summed(model, valid.batch(rows).to(device)).sum().item()
+            summed(contract, valid.batch(rows).to(device)).sum().item()
             done += len(rows)
     return (perf_counter() - begun) * len(valid) / max(done, 1)

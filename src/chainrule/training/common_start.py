@@ -16,43 +16,45 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.errors import InputError
-from chainrule.models.order_mixture import OrderMixture
+from chainrule.models.base import Model, as_model
 
 __all__ = ["check", "in_common", "spread"]
 
 
 def check(model: nn.Module) -> None:
     """Raises InputError for a model whose orders cannot start as one."""
-    if not isinstance(model, OrderMixture) or model.shared:
+    chains = as_model(model).chains
+    if len(chains) < 2:
         raise InputError(
             "common_start is for orders with a model each, such as the scans of an image (--orders); leave it out"
         )
-    if not model.models[0].head.elementwise:
+    if not chains[0].head.elementwise:
         raise InputError(
             "orders start as one with a head that is the same for every element, a "
-            f"{type(model.models[0].head).__name__} has a part for each; take another head, or leave common_start out"
+            f"{type(chains[0].head).__name__} has a part for each; take another head, or leave common_start out"
         )
 
 
 @contextmanager
 def in_common(model: nn.Module, optimizer: torch.optim.Optimizer, common: bool) -> Iterator[None]:
     """Around a step; in common, it is one of the first model in any order, and the others follow."""
-    if not (common and isinstance(model, OrderMixture)):
+    if not common:
         yield
         return
-    model.common = True
+    mixture = as_model(model)
+    mixture.common = True
     try:
         yield
     finally:
-        model.common = False
-    spread(model, optimizer)
+        mixture.common = False
+    spread(mixture, optimizer)
 
 
 @torch.no_grad()
-def spread(model: OrderMixture, optimizer: torch.optim.Optimizer) -> None:
+def spread(model: Model, optimizer: torch.optim.Optimizer) -> None:
     """Give all models the weights of the first, and what the optimizer remembers of them.
 
-    >>> from chainrule import AutoregressiveModel, BernoulliHead, CausalConv
+    >>> from chainrule import AutoregressiveModel, BernoulliHead, CausalConv, OrderMixture
     >>> from chainrule.models.permuted import random_orders
     >>> pair = [AutoregressiveModel(CausalConv(2, 6, width=8), BernoulliHead(8)) for _ in range(2)]
     >>> ensemble = OrderMixture(pair, random_orders(6, 2))
@@ -60,8 +62,8 @@ def spread(model: OrderMixture, optimizer: torch.optim.Optimizer) -> None:
     >>> all(torch.equal(a, b) for a, b in zip(pair[0].parameters(), pair[1].parameters()))
     True
     """
-    first = list(model.models[0].parameters())
-    for other in model.models[1:]:
+    first = list(model.chains[0].parameters())
+    for other in model.chains[1:]:
         for source, weight in zip(first, other.parameters(), strict=True):
             weight.copy_(source)
             if source in optimizer.state:

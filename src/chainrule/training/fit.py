@@ -11,7 +11,7 @@ from torch import nn
 
 from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
-from chainrule.models.order_mixture import OrderMixture
+from chainrule.models.base import as_model
 from chainrule.training.averaging import WeightAverage
 from chainrule.training.batches import batches, data_count
 from chainrule.training.checkpoint import Checkpoints
@@ -56,8 +56,8 @@ def begin(model: nn.Module, settings: TrainingSettings, engine: Engine | None = 
     optimizer = optimizer_of(
         settings.optimizer, trained, settings.learning_rate, settings.weight_decay, half=climb.precision.half
     )
-    if settings.common_start and isinstance(model, OrderMixture):
-        spread(model, optimizer)
+    if settings.common_start:
+        spread(as_model(model), optimizer)
     average = WeightAverage(model, settings.ema, getattr(optimizer, "averaged", None))
     return TrainingState(model, average, optimizer, climb, trained)
 
@@ -68,7 +68,7 @@ def training_forward(model: nn.Module, settings: TrainingSettings) -> TrainingFo
     Raises InputError for a model of each order under fsdp: processes that climb different chains at once would gather
     each other's weights.
     """
-    if settings.engine == "fsdp" and isinstance(model, OrderMixture) and not model.shared:
+    if settings.engine == "fsdp" and len(as_model(model).chains) > 1:
         raise InputError(
             "fsdp shards one chain, and here every process climbs the chain of an order of its own; take --engine ddp"
         )

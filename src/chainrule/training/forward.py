@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from chainrule.batch import Batch
 from chainrule.errors import InputError
-from chainrule.models.chain import AutoregressiveModel
-from chainrule.models.order_mixture import OrderMixture
+from chainrule.models.base import as_model
 from chainrule.training.precision import Precision
 from chainrule.training.regularisers import Regularisers
 
@@ -29,7 +27,7 @@ class TrainingForward(nn.Module):
     model: an AutoregressiveModel; an OrderMixture, of which every batch climbs one chain and which is not compiled; or
     any module from a Batch to ln p (B,) where nothing of this is asked for.
 
-    >>> from chainrule import CategoricalHead, CausalConv
+    >>> from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
     >>> model = AutoregressiveModel(CausalConv(3, 4, width=8), CategoricalHead(8, 3))
     >>> log_prob, added = TrainingForward(model, Regularisers(label_smoothing=0.1))(Batch(torch.zeros(2, 4).long()))
     >>> log_prob.shape, added.shape
@@ -46,13 +44,14 @@ class TrainingForward(nn.Module):
         super().__init__()
         self.model = model
         self.regularisers, self.precision = regularisers or Regularisers(), precision or Precision()
-        self.exact = not hasattr(getattr(model, "head", None), "training_estimate")
+        contract = as_model(model)
+        self.exact = contract.exact_training
         self.plain = self.exact and not (self.regularisers or self.precision.half or compiled)
-        if compiled and isinstance(model, OrderMixture):
+        if compiled and contract.chains and not contract.has_conditionals:
             raise InputError(
-                "a mean over orders climbs another chain in every batch and is not compiled; leave out --compile"
+                "a mixture over orders trains another chain in every batch and is not compiled; leave out --compile"
             )
-        if not self.plain and not isinstance(model, AutoregressiveModel | OrderMixture):
+        if not self.plain and not contract.chains:
             raise InputError(
                 "regularisers, half precision and compilation need the network and the head apart; "
                 f"got a {type(model).__name__}, make it an AutoregressiveModel or leave them out"
@@ -65,12 +64,10 @@ class TrainingForward(nn.Module):
         if self.plain:
             log_prob: Tensor = self.model(batch)
             return log_prob, torch.zeros_like(log_prob)
-        model: Any = self.model
-        if isinstance(model, OrderMixture):
-            model, batch = model.drawn(batch)
-        head = model.head
+        chain, batch = as_model(self.model).training_chain(batch)
+        head = chain.head
         with self.precision.autocast():
-            h = self.precision.widen((self.conditioning if self.compiled else model.conditioning)(batch))
+            h = self.precision.widen((self.conditioning if self.compiled else chain.conditioning)(batch))
         if self.exact:
             log_prob = head(h).masked_log_prob(batch.x, batch.mask).sum(1)
         else:
@@ -85,6 +82,7 @@ class TrainingForward(nn.Module):
     def conditioning(self) -> Callable[[Batch], Tensor]:
         """The network's forward pass, compiled at its first use if so asked."""
         if self._conditioning is None:
-            through: Callable[[Batch], Tensor] = self.model.conditioning  # type: ignore[assignment]
+            (chain,) = as_model(self.model).chains
+            through = chain.conditioning
             self._conditioning = torch.compile(through) if self.compiled else through
         return self._conditioning

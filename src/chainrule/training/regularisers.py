@@ -19,7 +19,6 @@ from torch import Tensor
 
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution
-from chainrule.heads.categorical import Categorical, LazyCategorical
 
 __all__ = ["Regularisers"]
 
@@ -28,6 +27,7 @@ __all__ = ["Regularisers"]
 class Regularisers:
     """The strengths of the three; 0 is without.
 
+    >>> from chainrule.heads.categorical import Categorical
     >>> p = Categorical(torch.zeros(1, 2, 4))
     >>> Regularisers(z_loss=0.1)(p, torch.zeros(1, 2, dtype=torch.long))  # 0.1 (ln 4)^2
     tensor([[0.1922, 0.1922]])
@@ -52,33 +52,20 @@ class Regularisers:
 
         Raises InputError for a distribution that has not what it takes.
         """
-        whole = p.whole() if isinstance(p, LazyCategorical) else p
+        whole = p.whole()
         total = torch.zeros(p.batch_shape, device=p.device)
         if self.label_smoothing:
-            uniform = log_pmf(whole, "label smoothing").mean(-1)
+            uniform = whole.log_pmf().mean(-1)
             total = total + self.label_smoothing * (whole.log_prob(x) - uniform)
         if self.confidence_penalty:
             total = total - self.confidence_penalty * entropy(whole)
         if self.z_loss:
-            if not isinstance(whole, Categorical):
-                raise InputError(f"the z-loss needs logits, {type(p).__name__} has none; take a categorical head")
-            total = total + self.z_loss * whole.logits.logsumexp(-1).square()
+            total = total + self.z_loss * whole.log_normaliser().square()
         return total
-
-
-def log_pmf(p: Distribution, wanted_by: str) -> Tensor:
-    """ln p(k) of every symbol, where the distribution can make it without ln 0, shape (..., V)."""
-    make = getattr(p, "log_pmf", None)
-    if make is None:
-        raise InputError(
-            f"{wanted_by} needs ln p of every symbol, {type(p).__name__} has none; take a categorical head"
-        )
-    log_probs: Tensor = make()
-    return log_probs
 
 
 def entropy(p: Distribution) -> Tensor:
     """H(p) in nats, with a gradient that is finite where a probability underflows."""
-    log_probs = log_pmf(p, "the confidence penalty")
+    log_probs = p.log_pmf()
     log_probs = log_probs.clamp(min=torch.finfo(log_probs.dtype).min)
     return -(log_probs.exp() * log_probs).sum(-1)

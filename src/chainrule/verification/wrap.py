@@ -9,7 +9,8 @@ from torch import Tensor
 
 from chainrule.errors import InputError
 from chainrule.heads.logits import LogitsHead
-from chainrule.models.chain import AutoregressiveModel, evaluating
+from chainrule.models.base import evaluating
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.models.logits import NextToken
 from chainrule.networks.recomputed import Recomputed
 from chainrule.verification.laws import LawBroken, elements

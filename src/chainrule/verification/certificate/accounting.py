@@ -37,13 +37,13 @@ def elements(subject: Subject, bound: float) -> Check:
 
 def total(subject: Subject, bound: float) -> Check:
     """What training maximises, the model's own value of a batch, is the sum over the elements that count."""
-    name, model = "accounting.total", subject.module
-    if model is None or not hasattr(model, "element_log_prob"):
+    name, model = "accounting.total", subject.model
+    if model is None:
         return skipped(name, "it has no total of its own")
     x = subject.elements(0)
     lengths = (torch.arange(1, len(x) + 1) * subject.length // len(x)).clamp(min=1)
     batch = Batch(x, torch.arange(subject.length) < lengths[:, None], subject.context)
-    whole, sums = model(batch).double(), model.element_log_prob(batch).double().sum(1)  # type: ignore[operator]
+    whole, sums = model(batch).double(), model.element_log_prob(batch).double().sum(1)
     figure = float((difference(whole, sums) / sums.abs().clamp(min=1)).max())
     return Check.of(name, figure, bound, f"ln p of {len(x)} examples beside the sum over their elements", "not the sum")
 

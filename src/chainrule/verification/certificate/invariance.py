@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from chainrule.batch import Batch
 from chainrule.errors import InputError
-from chainrule.models.chain import AutoregressiveModel
+from chainrule.models.base import Model
 from chainrule.verification.certificate.check import Check, difference, skipped
 from chainrule.verification.certificate.subject import Subject
 
@@ -46,8 +45,8 @@ def order(subject: Subject, bound: float) -> Check:
 
 def padding(subject: Subject, bound: float) -> Check:
     """Neither what stands in the padding nor how much of it there is changes a score."""
-    name, model = "invariance.padding", subject.module
-    if subject.scores is None or not hasattr(model, "element_log_prob") or subject.length < 2:
+    name, model = "invariance.padding", subject.model
+    if model is None or subject.length < 2:
         return skipped(name, "it takes no mask")
     x, c = subject.elements(0), subject.context
     worst, where = 0.0, ""
@@ -73,19 +72,18 @@ def padding(subject: Subject, bound: float) -> Check:
     return Check.of(name, worst, bound, "padding of three lengths, several fillings, none, and as many given", where)
 
 
-def _elements(model: nn.Module | None, batch: Batch) -> Tensor:
-    made: Tensor = model.element_log_prob(batch)  # type: ignore[union-attr, operator]
-    return made.double()
+def _elements(model: Model, batch: Batch) -> Tensor:
+    return model.element_log_prob(batch).double()
 
 
-def _masked(model: nn.Module | None, batch: Batch) -> Tensor:
+def _masked(model: Model, batch: Batch) -> Tensor:
     return _elements(model, batch).sum(1)
 
 
 def packing(subject: Subject, bound: float) -> Check:
     """Two examples side by side in one row are scored as each of them alone."""
-    name, model = "invariance.packing", subject.thing
-    if not isinstance(model, AutoregressiveModel) or subject.context is not None or subject.length < 2:
+    name, model = "invariance.packing", subject.chain
+    if model is None or subject.context is not None or subject.length < 2:
         return skipped(name, "no examples without a context are packed")
     x, first = subject.elements(0), (subject.length + 1) // 2
     segment_ids = (torch.arange(subject.length) >= first).long().expand(x.shape)
@@ -117,8 +115,7 @@ def determinism(subject: Subject) -> Check:
     first = _score(subject, x, everyone)
     _score(subject, subject.elements(1), everyone)
     figure = float(difference(first, _score(subject, x, everyone)).max())
-    sampler: Callable[..., object] | None = getattr(subject.thing, "sample", None)
-    if sampler is not None and subject.context is None:
-        a, b = (deepcopy(sampler(3, seed=1, length=min(subject.length, 8))) for _ in range(2))
-        figure = max(figure, float(not torch.equal(a.x.nan_to_num(), b.x.nan_to_num())))  # type: ignore[attr-defined]
+    if subject.chain is not None and subject.context is None:
+        a, b = (deepcopy(subject.chain.sample(3, seed=1, length=min(subject.length, 8))) for _ in range(2))
+        figure = max(figure, float(not torch.equal(a.x.nan_to_num(), b.x.nan_to_num())))
     return Check.of("determinism.repeat", figure, 0.0, "the same scores and samples twice", "it has a memory or noise")

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from chainrule.batch import Batch
 from chainrule.evaluation.evaluate import summed
-from chainrule.models.chain import Sample
-from chainrule.models.order_mixture import OrderMixture
+from chainrule.models.base import Model, Sample
 from chainrule.models.permuted import PermutedModel
 from chainrule.verification.certificate.check import Check, difference, skipped
 from chainrule.verification.certificate.normalisation import every_example
@@ -36,7 +35,7 @@ class Mixture:
     tried, half of them random and half drawn, so that the chains agree on some and not on others.
     """
 
-    thing: PermutedModel | OrderMixture
+    thing: Model
     members: list[PermutedModel]
     subject: Subject
 

@@ -13,9 +13,8 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from chainrule.models.base import Model
 from chainrule.models.chain import AutoregressiveModel
-from chainrule.models.order_mixture import OrderMixture
-from chainrule.models.permuted import PermutedModel
 from chainrule.verification.certificate import mixture
 from chainrule.verification.certificate.check import Certificate, Check, skipped
 from chainrule.verification.certificate.mixture import Mixture
@@ -28,7 +27,7 @@ QUICK_SECONDS = 2.0
 
 
 def of_orders(
-    thing: PermutedModel | OrderMixture,
+    thing: Model,
     of_chain: Callable[[AutoregressiveModel], Certificate],
     context: Tensor | None,
     quick: bool,
@@ -41,7 +40,7 @@ def of_orders(
     start = perf_counter()
     modes = [(part, part.training) for part in thing.modules()]
     thing.eval()
-    members = [thing] if isinstance(thing, PermutedModel) else [thing.member(o) for o in range(len(thing.orders))]
+    members = list(thing.permuted_chains)
     mean = Mixture(thing, members, subject_of(members[0].model, None, None, context))
     few = evenly(len(members), 2 if quick else 4)
     rest: list[tuple[str, Callable[[], Check]]] = [

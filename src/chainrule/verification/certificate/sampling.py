@@ -7,7 +7,6 @@ from torch import Tensor
 
 from chainrule.batch import Batch
 from chainrule.heads.base import Distribution
-from chainrule.models.chain import AutoregressiveModel
 from chainrule.verification.certificate.check import Check, difference, skipped
 from chainrule.verification.certificate.normalisation import every_example
 from chainrule.verification.certificate.subject import Subject
@@ -71,8 +70,8 @@ def uniform_pit(u: Tensor) -> tuple[float, float]:
 
 def fits(subject: Subject, draws: int, most: int) -> Check:
     """What `sample` draws fits the scored p(x): by enumeration where that is possible, else by its transforms."""
-    model, v = subject.thing, subject.num_symbols
-    if not isinstance(model, AutoregressiveModel):
+    model, v = subject.chain, subject.num_symbols
+    if model is None:
         return skipped("sampling.fits", "it has no sampler of ours")
     length = min(most, subject.length)
     c = None if subject.context is None else subject.context[:1]

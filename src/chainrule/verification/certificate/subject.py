@@ -13,16 +13,15 @@ from torch import Tensor, nn
 from chainrule.batch import Batch
 from chainrule.errors import InputError
 from chainrule.heads.base import Head
-from chainrule.heads.categorical import CategoricalHead
 from chainrule.heads.columns import ColumnsHead
 from chainrule.heads.logits import LogitsHead
+from chainrule.models.base import Model
 from chainrule.models.chain import AutoregressiveModel
-from chainrule.models.logits import LogitsModel
+from chainrule.models.logits import LogitsModel, as_logits_model
 from chainrule.networks.base import AutoregressiveNetwork
 from chainrule.networks.causal_conv import CausalConv
-from chainrule.networks.embedding import ContextEmbedding, ElementEmbedding
+from chainrule.networks.embedding import ContextEmbedding
 from chainrule.networks.huggingface import HuggingFace
-from chainrule.networks.recomputed import Recomputed
 
 __all__ = ["EXAMPLES", "Subject", "fewer", "shorter", "subject_of", "wide"]
 
@@ -40,6 +39,8 @@ class Subject:
     normalises it; None for infinite supports. walk: draws element by element, `walk(draw, n, length, c)`; None where
     there is no step. context: of each example that is tried. examples: how many are tried at a time.
     drawn: examples that were drawn before, shared by all views of the same thing. title: another name, if it has one.
+    model: what scores single elements of a batch, with its mask; None for networks and functions. chain: the same where
+    it is one network and one head. any_length: whether it reads the first elements of an example alone.
     """
 
     thing: Any
@@ -54,6 +55,9 @@ class Subject:
     examples: int = EXAMPLES
     drawn: list[Tensor] = field(default_factory=list)
     title: str = ""
+    model: Model | None = None
+    chain: AutoregressiveModel | None = None
+    any_length: bool = False
 
     @property
     def name(self) -> str:
@@ -65,8 +69,8 @@ class Subject:
         n, generator = self.examples, torch.Generator().manual_seed(seed)
         if self.num_symbols is not None:
             return torch.randint(self.num_symbols, (n, self.length), generator=generator)
-        if isinstance(self.thing, AutoregressiveModel):
-            return self._drawn(self.thing.head)[seed * EXAMPLES : seed * EXAMPLES + n, : self.length]
+        if self.chain is not None:
+            return self._drawn(self.chain.head)[seed * EXAMPLES : seed * EXAMPLES + n, : self.length]
         return torch.randn(n, self.length, generator=generator)
 
     def _drawn(self, head: Head) -> Tensor:
@@ -91,13 +95,15 @@ def subject_of(thing: Any, num_symbols: int | None, length: int | None, context:
 
     num_symbols, length: where the thing does not know them itself. context: one entry for each of EXAMPLES examples.
     """
-    if isinstance(thing, (AutoregressiveModel, AutoregressiveNetwork)):
-        return _of_ours(thing, num_symbols, length, context)
+    if isinstance(thing, Model) and thing.chains:
+        return _of_chain(thing.single_chain(), num_symbols, length, context)
+    if isinstance(thing, AutoregressiveNetwork):
+        return _of_network(thing, num_symbols, length, context)
     if isinstance(thing, Head):
-        return replace(_of_ours(_under(thing, length), num_symbols, length, context), title=type(thing).__name__)
+        return replace(_of_chain(_under(thing, length), num_symbols, length, context), title=type(thing).__name__)
     if _is_language_model(thing):
         model = AutoregressiveModel(HuggingFace(thing, length), LogitsHead(thing.config.vocab_size))
-        return replace(_of_ours(model, num_symbols, length, context), title=type(thing).__name__)
+        return replace(_of_chain(model, num_symbols, length, context), title=type(thing).__name__)
     if not callable(thing):
         raise InputError(f"cannot verify {type(thing).__name__}; give a model, a module, or a function of prefixes")
     num_symbols = getattr(thing, "num_symbols", None) if num_symbols is None else num_symbols
@@ -105,15 +111,14 @@ def subject_of(thing: Any, num_symbols: int | None, length: int | None, context:
     if not isinstance(num_symbols, int) or not isinstance(length, int):
         raise InputError(f"{type(thing).__name__} does not say its alphabet and length; give num_symbols=V, length=D")
     if isinstance(thing, nn.Module):
-        return _of_logits(thing if isinstance(thing, LogitsModel) else LogitsModel(thing), num_symbols, length, thing)
+        return _of_logits(as_logits_model(thing), num_symbols, length, thing)
     return _of_prefixes(thing, num_symbols, length)
 
 
 def _under(head: Head, length: int | None) -> AutoregressiveModel:
     """A copy of a head on top of a small network of our own, for a head says nothing by itself."""
     head = deepcopy(head)
-    if isinstance(head, CategoricalHead):
-        head.tied = False  # to the table of a network that is not here
+    head.tied = False  # to the table of a network that is not here
     length = length or (len(head.heads) if isinstance(head, ColumnsHead) else 6)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -128,39 +133,36 @@ def _is_language_model(thing: Any) -> bool:
     )
 
 
-def _of_ours(
-    thing: AutoregressiveModel | AutoregressiveNetwork, symbols: int | None, length: int | None, context: Tensor | None
+def _of_network(
+    network: AutoregressiveNetwork, symbols: int | None, length: int | None, context: Tensor | None
 ) -> Subject:
-    model = thing if isinstance(thing, AutoregressiveModel) else None
-    network = model.network if model is not None else thing
-    if symbols is None:
-        symbols = _symbols(network) if model is None else model.head.num_symbols
+    symbols = network.symbols_read if symbols is None else symbols
+    context = _context(network) if context is None else context
+    length = length or network.length
+    return Subject(network, network, length, symbols, network, None, None, None, context, any_length=True)
 
+
+def _of_chain(model: AutoregressiveModel, symbols: int | None, length: int | None, context: Tensor | None) -> Subject:
     def scores(x: Tensor, c: Tensor | None) -> Tensor:
-        return model.element_log_prob(Batch(x, context=c))  # type: ignore[union-attr]
+        return model.element_log_prob(Batch(x, context=c))
 
     def pmf(x: Tensor, c: Tensor | None) -> Tensor:
-        return model.head(network(x, c)).pmf()  # type: ignore[union-attr]
+        return model.head(model.network(x, c)).pmf()
 
-    finite = model is not None and model.head.elementwise and model.head.num_symbols is not None
     return Subject(
-        thing,
-        thing,
-        length or network.length,  # type: ignore[arg-type]
-        symbols,
-        network,
-        None if model is None else scores,
-        pmf if finite else None,
-        None if model is None else model.unroll,
-        _context(network) if context is None else context,
+        model,
+        model,
+        length or model.length,
+        model.num_symbols if symbols is None else symbols,
+        model.network,
+        scores,
+        pmf if model.head.elementwise and model.head.num_symbols is not None else None,
+        model.unroll,
+        _context(model.network) if context is None else context,
+        model=model,
+        chain=model,
+        any_length=True,
     )
-
-
-def _symbols(network: nn.Module) -> int | None:
-    """How many symbols a bare network reads."""
-    if isinstance(network, (HuggingFace, Recomputed)):
-        return network.features  # which are logits
-    return next((part.num_symbols for part in network.modules() if isinstance(part, ElementEmbedding)), None)
 
 
 def _context(network: nn.Module) -> Tensor | None:
@@ -184,7 +186,7 @@ def _of_logits(model: LogitsModel, num_symbols: int, length: int, thing: nn.Modu
     def pmf(x: Tensor, c: Tensor | None) -> Tensor:
         return model.logits(x).log_softmax(-1).exp()
 
-    return Subject(thing, model, length, num_symbols, logits, scores, pmf, None, None)
+    return Subject(thing, model, length, num_symbols, logits, scores, pmf, None, None, model=model)
 
 
 def _of_prefixes(function: Callable[[Sequence[int]], Any], num_symbols: int, length: int) -> Subject:
@@ -211,7 +213,7 @@ def fewer(subject: Subject, examples: int) -> Subject:
 
 def shorter(subject: Subject, length: int) -> Subject:
     """The same seen through its first elements only, where its contract lets it read examples of any length."""
-    if subject.module is not subject.thing or isinstance(subject.thing, LogitsModel):
+    if not subject.any_length:
         return subject
     return replace(subject, length=min(length, subject.length))
 

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from chainrule.batch import Batch
 from chainrule.heads.base import Distribution
-from chainrule.models.chain import AutoregressiveModel
 from chainrule.verification.certificate.check import Check, skipped
 from chainrule.verification.certificate.subject import Subject
 
@@ -58,8 +57,8 @@ def grid_excess(p: Distribution) -> Tensor:
 
 def support(subject: Subject, positions: int, bound: float, points: int = 2001) -> Check:
     """p(x_d | x_<d) has the mass one over the support of its own kind, and is what the model scores."""
-    name, model = "normalisation.support", subject.thing
-    if not isinstance(model, AutoregressiveModel) or (model.head.num_symbols is not None and model.head.elementwise):
+    name, model = "normalisation.support", subject.chain
+    if model is None or (model.head.num_symbols is not None and model.head.elementwise):
         return skipped(name, "every element has the same finite alphabet, or there is no model")
     x, c = subject.elements(0), subject.context
     h, scored = model.network(x, c), model.element_log_prob(Batch(x, context=c))

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from chainrule.domain import Domain
-from chainrule.models.order_mixture import OrderMixture
-from chainrule.models.permuted import PermutedModel
+from chainrule.models.base import Model
 from chainrule.verification.certificate import (
     accounting,
     causality,
@@ -61,7 +60,7 @@ def verify(
     'normalisation.steps'
     """
     start = perf_counter()
-    if isinstance(thing, (PermutedModel, OrderMixture)):
+    if isinstance(thing, Model) and thing.permuted_chains:
         of_chain = partial(verify, context=context, quick=quick)
         data = accounting.counted(examples, domain)
         checks = [check for check in orders.of_orders(thing, of_chain, context, quick) if check.name != data.name]
