@@ -73,7 +73,7 @@ NAMES: dict[str, dict[str, str]] = {
     "chainrule.cli": {"main": "chainrule.cli.app:main"},
     "chainrule.config": {
         name: f"chainrule.config.registry:{name}"
-        for name in ("HEADS", "NETWORKS", "Spec", "averaged", "build_model", "over_orders", "part_options")
+        for name in ("HEADS", "NETWORKS", "Spec", "averaged", "build_model", "part_options")
     },
     "chainrule.order_ensemble": {"OrderEnsemble": "chainrule.models.order_mixture:OrderMixture"},
     "chainrule.ordering": {"Ordered": "chainrule.models.permuted:PermutedModel"},

@@ -1,7 +1,8 @@
-"""Names -> parts: the one place where a string stands for a class.
+"""A specification -> a model: the one place where a string stands for a class.
 
 A model's configuration is plain JSON, `{"network": {"name": ..., ...}, "head": {"name": ..., ...}}`; names come from
-the registries below, never from an import path. Nothing here imports torch before a part is built.
+the tables `networks/table.py` and `heads/table.py`, never from an import path. Nothing here imports torch before a part
+is built.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.domain import Domain
 from chainrule.errors import InputError, unknown_name
+from chainrule.heads.table import HEADS
+from chainrule.networks.table import NETWORKS
 
 if TYPE_CHECKING:
     from chainrule.heads.base import Head
@@ -23,48 +26,27 @@ __all__ = ["HEADS", "NETWORKS", "Spec", "averaged", "build_model", "part_options
 
 Spec = dict[str, Any]
 
-NETWORKS = {
-    "causal_conv": "chainrule.networks.causal_conv:CausalConv",
-    "huggingface": "chainrule.networks.huggingface:HuggingFaceFromConfig",
-    "made": "chainrule.networks.made:MADE",
-    "nade": "chainrule.networks.nade:NADE",
-    "pixelcnn": "chainrule.networks.pixelcnn:PixelCNN",
-    "recurrent": "chainrule.networks.recurrent:Recurrent",
-    "transformer": "chainrule.networks.transformer:Transformer",
-}
-
-HEADS = {
-    "adaptive_softmax": "chainrule.heads.adaptive_softmax:AdaptiveSoftmaxHead",
-    "bernoulli": "chainrule.heads.bernoulli:BernoulliHead",
-    "categorical": "chainrule.heads.categorical:CategoricalHead",
-    "channel_chain": "chainrule.heads.channel_chain:ChannelChainHead",
-    "columns": "chainrule.heads.columns:ColumnsHead",
-    "hierarchical_softmax": "chainrule.heads.hierarchical_softmax:HierarchicalSoftmaxHead",
-    "logistic_mixture": "chainrule.heads.logistic_mixture:LogisticMixtureHead",
-    "logits": "chainrule.heads.logits:LogitsHead",
-    "sampled_softmax": "chainrule.heads.sampled_softmax:SampledSoftmaxHead",
-}
-
+PARTS = {"network": NETWORKS, "head": HEADS}
 FREQUENT = 63  # symbols of a column with a logit of their own; the rarer ones share a bucket
 
 
-def _part(kind: str, name: str, registry: dict[str, str]) -> Any:
-    if name not in registry:
-        raise unknown_name(kind, name, registry)
-    module, _, attribute = registry[name].partition(":")
-    return getattr(import_module(module), attribute)
+def _part(kind: str, name: str) -> Any:
+    """The class of a network or a head by name."""
+    if name not in PARTS[kind]:
+        raise unknown_name(kind, name, PARTS[kind])
+    # the table of names: the file and the class in it
+    return getattr(import_module(f"chainrule.{kind}s.{name}"), PARTS[kind][name][0])
 
 
 def part_options(kind: str, name: str) -> dict[str, Any]:
-    """The options of a network or head by name, with their defaults; what data decides is left out.
+    """The options of a network or head by name, with their defaults; those that the data decides are left out.
 
     >>> part_options("network", "causal_conv")["kernel_size"]
     3
     """
-    part = _part(kind, name, NETWORKS if kind == "network" else HEADS)
     decided = {"num_symbols", "shape", "features", "ordinal", "num_classes", "context_size", "counts"}
     decided |= {"heads"} if name == "columns" else set()
-    parameters = signature(part).parameters.values()
+    parameters = signature(_part(kind, name)).parameters.values()
     return {p.name: None if p.default is Parameter.empty else p.default for p in parameters if p.name not in decided}
 
 
@@ -103,8 +85,8 @@ def _chain(spec: Spec, domain: Domain, context: dict[str, int] | None) -> Autore
     """One network and one head."""
     from chainrule.models.chain import AutoregressiveModel
 
-    network, network_part = _options("network", spec, NETWORKS)
-    head, head_part = _options("head", spec, HEADS)
+    network, network_part = _options("network", spec)
+    head, head_part = _options("head", spec)
     if network_part.takes_levels:
         network["ordinal"] = domain.ordinal
     if context and not network_part.takes_context:
@@ -115,11 +97,11 @@ def _chain(spec: Spec, domain: Domain, context: dict[str, int] | None) -> Autore
     return AutoregressiveModel(built, _build(head_part, built.features, domain.num_symbols, **head))
 
 
-def _options(kind: str, spec: Spec, registry: dict[str, str]) -> tuple[dict[str, Any], Any]:
+def _options(kind: str, spec: Spec) -> tuple[dict[str, Any], Any]:
     """The options of a part in a specification, all of them known, and its class."""
     options = dict(spec[kind])
     name = options.pop("name")
-    part = _part(kind, name, registry)
+    part = _part(kind, name)
     known = part_options(kind, name)
     for option in options:
         if option not in known:

@@ -1,25 +1,16 @@
-"""Networks: x_<d -> features h_d. One file a network."""
+"""Networks: x_<d -> features h_d. One file per network, one line in `table`."""
 
-from chainrule.networks.base import AutoregressiveNetwork
-from chainrule.networks.causal_conv import CausalConv
-from chainrule.networks.ensemble import EnsembleNetwork
-from chainrule.networks.huggingface import HuggingFace
-from chainrule.networks.made import MADE
-from chainrule.networks.nade import NADE
-from chainrule.networks.pixelcnn import PixelCNN
-from chainrule.networks.recomputed import Recomputed
-from chainrule.networks.recurrent import Recurrent
-from chainrule.networks.transformer import Transformer
+from importlib import import_module
+from typing import Any
 
-__all__ = [
-    "MADE",
-    "NADE",
-    "AutoregressiveNetwork",
-    "CausalConv",
-    "EnsembleNetwork",
-    "HuggingFace",
-    "PixelCNN",
-    "Recomputed",
-    "Recurrent",
-    "Transformer",
-]
+from chainrule.networks.table import FACE
+
+_HOME = {name: f"chainrule.networks.{file}" for file, names in FACE.items() for name in names}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)  # the lazy face: a class is imported at its first use

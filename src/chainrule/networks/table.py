@@ -1,0 +1,23 @@
+"""The table of networks: one line per network, the file and the class in it. Nothing is imported before its use."""
+
+from __future__ import annotations
+
+__all__ = ["FACE", "NETWORKS"]
+
+# file, which is the name in a configuration -> the class
+NETWORKS: dict[str, tuple[str, ...]] = {
+    "causal_conv": ("CausalConv",),
+    "huggingface": ("HuggingFaceFromConfig",),
+    "made": ("MADE",),
+    "nade": ("NADE",),
+    "pixelcnn": ("PixelCNN",),
+    "recurrent": ("Recurrent",),
+    "transformer": ("Transformer",),
+}
+
+FACE = NETWORKS | {
+    "base": ("AutoregressiveNetwork",),
+    "ensemble": ("EnsembleNetwork",),
+    "huggingface": ("HuggingFace",),
+    "recomputed": ("Recomputed",),
+}
