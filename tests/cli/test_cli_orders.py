@@ -237,7 +237,6 @@ def test_examples_of_many_lengths_have_no_orders(capsys, tmp_path):
 
 
 def test_columns_of_several_kinds_have_no_orders(capsys, tmp_path):
-    pytest.importorskip("pyarrow", reason="the extra `tables` is not installed")
     lines = [f"{'cat' if n % 3 else 'dog'},{n / 10:.1f}" for n in range(300)]
     (tmp_path / "table.csv").write_text("\n".join(["animal,weight", *lines]) + "\n")
     code, _, err = run(capsys, "fit", tmp_path / "table.csv", "--orders", "2", "--out", tmp_path / "run", *QUICK)

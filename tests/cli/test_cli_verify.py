@@ -82,7 +82,8 @@ def test_evaluate_saves_what_it_counted(home, capsys, tmp_path):
 
 
 def test_scores_in_parquet(home, capsys, tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet")
+    from pyarrow import parquet
+
     record = run_json(capsys, "evaluate", home / "rows", "--save", tmp_path / "scores.parquet")
     column = parquet.read_table(tmp_path / "scores.parquet")["log_prob"].to_numpy()
     assert column.sum() == pytest.approx(record["total_nats"], rel=1e-12)
@@ -171,7 +172,6 @@ def test_a_damaged_run_is_refused(home, tmp_path, capsys):
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
     """Two runs on a table of four columns, the last of which is a copy of the first."""
-    pytest.importorskip("pyarrow", reason="the extra `tables` is not installed")
     home = tmp_path_factory.mktemp("tables")
     rng = np.random.default_rng(0)
     animal = rng.choice(["cat", "dog", "owl"], 300)

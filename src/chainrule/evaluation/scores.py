@@ -67,11 +67,9 @@ def write_scores(path: Path, nats: Nats) -> None:
     """Write scores as .csv or .parquet."""
     try:
         if path.suffix == ".parquet":
-            try:
-                import pyarrow
-                import pyarrow.parquet
-            except ModuleNotFoundError:
-                raise InputError("Parquet files need pyarrow: pip install 'chainrule[tables]'") from None
+            import pyarrow
+            import pyarrow.parquet
+
             columns = {"example": np.arange(len(nats)), "log_prob": nats}
             pyarrow.parquet.write_table(pyarrow.table(columns), path)
         elif path.suffix == ".csv":

@@ -32,7 +32,7 @@ class TensorBoard:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            raise InputError("--tensorboard needs tensorboard; pip install chainrule[tensorboard]") from None
+            raise InputError("--tensorboard needs tensorboard: pip install 'chainrule[tensorboard]'") from None
         self.writer: Any = SummaryWriter(str(directory), purge_step=step + 1)
 
     def log(self, record: Record) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.examples.base import Array
-from chainrule.errors import InputError
 
 __all__ = ["image_grid", "learning_curve", "samples_beside_data"]
 
@@ -17,10 +16,8 @@ INK, BLUE, ORANGE = "#24292f", "#2166ac", "#d6604d"
 
 
 def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
-    try:
-        import matplotlib
-    except ModuleNotFoundError:
-        raise InputError("pictures need matplotlib: pip install 'chainrule[report]'") from None
+    import matplotlib
+
     matplotlib.use("Agg", force=False)
     from matplotlib.figure import Figure
 

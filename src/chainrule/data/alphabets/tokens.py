@@ -171,5 +171,5 @@ def library() -> Any:
     try:
         import tokenizers
     except ImportError:
-        raise InputError("tokens need the tokenizers library; install it with `pip install chainrule[text]`") from None
+        raise InputError("tokens need the tokenizers library: pip install 'chainrule[text]'") from None
     return tokenizers

@@ -35,10 +35,9 @@ Part = tuple[Array, Array | None]
 
 
 def _pillow() -> ModuleType:
-    try:
-        from PIL import Image
-    except ModuleNotFoundError:
-        raise InputError("PNG and JPEG files need pillow: pip install 'chainrule[images]'") from None
+    """The `PIL.Image` module, imported on first use."""
+    from PIL import Image
+
     return Image
 
 

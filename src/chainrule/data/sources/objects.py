@@ -175,8 +175,6 @@ def _array(x: Any) -> Array:
 
 
 def _arrow_table(records: list[Any]) -> Any:
-    try:
-        import pyarrow
-    except ModuleNotFoundError:
-        raise InputError("tables need pyarrow: pip install 'chainrule[tables]'") from None
+    import pyarrow
+
     return pyarrow.Table.from_pylist(records)

@@ -26,12 +26,11 @@ ROWS = 1 << 16
 
 
 def _arrow() -> Any:
-    try:
-        import pyarrow
-        import pyarrow.csv
-        import pyarrow.parquet
-    except ModuleNotFoundError:
-        raise InputError("tables need pyarrow: pip install 'chainrule[tables]'") from None
+    """The `pyarrow` library, imported on first use."""
+    import pyarrow
+    import pyarrow.csv
+    import pyarrow.parquet
+
     return pyarrow
 
 
