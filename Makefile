@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 DATA ?= $(or $(CHAINRULE_DATA),../shared/data)
 
-.PHONY: demo test test-quick check format bench reproduce smoke results docs clean
+.PHONY: demo test test-quick check format bench reproduce smoke results figures docs soak clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -44,10 +44,16 @@ smoke: $(READY)  ## a few steps of every recipe
 results: $(READY)  ## docs/results.md from the records
 	$(BIN)/chainrule reproduce --table
 
-docs: $(READY)  ## make the figures of the documentation again
+figures: $(READY)  ## make the figures of the documentation again
 	$(BIN)/python docs/make_heads_figures.py
 	$(BIN)/python docs/make_networks_figures.py
 	$(BIN)/python docs/make_novelty_figures.py
+
+docs: $(READY)  ## the API reference, from the docstrings: build/docs/index.html
+	$(BIN)/python docs/make_reference.py build/docs
+
+soak: $(READY)  ## kill, damage and resume trainings for hours
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.support.soak
 
 clean:
 	rm -rf .venv build dist *.egg-info
