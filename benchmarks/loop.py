@@ -22,8 +22,8 @@ from benchmarks.stepping import PHASES, Phases
 from benchmarks.windows import TOLERANCE, busy, own
 from chainrule.reporting.console import Console, training_line
 from chainrule.training.checkpoint import Checkpoints
-from chainrule.training.fit import begin, fit
-from chainrule.training.state import Record
+from chainrule.training.fit import Callbacks, begin, fit
+from chainrule.training.state import StepMetrics
 
 __all__ = ["ROWS"]
 
@@ -40,7 +40,7 @@ def overhead(options: Options) -> list[Row]:
     console.progress_console = rich.console.Console(file=io.StringIO(), force_terminal=True)
     marks: list[tuple[float, ...]] = []
 
-    def mark(record: Record) -> None:
+    def mark(record: StepMetrics) -> None:
         update(1, training_line(record))
         if record["step"] % stretch == 0:
             inside = sum(phases.seconds.values()), sum(phases.processor.values())
@@ -52,7 +52,15 @@ def overhead(options: Options) -> list[Row]:
         console.progress("training", steps) as update,
     ):
         checkpoints = Checkpoints(Path(folder))
-        fit(chosen.model, chosen.train, chosen.few, chosen.settings, state=state, checkpoints=checkpoints, on_step=mark)
+        fit(
+            chosen.model,
+            chosen.train,
+            chosen.few,
+            chosen.settings,
+            state=state,
+            checkpoints=checkpoints,
+            callbacks=Callbacks(on_step=mark),
+        )
     wall, processor, wall_inside, processor_inside, others = np.diff(np.array(marks), axis=0).T / stretch
     quiet = bool((others / wall / (os.cpu_count() or 1) <= TOLERANCE).all())
     whole, inside = (wall, wall_inside) if quiet else (processor, processor_inside)

@@ -82,7 +82,7 @@ def rates(steps: Steps, times: int) -> tuple[dict[str, float], dict[str, int]]:
     with Phases(steps.state, counting).watching():
         steps(1)
     inside = {name: phases.processor[name] / times for name in PHASES}
-    waited = steps.state.pace.waited / (2 * times + 2)
+    waited = steps.state.throughput.waited / (2 * times + 2)
     rest = whole / times - sum(inside.values()) - waited
     return inside | {"data": waited, "rest": rest}, flops
 

@@ -29,9 +29,11 @@ class Steps:
     def __init__(self, model: nn.Module, examples: Examples, settings: TrainingSettings) -> None:
         engine = Engine(settings.engine)
         self.rate, self.state = settings.learning_rate, begin(model, settings, engine)
-        self.order = self.state.pace.waiting(batches(examples, settings.batch_size, settings.seed))
+        self.order = self.state.throughput.waiting(batches(examples, settings.batch_size, settings.seed))
         objective = objective_of(model, examples, settings)
-        self.stepper = Stepper(self.state.climb, self.state.trained, objective, self.state.optimizer, engine, settings)
+        self.stepper = Stepper(
+            self.state.forward, self.state.trained, objective, self.state.optimizer, engine, settings
+        )
         self.state.trained.train()
 
     def __call__(self, times: int = 1) -> None:
@@ -75,9 +77,9 @@ class Phases:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Inside, the calls of the climbed model, of `backward` and of the optimizer's step are counted."""
-        climb, optimizer = self.state.climb, self.state.optimizer
+        forward, optimizer = self.state.forward, self.state.optimizer
         with (
-            patch.object(climb, "forward", self.timed("forward", climb.forward)),
+            patch.object(forward, "forward", self.timed("forward", forward.forward)),
             patch.object(Tensor, "backward", self.timed("backward", Tensor.backward)),
             patch.object(optimizer, "step", self.timed("optimizer", optimizer.step)),
         ):

@@ -14,7 +14,7 @@ from chainrule.errors import InputError
 from chainrule.reporting.console import training_line
 from chainrule.reporting.loggers import TensorBoard
 from chainrule.training.checkpoint import Checkpoints
-from chainrule.training.fit import begin, fit
+from chainrule.training.fit import Callbacks, begin, fit
 from chainrule.training.nonfinite import first_not_finite
 from chainrule.training.step import TrainingDiverged
 from tests.support.small_training import TRAIN, VALID, build, fingerprint, settings, stop_after, train
@@ -34,7 +34,7 @@ def diverging(place, spoil, at=5, model=None, data=TRAIN):
                 spoil(model)
 
     with pytest.raises(TrainingDiverged) as caught:
-        fit(model, data, VALID, settings(), state=state, checkpoints=checkpoints, on_step=on_step)
+        fit(model, data, VALID, settings(), state=state, checkpoints=checkpoints, callbacks=Callbacks(on_step=on_step))
     assert "\n" not in str(caught.value)
     return state, checkpoints, str(caught.value)
 
@@ -84,8 +84,8 @@ def test_a_batch_that_breaks_a_module_is_named_and_the_state_before_is_saved(for
     x[:, 0] = 0
     first = Poisoned(forward)
     state = begin(first, settings())
-    fit(first, ArrayExamples(x), VALID, settings(), state=state, stop=stop_after(4))
-    expected = state.average.model.state_dict()
+    fit(first, ArrayExamples(x), VALID, settings(), state=state, callbacks=Callbacks(stop=stop_after(4)))
+    expected = state.ema.model.state_dict()
 
     def poison(model):
         x[:, 0] = 3  # what the fifth batch will hold
@@ -98,7 +98,7 @@ def test_a_batch_that_breaks_a_module_is_named_and_the_state_before_is_saved(for
     assert checkpoints.steps() == [3, 4]
     fresh = begin(Poisoned(forward), settings())
     assert Checkpoints(tmp_path, "run").restore(fresh) == 4
-    for name, weight in fresh.average.model.state_dict().items():
+    for name, weight in fresh.ema.model.state_dict().items():
         assert torch.equal(weight, expected[name])
     assert fresh.not_finite() is None
     assert all(parameter.grad is None for parameter in state.model.parameters())
@@ -139,7 +139,7 @@ def test_every_record_holds_what_a_person_wants_to_see(tmp_path):
     steps = []
     _, fitted = train(tmp_path, settings(), on_step=steps.append)
     assert len(steps) == 12
-    for record in [*steps, *fitted.records]:
+    for record in [*steps, *fitted.validations]:
         assert {"step", "epoch", "learning_rate", "gradient_norm"} <= set(record)
         assert record["train_bits_per_dim"] == pytest.approx(record["train_nats_per_example"] / np.log(2) / 6)
         assert record["elements_per_second"] == pytest.approx(6 * record["examples_per_second"], rel=0.01)

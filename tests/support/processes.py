@@ -15,7 +15,7 @@ from chainrule import AutoregressiveModel, Batch, CategoricalHead, CausalConv
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.networks import Transformer
 from chainrule.training.engine import Engine
-from chainrule.training.fit import fit
+from chainrule.training.fit import Callbacks, begin, fit
 from chainrule.training.settings import TrainingSettings
 
 RNG = np.random.default_rng(0)
@@ -67,7 +67,9 @@ def parameters(name, engine):
     settings = TrainingSettings(**(options | {"engine": engine} | CASES[name]))
     seen = []
     job = Engine(engine)
-    fit(model, Ragged(), Ragged(), settings, engine=job, on_step=seen.append)
+    fit(
+        model, Ragged(), Ragged(), settings, state=begin(model, settings, job), callbacks=Callbacks(on_step=seen.append)
+    )
     sharded = job.evaluate(model, Ragged())
     alone = evaluate(model, Ragged())
     assert (sharded.nats == alone.nats).all()
@@ -98,7 +100,7 @@ def killed(engine):
     torch.manual_seed(0)
     model = AutoregressiveModel(CausalConv(5, 6, 8, depth=2), CategoricalHead(8, 5))
     try:
-        fit(model, Ragged(), Ragged(), TrainingSettings(steps=1000, batch_size=5), on_step=die)
+        fit(model, Ragged(), Ragged(), TrainingSettings(steps=1000, batch_size=5), callbacks=Callbacks(on_step=die))
     except InputError as error:
         print("error:", error, file=sys.stderr, flush=True)
         os._exit(2)

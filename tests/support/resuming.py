@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chainrule.training.checkpoint import Checkpoints
 from chainrule.training.engine import Engine
-from chainrule.training.fit import begin, fit
+from chainrule.training.fit import Callbacks, begin, fit
 from tests.support.small_training import TRAIN, VALID, build, fingerprint, settings, stop_after
 
 
@@ -17,7 +17,7 @@ def go_on(place, engine, stop=lambda: False):
     state, checkpoints = begin(model, chosen, engine), Checkpoints(place, every=3, writes=engine.first)
     engine.any(False)  # none looks for checkpoints before the first has written them
     checkpoints.restore(state)
-    fit(model, TRAIN, VALID, chosen, engine=engine, state=state, checkpoints=checkpoints, stop=stop)
+    fit(model, TRAIN, VALID, chosen, state=state, checkpoints=checkpoints, callbacks=Callbacks(stop=stop))
     return fingerprint(state)
 
 

@@ -8,7 +8,7 @@ import torch
 from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
 from chainrule.data import ArrayExamples
 from chainrule.training.checkpoint import Checkpoints
-from chainrule.training.fit import begin, fit
+from chainrule.training.fit import Callbacks, begin, fit
 from chainrule.training.settings import TrainingSettings
 from chainrule.training.state_dict_json import split
 
@@ -33,13 +33,13 @@ def settings(**changes):
     )
 
 
-def train(place, chosen, model=None, data=(TRAIN, VALID), said=None, **more):
+def train(place, chosen, model=None, data=(TRAIN, VALID), said=None, **callbacks):
     """Go on from the newest checkpoint at a place, if there is one; the state, and what `fit` returned."""
     model = model or build()
     checkpoints = Checkpoints(place, "run", chosen.keep, chosen.checkpoint_every, ([] if said is None else said).append)
     state = begin(model, chosen)
     checkpoints.restore(state)
-    return state, fit(model, *data, chosen, state=state, checkpoints=checkpoints, **more)
+    return state, fit(model, *data, chosen, state=state, checkpoints=checkpoints, callbacks=Callbacks(**callbacks))
 
 
 def stop_after(steps):

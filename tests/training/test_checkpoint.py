@@ -58,8 +58,8 @@ def test_a_run_that_stopped_anywhere_ends_the_same(cut, tmp_path):
     again, resumed = train(tmp_path / "parts", settings(), build(seed=1))
     assert fingerprint(again) == fingerprint(whole)
     assert (resumed.best_step, resumed.best_valid_nats) == (fitted.best_step, fitted.best_valid_nats)
-    assert timeless(resumed.records) == timeless(fitted.records)
-    assert [record["step"] for record in resumed.records] == [5, 10, 12]
+    assert timeless(resumed.validations) == timeless(fitted.validations)
+    assert [record["step"] for record in resumed.validations] == [5, 10, 12]
     for name, weight in again.model.state_dict().items():
         assert torch.equal(weight, whole.model.state_dict()[name])
 
@@ -288,7 +288,8 @@ def test_memory_does_not_grow(tmp_path):
 def test_two_processes_resume_to_the_same_bits(engine, tmp_path):
     script = Path(__file__).parents[1] / "support" / "resuming.py"
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", script]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(script.parents[2])}
+    paths = os.pathsep.join((str(script.parents[2] / "src"), str(script.parents[2])))
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
     done = subprocess.run([*command, tmp_path, engine], capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["same"]

@@ -28,7 +28,7 @@ def test_weights_averages_and_optimizer_are_alike_until_the_share_is_over(tmp_pa
         state, _ = train(tmp_path / str(steps), chosen, ensemble(), stop=stop_after(steps))
         assert state.step == steps
         assert alike(state.model) == same
-        assert alike(state.average.model) == same
+        assert alike(state.ema.model) == same
         entries = [[state.optimizer.state[p] for p in chain.parameters()] for chain in state.model.models]
         for other in entries[1:]:
             for mine, theirs in zip(entries[0], other, strict=True):
@@ -37,18 +37,18 @@ def test_weights_averages_and_optimizer_are_alike_until_the_share_is_over(tmp_pa
 
 
 def test_every_order_moves_the_common_weights(monkeypatch, tmp_path):
-    climbed = []
+    trained = []
     drawn = OrderMixture.drawn
 
     def watched(self, batch):
         model, inside = drawn(self, batch)
-        climbed.append(([*self.models].index(model), inside.x, batch.x))
+        trained.append(([*self.models].index(model), inside.x, batch.x))
         return model, inside
 
     monkeypatch.setattr(OrderMixture, "drawn", watched)
     model = ensemble()
     train(tmp_path, settings(steps=40, common_start=0.5, evaluate_every=40), model)
-    common, own = climbed[:20], climbed[20:]
+    common, own = trained[:20], trained[20:]
     assert {o for o, _, _ in common} == {0}
     assert {o for o, _, _ in own} == set(range(ORDERS))
     read = {next(o for o in range(ORDERS) if torch.equal(inside, x[:, model.orders[o]])) for _, inside, x in common}

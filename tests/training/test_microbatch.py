@@ -11,7 +11,7 @@ from chainrule.training.microbatch import available_bytes, fitting, largest_micr
 EXAMPLES = ArrayExamples(np.zeros((50, 6), dtype=np.int64))
 
 
-def climb():
+def forward():
     torch.manual_seed(0)
     return TrainingForward(AutoregressiveModel(CausalConv(3, 6, 8, depth=2, dropout=0.5), CategoricalHead(8, 3)))
 
@@ -55,7 +55,7 @@ def test_other_errors_are_not_taken_for_memory():
 
 
 def test_on_a_cpu_it_goes_by_the_memory_that_is_free(monkeypatch):
-    part = climb()
+    part = forward()
     assert largest_microbatch(part, EXAMPLES, 32) == 32
     found = []
     for free in (3e5, 6e5):
@@ -68,7 +68,7 @@ def test_on_a_cpu_it_goes_by_the_memory_that_is_free(monkeypatch):
 
 
 def test_it_leaves_no_gradient_and_no_trace_in_the_noise():
-    part = climb()
+    part = forward()
     before = torch.get_rng_state()
     largest_microbatch(part, EXAMPLES, 16)
     assert torch.equal(before, torch.get_rng_state())
@@ -76,7 +76,7 @@ def test_it_leaves_no_gradient_and_no_trace_in_the_noise():
 
 
 def test_saved_bytes_grow_with_the_batch():
-    part = climb()
+    part = forward()
 
     def run(size):
         part(EXAMPLES.batch(np.arange(size)))[0].sum().backward()

@@ -139,9 +139,9 @@ def test_schedule_free_trains_and_keeps_its_average():
     torch.manual_seed(0)
     model = AutoregressiveModel(CausalConv(3, 5, 8, 2), CategoricalHead(8, 3))
     state = begin(model, settings)
-    before = state.average.model(examples.batch(np.arange(64))).mean()
+    before = state.ema.model(examples.batch(np.arange(64))).mean()
     fit(model, examples, examples, settings, state=state)
-    for mine, theirs in zip(state.average.model.parameters(), state.model.parameters(), strict=True):
+    for mine, theirs in zip(state.ema.model.parameters(), state.model.parameters(), strict=True):
         assert mine.shape == theirs.shape
     assert model(examples.batch(np.arange(64))).mean() > before + 1
 

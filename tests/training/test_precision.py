@@ -6,7 +6,7 @@ import torch
 
 from chainrule import AutoregressiveModel, Batch, CategoricalHead, CausalConv, InputError
 from chainrule.data import ArrayExamples
-from chainrule.training.fit import fit
+from chainrule.training.fit import Callbacks, fit
 from chainrule.training.forward import TrainingForward
 from chainrule.training.precision import Precision, resolved
 from chainrule.training.settings import TrainingSettings
@@ -34,7 +34,7 @@ def build():
 def trained(**changes):
     model, seen = build(), []
     settings = TrainingSettings(**({"steps": 10, "batch_size": 40, "ema": 0.0, "learning_rate": 1e-2} | changes))
-    fit(model, ArrayExamples(X), ArrayExamples(X), settings, on_step=seen.append)
+    fit(model, ArrayExamples(X), ArrayExamples(X), settings, callbacks=Callbacks(on_step=seen.append))
     return model, seen
 
 
@@ -79,7 +79,7 @@ def test_full_precision_does_not_warn(name):
 
 def test_the_network_runs_in_half_precision_and_the_head_in_float32():
     with pytest.warns(UserWarning, match="slower"):
-        climb = TrainingForward(randomised(build()), precision=Precision("bfloat16"))
+        forward = TrainingForward(randomised(build()), precision=Precision("bfloat16"))
     seen = {}
 
     def note(name):
@@ -88,12 +88,12 @@ def test_the_network_runs_in_half_precision_and_the_head_in_float32():
 
         return hook
 
-    climb.model.head.register_forward_hook(note("head"))
-    log_prob, _ = climb(Batch(torch.tensor(X)))
+    forward.model.head.register_forward_hook(note("head"))
+    log_prob, _ = forward(Batch(torch.tensor(X)))
     assert seen["head"][0].dtype == torch.float32
     assert seen["head"][1].logits.dtype == torch.float32
     assert log_prob.dtype == torch.float32
-    exact = climb.model(Batch(torch.tensor(X)))
+    exact = forward.model(Batch(torch.tensor(X)))
     assert 1e-4 < (log_prob - exact).abs().max() < 0.5  # the network did not run in float32
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from chainrule import AutoregressiveModel, Batch, CategoricalHead, CausalConv, InputError
 from chainrule.data import ArrayExamples
 from chainrule.training.engine import Engine
-from chainrule.training.fit import fit
+from chainrule.training.fit import Callbacks, fit
 from chainrule.training.forward import TrainingForward
 from chainrule.training.objective import Objective
 from chainrule.training.priors import Prior
@@ -53,16 +53,16 @@ def test_full_batch_training_finds_the_independently_optimised_map(normalisation
     batch = Batch(torch.tensor(X), torch.tensor(MASK))
     objective = Objective(normalisation, prior, Objective(normalisation).count([batch]))
     settings = TrainingSettings(microbatch=14, batch_size=40, clip_norm=1e9)
-    climb = TrainingForward(model)
-    step = Stepper(climb, climb, objective, torch.optim.SGD(model.parameters(), lr=2.0), Engine(), settings)
+    forward = TrainingForward(model)
+    step = Stepper(forward, forward, objective, torch.optim.SGD(model.parameters(), lr=2.0), Engine(), settings)
     for number in range(600):
-        taken = step(batch, 2.0, number)
+        result = step(batch, 2.0, number)
     found = torch.cat([model.weight.flatten(), model.bias]).detach().numpy()
-    assert taken.gradient_norm < 1e-8
+    assert result.gradient_norm < 1e-8
     assert np.abs(found - expected).max() < 1e-5
     assert np.abs(found).max() > 0.3
     unit = Objective(normalisation).count([batch])
-    total = taken.nats / unit + taken.penalty
+    total = result.nats / unit + result.penalty
     constant = 16 * math.log(0.7 * math.sqrt(2 * math.pi)) + 4 * math.log(3 * math.sqrt(2 * math.pi))
     assert total * unit == pytest.approx(negative_log_posterior(expected, 0.7, 3.0, "gaussian") + constant, rel=1e-9)
 
@@ -89,7 +89,7 @@ def test_nats_do_not_change_with_a_prior_at_fixed_weights():
     for prior in (None, "gaussian:0.01"):
         model, seen = small(), []
         settings = TrainingSettings(steps=1, batch_size=30, prior=prior, label_smoothing=0.0 if prior is None else 0.2)
-        fit(model, examples, examples, settings, on_step=seen.append)
+        fit(model, examples, examples, settings, callbacks=Callbacks(on_step=seen.append))
         records.append(seen[0])
     assert records[0]["nats_per_example"] == pytest.approx(records[1]["nats_per_example"], rel=1e-7)
     assert records[0]["train_nats_per_example"] == pytest.approx(records[1]["train_nats_per_example"], rel=1e-7)

@@ -76,10 +76,10 @@ def test_padding_adds_nothing_and_nats_are_apart():
     model = AutoregressiveModel(CausalConv(3, 4, 8, depth=2), CategoricalHead(8, 3))
     mask = torch.arange(4) < torch.tensor([4, 1])[:, None]
     x = torch.randint(3, (2, 4))
-    climb = TrainingForward(model, Regularisers(0.1, 0.2, 0.3))
-    log_prob, added = climb(Batch(x, mask))
+    forward = TrainingForward(model, Regularisers(0.1, 0.2, 0.3))
+    log_prob, added = forward(Batch(x, mask))
     torch.testing.assert_close(log_prob, model(Batch(x, mask)))
-    _, added_again = climb(Batch(torch.where(mask, x, (x + 1) % 3), mask))
+    _, added_again = forward(Batch(torch.where(mask, x, (x + 1) % 3), mask))
     torch.testing.assert_close(added, added_again)
     assert (added[1] - TrainingForward(model, Regularisers(0.1, 0.2, 0.3))(Batch(x[1:, :1]))[1]).abs().max() < 1e-6
 

@@ -21,7 +21,8 @@ def driver(place, *arguments):
     """What `killing.py` says, in a process of its own that may fork."""
     script = Path(__file__).parents[1] / "support" / "killing.py"
     place.mkdir(exist_ok=True)
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(script.parents[2])}
+    paths = os.pathsep.join((str(script.parents[2] / "src"), str(script.parents[2])))
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
     done = subprocess.run(
         [sys.executable, script, place, *arguments], capture_output=True, text=True, env=environment, timeout=500
     )

@@ -7,9 +7,9 @@ import torch
 from chainrule import AutoregressiveModel, CategoricalHead, CausalConv, InputError
 from chainrule.data import ArrayExamples
 from chainrule.evaluation.evaluate import evaluate
-from chainrule.training.averaging import WeightAverage
 from chainrule.training.batches import batches
-from chainrule.training.fit import fit
+from chainrule.training.ema import WeightEMA
+from chainrule.training.fit import Callbacks, fit
 from chainrule.training.schedule import trapezoid
 from chainrule.training.settings import TrainingSettings
 from chainrule.training.step import TrainingDiverged
@@ -73,12 +73,12 @@ def test_patience_ends_and_the_best_weights_are_kept():
         train,
         valid,
         settings(steps=2000, evaluate_every=10, patience=3, ema=0.0),
-        on_best=lambda m: kept.append(evaluate(m, valid).likelihood.nats_per_example.value),
+        callbacks=Callbacks(on_best=lambda m: kept.append(evaluate(m, valid).likelihood.nats_per_example.value)),
     )
     assert result.stopped == "patience"
     assert result.steps == result.best_step + 30
     assert evaluate(model, valid).likelihood.nats_per_example.value == pytest.approx(min(kept), rel=1e-9)
-    assert min(kept) == min(record["valid_nats_per_example"] for record in result.records)
+    assert min(kept) == min(record["valid_nats_per_example"] for record in result.validations)
 
 
 def test_an_interrupt_keeps_the_best_so_far():
@@ -87,7 +87,7 @@ def test_an_interrupt_keeps_the_best_so_far():
             raise KeyboardInterrupt
 
     model, valid = build(), markov(100, 1)
-    result = fit(model, markov(200, 0), valid, settings(), on_step=interrupt)
+    result = fit(model, markov(200, 0), valid, settings(), callbacks=Callbacks(on_step=interrupt))
     assert (result.stopped, result.best_step) == ("interrupt", 50)
     assert evaluate(model, valid).likelihood.nats_per_example.value == pytest.approx(result.best_valid_nats, rel=1e-9)
 
@@ -136,7 +136,7 @@ def test_the_schedule_rises_stays_and_falls_to_nearly_nothing():
 
 def test_the_average_forgets_the_start_and_weighs_as_it_says():
     model = torch.nn.Linear(1, 1, bias=False)
-    average = WeightAverage(model, 0.9)
+    average = WeightEMA(model, 0.9)
     expected = model.weight.item()
     for t in range(50):
         with torch.no_grad():

@@ -5,7 +5,7 @@ from chainrule import AutoregressiveModel, CategoricalHead, CausalConv, InputErr
 from chainrule.heads import LogitsHead
 from chainrule.networks import Recomputed
 from chainrule.runs.run import Run
-from chainrule.training.averaging import WeightAverage
+from chainrule.training.ema import WeightEMA
 from chainrule.verification.certificate.verify import verify
 from chainrule.verification.laws import check_model, randomised
 from chainrule.verification.wrap import wrap
@@ -51,7 +51,7 @@ def test_a_function_without_parameters_is_sampled():
 def test_a_tied_head_shares_the_table_and_survives_a_copy(tmp_path):
     model = AutoregressiveModel(Transformer(11, 6, 8, 1, 1), CategoricalHead(8, 11, tied=True))
     assert model.head.linear.weight is model.network.embedding.table.weight
-    average = WeightAverage(model, 0.9)
+    average = WeightEMA(model, 0.9)
     average.update(model)
     assert average.model.head.linear.weight is average.model.network.embedding.table.weight
     run = Run(tmp_path, {})

@@ -12,12 +12,12 @@ from chainrule.data.examples.base import DataSet, Writes
 from chainrule.errors import InputError
 from chainrule.models.base import Model
 from chainrule.runs.run import Run
-from chainrule.training.fit import Fit
+from chainrule.training.fit import TrainingResult
 
 __all__ = ["illustrate", "write_samples"]
 
 
-def illustrate(run: Run, model: Model, data: DataSet, fitted: Fit, report: dict[str, Any]) -> list[str]:
+def illustrate(run: Run, model: Model, data: DataSet, fitted: TrainingResult, report: dict[str, Any]) -> list[str]:
     """Write pictures and samples into the run directory; the names of the files. report: with the baseline's level."""
     written = write_samples(run, model, data, "samples")
     try:
@@ -25,7 +25,7 @@ def illustrate(run: Run, model: Model, data: DataSet, fitted: Fit, report: dict[
 
         baseline = report["independent_elements"]
         level = float(baseline["valid"]["nats_per_example"]) if baseline else float("inf")
-        run.files.write("learning_curve.png", learning_curve(fitted.records, fitted.best_step, level))
+        run.files.write("learning_curve.png", learning_curve(fitted.validations, fitted.best_step, level))
         written.append("learning_curve.png")
     except InputError as error:
         written.append(f"(no pictures: {error})")

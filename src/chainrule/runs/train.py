@@ -18,10 +18,10 @@ from chainrule.runs.run import Run
 from chainrule.training.allocation import keep_freed_memory
 from chainrule.training.checkpoint import Checkpoints
 from chainrule.training.engine import Engine
-from chainrule.training.fit import Fit, begin, fit
+from chainrule.training.fit import Callbacks, TrainingResult, begin, fit
 from chainrule.training.interruption import interruptible
 from chainrule.training.settings import TrainingSettings
-from chainrule.training.state import Record, TrainingState
+from chainrule.training.state import StepMetrics, TrainingState
 
 __all__ = ["train"]
 
@@ -38,7 +38,7 @@ def train(
     resume: bool,
     tensorboard: bool,
     engine: Engine,
-) -> Fit:
+) -> TrainingResult:
     """Train, or go on with training, in every process; the first writes. Raises Interrupted after a signal."""
     keep_freed_memory()
     place = run.directory / "checkpoints"
@@ -55,7 +55,7 @@ def train(
         interruptible() as stop,
     ):
 
-        def on_validation(record: Record) -> None:
+        def on_validation(record: StepMetrics) -> None:
             show(record)
             for logger in loggers:
                 logger.log(record)
@@ -63,20 +63,14 @@ def train(
         def sample(averaged: Module, step: int) -> None:
             write_samples(run, averaged, data, f"samples-step-{step}")
 
-        fitted = fit(
-            model,
-            data.train,
-            data.valid,
-            settings,
-            engine=engine,
-            state=state,
-            checkpoints=checkpoints,
+        callbacks = Callbacks(
             stop=stop,
             on_step=show,
             on_validation=on_validation,
             on_best=run.save_model if engine.first else lambda averaged: None,
             on_sample=sample if engine.first else lambda averaged, step: None,
         )
+        fitted = fit(model, data.train, data.valid, settings, state=state, checkpoints=checkpoints, callbacks=callbacks)
     if fitted.stopped == "interrupt":
         saved = (
             f"step {checkpoints.saved_step} is saved" if stop() else f"the last saved step is {checkpoints.saved_step}"
@@ -89,7 +83,7 @@ def train(
 @contextmanager
 def _loggers(run: Run, state: TrainingState, tensorboard: bool, writes: bool) -> Iterator[list[Logger]]:
     """Who is told of the validations."""
-    loggers: list[Logger] = [run.logger(state.records)] if writes else []
+    loggers: list[Logger] = [run.logger(state.validations)] if writes else []
     if tensorboard and writes:
         loggers.append(TensorBoard(run.directory / "tensorboard", state.step))
     with ExitStack() as closing:
@@ -99,13 +93,15 @@ def _loggers(run: Run, state: TrainingState, tensorboard: bool, writes: bool) ->
 
 
 @contextmanager
-def _line(state: TrainingState, settings: TrainingSettings, console: Console) -> Iterator[Callable[[Record], None]]:
+def _line(
+    state: TrainingState, settings: TrainingSettings, console: Console
+) -> Iterator[Callable[[StepMetrics], None]]:
     """What a person sees: a line that moves, or, where nothing can move, one a validation."""
     with console.progress("training", settings.steps) as update:
         update(state.step)
         shown, then, valid = state.step, 0.0, ""
 
-        def show(record: Record) -> None:
+        def show(record: StepMetrics) -> None:
             nonlocal shown, then, valid
             if "valid_nats_per_example" in record:
                 valid = f", valid {record['valid_nats_per_example']:.2f} = {record['valid_bits_per_dim']:.3f} bits/dim"

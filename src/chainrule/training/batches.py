@@ -10,7 +10,7 @@ from chainrule.batch import Batch
 from chainrule.data.examples.base import Examples, Rows
 from chainrule.training.objective import Objective
 
-__all__ = ["batches", "by_length", "data_count", "place"]
+__all__ = ["batches", "by_length", "data_count", "position_of"]
 
 CHUNK = 1024  # rows that are read at once to count them
 BUCKET = 32  # batches whose examples are sorted by length
@@ -23,11 +23,16 @@ def batches(
     first_step: int = 0,
     share: Callable[[Rows], Rows] = lambda rows: rows,
 ) -> Iterator[tuple[int, Batch]]:
-    """The epoch and the batch of steps first_step, first_step + 1, ..., without end.
+    """The epoch and the batch of each of the steps first_step, first_step + 1, ..., without end.
 
     Each epoch is a fresh permutation and holds every example once; one batch is smaller where the numbers do not
-    divide. Examples that say how long they are, in `lengths`, come in batches of like lengths. share: which of a
-    batch's rows are this process's; where there are none, the batch is empty.
+    divide. Examples that say how long they are, in `lengths`, come in batches of similar lengths.
+
+    examples: the training data.
+    batch_size: examples per step, over all processes.
+    seed: seed of the permutations.
+    first_step: the first step to give, from 0.
+    share: from the rows of a batch to those of this process; where there are none, its batch is empty.
     """
     step = 0
     epoch = 0
@@ -47,11 +52,11 @@ def batches(
         epoch += 1
 
 
-def place(examples: Examples, batch_size: int, seed: int, step: int) -> tuple[int, int, int]:
-    """Where a step stands, from 0: its epoch, its batch in the epoch, and how many batches the epoch has.
+def position_of(examples: Examples, batch_size: int, seed: int, step: int) -> tuple[int, int, int]:
+    """The epoch of a step, its batch in the epoch, both from 0, and the number of batches of the epoch.
 
     >>> from chainrule.data.examples.base import ArrayExamples
-    >>> place(ArrayExamples(np.zeros((10, 1), int)), 4, seed=0, step=7)
+    >>> position_of(ArrayExamples(np.zeros((10, 1), int)), 4, seed=0, step=7)
     (2, 1, 3)
     """
     epoch = 0
@@ -61,7 +66,7 @@ def place(examples: Examples, batch_size: int, seed: int, step: int) -> tuple[in
 
 
 def data_count(examples: Examples, normalisation: str) -> int:
-    """N_data: how many examples, or scored elements, an epoch has, by which a prior is divided.
+    """N_data: the number of examples, or of scored elements, of an epoch, by which a prior is divided.
 
     >>> from chainrule.data.examples.base import ArrayExamples
     >>> data_count(ArrayExamples(np.zeros((10, 3), int)), "per_element")
@@ -72,7 +77,7 @@ def data_count(examples: Examples, normalisation: str) -> int:
 
 
 def by_length(order: Rows, lengths: Rows, batch_size: int, random: np.random.Generator) -> Rows:
-    """The same numbers in another order, in which the examples of a batch have like lengths: little padding.
+    """The same rows in another order, in which the examples of a batch have similar lengths: little padding.
 
     Stretches of the permutation are sorted by length and cut into batches, and the full batches are shuffled.
 

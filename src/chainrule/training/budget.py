@@ -130,15 +130,17 @@ def _steps(
 ) -> list[tuple[float, int]]:
     """Seconds of each step, with all that belongs to it: reading, gradient, optimizer, average; and its elements."""
     state = begin(model, settings, engine)
-    step = Stepper(state.climb, state.trained, objective_of(model, train, settings), state.optimizer, engine, settings)
+    step = Stepper(
+        state.forward, state.trained, objective_of(model, train, settings), state.optimizer, engine, settings
+    )
     order = batches(train, settings.batch_size, settings.seed, 0, engine.share)
     state.trained.train()
     steps: list[tuple[float, int]] = []
     while True:
         begun = perf_counter()
-        taken = step(next(order)[1], 0.0, len(steps) + 1)
-        state.count(taken)
-        steps.append((perf_counter() - begun, taken.elements))
+        result = step(next(order)[1], 0.0, len(steps) + 1)
+        state.count(result)
+        steps.append((perf_counter() - begun, result.elements))
         if len(steps) > LEAST and engine.any(sum(seconds for seconds, _ in steps[1:]) >= limit):
             return steps
 

@@ -1,6 +1,6 @@
 """Models of several orders that start as one, so that what they all need is learned once.
 
-    theta_1 = ... = theta_O   for the first steps, each of which climbs ln p(x; theta_1) in an order drawn anew;
+    theta_1 = ... = theta_O   for the first steps, each of which maximises ln p(x; theta_1) in an order drawn anew;
 
 then every order goes on from there with weights of its own.
 
@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from chainrule.errors import InputError
 from chainrule.models.base import Model, as_model
 
-__all__ = ["check", "in_common", "spread"]
+__all__ = ["check_common_start", "common_step", "copy_first_to_all"]
 
 
-def check(model: nn.Module) -> None:
+def check_common_start(model: nn.Module) -> None:
     """Raises InputError for a model whose orders cannot start as one."""
     chains = as_model(model).chains
     if len(chains) < 2:
@@ -36,8 +36,13 @@ def check(model: nn.Module) -> None:
 
 
 @contextmanager
-def in_common(model: nn.Module, optimizer: torch.optim.Optimizer, common: bool) -> Iterator[None]:
-    """Around a step; in common, it is one of the first model in any order, and the others follow."""
+def common_step(model: nn.Module, optimizer: torch.optim.Optimizer, common: bool) -> Iterator[None]:
+    """Inside, a step of the common start trains the first model in any order; afterwards the others are copies of it.
+
+    model: the model, of one order or of several.
+    optimizer: the optimizer that takes the step.
+    common: whether the step belongs to the common start; if not, nothing happens.
+    """
     if not common:
         yield
         return
@@ -47,18 +52,18 @@ def in_common(model: nn.Module, optimizer: torch.optim.Optimizer, common: bool) 
         yield
     finally:
         mixture.common = False
-    spread(mixture, optimizer)
+    copy_first_to_all(mixture, optimizer)
 
 
 @torch.no_grad()
-def spread(model: Model, optimizer: torch.optim.Optimizer) -> None:
-    """Give all models the weights of the first, and what the optimizer remembers of them.
+def copy_first_to_all(model: Model, optimizer: torch.optim.Optimizer) -> None:
+    """Give all models the weights of the first, and the optimizer's state of these weights.
 
     >>> from chainrule import AutoregressiveModel, BernoulliHead, CausalConv, OrderMixture
     >>> from chainrule.models.permuted import random_orders
     >>> pair = [AutoregressiveModel(CausalConv(2, 6, width=8), BernoulliHead(8)) for _ in range(2)]
     >>> ensemble = OrderMixture(pair, random_orders(6, 2))
-    >>> spread(ensemble, torch.optim.AdamW(ensemble.parameters()))
+    >>> copy_first_to_all(ensemble, torch.optim.AdamW(ensemble.parameters()))
     >>> all(torch.equal(a, b) for a, b in zip(pair[0].parameters(), pair[1].parameters()))
     True
     """

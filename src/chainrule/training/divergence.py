@@ -1,4 +1,4 @@
-"""A loss that is no number any more: training ends, says where it happened, and leaves a state that is sound."""
+"""A loss that is NaN or infinite: training ends, says where it happened, and leaves a sound state."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from chainrule.batch import Batch
 from chainrule.data.examples.base import Examples
-from chainrule.training.batches import place
+from chainrule.training.batches import position_of
 from chainrule.training.checkpoint import Checkpoints
 from chainrule.training.nonfinite import first_not_finite
 from chainrule.training.objective import Objective
@@ -17,11 +17,11 @@ from chainrule.training.settings import TrainingSettings
 from chainrule.training.state import TrainingState, random_state, set_random_state
 from chainrule.training.step import TrainingDiverged
 
-__all__ = ["explaining", "save_finite"]
+__all__ = ["diagnosing_divergence", "save_if_finite"]
 
 
 @contextmanager
-def explaining(
+def diagnosing_divergence(
     state: TrainingState,
     batch: Batch,
     train: Examples,
@@ -29,7 +29,7 @@ def explaining(
     settings: TrainingSettings,
     checkpoints: Checkpoints | None,
 ) -> Iterator[None]:
-    """Take one step inside; should it diverge, the error names batch and module, and the state before it is saved.
+    """Inside, one step is taken; if it diverges, the error names batch and module, and the state before it is saved.
 
     The weights have not moved then, so the batch can be run again from the random state before. What is saved has
     finite weights: if those of the last step are not, the checkpoint before stays the last.
@@ -39,14 +39,14 @@ def explaining(
         yield
     except TrainingDiverged as error:
         set_random_state(before)
-        epoch, position, count = place(train, settings.batch_size, settings.seed, state.step)
+        epoch, position, count = position_of(train, settings.batch_size, settings.seed, state.step)
         device = next(state.model.parameters()).device
         size = settings.microbatch if isinstance(settings.microbatch, int) else settings.batch_size
         microbatches = batch.to(device).split(size)
         total = objective.count(microbatches)
 
         def loss(microbatch: Batch) -> Tensor:
-            log_prob, penalty = state.climb(microbatch)
+            log_prob, penalty = state.forward(microbatch)
             return objective.loss(log_prob - penalty, total)
 
         culprit = first_not_finite(state.model, loss, microbatches)
@@ -61,8 +61,8 @@ def explaining(
         ) from None
 
 
-def save_finite(state: TrainingState, checkpoints: Checkpoints) -> None:
-    """Save a checkpoint, unless a weight is no number: then training has diverged, and the one before stays."""
+def save_if_finite(state: TrainingState, checkpoints: Checkpoints) -> None:
+    """Save a checkpoint, unless a weight is NaN or infinite: then training has diverged, and the one before stays."""
     if (name := state.not_finite()) is not None:
         raise TrainingDiverged(
             f"after step {state.step} the weight {name} is not finite; "

@@ -1,4 +1,4 @@
-"""The training loop: climb the exact log-likelihood, watch the validation nats, keep the best weights."""
+"""The training loop: maximise the exact log-likelihood, watch the validation nats, keep the best weights."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import nn
 from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
 from chainrule.models.base import as_model
-from chainrule.training.averaging import WeightAverage
 from chainrule.training.batches import batches, data_count
 from chainrule.training.checkpoint import Checkpoints
-from chainrule.training.common_start import check, in_common, spread
-from chainrule.training.divergence import explaining, save_finite
+from chainrule.training.common_start import check_common_start, common_step, copy_first_to_all
+from chainrule.training.divergence import diagnosing_divergence, save_if_finite
+from chainrule.training.ema import WeightEMA
 from chainrule.training.engine import Engine
 from chainrule.training.forward import TrainingForward
 from chainrule.training.objective import Objective
@@ -26,18 +26,22 @@ from chainrule.training.priors import Prior
 from chainrule.training.regularisers import Regularisers
 from chainrule.training.schedule import trapezoid
 from chainrule.training.settings import TrainingSettings
-from chainrule.training.state import Record, TrainingState
+from chainrule.training.state import StepMetrics, TrainingState
 from chainrule.training.step import Stepper
 
-__all__ = ["Fit", "begin", "fit", "objective_of", "training_forward"]
+__all__ = ["Callbacks", "TrainingResult", "begin", "fit", "objective_of", "training_forward"]
 
 
 @dataclass(frozen=True)
-class Fit:
-    """What training left behind.
+class TrainingResult:
+    """The end of a training run.
 
-    best_step, best_valid_nats: where the kept weights come from, and their validation nats per example. stopped: why
-    it ended ("steps", "patience" or "interrupt"). steps, seconds: how long. records: one a validation.
+    best_step: optimizer step of the kept weights.
+    best_valid_nats: their validation loss, nats per example.
+    stopped: why training ended: "steps", "patience" or "interrupt".
+    steps: optimizer steps taken.
+    seconds: duration of training and validation, in all processes that took part.
+    validations: the metrics of each validation, in order.
     """
 
     best_step: int
@@ -45,35 +49,59 @@ class Fit:
     stopped: str
     steps: int
     seconds: float
-    records: list[Record]
+    validations: list[StepMetrics]
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What is called while training goes on.
+
+    stop: asked before each step; True ends training as an interrupt does.
+    on_step: called after each step, with its metrics.
+    on_validation: called after each validation, with its metrics.
+    on_best: called with the model to keep whenever the validation nats improve.
+    on_sample: called with the averaged model and the step, every `sample_every` steps.
+    """
+
+    stop: Callable[[], bool] = lambda: False
+    on_step: Callable[[StepMetrics], Any] = lambda metrics: None
+    on_validation: Callable[[StepMetrics], Any] = lambda metrics: None
+    on_best: Callable[[nn.Module], Any] = lambda model: None
+    on_sample: Callable[[nn.Module, int], Any] = lambda model, step: None
 
 
 def begin(model: nn.Module, settings: TrainingSettings, engine: Engine | None = None) -> TrainingState:
-    """Where training stands before the first step; sets torch's seed."""
+    """The state of training before the first step; sets torch's seed.
+
+    model: the model to train, which is moved in place.
+    settings: how it is trained.
+    engine: the processes that take part, by default those of the job.
+    """
     torch.manual_seed(settings.seed)
-    climb = training_forward(model, settings)
-    trained = (engine or Engine(settings.engine)).trained(climb)
+    engine = engine or Engine(settings.engine)
+    forward = training_forward(model, settings)
+    trained = engine.trained(forward)
     optimizer = optimizer_of(
-        settings.optimizer, trained, settings.learning_rate, settings.weight_decay, half=climb.precision.half
+        settings.optimizer, trained, settings.learning_rate, settings.weight_decay, half=forward.precision.half
     )
     if settings.common_start:
-        spread(as_model(model), optimizer)
-    average = WeightAverage(model, settings.ema, getattr(optimizer, "averaged", None))
-    return TrainingState(model, average, optimizer, climb, trained)
+        copy_first_to_all(as_model(model), optimizer)
+    ema = WeightEMA(model, settings.ema, getattr(optimizer, "averaged", None))
+    return TrainingState(model, ema, optimizer, forward, trained, engine)
 
 
 def training_forward(model: nn.Module, settings: TrainingSettings) -> TrainingForward:
-    """The model as training sees it by these settings; its weights get the type in which they are trained.
+    """The model as training sees it under these settings; its weights get the type in which they are trained.
 
-    Raises InputError for a model of each order under fsdp: processes that climb different chains at once would gather
+    Raises InputError for a model of each order under fsdp: processes that train different chains at once would gather
     each other's weights.
     """
     if settings.engine == "fsdp" and len(as_model(model).chains) > 1:
         raise InputError(
-            "fsdp shards one chain, and here every process climbs the chain of an order of its own; take --engine ddp"
+            "fsdp shards one chain, and here every process trains the chain of an order of its own; use --engine ddp"
         )
     if settings.common_start:
-        check(model)
+        check_common_start(model)
     precision = Precision(settings.precision, next(model.parameters()).device.type)
     precision.convert(model)
     regularisers = Regularisers(settings.label_smoothing, settings.confidence_penalty, settings.z_loss)
@@ -86,64 +114,71 @@ def fit(
     valid: Examples,
     settings: TrainingSettings,
     *,
-    engine: Engine | None = None,
     state: TrainingState | None = None,
     checkpoints: Checkpoints | None = None,
-    stop: Callable[[], bool] = lambda: False,
-    on_step: Callable[[Record], Any] = lambda record: None,
-    on_validation: Callable[[Record], Any] = lambda record: None,
-    on_best: Callable[[nn.Module], Any] = lambda model: None,
-    on_sample: Callable[[nn.Module, int], Any] = lambda model, step: None,
-) -> Fit:
-    """Train the model in place; afterwards it holds the weights of the best validation, averaged if so set.
+    callbacks: Callbacks | None = None,
+) -> TrainingResult:
+    """Train the model in place; afterwards it holds the weights of the best validation (their EMA, if one is kept).
 
-    model: a module from a Batch to ln p of its examples (B,), such as an AutoregressiveModel. engine: the processes
-    that take part, by default those of the job. state: where to go on from, by default the beginning. checkpoints:
-    where to save it as training goes on, and when it ends. stop: asked before each step. on_step, on_validation: called
-    with a record of figures. on_best: called with the model to keep whenever the validation nats improve. on_sample:
-    called with the averaged model and the step, every `sample_every` steps.
+    model: a module from a Batch to ln p of its examples, shape (B,), such as an AutoregressiveModel.
+    train: the training examples.
+    valid: the validation examples.
+    settings: how long, how fast, how regular.
+    state: the state to go on from, by default that before the first step.
+    checkpoints: where the state is saved while training goes on and when it ends, by default nowhere.
+    callbacks: what is called while training goes on.
 
-    A keyboard interrupt ends training like patience does. Raises TrainingDiverged on a non-finite loss, naming step,
-    batch and module; the weights of the best validation are in the model then, too, and the state before is saved.
+    A keyboard interrupt ends training as patience does. Raises TrainingDiverged when the loss is NaN or infinite, with
+    step, batch and module; the model then holds the weights of the best validation, too, and the last state is saved.
     """
-    engine = Engine(settings.engine) if engine is None else engine
-    state = begin(model, settings, engine) if state is None else state
+    callbacks = callbacks or Callbacks()
+    state = begin(model, settings) if state is None else state
     objective = objective_of(model, train, settings)
-    order = state.pace.waiting(batches(train, settings.batch_size, settings.seed, state.step, engine.share))
-    step = Stepper(state.climb, state.trained, objective, state.optimizer, engine, settings)
+    upcoming = batches(train, settings.batch_size, settings.seed, state.step, state.engine.share)
+    upcoming = state.throughput.waiting(upcoming)
+    step = Stepper(state.forward, state.trained, objective, state.optimizer, state.engine, settings)
     interrupted = False
     state.trained.train()
     try:
-        while not (state.ended or (interrupted := engine.any(stop()))):
-            epoch, batch = next(order)
+        while not (state.ended or (interrupted := state.engine.any(callbacks.stop()))):
+            epoch, batch = next(upcoming)
             rate = settings.learning_rate * trapezoid(state.step, settings.steps, settings.warmup, settings.fall)
-            common = in_common(model, state.optimizer, state.step < settings.common_steps)
-            with explaining(state, batch, train, objective, settings, checkpoints), common:
-                taken = step(batch, rate, state.step + 1)
-            state.count(taken)
-            figures = {"step": state.step, "epoch": epoch, "learning_rate": rate, **taken.figures()}
-            on_step(figures | {taken.kind: taken.nats / taken.examples} | state.pace.record())
-            over = state.step == settings.steps
-            if over or state.step % settings.evaluate_every == 0:
-                record = figures | state.pace.record() | _validate(state.average.model, valid, engine)
-                better = state.validated(record | {"seconds": state.seconds})
-                on_validation(state.records[-1])
-                if better:
-                    on_best(state.average.model)
-                state.ended = "patience" if state.without_better >= settings.patience else "steps" if over else ""
+            common = common_step(model, state.optimizer, state.step < settings.common_steps)
+            with diagnosing_divergence(state, batch, train, objective, settings, checkpoints), common:
+                result = step(batch, rate, state.step + 1)
+            state.count(result)
+            metrics = {"step": state.step, "epoch": epoch, "learning_rate": rate, **result.metrics()}
+            callbacks.on_step(metrics | {result.nats_name: result.nats / result.examples} | state.throughput.metrics())
+            if state.step == settings.steps or state.step % settings.evaluate_every == 0:
+                _validate(state, metrics, valid, settings, callbacks)
             if settings.sample_every and state.step % settings.sample_every == 0:
-                on_sample(state.average.model, state.step)
-            if checkpoints is not None and engine.any(checkpoints.due(state.step)):
-                save_finite(state, checkpoints)
+                callbacks.on_sample(state.ema.model, state.step)
+            if checkpoints is not None and state.engine.any(checkpoints.due(state.step)):
+                save_if_finite(state, checkpoints)
         if checkpoints is not None:
-            save_finite(state, checkpoints)
+            save_if_finite(state, checkpoints)
     except KeyboardInterrupt:
         interrupted = True
     finally:
         model.load_state_dict(state.kept)
         model.eval()
-    ended = "interrupt" if interrupted else state.ended
-    return Fit(state.best_step, state.best_valid_nats, ended, state.step, state.seconds, state.records)
+    stopped = "interrupt" if interrupted else state.ended
+    return TrainingResult(state.best_step, state.best_valid_nats, stopped, state.step, state.seconds, state.validations)
+
+
+def _validate(
+    state: TrainingState, metrics: StepMetrics, valid: Examples, settings: TrainingSettings, callbacks: Callbacks
+) -> None:
+    """Evaluate the averaged weights, keep them if they are the best so far, and decide whether training is over."""
+    metrics = metrics | state.throughput.metrics() | _valid_metrics(state.ema.model, valid, state.engine)
+    best = state.add_validation(metrics | {"seconds": state.seconds})
+    callbacks.on_validation(state.validations[-1])
+    if best:
+        callbacks.on_best(state.ema.model)
+    if state.validations_since_best >= settings.patience:
+        state.ended = "patience"
+    elif state.step == settings.steps:
+        state.ended = "steps"
 
 
 def objective_of(model: nn.Module, train: Examples, settings: TrainingSettings) -> Objective:
@@ -155,7 +190,7 @@ def objective_of(model: nn.Module, train: Examples, settings: TrainingSettings) 
     return Objective(settings.normalisation, prior, data_count(train.epoch(settings.seed, 0), settings.normalisation))
 
 
-def _validate(model: nn.Module, valid: Examples, engine: Engine) -> Record:
+def _valid_metrics(model: nn.Module, valid: Examples, engine: Engine) -> StepMetrics:
     likelihood = engine.evaluate(model, valid).likelihood
     return {
         "valid_nats_per_example": likelihood.nats_per_example.value,

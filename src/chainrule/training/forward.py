@@ -1,4 +1,4 @@
-"""What a training step differentiates: ln p of each example, or an estimate of it, and what regularisers add."""
+"""The function that a training step differentiates: ln p of each example, or an estimate of it, and regularisers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TrainingForward(nn.Module):
     They are kept apart, so that what is recorded as nats holds no penalty; `exact` says whether L_n is ln p. The
     network alone runs in the precision asked for and is compiled if so asked; the head works in float32 or better.
 
-    model: an AutoregressiveModel; an OrderMixture, of which every batch climbs one chain and which is not compiled; or
+    model: an AutoregressiveModel; an OrderMixture, of which every batch trains one chain and which is not compiled; or
     any module from a Batch to ln p (B,) where nothing of this is asked for.
 
     >>> from chainrule import AutoregressiveModel, CategoricalHead, CausalConv

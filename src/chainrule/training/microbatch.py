@@ -25,19 +25,23 @@ SHARE = 0.5  # of the free memory may be used
 MESSAGES = ("out of memory", "can't allocate memory", "not enough memory")
 
 
-def largest_microbatch(climb: nn.Module, train: Examples, batch_size: int, processes: int = 1) -> int:
+def largest_microbatch(forward: nn.Module, train: Examples, batch_size: int, processes: int = 1) -> int:
     """How many examples of a global batch fit into one forward and backward pass, the longest ones tried.
 
-    climb: from a Batch to two numbers (B,) of each example. processes: how many share this machine's memory.
     Gradients and random state are as before.
+
+    forward: the model as training sees it, from a Batch to two numbers of each example, shape (B,) each.
+    train: the training data.
+    batch_size: examples per step, over all microbatches and processes.
+    processes: number of processes that share this machine's memory.
     """
     lengths = getattr(train, "lengths", None)
     most = min(batch_size, len(train))
     rows = np.arange(most) if lengths is None else np.argsort(-np.asarray(lengths), kind="stable")[:most]
-    device = next(climb.parameters()).device
+    device = next(forward.parameters()).device
 
     def trial(size: int) -> None:
-        log_prob, added = climb(train.batch(rows[:size]).to(device))
+        log_prob, added = forward(train.batch(rows[:size]).to(device))
         (added - log_prob).sum().backward()
 
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -48,7 +52,7 @@ def largest_microbatch(climb: nn.Module, train: Examples, batch_size: int, proce
                 most = int(np.clip(SHARE * available_bytes() / processes / (ALLOWANCE * each), 1, most))
             return fitting(trial, most)
         finally:
-            climb.zero_grad(set_to_none=True)
+            forward.zero_grad(set_to_none=True)
 
 
 def fitting(trial: Callable[[int], None], most: int) -> int:

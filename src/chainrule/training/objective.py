@@ -1,10 +1,10 @@
-"""What training climbs: the exact log-likelihood, divided once by a count that is known before the first backward.
+"""What training maximises: the exact log-likelihood, divided once by a count that is known before the first backward.
 
     per_example:  (1/N) sum_n L_n             per_element:  sum_n L_n / sum_n T_n
 
 Both are sums over microbatches and processes, so the gradient is the same, up to rounding, for every split. A prior is
 added with the same denominator taken over the whole training data, + ln p(theta) / N_data or + ln p(theta) / sum_n T_n,
-so that in expectation over an epoch it is the log-posterior that is climbed, whichever way it is divided.
+so that in expectation over an epoch the log-posterior is maximised, whichever way it is divided.
 """
 
 from __future__ import annotations

@@ -26,17 +26,21 @@ __all__ = ["StepResult", "Stepper", "TrainingDiverged"]
 
 
 class TrainingDiverged(InputError):
-    """The loss is no number any more; the best weights so far are kept."""
+    """The loss is NaN or infinite; the best weights so far are kept."""
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step saw, over all microbatches and processes.
+    """The figures of one optimizer step, over all microbatches and processes.
 
-    nats: -sum L_n of its examples. exact: whether that is a log-likelihood, or the training estimate of one. penalty:
-    what priors and regularisers add to the loss, per example or element as the objective divides. gradient_norm: before
-    clipping. examples, elements, dims: how many there were. first_step_seconds: how long forward and backward took when
-    the network was compiled in it.
+    nats: -sum L_n of its examples, nats.
+    exact: whether that is a log-likelihood, not the training estimate of one.
+    penalty: what priors and regularisers add to the loss, nats per example or per element as the objective divides.
+    gradient_norm: norm of the gradient before clipping.
+    examples: number of examples.
+    elements: number of scored elements.
+    dims: number of raw scalars.
+    first_step_seconds: seconds of forward and backward in the step that compiled the network, else None.
     """
 
     nats: float
@@ -49,41 +53,52 @@ class StepResult:
     first_step_seconds: float | None = None
 
     @property
-    def kind(self) -> str:
-        """What the nats are."""
+    def nats_name(self) -> str:
+        """The name under which the nats are reported: an estimate is never called nats."""
         return "nats_per_example" if self.exact else "estimate_per_example"
 
-    def figures(self) -> dict[str, Any]:
-        """For a record: the penalty is never in the nats."""
-        took = {} if self.first_step_seconds is None else {"first_step_seconds": self.first_step_seconds}
-        return {"gradient_norm": self.gradient_norm, "penalty": self.penalty} | took
+    def metrics(self) -> dict[str, Any]:
+        """Gradient norm and penalty, which is never part of the nats; after a compilation its seconds, too."""
+        compiled = {} if self.first_step_seconds is None else {"first_step_seconds": self.first_step_seconds}
+        return {"gradient_norm": self.gradient_norm, "penalty": self.penalty} | compiled
 
 
 class Stepper:
     """Takes optimizer steps.
 
-    climb: the model as training sees it. trained: the same, or its sharded copy, whose parameters the optimizer moves.
-    Each process cuts its share of the batch into microbatches of at most the size that the settings say.
+    Each process cuts its share of the batch into microbatches.
+
+    forward: the model as training sees it.
+    trained: the same, or its sharded copy, whose parameters the optimizer moves.
+    objective: the loss, divided once by a count of the whole step.
+    optimizer: what moves the weights.
+    engine: the processes that take part.
+    settings: of which the norm at which gradients are clipped, the seed and the size of a microbatch are used.
     """
 
     def __init__(
         self,
-        climb: TrainingForward,
+        forward: TrainingForward,
         trained: nn.Module,
         objective: Objective,
         optimizer: torch.optim.Optimizer,
         engine: Engine,
         settings: TrainingSettings,
     ) -> None:
-        self.climb, self.trained, self.objective, self.optimizer = climb, trained, objective, optimizer
+        self.forward, self.trained, self.objective, self.optimizer = forward, trained, objective, optimizer
         self.engine, self.clip_norm, self.seed = engine, settings.clip_norm, settings.seed
         self.microbatch = settings.microbatch if isinstance(settings.microbatch, int) else settings.batch_size
         self.parameters = [parameter for parameter in trained.parameters() if parameter.requires_grad]
-        self.scaler = climb.precision.scaler
-        self.compiling = climb.compiled
+        self.scaler = forward.precision.scaler
+        self.compiling = forward.compiled
 
     def __call__(self, batch: Batch, rate: float, number: int) -> StepResult:
-        """One step, on this process's share of the batch, at a learning rate. Raises TrainingDiverged."""
+        """One optimizer step. Raises TrainingDiverged.
+
+        batch: this process's share of the batch.
+        rate: learning rate.
+        number: number of the step, from 1.
+        """
         batch = batch.to(self.parameters[0].device)
         microbatches = self.engine.microbatches(batch, self.microbatch)
         self.engine.reseed(self.seed, number)
@@ -97,18 +112,18 @@ class Stepper:
         if not math.isfinite(nats + added) or not (math.isfinite(norm) or self.scaler.is_enabled()):
             raise TrainingDiverged(
                 f"at step {number} the log-likelihood is {-nats} and the gradient's norm {norm}; "
-                "lower the learning rate or look at the data"
+                "lower the learning rate or check the data"
             )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        self.engine.gather(self.trained, self.climb)
-        return StepResult(nats, self.climb.exact, added / count + prior, norm, examples, elements, dims, compiled)
+        self.engine.gather(self.trained, self.forward)
+        return StepResult(nats, self.forward.exact, added / count + prior, norm, examples, elements, dims, compiled)
 
     def _backward(self, microbatches: list[Batch], count: int) -> tuple[float, float]:
-        """Add up the gradients of the microbatches; -sum L_n and sum R_n of them."""
+        """Add up the gradients of the microbatches and return -sum L_n and sum R_n."""
         nats, added = 0.0, 0.0
         with self.engine.together():
             for microbatch in microbatches:
@@ -120,12 +135,12 @@ class Stepper:
         return nats, added
 
     def _gradient(self) -> tuple[float, float]:
-        """Make the gradient whole: added over processes, the prior's beside it, clipped; its norm and the penalty."""
+        """Add the gradients of all processes and of the prior and clip the sum; its norm, and the prior's penalty."""
         self.engine.add_gradients(self.parameters)
         if self.scaler.is_enabled():
             self.scaler.unscale_(self.optimizer)
         with self.engine.together():
-            penalty = self.objective.penalty(getattr(self.trained, "model", self.trained))
+            penalty = self.objective.penalty(self.trained.get_submodule("model"))
             if penalty is not None:
                 penalty.backward()  # type: ignore[no-untyped-call]
             norm = unsharded(nn.utils.clip_grad_norm_(self.parameters, self.clip_norm))

@@ -1,4 +1,4 @@
-"""Sums since the last validation: what was trained on, how fast, and the share of the time spent waiting for data."""
+"""Sums since the last validation: how much was trained on, how fast, and the share of time spent waiting for data."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import Any, TypeVar
 
 from chainrule.training.step import StepResult
 
-__all__ = ["Pace"]
+__all__ = ["Throughput"]
 
 Item = TypeVar("Item")
 
 
-class Pace:
-    """Sums and counts, of which every figure is a ratio: nats, examples, elements, dims, and seconds.
+class Throughput:
+    """Sums of nats, examples, elements, dims and seconds, from which every metric is a ratio.
 
-    >>> pace = Pace()
-    >>> pace.add(StepResult(nats=8.0, exact=True, penalty=0.0, gradient_norm=1.0, examples=4, elements=12, dims=12))
-    >>> pace.record()["train_nats_per_example"]
+    >>> throughput = Throughput()
+    >>> step = StepResult(nats=8.0, exact=True, penalty=0.0, gradient_norm=1.0, examples=4, elements=12, dims=12)
+    >>> throughput.add(step)
+    >>> throughput.metrics()["train_nats_per_example"]
     2.0
     """
 
@@ -27,25 +28,25 @@ class Pace:
         self.restart()
 
     def restart(self) -> None:
-        """Begin a new stretch."""
+        """Set all sums to zero."""
         self.exact = True  # whether the nats are a log-likelihood, and not a training estimate of one
         self.nats, self.examples, self.elements, self.dims = 0.0, 0, 0, 0
         self.waited, self._before, self._since = 0.0, 0.0, perf_counter()
 
-    def add(self, taken: StepResult) -> None:
-        """Count one step."""
-        self.exact = taken.exact
-        self.nats += taken.nats
-        self.examples += taken.examples
-        self.elements += taken.elements
-        self.dims += taken.dims
+    def add(self, step: StepResult) -> None:
+        """Add one step."""
+        self.exact = step.exact
+        self.nats += step.nats
+        self.examples += step.examples
+        self.elements += step.elements
+        self.dims += step.dims
 
-    def waiting(self, order: Iterator[Item]) -> Iterator[Item]:
-        """The same items; the time until each of them comes is counted as waiting."""
+    def waiting(self, items: Iterator[Item]) -> Iterator[Item]:
+        """The same items, with the time until each of them is there counted as waiting."""
         while True:
             before = perf_counter()
             try:
-                item = next(order)
+                item = next(items)
             except StopIteration:
                 return
             self.waited += perf_counter() - before
@@ -53,11 +54,11 @@ class Pace:
 
     @property
     def seconds(self) -> float:
-        """How long the stretch has lasted, in all processes that took part."""
+        """Seconds since the sums were zero, before and after a resumption together."""
         return self._before + perf_counter() - self._since
 
-    def record(self) -> dict[str, float]:
-        """Training nats and bits, the speed, and the share of the time that went into waiting for data."""
+    def metrics(self) -> dict[str, float]:
+        """Training nats and bits, examples and elements per second, and the share of time spent waiting for data."""
         bits = {"train_bits_per_dim": self.nats / math.log(2) / max(self.dims, 1)} if self.exact else {}
         return {
             "train_nats_per_example" if self.exact else "train_estimate_per_example": self.nats / self.examples,

@@ -1,4 +1,4 @@
-"""The exponential average of the weights: a better model than the last step's, for the price of a copy."""
+"""The exponential moving average (EMA) of the weights: often a better model than the last step's, for one copy."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-__all__ = ["WeightAverage"]
+__all__ = ["WeightEMA"]
 
 Model = TypeVar("Model", bound=nn.Module)
 
 
-class WeightAverage(Generic[Model]):
+class WeightEMA(Generic[Model]):
     """w <- beta_t w + (1 - beta_t) theta_t,  beta_t = min(decay, (1 + t) / (10 + t)).
 
-    The decay grows at first, so that the start is forgotten (Polyak & Juditsky 1992 for the idea). decay: 0 makes the
-    average the current weights. averaged: of an optimizer that averages by itself: from a parameter to w. `model` is
-    the averaged copy, in evaluation mode.
+    The decay grows at first, so that the start is forgotten (Polyak & Juditsky 1992 for the idea). The attribute
+    `model` is the averaged copy, in evaluation mode.
+
+    model: the model whose weights are averaged.
+    decay: the largest beta_t; 0 makes the average the current weights.
+    averaged: for an optimizer that averages by itself, its function from a parameter to w.
     """
 
     def __init__(self, model: Model, decay: float, averaged: Callable[[Tensor], Tensor] | None = None) -> None:
@@ -29,7 +32,7 @@ class WeightAverage(Generic[Model]):
 
     @torch.no_grad()
     def update(self, model: Model) -> None:
-        """Take in the weights after a step."""
+        """Take in the weights of the model after a step."""
         beta = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
         if self.averaged is None:
@@ -40,10 +43,10 @@ class WeightAverage(Generic[Model]):
             mine.copy_(theirs)
 
     def state_dict(self) -> dict[str, Any]:
-        """The averaged weights, and how many updates they took in."""
+        """The averaged weights and the number of updates."""
         return {"updates": self.updates, "model": self.model.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from such a state."""
+        """Go on from a saved state."""
         self.updates = state["updates"]
         self.model.load_state_dict(state["model"])
