@@ -38,14 +38,14 @@ def test_weights_averages_and_optimizer_are_alike_until_the_share_is_over(tmp_pa
 
 def test_every_order_moves_the_common_weights(monkeypatch, tmp_path):
     trained = []
-    drawn = OrderMixture.drawn
+    drawn = OrderMixture.training_chain
 
     def watched(self, batch):
         model, inside = drawn(self, batch)
         trained.append(([*self.models].index(model), inside.x, batch.x))
         return model, inside
 
-    monkeypatch.setattr(OrderMixture, "drawn", watched)
+    monkeypatch.setattr(OrderMixture, "training_chain", watched)
     model = ensemble()
     train(tmp_path, settings(steps=40, common_start=0.5, evaluate_every=40), model)
     common, own = trained[:20], trained[20:]
