@@ -104,14 +104,22 @@ def test_one_too_many_left_by_a_kill_goes_when_training_goes_on(tmp_path):
     assert Checkpoints(tmp_path / "c").steps() == [9, 12]
 
 
-def test_by_the_clock_the_cost_decides(monkeypatch, tmp_path):
+def test_without_an_interval_the_cost_of_a_checkpoint_decides(tmp_path):
     now = [0.0]
-    monkeypatch.setattr("chainrule.training.checkpoint.perf_counter", lambda: now[0])
-    checkpoints = Checkpoints(tmp_path)
+
+    class Slow:
+        step = 2
+
+        def state_dict(self):
+            now[0] += 3.0
+            return {"values": []}
+
+    checkpoints = Checkpoints(tmp_path, clock=lambda: now[0])
     assert not checkpoints.due(1)
     now[0] = 10.5
     assert checkpoints.due(2)
-    checkpoints._last, checkpoints._cost = 10.5, 3.0
+    now[0] = 7.5
+    checkpoints.save(Slow())
     now[0] = 310.0
     assert not checkpoints.due(3)
     now[0] = 311.0
@@ -240,7 +248,7 @@ def test_if_all_are_damaged_nothing_begins_anew(intact, tmp_path):
 
 
 def test_a_checkpoint_of_another_run_or_model_is_refused(intact):
-    with pytest.raises(RunError, match="of another format"):
+    with pytest.raises(RunError, match="another format"):
         Checkpoints(intact, "another run").restore(begin(build(), settings()))
     torch.manual_seed(0)
     other = AutoregressiveModel(NETWORKS["MADE"].build(FEATURES), CategoricalHead(FEATURES, FEATURES))

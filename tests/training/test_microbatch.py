@@ -1,10 +1,11 @@
+import os
+
 import numpy as np
 import pytest
 import torch
 
 from chainrule import AutoregressiveModel, CategoricalHead, CausalConv, InputError
 from chainrule.data import ArrayExamples
-from chainrule.training import microbatch
 from chainrule.training.forward import TrainingForward
 from chainrule.training.microbatch import available_bytes, fitting, largest_microbatch, saved_bytes
 
@@ -54,17 +55,15 @@ def test_other_errors_are_not_taken_for_memory():
         fitting(trial, 8)
 
 
-def test_on_a_cpu_it_goes_by_the_memory_that_is_free(monkeypatch):
+def test_on_a_cpu_it_goes_by_the_memory_that_is_free():
     part = forward()
     assert largest_microbatch(part, EXAMPLES, 32) == 32
     found = []
     for free in (3e5, 6e5):
-        monkeypatch.setattr(microbatch, "available_bytes", lambda free=free: free)
-        found.append(largest_microbatch(part, EXAMPLES, 10_000))
+        found.append(largest_microbatch(part, EXAMPLES, 10_000, free_bytes=free))
     assert 1 < found[0] < found[1] <= 50
     assert found[1] / found[0] == pytest.approx(2, rel=0.3)
-    monkeypatch.setattr(microbatch, "available_bytes", lambda: 1.0)
-    assert largest_microbatch(part, EXAMPLES, 32) == 1
+    assert largest_microbatch(part, EXAMPLES, 32, free_bytes=1.0) == 1
 
 
 def test_it_leaves_no_gradient_and_no_trace_in_the_noise():
@@ -85,5 +84,15 @@ def test_saved_bytes_grow_with_the_batch():
     assert one < four < 5 * one
 
 
-def test_there_is_memory():
-    assert available_bytes() > 1e6
+def test_the_free_memory_is_that_of_the_machine_or_of_the_control_group(tmp_path):
+    half = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
+    assert available_bytes(tmp_path) == half  # neither says anything
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "meminfo").write_text("MemTotal:  9000 kB\nMemAvailable:    2000 kB\n")
+    assert available_bytes(tmp_path) == 2000 * 1024
+    group = tmp_path / "sys" / "fs" / "cgroup"
+    group.mkdir(parents=True)
+    (group / "memory.current").write_text("300000\n")
+    for limit, free in (("max", 2000 * 1024), ("1300000", 1_000_000), ("9000000", 2000 * 1024)):
+        (group / "memory.max").write_text(f"{limit}\n")
+        assert available_bytes(tmp_path) == free

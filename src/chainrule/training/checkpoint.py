@@ -1,12 +1,12 @@
-"""Checkpoints: where training stands, on disk, whole or not at all, and never believed unseen.
+"""Checkpoints: the state of training on disk, whole or not at all, and verified before it is used.
 
     checkpoints/step-00000100/
         model.safetensors, average.safetensors, kept.safetensors, optimizer.safetensors, random.safetensors
-        state.json       everything that is no tensor, with references to those that are
+        state.json       everything that is not a tensor, with references to the tensors
         manifest.json    format, step, the run it belongs to, size and SHA-256 of each file, and of itself
 
-Safetensors and JSON only: nothing that is loaded can run. Safetensors notices no flipped bit, hence the hashes. Every
-file is synced before the directory gets its name, so what bears the name `step-*` is whole; the last few are kept.
+Safetensors and JSON only: nothing that is loaded can run. Safetensors does not notice a flipped bit, hence the hashes.
+Every file is synced before the directory gets its name, so a directory named `step-*` is whole; the last few are kept.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from chainrule.training.state_dict_json import join, split
 __all__ = ["Checkpoints", "Stateful"]
 
 FORMAT = 1
-SHARE = 0.01  # of the time may go into checkpoints that are made by the clock
-FIRST = 10.0  # seconds, and the least time between two of them
+SHARE = 0.01  # of the time, at most, for checkpoints whose interval is not given
+FIRST = 10.0  # seconds before the first of them, and at least between two
 NAME = re.compile(r"step-(\d{8,})")
 
 
 class Stateful(Protocol):
-    """What can be saved and go on from what was saved."""
+    """A state that can be saved and restored."""
 
     step: int
 
@@ -44,16 +44,19 @@ class Stateful(Protocol):
         """Dictionaries, lists, numbers, text and tensors."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from such a state; an InputError, and nothing changed, if it does not fit."""
+        """Take the values of a saved state; raises InputError, and changes nothing, if it does not fit."""
 
 
 class Checkpoints:
     """The checkpoints of one run.
 
-    path: their directory. owner: a text that says which run they belong to; those of another are refused. keep: how
-    many are kept. every: the steps between two; None for as often as costs a hundredth of the time. say: told what a
-    person should know. writes: False in all processes of a job but the first, which have to take part in `save`, since
-    a sharded state is brought together in it.
+    path: their directory.
+    owner: text that says which run they belong to; those of another run are refused.
+    keep: number of checkpoints that are kept.
+    every: steps between two checkpoints; None for as often as costs 1 % of the time.
+    say: called with messages for the user.
+    writes: False in all processes of a job but the first; they take part in `save`, which gathers a sharded state.
+    clock: the time in seconds, from any start.
     """
 
     def __init__(
@@ -64,14 +67,15 @@ class Checkpoints:
         every: int | None = None,
         say: Callable[[str], Any] = lambda text: None,
         writes: bool = True,
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
         self.path, self.owner, self.keep, self.every, self.say, self.writes = path, owner, keep, every, say, writes
         self.saved_step: int | None = None
         self.seconds = 0.0
-        self._last, self._cost = perf_counter(), 0.0
+        self._clock, self._last, self._cost = clock, clock(), 0.0
 
     def steps(self) -> list[int]:
-        """The steps of which there are checkpoints, in order."""
+        """The steps that have a checkpoint, in order."""
         names = (NAME.fullmatch(path.name) for path in self.path.iterdir()) if self.path.is_dir() else ()
         return sorted(int(name[1]) for name in names if name)
 
@@ -84,20 +88,20 @@ class Checkpoints:
         return self.place(self.steps()[-1]) if self.steps() else None
 
     def due(self, step: int) -> bool:
-        """Whether it is time for another one."""
+        """Whether it is time for another checkpoint after a step."""
         if self.every is not None:
             return step % self.every == 0
-        return perf_counter() - self._last >= max(FIRST, self._cost / SHARE)
+        return self._clock() - self._last >= max(FIRST, self._cost / SHARE)
 
     def save(self, state: Stateful) -> None:
-        """Write a checkpoint of where training stands, then remove the oldest beyond those that are kept."""
+        """Write a checkpoint of the state, then remove the oldest ones beyond the number that is kept."""
         if state.step == self.saved_step:
             return
-        begun = perf_counter()
+        begun = self._clock()
         files = _files(state, self.owner)
         if self.writes:
             self._write(state.step, files)
-        self.saved_step, self._last = state.step, perf_counter()
+        self.saved_step, self._last = state.step, self._clock()
         self._cost = self._last - begun
         self.seconds += self._cost
 
@@ -116,15 +120,15 @@ class Checkpoints:
             ) from None
 
     def _remove_oldest(self, step: int) -> None:
-        """Of the checkpoints up to that of a step, keep the last few."""
+        """Of the checkpoints up to that of a step, keep the last ones."""
         for other in [other for other in self.steps() if other <= step][: -self.keep]:
             remove_directory(self.place(other))
 
     def restore(self, state: Stateful) -> int:
-        """Go on from the newest checkpoint that is whole; its step, 0 if there is none at all.
+        """Restore the newest undamaged checkpoint and return its step, 0 if there is no checkpoint at all.
 
-        A damaged one is named, and the one before it taken. Raises RunError if there are some, and all are damaged.
-        One too many, left by a process that was killed before it could remove it, goes.
+        A damaged one is reported, and the one before it is used. Raises RunError if all of them are damaged. One that a
+        killed process had no time to remove is removed.
         """
         if self.writes:
             sweep(self.path)
@@ -150,12 +154,12 @@ class Checkpoints:
 
 
 def read(place: Path, step: int, owner: str) -> dict[str, Any]:
-    """The state in a checkpoint, after its hashes were verified; raises InputError that says what is wrong with it."""
+    """The state in a checkpoint, after its hashes were verified; raises InputError with what is wrong with it."""
     manifest = _manifest(place / "manifest.json")
     if (manifest["format"], manifest["step"], manifest["run"]) != (FORMAT, step, owner):
-        raise InputError(f"it is of another format, step or run (format {manifest['format']}, step {manifest['step']})")
+        raise InputError(f"it has another format, step or run (format {manifest['format']}, step {manifest['step']})")
     if {path.name for path in place.iterdir()} != {"manifest.json", *manifest["files"]}:
-        raise InputError("a file is missing, or one too many is there")
+        raise InputError("a file is missing or unknown")
     contents = {name: (place / name).read_bytes() for name in manifest["files"]}
     for name, content in contents.items():
         if manifest["files"][name] != {"bytes": len(content), "sha256": sha256(content).hexdigest()}:
@@ -171,7 +175,7 @@ def read(place: Path, step: int, owner: str) -> dict[str, Any]:
         raise InputError(f"it cannot be read ({error})") from None
     state = join(values, tensors)
     if not isinstance(state, dict):
-        raise InputError("it holds no state")
+        raise InputError("it does not hold a state")
     return state
 
 
@@ -190,7 +194,7 @@ def _files(state: Stateful, owner: str) -> dict[str, bytes]:
 
 
 def _manifest(path: Path) -> dict[str, Any]:
-    """A manifest that is, to the last byte, one that was written here."""
+    """A manifest, after a check that it is, to the last byte, what was written."""
     content = path.read_bytes()
     try:
         manifest = json.loads(content)
@@ -200,7 +204,7 @@ def _manifest(path: Path) -> dict[str, Any]:
     if content != _json(body | {"sha256": sha256(_json(body)).hexdigest()}):
         raise InputError("manifest.json is not what was written (its hash differs)")
     if not isinstance(body["files"], dict) or "state.json" not in body["files"]:
-        raise InputError("manifest.json names no files")
+        raise InputError("manifest.json does not name the files")
     return body
 
 

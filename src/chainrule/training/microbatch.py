@@ -25,7 +25,9 @@ SHARE = 0.5  # of the free memory may be used
 MESSAGES = ("out of memory", "can't allocate memory", "not enough memory")
 
 
-def largest_microbatch(forward: nn.Module, train: Examples, batch_size: int, processes: int = 1) -> int:
+def largest_microbatch(
+    forward: nn.Module, train: Examples, batch_size: int, processes: int = 1, free_bytes: float | None = None
+) -> int:
     """How many examples of a global batch fit into one forward and backward pass, the longest ones tried.
 
     Gradients and random state are as before.
@@ -34,11 +36,13 @@ def largest_microbatch(forward: nn.Module, train: Examples, batch_size: int, pro
     train: the training data.
     batch_size: examples per step, over all microbatches and processes.
     processes: number of processes that share this machine's memory.
+    free_bytes: that memory in bytes, by default what the system says is free.
     """
     lengths = getattr(train, "lengths", None)
     most = min(batch_size, len(train))
     rows = np.arange(most) if lengths is None else np.argsort(-np.asarray(lengths), kind="stable")[:most]
     device = next(forward.parameters()).device
+    free = available_bytes() if free_bytes is None else free_bytes
 
     def trial(size: int) -> None:
         log_prob, added = forward(train.batch(rows[:size]).to(device))
@@ -49,7 +53,7 @@ def largest_microbatch(forward: nn.Module, train: Examples, batch_size: int, pro
             if device.type == "cpu":
                 one, two = (saved_bytes(partial(trial, size)) for size in (1, min(2, most)))
                 each = max(two - one, one // 8, 1)
-                most = int(np.clip(SHARE * available_bytes() / processes / (ALLOWANCE * each), 1, most))
+                most = int(np.clip(SHARE * free / processes / (ALLOWANCE * each), 1, most))
             return fitting(trial, most)
         finally:
             forward.zero_grad(set_to_none=True)
@@ -99,15 +103,20 @@ def saved_bytes(run: Callable[[], None]) -> int:
     return sum(kept.values())
 
 
-def available_bytes() -> float:
-    """The memory that is free, in bytes: the machine's, or what the control group leaves; half of all if unknown."""
+def available_bytes(root: Path = Path("/")) -> float:
+    """The free memory in bytes: that of the machine, or what its control group leaves; half of all if unknown.
+
+    root: where the file systems /proc and /sys are.
+    """
     try:
-        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        lines = dict(line.split(":") for line in (root / "proc" / "meminfo").read_text().splitlines())
         free = int(lines["MemAvailable"].split()[0]) * 1024.0
     except (OSError, KeyError, ValueError):
         free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
     try:
-        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("max", "current"))
+        limit, used = (
+            (root / "sys" / "fs" / "cgroup" / f"memory.{name}").read_text().strip() for name in ("max", "current")
+        )
         return free if limit == "max" else min(free, float(limit) - float(used))
     except (OSError, ValueError):
         return free
