@@ -95,8 +95,8 @@ def test_other_windows_are_another_protocol(home, capsys):
     assert result["protocol"]["context"] == "windows of 4 of the document, stride 1"
     for key in ("examples", "elements", "bytes"):
         assert result[key] == own[key]
-    assert sum(row["elements"] for row in result["by_context"]) == result["elements"]
-    assert [row["context"] for row in result["by_context"]] == ["0", "1", "2 to 3"]
+    assert sum(row["elements"] for row in result["by_position"]) == result["elements"]
+    assert [row["position"] for row in result["by_position"]] == ["0", "1", "2 to 3"]
     steps = run_json(capsys, "evaluate", home / "run-music", "--context", "2")
     assert steps["dims"] == run_json(capsys, "evaluate", home / "run-music")["dims"]
 

@@ -10,7 +10,7 @@ from chainrule import AutoregressiveModel, Batch, CategoricalHead, InputError, R
 from chainrule.cli.app import main
 from chainrule.data import SequenceExamples, StreamExamples
 from chainrule.evaluation.evaluate import evaluate
-from chainrule.evaluation.streaming import Carried, side_by_side
+from chainrule.evaluation.streaming import StreamModel, side_by_side
 from chainrule.verification.laws import randomised
 
 STREAM = np.random.default_rng(0).integers(0, 5, 61).astype(np.uint8)
@@ -27,7 +27,7 @@ def test_parts_are_the_whole(lstm):
     whole = float(net.log_prob(Batch(torch.from_numpy(STREAM.astype(np.int64))[None])).detach())
     for window, batch_size in ((12, 1), (12, 3), (7, 256), (61, 1), (100, 1)):
         examples = side_by_side(StreamExamples(STREAM, window, 1))
-        result = evaluate(Carried(net), examples, batch_size=batch_size)
+        result = evaluate(StreamModel(net), examples, batch_size=batch_size)
         assert result.likelihood.elements == 61
         assert result.likelihood.total_nats == pytest.approx(whole, rel=1e-12)
     cut = evaluate(net, StreamExamples(STREAM, 12, 12)).likelihood.total_nats
@@ -39,7 +39,7 @@ def test_the_future_changes_nothing():
     changed = STREAM.copy()
     changed[40:] = (changed[40:] + 1) % 5
     one, other = (
-        Carried(net).element_log_prob(StreamExamples(stream, 61, 61).batch(np.arange(1)))
+        StreamModel(net).element_log_prob(StreamExamples(stream, 61, 61).batch(np.arange(1)))
         for stream in (STREAM, changed)
     )
     assert torch.equal(one[0, :40], other[0, :40])
@@ -49,10 +49,10 @@ def test_the_future_changes_nothing():
 def test_who_has_no_state_refuses():
     net = AutoregressiveModel(Transformer(5, 12, width=8, depth=1, heads=2), CategoricalHead(8, 5))
     with pytest.raises(InputError, match="only a recurrent network on sequences"):
-        Carried(net)
+        StreamModel(net)
     picture = AutoregressiveModel(Recurrent(5, (3, 4), width=8), CategoricalHead(8, 5))
     with pytest.raises(InputError, match="only a recurrent network on sequences"):
-        Carried(picture)
+        StreamModel(picture)
     with pytest.raises(InputError, match="one long stream"):
         side_by_side(SequenceExamples.of([[1, 2], [3]], 4))
 
@@ -69,7 +69,7 @@ def test_the_protocol_says_so(tmp_path, capsys):
         assert main(["evaluate", str(tmp_path / "recurrent"), "--json", *more]) == 0
         results.append(json.loads(capsys.readouterr().out))
     assert results[1]["protocol"]["context"] == "all of the stream before, state carried"
-    assert results[1]["by_context"] is None
+    assert results[1]["by_position"] is None
     assert results[0]["bytes"] == results[1]["bytes"]
     assert results[0]["total_nats"] != results[1]["total_nats"]
     for arguments, words in (

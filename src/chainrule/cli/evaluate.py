@@ -15,14 +15,14 @@ from chainrule.data.examples.base import Examples
 from chainrule.data.examples.lengths import SequenceExamples
 from chainrule.data.examples.windows import with_windows
 from chainrule.errors import InputError
-from chainrule.evaluation.by_position import ByContext
+from chainrule.evaluation.by_position import NatsByPosition
 from chainrule.evaluation.calibration import by_group, diagnose
 from chainrule.evaluation.evaluate import Evaluation, evaluate
 from chainrule.evaluation.scores import write_scores
-from chainrule.evaluation.streaming import CONTEXT, Carried, side_by_side
+from chainrule.evaluation.streaming import STREAM_CONTEXT, StreamModel, side_by_side
 from chainrule.likelihood import Protocol
 from chainrule.reporting.console import Console
-from chainrule.reporting.tables import column_table, context_table, group_table, result_table
+from chainrule.reporting.tables import column_table, group_table, position_table, result_table
 from chainrule.runs.run import Run
 
 __all__ = ["evaluate_run"]
@@ -43,7 +43,7 @@ def evaluate_run(
 ) -> Evaluation:
     """Score a split of the run's own data, or everything in another source; through other windows if so asked.
 
-    carry: read a stream with a state that is carried over its windows, see `Carried`.
+    carry: read a stream with a state that is carried over its windows, see `StreamModel`.
     """
     if carry and (context is not None or stride is not None):
         raise InputError("a carried state sees all of the stream before; leave out --context and --stride, or --carry")
@@ -59,22 +59,22 @@ def evaluate_run(
         encoding, examples = with_windows(run.encoding(), examples, context, stride, chain.network.length)
         protocol = replace(protocol, context=encoding.protocol.context)  # type: ignore[attr-defined]
     if carry:
-        examples, protocol = side_by_side(examples), replace(protocol, context=CONTEXT)
-    watched = ByContext(model) if model.has_conditionals else None
-    scored = Carried(chain) if carry and chain is not None else watched or model
+        examples, protocol = side_by_side(examples), replace(protocol, context=STREAM_CONTEXT)
+    watched = NatsByPosition(model) if model.has_conditionals else None
+    scored = StreamModel(chain) if carry and chain is not None else watched or model
     with console.progress("scoring", len(examples)) as update:
         result = evaluate(scored, examples, batch_size=batch_size, protocol=protocol, progress=update)
     what = split if source is None else source
     console.print(result_table({what: result.likelihood}, {}))
     windows = isinstance(examples, StreamExamples | SequenceExamples) and not carry
-    by_context = watched.table() if windows and watched is not None else None
-    if by_context is not None:
+    by_position = watched.table() if windows and watched is not None else None
+    if by_position is not None:
         console.print(
             f"scored through {protocol.context}, the end {protocol.end}; by elements before it in the window:"
         )
-        console.print(context_table(by_context))
+        console.print(position_table(by_position))
     record: dict[str, Any] = {"run": str(path), "data": what, "sha256": examples.digest()} | result.likelihood.to_json()
-    record["by_context"] = by_context
+    record["by_position"] = by_position
     table = run.encoding()
     if isinstance(table, TableEncoding) and watched is not None:
         record["by_column"] = watched.columns([column.name for column in table.columns])

@@ -21,7 +21,8 @@ from chainrule.data.examples.blocks import whole_images
 from chainrule.data.examples.conditions import conditions_of
 from chainrule.errors import InputError
 from chainrule.models.base import Model, Sample
-from chainrule.models.chain import AutoregressiveModel, prefix_batch
+from chainrule.models.chain import AutoregressiveModel
+from chainrule.models.sampler import prefix_batch
 from chainrule.reporting.console import Console
 from chainrule.runs.prefix import Completion, prefixes
 from chainrule.runs.run import Run

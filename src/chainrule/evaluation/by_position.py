@@ -1,4 +1,4 @@
-"""Nats by available context: how much a model gains from seeing farther back; and by the columns of a table."""
+"""Nats by position: how much a model gains from seeing farther back, and what each column of a table costs."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from torch import Tensor
 from chainrule.batch import Batch
 from chainrule.models.base import Model
 
-__all__ = ["ByContext"]
+__all__ = ["NatsByPosition"]
 
 
-class ByContext(Model):
-    """A model that keeps, while it scores, the nats of elements by how many stand before them in the window or row.
+class NatsByPosition(Model):
+    """A model that adds up, while it scores, the nats of the elements at each position of the window or row.
 
     Examples outside the domain, p(x) = 0, are left out.
 
+    model: the model that scores; it has conditionals.
+
     >>> from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
-    >>> watched = ByContext(AutoregressiveModel(CausalConv(3, 4, width=8), CategoricalHead(8, 3)))
+    >>> watched = NatsByPosition(AutoregressiveModel(CausalConv(3, 4, width=8), CategoricalHead(8, 3)))
     >>> _ = watched(Batch(torch.zeros(2, 4, dtype=torch.long)))
-    >>> [(row["context"], row["elements"]) for row in watched.table()]
+    >>> [(row["position"], row["elements"]) for row in watched.table()]
     [('0', 2), ('1', 2), ('2 to 3', 4)]
     """
 
@@ -53,7 +55,7 @@ class ByContext(Model):
         return log_prob
 
     def table(self) -> list[dict[str, Any]]:
-        """Rows for 0, 1, 2 to 3, 4 to 7, ... elements of context: how many elements, and their mean nats."""
+        """Rows for the positions 0, 1, 2 to 3, 4 to 7, ...: number of elements, and their mean nats."""
         rows = []
         start, stop = 0, 1
         while start < len(self.nats):
@@ -63,13 +65,13 @@ class ByContext(Model):
             if count:
                 span = str(start) if start == last else f"{start} to {last}"
                 rows.append(
-                    {"context": span, "elements": count, "nats_per_element": float(self.nats[here].sum()) / count}
+                    {"position": span, "elements": count, "nats_per_element": float(self.nats[here].sum()) / count}
                 )
             start, stop = stop, 2 * stop
         return rows
 
     def columns(self, names: Sequence[str]) -> list[dict[str, Any]]:
-        """A row for each column of a table, in its order: how many cells, their mean nats, its standard error."""
+        """A row for each column of a table, in its order: number of cells, mean nats and their standard error."""
         rows = []
         for name, nats, squares, count in zip(names, self.nats, self.squares, self.elements.tolist(), strict=True):
             mean = float(nats) / max(count, 1)

@@ -1,4 +1,4 @@
-"""Carried state: a recurrent model reads a stream from its beginning to its end and forgets nothing in between."""
+"""Streaming: a recurrent model reads a stream from its beginning to its end and keeps its state in between."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from chainrule.errors import InputError
 from chainrule.models.base import Model
 from chainrule.models.chain import AutoregressiveModel
 
-__all__ = ["CONTEXT", "Carried", "side_by_side"]
+__all__ = ["STREAM_CONTEXT", "StreamModel", "side_by_side"]
 
-CONTEXT = "all of the stream before, state carried"  # of a `Protocol`
+STREAM_CONTEXT = "all of the stream before, state carried"  # of a `Protocol`
 
 
-class Carried(Model):
-    """A recurrent model that remembers all that it has scored before: its rows are parts of one stream, in order.
+class StreamModel(Model):
+    """A model that keeps its state from row to row: the rows are the parts of one stream, in order.
 
         ln p(x_d | x_<d),   x_<d everything since the beginning of the stream
 
     Windows cut the past off; a state of fixed size does not have to. The elements that count are read one at a time,
-    each once, and the sum over a stream is its ln p(x_1, ..., x_T), whatever the windows. The state starts anew with
-    `Carried(model)`. Elements that do not count are skipped: they are given in a window because they were read before.
+    each once, and the sum over a stream is its ln p(x_1, ..., x_T), whatever the windows. Elements that do not count
+    are skipped: they were read before. `StreamModel(model)` starts at the beginning of a stream.
 
-    model: of a `Recurrent` network on sequences, without a context.
+    model: a model whose network carries its state (`Recurrent`, on sequences), without a context.
 
     >>> from chainrule import CategoricalHead, Recurrent
-    >>> carried = Carried(AutoregressiveModel(Recurrent(3, 4, width=8), CategoricalHead(8, 3)).eval())
-    >>> whole = carried.model.log_prob(torch.tensor([[0, 1, 2, 2, 1, 0]]))
-    >>> parts = carried(Batch(torch.tensor([[0, 1, 2], [2, 1, 0]])))
+    >>> stream = StreamModel(AutoregressiveModel(Recurrent(3, 4, width=8), CategoricalHead(8, 3)).eval())
+    >>> whole = stream.model.log_prob(torch.tensor([[0, 1, 2, 2, 1, 0]]))
+    >>> parts = stream(Batch(torch.tensor([[0, 1, 2], [2, 1, 0]])))
     >>> bool(torch.isclose(whole.sum().double(), parts.sum()))
     True
     """
@@ -43,7 +43,7 @@ class Carried(Model):
         if not model.network.carries_state:
             raise InputError(
                 f"only a recurrent network on sequences carries its state, got {type(model.network).__name__}; "
-                "leave out --carry and give --context and --stride"
+                "leave out --carry and give --window and --stride"
             )
         self.model = model
         self.state = model.network.initial_state(1)
@@ -65,7 +65,7 @@ class Carried(Model):
 
 
 def side_by_side(examples: Examples) -> StreamExamples:
-    """The windows of a stream one after the other, for a state that is carried over them."""
+    """The windows of a stream, each beginning where the one before it ends, for a state that is carried over them."""
     if not isinstance(examples, StreamExamples):
         raise InputError("a state is carried over the windows of one long stream; leave out --carry")
     return replace(examples, stride=examples.window)

@@ -13,10 +13,11 @@ from chainrule.errors import InputError
 from chainrule.heads.base import Distribution, Head
 from chainrule.heads.filtered import Filter
 from chainrule.models.base import Model, Sample, evaluating
+from chainrule.models.sampler import Sampler, check_given, prefix_batch
 from chainrule.networks.base import AutoregressiveNetwork
 from chainrule.noise import uniforms
 
-__all__ = ["AutoregressiveModel", "Draw", "prefix_batch"]
+__all__ = ["AutoregressiveModel", "Draw"]
 
 Draw = Callable[[int, Distribution], Tensor]
 
@@ -157,56 +158,30 @@ class AutoregressiveModel(Model):
         The draw of element d of example n is a function of (seed, n, d): example 7 is the same alone (n=1, first=7) or
         among 64, up to the rounding of the probabilities.
 
-        seed: any integer; without one it is taken from the generator, or from torch's own. first: the number of the
-        first example. length: D, by default the network's. context: classes (n,) or vectors (n, C). prefix: elements
-        that are given, shape (P,), (n, P) or a list of n of any lengths; they are not scored. end: the symbol after
-        which an example is over. temperature, top_k, top_p: draw from a filtered distribution instead, see `Filter`.
-        on_element: called with d and x_d, shape (n,), as soon as they are known, to show them or how far the walk is.
+        n: number of examples.
+        seed: any integer; without one it is taken from the generator.
+        generator: source of the seed; torch's own by default.
+        first: number of the first example.
+        length: D, by default that of the network.
+        context: classes, shape (n,), or vectors, shape (n, C), for conditional models.
+        prefix: elements that are given and not scored, shape (P,), (n, P) or a list of n of any lengths.
+        end: the symbol after which an example is over.
+        temperature, top_k, top_p: sample from a filtered distribution instead, see `Filter`.
+        on_element: called with d and x_d, shape (n,), as soon as they are known, to show them or the progress.
         """
         if n < 1:
             raise InputError(f"a sample has at least one example, got n={n}")
         length = self.network.length if length is None else length
         given = prefix_batch(prefix, n, length)
+        if given is not None:
+            given = given.to(self.device)
+            check_given(given, self.head.num_symbols)
         filtered = Filter(temperature, top_k, top_p)
         if seed is None:
             seed = int(torch.randint(2**62, (), generator=generator))
-        noise = torch.from_numpy(uniforms(seed, range(first, first + n), range(length))).to(self.device).unbind(1)
-        free = torch.ones(n, length, dtype=torch.bool, device=self.device)
-        if given is not None:
-            given = given.to(self.device)
-            _check_given(given, self.head.num_symbols)
-            free[:, : given.x.shape[1]] = ~given.mask
-        alive = torch.ones(n, dtype=torch.bool, device=self.device)
-        ended = torch.zeros_like(alive)
-        if given is not None and end is not None:
-            ended = ((given.x == end) & given.mask).any(1)
-        log_p: list[Tensor] = []
-        log_q: list[Tensor] = []
-
-        def draw(d: int, p: Distribution) -> Tensor:
-            nonlocal alive
-            if end is not None:
-                alive = alive & ~(ended & free[:, d])
-                if not bool(alive.any()):
-                    raise StopIteration
-            q = filtered(p)
-            x, log_q_d = q.draw(noise[d])
-            log_q.append(log_q_d)
-            log_p.append(log_q_d if q is p else p.log_prob(x))
-            if given is not None and d < given.x.shape[1]:
-                x = torch.where(free[:, d], x, given.x[:, d].to(x.dtype))
-            if end is not None:
-                x = torch.where(alive, x, end)
-                free[:, d] &= alive
-                alive = alive & ~((x == end) & free[:, d])
-            if on_element is not None:
-                on_element(d, x)
-            return x
-
-        x = self.unroll(draw, n, length, None if context is None else context.to(self.device))
-        free = free[:, : x.shape[1]]
-        total_p, total_q = (_total(log_prob, free) for log_prob in (log_p, log_q))
-        return Sample(x, free, total_p, None if filtered.is_identity else total_q)
+        noise = torch.from_numpy(uniforms(seed, range(first, first + n), range(length))).to(self.device)
+        sampler = Sampler(noise, filtered, given, end, on_element)
+        return sampler.sample(self.unroll(sampler, n, length, None if context is None else context.to(self.device)))
 
     def features(self, x: Batch | Tensor, layer: int = -1, pool: str | None = None) -> Tensor:
         """A representation: the network's features after a layer, (B, D, width), or pooled over D, (B, width).
@@ -229,33 +204,3 @@ class AutoregressiveModel(Model):
             position = torch.arange(h.shape[1], device=h.device)
             return h[torch.arange(len(h)), (batch.mask * position).argmax(1)]
         raise InputError(f"pool is None, 'mean' or 'last', got {pool!r}")
-
-
-def _total(log_prob: list[Tensor], free: Tensor) -> Tensor:
-    """The sum over the elements that were drawn, in float64, shape (n,)."""
-    return torch.where(free, torch.stack(log_prob, 1), 0.0).sum(1, dtype=torch.float64)
-
-
-def prefix_batch(prefix: Tensor | Sequence[Any] | None, n: int, length: int) -> Batch | None:
-    """Prefixes of any lengths as one batch, whose mask says where an element is given."""
-    if prefix is None:
-        return None
-    if isinstance(prefix, Tensor):
-        prefix = prefix.expand(n, -1) if prefix.ndim == 1 else prefix
-    if len(prefix) != n:
-        raise InputError(f"{len(prefix)} prefixes for {n} examples; give one for each, or one tensor (P,) for all")
-    given = Batch.of(list(prefix))
-    if given.x.shape[1] > length:
-        raise InputError(f"the longest prefix has {given.x.shape[1]} elements, an example at most {length}")
-    return given
-
-
-def _check_given(given: Batch, num_symbols: int | None) -> None:
-    """Refuse given elements that are no symbols, where the model has symbols."""
-    x = given.x[given.mask]
-    if num_symbols is None or not len(x):
-        return
-    if bool((x != x.long()).any()) or int(x.min()) < 0 or int(x.max()) >= num_symbols:
-        raise InputError(
-            f"a prefix holds symbols 0 to {num_symbols - 1}, got numbers from {x.min()} to {x.max()}; encode it first"
-        )

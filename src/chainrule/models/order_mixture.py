@@ -19,8 +19,9 @@ from chainrule.batch import Batch
 from chainrule.errors import InputError
 from chainrule.heads.finite import inverse_cdf
 from chainrule.models.base import Model, Sample, evaluating
-from chainrule.models.chain import AutoregressiveModel, prefix_batch
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.models.permuted import PermutedModel, known_options, permutation, read_first
+from chainrule.models.sampler import prefix_batch
 from chainrule.networks.made import MADE
 from chainrule.noise import uniforms
 

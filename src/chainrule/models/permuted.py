@@ -18,7 +18,8 @@ from chainrule.batch import Batch
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution
 from chainrule.models.base import Model, Sample
-from chainrule.models.chain import AutoregressiveModel, prefix_batch
+from chainrule.models.chain import AutoregressiveModel
+from chainrule.models.sampler import prefix_batch
 from chainrule.noise import uniforms
 
 __all__ = ["PermutedModel", "known_options", "permutation", "random_orders", "read_first", "scan_orders"]

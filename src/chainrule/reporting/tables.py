@@ -10,7 +10,7 @@ from rich.table import Table
 
 from chainrule.likelihood import LogLikelihood, Ratio
 
-__all__ = ["baseline_table", "column_table", "context_table", "group_table", "member_table", "result_table"]
+__all__ = ["baseline_table", "column_table", "group_table", "member_table", "position_table", "result_table"]
 
 
 def result_table(model: Mapping[str, LogLikelihood], baseline: Mapping[str, LogLikelihood]) -> Table:
@@ -53,11 +53,11 @@ def baseline_table(model: LogLikelihood, baselines: Mapping[str, Mapping[str, An
     return table
 
 
-def context_table(rows: list[dict[str, Any]]) -> Table:
-    """Nats an element by how many elements stand before it in its window."""
-    table = Table("context", "elements", "nats/element", title="by available context", title_justify="left")
+def position_table(rows: list[dict[str, Any]]) -> Table:
+    """Nats per element by how many elements stand before it in its window."""
+    table = Table("position", "elements", "nats/element", title="by position in the window", title_justify="left")
     for row in rows:
-        table.add_row(row["context"], f"{row['elements']:,}", f"{row['nats_per_element']:.4f}")
+        table.add_row(row["position"], f"{row['elements']:,}", f"{row['nats_per_element']:.4f}")
     return table
 
 
