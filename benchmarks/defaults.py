@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from chainrule.config.defaults import DEFAULTS, default_spec, kind_of
+from chainrule.config.defaults import DEFAULTS, default_spec
 from chainrule.config.registry import build_model
-from chainrule.data import open
+from chainrule.data import load
 from chainrule.data.alphabets.alphabet import Bytes
-from chainrule.data.encodings.text import StreamExamples, TextEncoding
-from chainrule.data.examples.base import Encoding, Examples
+from chainrule.data.encodings.base import Encoding
+from chainrule.data.encodings.text import TextEncoding
+from chainrule.data.examples.base import Examples
+from chainrule.data.examples.stream import StreamExamples
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.training.settings import TrainingSettings
 
@@ -32,8 +34,8 @@ class Default(NamedTuple):
 def default(name: str, encoding: Encoding, train: Examples, few: Examples, **changes: Any) -> Default:
     """By the kind of the data."""
     torch.manual_seed(0)
-    domain, kind = encoding.domain, kind_of(encoding.domain, encoding.kind)
-    model = build_model(default_spec(domain, encoding.kind), domain)
+    domain, kind = encoding.domain, encoding.group
+    model = build_model(default_spec(domain, kind), domain)
     return Default(name, model, train, few, TrainingSettings(**(DEFAULTS[kind]["training"] | changes)))
 
 
@@ -47,7 +49,7 @@ def text(window: int = 256, **changes: Any) -> Default:
 
 def image(**changes: Any) -> Default:
     """The digits of scikit-learn."""
-    data = open("digits")
+    data = load("digits")
     return default(
         "the default for images, PixelCNN 48 x 3, 50 digits", data.encoding, data.train, data.valid, **changes
     )

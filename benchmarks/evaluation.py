@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from benchmarks.limits import least
 from benchmarks.row import Options, Row, timed
 from benchmarks.windows import side_by_side
-from chainrule.data.encodings.text import StreamExamples
+from chainrule.data.examples.stream import StreamExamples
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.heads.categorical import CategoricalHead
 from chainrule.models.chain import AutoregressiveModel

@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.losses import CHUNKED, PEERS, PLAIN, Linear, climb, problem, taken
 from benchmarks.windows import Timing, Window, side_by_side
-from chainrule.data.encodings.text import StreamExamples
+from chainrule.data.examples.stream import StreamExamples
 from chainrule.heads import AdaptiveSoftmaxHead, CategoricalHead, HierarchicalSoftmaxHead, SampledSoftmaxHead
 from chainrule.likelihood import LogLikelihood
 from chainrule.models.chain import AutoregressiveModel

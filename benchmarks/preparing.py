@@ -22,10 +22,10 @@ WORDS = 20_000
 CHILD = """
 import json, resource, sys, time
 import torch
-from chainrule.data import open
+from chainrule.data import load
 seconds = time.perf_counter()
 if len(sys.argv) > 1:
-    data = open(sys.argv[1], **json.loads(sys.argv[2]))
+    data = load(sys.argv[1], **json.loads(sys.argv[2]))
     data.digest()
 seconds = time.perf_counter() - seconds
 print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))

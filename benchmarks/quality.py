@@ -68,7 +68,7 @@ def ours(way: Way, data: Path | None, seed: int, quick: bool) -> Trained:
     import torch
 
     from benchmarks.nanogpt import HEADS, WIDTH, text
-    from chainrule.data.encodings.text import StreamExamples
+    from chainrule.data.examples.stream import StreamExamples
     from chainrule.evaluation.evaluate import evaluate
     from chainrule.heads.categorical import CategoricalHead
     from chainrule.models.chain import AutoregressiveModel

@@ -21,8 +21,8 @@ from benchmarks.limits import least
 from benchmarks.row import Options, Row, timed
 from benchmarks.stepping import Steps
 from benchmarks.windows import side_by_side
-from chainrule.batch import Batch
-from chainrule.data.examples.base import Rows
+from chainrule.batch import Batch, Rows
+from chainrule.data.examples.base import Examples
 from chainrule.heads.categorical import CategoricalHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.transformer import Transformer
@@ -34,7 +34,7 @@ GOAL = 1.8
 SYMBOLS = 65
 
 
-class Crops:
+class Crops(Examples):
     """Windows of so many elements from a stream, one after the other."""
 
     def __init__(self, stream: np.ndarray, window: int) -> None:
@@ -46,10 +46,6 @@ class Crops:
     def batch(self, rows: Rows) -> Batch:
         """The windows of these numbers."""
         return Batch(torch.from_numpy(self.windows[rows]))
-
-    def epoch(self, seed: int, epoch: int) -> Crops:
-        """The same windows in every epoch."""
-        return self
 
     def digest(self) -> str:
         """Nothing that outlives the benchmark."""

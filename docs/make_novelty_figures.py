@@ -11,8 +11,7 @@ import numpy as np
 import torch
 
 from chainrule.baselines.independent import IndependentElements
-from chainrule.data import ArrayExamples
-from chainrule.data import open as open_data
+from chainrule.data import ArrayExamples, load
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.evaluation.novelty import Novelty
 from chainrule.heads.categorical import CategoricalHead
@@ -41,7 +40,7 @@ def pictures(digits: np.ndarray) -> Pictures:
 
 def trained(seed: int) -> tuple[AutoregressiveModel, int]:
     """A causal convolutional model of the digits, and the step whose weights were kept."""
-    data = open_data("digits")
+    data = load("digits")
     torch.manual_seed(seed)
     model = AutoregressiveModel(CausalConv(17, (8, 8), 48, depth=6, dropout=0.3), CategoricalHead(48, 17))
     settings = TrainingSettings(steps=700, batch_size=50, learning_rate=3e-3, evaluate_every=50, seed=seed)
@@ -50,7 +49,7 @@ def trained(seed: int) -> tuple[AutoregressiveModel, int]:
 
 def figures(seed: int) -> dict[str, tuple[float, ...]]:
     """Of each kind of picture: mean ln p, shares above the mean digit, and flagged by typicality and by the ratio."""
-    data = open_data("digits")
+    data = load("digits")
     model, step = trained(seed)
     print(f"seed {seed}: the weights of step {step}", flush=True)
     background = IndependentElements.fit(data.train, 17, period=1)

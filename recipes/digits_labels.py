@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from chainrule.data.examples.base import DataSet
-from chainrule.data.examples.conditions import Classes, conditions_of
+from chainrule.data.encodings.data_set import DataSet
 from chainrule.errors import InputError
 from chainrule.evaluation.classify import class_prior, classify
 from chainrule.likelihood import Ratio
@@ -23,10 +22,10 @@ WRONG = "% wrong"
 
 def measure(model: AutoregressiveModel, data: DataSet) -> dict[str, Ratio]:
     """The share of test images whose most probable digit is another one, and the nats of a digit given its image."""
-    classes = conditions_of(data.encoding)
-    if not isinstance(classes, Classes):
-        raise InputError(f"expected images with their digits, got {data.note}; open them with given='label'")
-    found = classify(model, data.test, class_prior(data.train, len(classes.names)))
+    names = None if data.encoding.conditions is None else data.encoding.conditions.class_names
+    if names is None:
+        raise InputError(f"expected images with their digits, got {data.note}; load them with given='label'")
+    found = classify(model, data.test, class_prior(data.train, len(names)))
     wrong = Ratio(100 * (1 - found.accuracy.value), 100 * found.accuracy.standard_error)
     return {WRONG: wrong, "nats/label": found.likelihood.nats_per_example}
 

@@ -22,7 +22,7 @@ IDX = tuple(f"mnist/{part}-ubyte.gz" for part in ("train-images-idx3", "t10k-ima
 # bits are one pixel to the network, whose layers then cost a quarter and may be twice as wide. In bfloat16 where the
 # processor has instructions for it.
 LEVELS = {"width": 32, "depth": 5, "dropout": 0.0, "batch_size": 32, "optimizer": "muon", "precision": "auto"}
-BITS = LEVELS | {"blocks": 2, "width": 64}
+BITS = LEVELS | {"pixel_block": 2, "width": 64}
 # A night: a mean over four scans, which for half of the steps are one network; however fast the machine, no more passes
 # a scan than the six of the hour above.
 SCANS = {"orders": 4, "epochs": 24}

@@ -26,9 +26,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from chainrule.data.encodings.sequences import read_sequences
-from chainrule.data.examples.base import DataSet
-from chainrule.data.examples.lengths import SequenceExamples
+from chainrule.data.encodings.data_set import DataSet
+from chainrule.data.examples.sequences import SequenceExamples
+from chainrule.data.sources.sequence_files import read_sequences
 from chainrule.errors import InputError
 from chainrule.likelihood import LogLikelihood, Ratio
 from chainrule.models.base import evaluating

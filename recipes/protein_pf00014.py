@@ -14,7 +14,7 @@ import sys
 from itertools import chain
 from pathlib import Path
 
-from chainrule.data.encodings.fasta import read_fasta
+from chainrule.data.sources.fasta import read_fasta
 from chainrule.errors import InputError
 from chainrule.reproduction.recipe import Recipe
 

@@ -133,22 +133,25 @@ CASES = {
     "a gzip that is none": (file("a.txt.gz", PROSE), "a.txt.gz: the gzip file is damaged"),
     "no UTF-8": (
         file("a.txt", PROSE.encode() + b"\xff", "--symbols", "characters"),
-        "a.txt: is no UTF-8 text (byte 0xff",
+        "a.txt: is not UTF-8 text (byte 0xff",
     ),
     "UTF-16": (
         file("a.txt", PROSE.encode("utf-16"), "--symbols", "bpe:300"),
-        "a.txt: is no UTF-8 text (byte 0xff at 0)",
+        "a.txt: is not UTF-8 text (byte 0xff at 0)",
     ),
     "an empty document": (file("a.txt", "one\n\nthree", "--documents", "line"), "a.txt line 2: is empty"),
     "an empty file among documents": (texts("--documents", "file", a=PROSE, b=PROSE, c=""), "c.txt: the file is empty"),
     "an empty record": (file("a.jsonl", '{"text": "a"}\n{"text": ""}'), "a.jsonl line 2: is empty"),
     "a record without a text": (file("a.jsonl", '{"text": "a"}\n{"body": "b"}'), "a.jsonl line 2: has no text field"),
-    "JSON lines cut off": (file("a.jsonl", '{"text": "a"}\n{"te'), "a.jsonl line 2: is no JSON"),
-    "a tokenizer that is none": (file("a.txt", PROSE, "--symbols", "/proc/version"), "/proc/version: is no tokenizer"),
+    "JSON lines cut off": (file("a.jsonl", '{"text": "a"}\n{"te'), "a.jsonl line 2: is not JSON"),
+    "a tokenizer that is none": (
+        file("a.txt", PROSE, "--symbols", "/proc/version"),
+        "version: is not a tokenizer",
+    ),
     "a text too short for its splits": (file("a.txt", "ab"), "a.txt: the valid split is empty"),
     # images
     "a bomb": (folder(b=("b.png", bomb())), "b.png: has more than 16777216 pixels"),
-    "no image inside": (folder(b=("b.png", b"hello")), "b.png: is no PNG or JPEG inside"),
+    "no image inside": (folder(b=("b.png", b"hello")), "b.png: is not a PNG or JPEG inside"),
     "an image cut off": (folder(b=("0.png", torn_png())), "0.png: the image is damaged"),
     "another file among images": (folder(b=("notes.txt", b"hello")), "notes.txt: is neither .png nor .jpg"),
     "images of different sizes": (folder(b=("b.png", np.zeros((5, 4)))), "b.png: is 4x5 grey, but the first"),
@@ -160,7 +163,7 @@ CASES = {
     ),
     "IDX cut off": (file("t-images-idx3-ubyte.gz", CUT), "t-images-idx3-ubyte.gz: the gzip file is damaged"),
     "a short IDX": (file("t-images-idx3-ubyte", idx(PIXELS[None])[:-3]), "has 4109 bytes, its header promises 4112"),
-    "no IDX": (file("t-images-idx3-ubyte", b"\0\0\x0d\3" + bytes(12)), "is no IDX file of bytes"),
+    "no IDX": (file("t-images-idx3-ubyte", b"\0\0\x0d\3" + bytes(12)), "is not an IDX file of bytes"),
     "labels as images": (file("t-labels-idx1-ubyte", idx(np.zeros(9))), "expected images; open the file of images"),
     # arrays
     "an npz cut off": (file("a.npz", b"PK\3\4 and no more"), "a.npz: not a readable .npy or .npz file"),
@@ -173,7 +176,7 @@ CASES = {
         archive(train=np.zeros((9, 2)), test=np.zeros((9, 3))),
         "a.npz: the splits differ in shape",
     ),
-    "reals": (archive(x=np.full((9, 2), 0.5)), "0.5 at (0, 0) is no integer"),
+    "reals": (archive(x=np.full((9, 2), 0.5)), "0.5 at (0, 0) is not an integer"),
     "infinite numbers": (archive(x=np.full((9, 2), np.inf)), "inf at (0, 0)"),
     "negative symbols": (archive(x=np.full((9, 2), -3)), "a.npz: symbols start at 0, got -3"),
     # tables
@@ -192,7 +195,7 @@ CASES = {
     ),
     "a binary table": (file("t.data", "0,1\n0,1\n1,1,0\n"), "t.data row 3: has 3 values, the first row 2"),
     # sequences
-    "JSON cut off": (file("a.json", '{"train": [[1, 2'), "a.json: is no JSON"),
+    "JSON cut off": (file("a.json", '{"train": [[1, 2'), "a.json: is not JSON"),
     "JSON without a test split": (file("a.json", '{"train": [[1]], "valid": [[1]]}'), "expected train, valid and test"),
     "an empty sequence": (file("a.json", "[[1], [2], []]"), "a.json sequence 3: is empty"),
     "a sequence that is none": (file("a.json", '[["a"], 7]'), "a.json sequence 2: is int"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from chainrule.data.examples.base import ArrayExamples
+from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.heads.bernoulli import BernoulliHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.transformer import Transformer

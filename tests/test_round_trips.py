@@ -9,8 +9,7 @@ from PIL import Image
 
 from chainrule.config.defaults import default_spec
 from chainrule.config.registry import build_model
-from chainrule.data import ImageEncoding, encoding_from_json, open
-from chainrule.data.examples.base import Writes
+from chainrule.data import encoding_from_json, load
 
 RNG = np.random.default_rng(0)
 
@@ -69,12 +68,12 @@ SOURCES = {
 def write(encoding, drawn, home):
     """Samples as the raw data that a user gets; where they are."""
     raw = encoding.decode(drawn.x.numpy())
-    if isinstance(encoding, Writes):
-        (home / f"s{encoding.ending}").write_bytes(encoding.write(raw))
-        return home / f"s{encoding.ending}"
-    if isinstance(encoding, ImageEncoding):
+    if encoding.is_text:
+        (home / f"s{encoding.file_endings[0]}").write_bytes(encoding.write(raw))
+        return home / f"s{encoding.file_endings[0]}"
+    if "" in encoding.file_endings:
         (home / "s").mkdir()
-        for name, content in encoding.files(raw).items():
+        for name, content in encoding.write_folder(raw).items():
             (home / "s" / name).write_bytes(content)
         return home / "s"
     np.save(home / "s.npy", raw)
@@ -84,9 +83,9 @@ def write(encoding, drawn, home):
 @pytest.mark.parametrize("kind", SOURCES)
 def test_samples_are_read_again(tmp_path, kind):
     prepare, options = SOURCES[kind]
-    data = open(prepare(tmp_path), **options)
+    data = load(prepare(tmp_path), **options)
     encoding = encoding_from_json(json.loads(json.dumps(data.encoding.to_json())))
-    spec = default_spec(encoding.domain, encoding.kind)
+    spec = default_spec(encoding.domain, encoding.group)
     spec["network"] |= {"width": 8, "depth": 1}
     torch.manual_seed(0)
     model = build_model(spec, encoding.domain)

@@ -6,12 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from chainrule.errors import InputError
 
-__all__ = ["Batch"]
+__all__ = ["Array", "Batch", "Rows"]
+
+Array = npt.NDArray[Any]
+Rows = npt.NDArray[np.int64]  # numbers of rows
 
 
 @dataclass(frozen=True)

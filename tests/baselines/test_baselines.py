@@ -12,7 +12,7 @@ from chainrule import Batch, InputError
 from chainrule.baselines import IndependentColumns, KneserNey, MarkovChain
 from chainrule.baselines.compressors import code_lengths
 from chainrule.baselines.fitted import fit_baselines
-from chainrule.data import ArrayExamples, SequenceExamples, StreamExamples, open
+from chainrule.data import ArrayExamples, SequenceExamples, StreamExamples, load
 from chainrule.domain import Column
 from chainrule.evaluation.evaluate import evaluate
 
@@ -126,7 +126,7 @@ def test_a_table_with_reals_has_a_baseline(tmp_path):
     rng = np.random.default_rng(0)
     lines = [f"{'AB'[n % 2]},{rng.normal(100 * (n % 2), 5):.1f},{rng.poisson(40)}" for n in range(300)]
     (tmp_path / "t.csv").write_text("city,height,clicks\n" + "\n".join(lines))
-    data = open(str(tmp_path / "t.csv"))
+    data = load(str(tmp_path / "t.csv"))
     baselines = fit_baselines(data)
     assert list(baselines) == ["independent elements"]
     result = evaluate(baselines["independent elements"], data.test)
@@ -159,13 +159,13 @@ def nats(data, name, per="nats_per_element"):
 
 def test_published_figures(shared_data):
     """Figures of the data's own README: bigrams of names; below, orders 0 and 1 of tinyshakespeare."""
-    names = open(str(shared_data / "names" / "names.txt"), symbols="characters")
+    names = load(str(shared_data / "names" / "names.txt"), symbols="characters")
     assert nats(names, "Markov chain") == pytest.approx(2.454, abs=0.02)
 
 
 @pytest.mark.slow
 def test_figures_of_tinyshakespeare(shared_data):
-    text = open(str(shared_data / "tinyshakespeare" / "input.txt"), symbols="characters", split="80/10/10")
+    text = load(str(shared_data / "tinyshakespeare" / "input.txt"), symbols="characters", split="80/10/10")
     assert nats(text, "independent elements") == pytest.approx(3.347, abs=0.03)
     assert nats(text, "Markov chain") == pytest.approx(2.484, abs=0.03)
     assert nats(text, "Kneser-Ney 5-gram") < 1.784

@@ -23,14 +23,14 @@ def home(tmp_path_factory):
 
 
 def test_the_upper_half_is_kept_and_the_rest_is_scored(home, capsys, tmp_path):
-    from chainrule.data import open as open_data
+    from chainrule.data import load
 
     code, out, _ = run(
         capsys, "sample", home / "digits", "-n", "5", "--prefix", "test:0.5", "--out", tmp_path / "a.npy", "--json"
     )
     assert code == 0
     drawn = np.load(tmp_path / "a.npy").reshape(5, 64)
-    real = open_data("digits").test.batch(np.arange(5)).x.numpy()
+    real = load("digits").test.batch(np.arange(5)).x.numpy()
     assert (drawn[:, :32] == real[:, :32]).all()
     assert (drawn[:, 32:] != real[:, 32:]).any()
     free = json.loads(run(capsys, "sample", home / "digits", "-n", "5", "--out", tmp_path / "b.npy", "--json")[1])

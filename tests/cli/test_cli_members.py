@@ -14,8 +14,8 @@ import torch
 
 from chainrule.cli.app import main
 from chainrule.config.registry import build_model
-from chainrule.data import open as open_data
-from chainrule.data.examples.lengths import SequenceExamples
+from chainrule.data import load
+from chainrule.data.examples.sequences import SequenceExamples
 from chainrule.errors import InputError, Interrupted
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.runs import ensemble
@@ -320,7 +320,7 @@ def test_bad_options(arguments, words, rows, capsys, tmp_path):
 
 
 def test_a_specification_of_members(rows):
-    domain = open_data(str(rows)).encoding.domain
+    domain = load(str(rows)).encoding.domain
     part = {"network": {"name": "causal_conv", "width": 8}, "head": {"name": "categorical"}}
     model = build_model({"members": 3} | part, domain).single_chain()
     assert len(model.network.members) == 3

@@ -11,7 +11,7 @@ from chainrule.batch import Batch
 from chainrule.cli.app import main
 from chainrule.config.options import specification
 from chainrule.config.registry import build_model
-from chainrule.data import open as open_data
+from chainrule.data import load
 from chainrule.domain import Domain
 from chainrule.errors import InputError
 from chainrule.evaluation.evaluate import evaluate
@@ -295,7 +295,7 @@ def test_scans_are_verified_drawn_and_trained_as_long_as_one(images, capsys, tmp
     x = torch.from_numpy(np.load(tmp_path / "drawn.npy")).flatten(1).long()
     with torch.no_grad():
         assert drawn["log_prob"] == pytest.approx(Run.open(images / "run").model().log_prob(x).tolist(), abs=1e-6)
-    data = open_data(str(images / "images.npy"))
+    data = load(str(images / "images.npy"))
     one, two = (specification(asked, data)[1] for asked in ({}, {"orders": 2}))
     assert (two.steps, two.evaluate_every) == (2 * one.steps, 2 * one.evaluate_every)
     assert (one.common_start, two.common_start) == (0.0, 0.5)

@@ -8,8 +8,7 @@ import pytest
 
 from chainrule import InputError
 from chainrule.cli.app import main
-from chainrule.data import open
-from chainrule.data.examples.windows import with_windows
+from chainrule.data import load
 from tests.support.command_line import run, run_json
 
 QUICK = ["--steps", "2", "--evaluate-every", "2", "--width", "8", "--depth", "1"]
@@ -67,12 +66,12 @@ def test_fit_evaluate_sample_and_read_again(home, tmp_path, capsys, name):
         assert result[key] == (expected if key == "protocol" else pytest.approx(expected, rel=1e-5))
     assert {"independent elements", "Markov chain"} <= set(report["baselines"])
     assert {record["how"] for record in report["baselines"].values()} <= {"static", "adaptive"}
-    encoding = open(
+    encoding = load(
         str(home / source), **json.loads((tmp_path / "run" / "config.json").read_text())["data"]["options"]
     ).encoding
-    out = tmp_path / f"samples{encoding.ending}"
+    out = tmp_path / f"samples{encoding.file_endings[0]}"
     run_json(capsys, "sample", tmp_path / "run", "-n", "3", "--out", out)
-    assert (tmp_path / "run" / f"samples{encoding.ending}").exists()
+    assert (tmp_path / "run" / f"samples{encoding.file_endings[0]}").exists()
     text = run_json(capsys, "sample", tmp_path / "run", "-n", "3")["text"]
     assert len(text) == 3
     if name not in ("story", "lines", "names", "given", "records") and all(text):
@@ -141,9 +140,9 @@ BAD = {
     "bpe without a size": (fits("story.txt", "--symbols", "bpe:many"), "bpe:1000"),
     "bpe of too few": (fits("story.txt", "--symbols", "bpe:100"), "at least bpe:257"),
     "missing tokenizer": (fits("story.txt", "--symbols", "/no/t.json"), "tokenizer cannot be read"),
-    "no tokenizer": (fits("story.txt", "--symbols", "/proc/version"), "is no tokenizer.json"),
+    "no tokenizer": (fits("story.txt", "--symbols", "/proc/version"), "is not a tokenizer.json"),
     "window of one": (fits("story.txt", "--window", "1"), "at least 2"),
-    "stride beyond the window": (fits("story.txt", "--window", "8", "--stride", "9"), "from 1 to the window's 8"),
+    "stride beyond the window": (fits("story.txt", "--window", "8", "--stride", "9"), "between 1 and the window's 8"),
     "an end that is none": (fits("names.txt", "--end", "maybe"), "--end is scored"),
     "end of a stream": (fits("story.txt", "--end", "scored"), "does not apply"),
     "empty document": (fit("a.txt", "one\n\nthree\n", "--documents", "line"), "line 2: is empty"),
@@ -153,12 +152,12 @@ BAD = {
     ),
     "a single document": (fit("a.txt", LONG, "--documents", "file"), "split is empty"),
     "folder without text": (folder, "is a directory"),
-    "JSON lines cut off": (fit("a.jsonl", '{"text": "a"}\n{"text": '), "line 2: is no JSON"),
+    "JSON lines cut off": (fit("a.jsonl", '{"text": "a"}\n{"text": '), "line 2: is not JSON"),
     "JSON lines without the field": (
         fit("a.jsonl", '{"text": "a"}\n{"body": "b"}'),
         "line 2: has no text field 'text'",
     ),
-    "JSON cut off": (fit("a.json", '{"train": [[1, 2'), "is no JSON"),
+    "JSON cut off": (fit("a.json", '{"train": [[1, 2'), "is not JSON"),
     "JSON without a split": (fit("a.json", '{"train": [[1]], "valid": [[1]]}'), "expected train, valid and test"),
     "JSON that is no list": (fit("a.json", '"text"'), "holds no sequences"),
     "a sequence that is none": (fit("a.json", "[[1], 2]"), "sequence 2: is int"),
@@ -176,7 +175,7 @@ BAD = {
     "a context that is too long": (lambda h, t: ["evaluate", h / "run-names", "--context", "999"], "longer --window"),
     "a stride beyond the context": (
         lambda h, t: ["evaluate", h / "run-names", "--context", "4", "--stride", "5"],
-        "from 1 to the window's 4",
+        "between 1 and the window's 4",
     ),
 }
 
@@ -195,13 +194,13 @@ def test_bad_input(home, tmp_path, capsys, case):
 
 
 def test_windows_are_for_sequences():
-    digits = open("digits")
+    digits = load("digits")
     with pytest.raises(InputError, match="not read through windows"):
-        with_windows(digits.encoding, digits.test, 8, None, 64)
+        digits.encoding.with_windows(digits.test, 8, None, 64)
 
 
 def test_a_byte_order_mark_is_kept(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbf" + b"some text " * 100)
-    data = open(str(tmp_path / "a.txt"), symbols="characters")
+    data = load(str(tmp_path / "a.txt"), symbols="characters")
     pieces = [data.encoding.raw(data.split(name)) for name in ("train", "valid", "test")]
     assert b"".join(pieces) == (tmp_path / "a.txt").read_bytes()

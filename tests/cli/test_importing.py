@@ -9,7 +9,7 @@ import torch
 
 from chainrule import InputError
 from chainrule.cli.app import main
-from chainrule.data import open
+from chainrule.data import load
 from chainrule.data.alphabets.tokens import Tokens
 from chainrule.runs.run import Run
 from tests.support.command_line import run_json
@@ -60,7 +60,7 @@ def test_the_tokens_of_a_model_have_its_end(place):
 
 
 def test_documents_end_with_the_models_own_end(place):
-    data = open(str(place / "names.txt"), symbols=str(place / "gpt2"))
+    data = load(str(place / "names.txt"), symbols=str(place / "gpt2"))
     assert data.encoding.domain.end == END
     assert data.encoding.domain.num_symbols == SIZE
     batch = data.test.batch(np.arange(len(data.test)))
@@ -68,16 +68,16 @@ def test_documents_end_with_the_models_own_end(place):
         assert x[mask][-1] == END
         assert (x[mask][:-1] != END).all()
     assert int(batch.bytes.sum()) == sum(len(name) + 1 for name in data.encoding.decode(batch.x.numpy()))
-    given = open(str(place / "names.txt"), symbols=str(place / "gpt2"), end="given").encoding.domain
+    given = load(str(place / "names.txt"), symbols=str(place / "gpt2"), end="given").encoding.domain
     assert (given.end, given.num_symbols) == (None, SIZE)
 
 
 def test_a_text_that_holds_the_end_is_refused(place, tmp_path):
     (tmp_path / "t.txt").write_text("anna\nbert<|endoftext|>carl\n" * 20)
     with pytest.raises(InputError, match=r"endoftext.*as element [0-9].*--documents"):
-        open(str(tmp_path / "t.txt"), symbols=str(place / "gpt2"), documents="line")
+        load(str(tmp_path / "t.txt"), symbols=str(place / "gpt2"), documents="line")
     (tmp_path / "t.txt").write_text("<|endoftext|>".join(NAMES))
-    divided = open(str(tmp_path / "t.txt"), symbols=str(place / "gpt2"), documents="<|endoftext|>")
+    divided = load(str(tmp_path / "t.txt"), symbols=str(place / "gpt2"), documents="<|endoftext|>")
     assert divided.encoding.byte_lengths[END] == len("<|endoftext|>")
 
 

@@ -6,17 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from chainrule.config.defaults import default_blocks, default_members, default_spec
+from chainrule.config.defaults import default_members, default_pixel_block, default_spec
 from chainrule.config.options import members_of, specification
 from chainrule.config.registry import NETWORKS, build_model
-from chainrule.data.examples.lengths import SequenceExamples
+from chainrule.data.examples.arrays import ArrayExamples
+from chainrule.data.examples.sequences import SequenceExamples
 from chainrule.domain import Column, Domain
 
 BITS, PICTURE = Domain((12,), 2), Domain((4, 4), 2)
 
 
 def data(domain, examples, kind="array"):
-    return SimpleNamespace(encoding=SimpleNamespace(domain=domain, kind=kind), train=range(examples))
+    group = "text" if kind in ("text", "documents") else "image" if len(domain.shape) > 1 else "row"
+    encoding = SimpleNamespace(domain=domain, kind=kind, group=group, pixel_block=1)
+    return SimpleNamespace(encoding=encoding, train=ArrayExamples(np.zeros((examples, 1), dtype=np.uint8)))
 
 
 @pytest.mark.parametrize(("examples", "dropout"), [(1999, 0.7), (2000, 0.5), (10_000, 0.25), (100_000, 0.0)])
@@ -60,32 +63,32 @@ def test_short_texts_have_a_narrow_network_and_four_of_them():
 
 
 def test_many_images_of_bits_are_in_blocks():
-    assert default_blocks(Domain((28, 28), 2), "array", 10_000) == 2
-    assert default_blocks(Domain((28, 28), 2), "image", 10_000) == 2
+    assert default_pixel_block(Domain((28, 28), 2), "image", 10_000) == 2
+    assert default_pixel_block(Domain((28, 28), 2), "image", 10_000) == 2
     for shape, symbols, examples in (
         ((28, 28), 17, 50_000),
         ((28, 28), 2, 9999),
         ((27, 28), 2, 50_000),
         ((8, 8), 2, 50_000),
     ):
-        assert default_blocks(Domain(shape, symbols), "array", examples) == 1
-    assert default_blocks(Domain((784,), 2), "array", 50_000) == 1
+        assert default_pixel_block(Domain(shape, symbols), "image", examples) == 1
+    assert default_pixel_block(Domain((784,), 2), "row", 50_000) == 1
 
 
 def test_rows_of_numbers():
     columns = (Column(None, resolution=0.1), Column(4))
-    assert default_spec(Domain((2,), None, columns=columns), "table", examples=300)["network"]["dropout"] == 0.2
-    assert default_spec(Domain((2,), 4, columns=(Column(3), Column(4))), "table")["network"]["dropout"] == 0.7
+    assert default_spec(Domain((2,), None, columns=columns), "row", examples=300)["network"]["dropout"] == 0.2
+    assert default_spec(Domain((2,), 4, columns=(Column(3), Column(4))), "row")["network"]["dropout"] == 0.7
 
 
 def test_another_network_has_what_it_knows_of_the_defaults():
-    network = default_spec(BITS, "array", "transformer", examples=50)["network"]
+    network = default_spec(BITS, "row", "transformer", examples=50)["network"]
     assert network["positions"]
     assert network["dropout"] == 0.7
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if name not in ("huggingface", "pixelcnn")])
-@pytest.mark.parametrize(("domain", "kind"), [(BITS, "array"), (PICTURE, "array"), (Domain((12,), 5), "text")])
+@pytest.mark.parametrize(("domain", "kind"), [(BITS, "row"), (PICTURE, "image"), (Domain((12,), 5), "text")])
 def test_every_network_can_be_built_for_every_kind(name, domain, kind):
     model = build_model(default_spec(domain, kind, name, examples=50), domain)
     assert model.log_prob(torch.zeros(2, domain.length, dtype=torch.long)).shape == (2,)

@@ -2,26 +2,26 @@ import numpy as np
 import pytest
 
 from chainrule import Domain, InputError
-from chainrule.data import encoding_from_json, open
-from chainrule.data.examples.base import split_by_content
+from chainrule.data import encoding_from_json, load
+from chainrule.data.examples.splits import split_by_content
 
 
 def test_digits_are_those_of_the_literature():
-    data = open("digits")
+    data = load("digits")
     assert [len(data.split(name)) for name in ("train", "valid", "test")] == [1000, 350, 447]
     assert data.encoding.domain == Domain((8, 8), 17, ordinal=True)
     batch = data.test.batch(np.arange(447))
     assert (int(batch.x.min()), int(batch.x.max())) == (0, 16)
-    assert data.digest() == open("digits").digest()
+    assert data.digest() == load("digits").digest()
 
 
 def test_npz_with_splits(tmp_path):
     x = np.random.default_rng(0).integers(0, 2, (30, 12)).astype(np.uint8)
     np.savez(tmp_path / "a.npz", train=x[:10], valid=x[10:20], test=x[20:])
-    data = open(str(tmp_path / "a.npz"))
+    data = load(str(tmp_path / "a.npz"))
     assert data.encoding.domain.num_symbols == 2
     assert (data.test.batch(np.arange(10)).x.numpy() == x[20:]).all()
-    shaped = open(str(tmp_path / "a.npz"), shape=(3, 4))
+    shaped = load(str(tmp_path / "a.npz"), shape=(3, 4))
     assert shaped.encoding.domain.shape == (3, 4)
     again = encoding_from_json(shaped.encoding.to_json())
     assert again == shaped.encoding
@@ -31,7 +31,7 @@ def test_npz_with_splits(tmp_path):
 def test_one_array_is_split_by_content(tmp_path):
     x = np.random.default_rng(0).integers(0, 5, (400, 3))
     np.save(tmp_path / "a.npy", x)
-    data = open(str(tmp_path / "a.npy"))
+    data = load(str(tmp_path / "a.npy"))
     parts = [{tuple(row) for row in data.split(name).x} for name in ("train", "valid", "test")]
     assert sum(map(len, parts)) == len(set.union(*parts))
     assert sum(len(data.split(name)) for name in ("train", "valid", "test")) == 400
@@ -45,13 +45,13 @@ def test_shares_are_met():
 
 def test_grey_images_have_256_levels(tmp_path):
     np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 200, (50, 4, 4)).astype(np.uint8))
-    assert open(str(tmp_path / "a.npy")).encoding.domain == Domain((4, 4), 256, ordinal=True)
+    assert load(str(tmp_path / "a.npy")).encoding.domain == Domain((4, 4), 256, ordinal=True)
 
 
 def test_text_is_bytes_in_order(tmp_path):
     content = bytes(range(256)) * 8
     (tmp_path / "a.txt").write_bytes(content)
-    data = open(str(tmp_path / "a.txt"), window=64)
+    data = load(str(tmp_path / "a.txt"), window=64)
     pieces = [data.split(name).stream.tobytes() for name in ("train", "valid", "test")]
     assert b"".join(pieces) == content
     assert [len(piece) for piece in pieces] == [1638, 205, 205]

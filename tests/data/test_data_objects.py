@@ -10,8 +10,8 @@ from PIL import Image
 from torch.utils.data import Dataset, TensorDataset
 
 from chainrule import InputError
-from chainrule.data import open
-from chainrule.data.sources.objects import hold
+from chainrule.data import load
+from chainrule.data.sources.objects import from_object
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 200, (60, 3, 4)).astype(np.uint8)
@@ -114,8 +114,8 @@ SOURCES = {
 @pytest.mark.parametrize("name", SOURCES)
 def test_an_object_is_what_its_file_is(home, name):
     file, source, options = SOURCES[name]
-    data = open(source, **options)
-    from_file = open(home / file, **{k: v for k, v in options.items() if k != "field"})
+    data = load(source, **options)
+    from_file = load(home / file, **{k: v for k, v in options.items() if k != "field"})
     assert data.digest() == from_file.digest()
     assert data.encoding.domain == from_file.encoding.domain
     assert "/" not in data.name
@@ -127,21 +127,21 @@ def test_an_object_is_what_its_file_is(home, name):
 def test_a_table_of_a_data_set(home):
     columns = {name: [record[name] for record in RECORDS] for name in RECORDS[0]}
     source = hugging_face(columns)
-    assert hold(source).kind == "table"
-    assert open(source).digest() == open(str(home / "t.csv")).digest()
+    assert from_object(source).form == "table"
+    assert load(source).digest() == load(str(home / "t.csv")).digest()
 
 
 def test_polars(home):
     polars = pytest.importorskip("polars", reason="polars is not installed")
     frame = polars.DataFrame(RECORDS)
-    whole = open(str(home / "t.csv"))
-    assert open(frame).digest() == whole.digest()
+    whole = load(str(home / "t.csv"))
+    assert load(frame).digest() == whole.digest()
     parts = {"train": frame[:40], "valid": frame[40:50], "test": frame[50:]}
-    data = open(parts)
+    data = load(parts)
     assert [len(data.split(name)) for name in ("train", "valid", "test")] == [40, 10, 10]
     assert data.encoding.decode(data.test.x)[0] == ["A", "0", "2.00"]
     gaps = frame.with_columns(city=polars.when(polars.col("age") > 40).then(None).otherwise(polars.col("city")))
-    assert open(gaps).encoding.columns[0].missing == ""
+    assert load(gaps).encoding.columns[0].missing == ""
 
 
 def test_hugging_face(tmp_path):
@@ -153,9 +153,9 @@ def test_hugging_face(tmp_path):
     splits = datasets.DatasetDict({"train": images.select(range(40)), "test": images.select(range(40, 60))})
     np.savez(tmp_path / "a.npz", x_train=X[:40], y_train=Y[:40], x_test=X[40:], y_test=Y[40:])
     for options in ({"given": "label"}, {"levels": 2}):
-        assert open(splits, **options).digest() == open(str(tmp_path / "a.npz"), **options).digest()
+        assert load(splits, **options).digest() == load(str(tmp_path / "a.npz"), **options).digest()
     texts = datasets.Dataset.from_dict({"text": TEXTS})
-    data = open(
+    data = load(
         datasets.DatasetDict({"train": texts.select(range(40)), "validation": texts.select([40]), "test": texts})
     )
     assert [len(data.split(name)) for name in ("train", "valid", "test")] == [40, 1, 60]
@@ -163,10 +163,10 @@ def test_hugging_face(tmp_path):
 
 
 def test_splits_of_lists_as_given():
-    data = open({"train": RAGGED[:40], "test": RAGGED[40:]})
+    data = load({"train": RAGGED[:40], "test": RAGGED[40:]})
     assert len(data.train) + len(data.valid) == 40
     assert len(data.test) == 40
-    ordered = open(TEXTS, split="order:40/10/10")
+    ordered = load(TEXTS, split="order:40/10/10")
     assert ordered.encoding.decode(ordered.test.batch(np.arange(1)).x.numpy()) == [b"text number 50"]
 
 
@@ -177,8 +177,8 @@ def test_a_fit_on_objects_keeps_what_reads_files(home, tmp_path):
     from chainrule.runs.run import Run
     from chainrule.training.settings import TrainingSettings
 
-    data = open(RAGGED)
-    spec = default_spec(data.encoding.domain, data.encoding.kind)
+    data = load(RAGGED)
+    spec = default_spec(data.encoding.domain, data.encoding.group)
     spec["network"] |= {"width": 8, "depth": 1, "heads": 2}
     run = fit_run(data, spec, TrainingSettings(steps=1, evaluate_every=1), tmp_path / "run", Console(json=True))
     assert Run.open(run.path).encoding().encode(home / "ragged.json").digest() == data.encoding.encode(RAGGED).digest()
@@ -204,7 +204,7 @@ BAD = {
     "several columns of lists": (hugging_face({"a": RAGGED, "b": RAGGED}), "columns a, b hold lists"),
     "an empty text": (["a", ""], "the list text 2: is empty"),
     "an empty list": ([[1, 2], []], "sequence 2: is empty"),
-    "reals": (RNG.normal(size=(30, 2)), "is no integer; quantise"),
+    "reals": (RNG.normal(size=(30, 2)), "is not an integer; quantise"),
     "labels that are too few": ((X, Y[:5]), r"labels have the shape \(5,\)"),
     "an option of texts": (X, "'symbols' does not apply here", {"symbols": "bytes"}),
 }
@@ -214,14 +214,14 @@ BAD = {
 def test_bad_objects_are_told(case):
     source, words, *options = BAD[case]
     with pytest.raises(InputError, match=words) as error:
-        open(source, **(options[0] if options else {}))
+        load(source, **(options[0] if options else {}))
     assert "\n" not in str(error.value)
 
 
 def test_another_kind_than_the_one_that_was_fitted():
-    encoding = open(X).encoding
+    encoding = load(X).encoding
     with pytest.raises(InputError, match="holds texts, expected arrays"):
         encoding.encode(TEXTS)
     with pytest.raises(InputError, match="expected examples of 12 elements"):
         encoding.encode(X[:, :2])
-    assert len(open(RAGGED).encoding.encode([[1, 2], [3, 4]])) == 2
+    assert len(load(RAGGED).encoding.encode([[1, 2], [3, 4]])) == 2

@@ -11,10 +11,9 @@ from PIL import Image
 
 from chainrule import Domain, InputError
 from chainrule.cli.app import main
-from chainrule.data import encoding_from_json, open
+from chainrule.data import encoding_from_json, load
 from chainrule.data.encodings.images import ImageEncoding
-from chainrule.data.encodings.levels import DrawnBits, to_grey, to_levels
-from chainrule.data.examples.duplicates import duplicates
+from chainrule.data.examples.levels import DrawnBits, to_grey, to_levels
 from chainrule.data.sources.idx import read_idx
 from chainrule.noise import uniforms
 
@@ -52,7 +51,7 @@ def sources(tmp_path_factory):
 def test_one_set_of_images_from_three_sources(sources, options):
     names = ("idx", "idx/t10k-images-idx3-ubyte.gz", "png", "x.npz")
     options = {"levels": 256} | options if "binarize" not in options else options
-    digests = {open(str(sources / name), **options).digest() for name in names}
+    digests = {load(str(sources / name), **options).digest() for name in names}
     assert len(digests) == 1
 
 
@@ -62,7 +61,7 @@ def test_mnist_is_the_same_from_idx_and_from_its_pngs(shared_data):
         for s, p in (("train", "train"), ("test", "t10k"))
     }
     folder = shared_data / "mnist_png_sample"
-    data = open(str(folder))
+    data = load(str(folder))
     assert data.encoding.domain.shape == (28, 28)
     for split, whole in pixels.items():
         files = sorted((folder / split).rglob("*.png"))
@@ -100,7 +99,7 @@ def read_mnist(shared_data, rows):
 def test_mnist_from_idx_from_npz_and_from_a_folder_of_pngs(shared_data, tmp_path, count):
     write_mnist(tmp_path, read_mnist(shared_data, slice(count)))
     for options in ({"given": "label", "levels": 256}, {"binarize": "fixed"}):
-        digests = {open(str(tmp_path / name), **options).digest() for name in ("idx", "x.npz", "png")}
+        digests = {load(str(tmp_path / name), **options).digest() for name in ("idx", "x.npz", "png")}
         assert len(digests) == 1
 
 
@@ -109,7 +108,7 @@ def test_all_of_mnist_from_idx_and_from_npz(shared_data, tmp_path):
     parts = read_mnist(shared_data, slice(None))
     arrays = {f"x_{split}": x for split, (x, _) in parts.items()} | {f"y_{s}": y for s, (_, y) in parts.items()}
     np.savez(tmp_path / "x.npz", **arrays)
-    idx, npz = (open(str(source), levels=256) for source in (shared_data / "mnist", tmp_path / "x.npz"))
+    idx, npz = (load(str(source), levels=256) for source in (shared_data / "mnist", tmp_path / "x.npz"))
     assert [len(idx.split(split)) for split in ("train", "valid", "test")] == [50_000, 10_000, 10_000]
     assert idx.digest() == npz.digest()
 
@@ -124,9 +123,9 @@ def test_levels_survive_the_way_through_grey(levels, data):
     "options", [{"levels": 2}, {"levels": 17}, {"levels": 256}, {"binarize": "fixed"}, {"binarize": "dynamic"}]
 )
 def test_samples_written_as_png_are_read_again(sources, tmp_path, options):
-    encoding = encoding_from_json(open(str(sources / "idx"), **options).encoding.to_json())
+    encoding = encoding_from_json(load(str(sources / "idx"), **options).encoding.to_json())
     x = np.random.default_rng(1).integers(0, encoding.domain.num_symbols, (7, 20))
-    for name, content in encoding.files(encoding.decode(x)).items():
+    for name, content in encoding.write_folder(encoding.decode(x)).items():
         (tmp_path / name).write_bytes(content)
     again = encoding.encode(str(tmp_path))
     assert (again.batch(np.arange(7)).x.numpy() == x).all()
@@ -142,7 +141,7 @@ def test_any_image_survives_its_png(tmp_path_factory, data):
     rows = st.lists(st.integers(0, levels - 1), min_size=size, max_size=size)
     x = np.array(data.draw(st.lists(rows, min_size=1, max_size=4)))
     home = tmp_path_factory.mktemp("any")
-    for name, content in encoding.files(encoding.decode(x)).items():
+    for name, content in encoding.write_folder(encoding.decode(x)).items():
         (home / name).write_bytes(content)
     assert (encoding.encode(str(home)).batch(np.arange(len(x))).x.numpy() == x).all()
 
@@ -151,7 +150,7 @@ def test_colour_survives(tmp_path):
     x = np.random.default_rng(2).integers(0, 256, (9, 3, 4, 3)).astype(np.uint8)
     for k, image in enumerate(x):
         Image.fromarray(image).save(tmp_path / f"{k}.png")
-    data = open(str(tmp_path), split="order:5/2/2")
+    data = load(str(tmp_path), split="order:5/2/2")
     assert data.encoding.domain.shape == (3, 4, 3)
     assert (data.train.x == x[:5].reshape(5, -1)).all()
     assert (data.encoding.decode(data.test.x) == x[7:]).all()
@@ -169,7 +168,7 @@ def test_bits_are_bernoulli_draws_with_a_key():
 
 def test_only_training_is_drawn_anew(sources):
     rows = np.arange(6)
-    dynamic, fixed = (open(str(sources / "idx"), binarize=how) for how in ("dynamic", "fixed"))
+    dynamic, fixed = (load(str(sources / "idx"), binarize=how) for how in ("dynamic", "fixed"))
     draws = [dynamic.train.epoch(0, epoch).batch(rows).x for epoch in (0, 1, 1)]
     assert not (draws[0] == draws[1]).all()
     assert (draws[1] == draws[2]).all()
@@ -181,7 +180,7 @@ def test_only_training_is_drawn_anew(sources):
 
 
 def test_labels_are_the_context(sources):
-    data = open(str(sources / "png"), given="label")
+    data = load(str(sources / "png"), given="label")
     assert data.encoding.conditions.network_options == {"num_classes": 3}
     assert data.encoding.protocol.context == "label"
     test = data.test.batch(np.arange(12)).context
@@ -192,7 +191,7 @@ def test_labels_are_the_context(sources):
 
 
 def test_digits_take_their_label(tmp_path):
-    data = open("digits", given="label")
+    data = load("digits", given="label")
     assert (data.encoding.domain.shape, len(data.encoding.conditions.names)) == ((8, 8), 10)
     assert encoding_from_json(data.encoding.to_json()) == data.encoding
 
@@ -201,16 +200,16 @@ def test_duplicates_are_counted(tmp_path):
     x = np.arange(40).reshape(20, 2)
     x[18], x[19] = x[0], x[1]
     np.save(tmp_path / "x.npy", x)
-    assert duplicates(open(str(tmp_path / "x.npy"), split="order:80/10/10")) == (2, 2)
-    assert duplicates(open(str(tmp_path / "x.npy"), split="40/30/30"))[0] == 0
+    assert load(str(tmp_path / "x.npy"), split="order:80/10/10").duplicates() == (2, 2)
+    assert load(str(tmp_path / "x.npy"), split="40/30/30").duplicates()[0] == 0
     both = {"train": [[1, 2], [3]], "valid": [[4]], "test": [[3], [3], [1, 2, 3]]}
-    assert duplicates(open(both)) == (2, 3)
+    assert load(both).duplicates() == (2, 3)
     grey = np.tile(np.arange(9, dtype=np.uint8)[:, None, None], (1, 2, 2))
     images = {"train": (grey, np.arange(9) % 2), "test": (grey[:4], np.array([0, 1, 0, 0]))}
-    assert duplicates(open(images, binarize="fixed")) == (4, 4)
-    assert duplicates(open(images, binarize="fixed", given="label")) == (3, 4)
+    assert load(images, binarize="fixed").duplicates() == (4, 4)
+    assert load(images, binarize="fixed", given="label").duplicates() == (3, 4)
     (tmp_path / "a.txt").write_text("a stream of text " * 9)
-    assert duplicates(open(tmp_path / "a.txt")) is None
+    assert load(tmp_path / "a.txt").duplicates() is None
 
 
 # --- bad input: one line that names the file --------------------------------------------------------------------------
@@ -256,13 +255,13 @@ def _short(tmp):
 
 BAD = {
     "a bomb": (_bomb, {}, r"bomb.png: has 100000x100000 pixels|bomb.png: has more than"),
-    "no image inside": (lambda t: (t / "b.png").write_bytes(b"no image"), {}, "b.png: is no PNG or JPEG"),
+    "no image inside": (lambda t: (t / "b.png").write_bytes(b"no image"), {}, "b.png: is not a PNG or JPEG"),
     "an image cut off": (_torn, {}, "b.png: .*damaged"),
     "another file": (lambda t: (t / "readme.txt").write_text("hello"), {}, "readme.txt: is neither"),
     "another size": (lambda t: png(t / "b.png", side=5), {}, "b.png: is 5x5 grey, but the first image is 4x4"),
     "another mode": (lambda t: png(t / "b.png", mode="RGB"), {}, "b.png: is 4x4 RGB"),
     "sixteen bits": (lambda t: png(t / "b.png", mode="I;16"), {}, "mode I;16"),
-    "no labels": (lambda t: None, {"given": "label"}, "no labels to be given"),
+    "no labels": (lambda t: None, {"given": "label"}, "no labels to condition on"),
     "another condition": (lambda t: None, {"given": "age"}, "use --given label"),
     "one level": (lambda t: None, {"levels": 1}, "from 2 to 256 levels, got 1"),
     "an unknown binarization": (lambda t: None, {"binarize": "dynamc"}, "did you mean 'dynamic'"),
@@ -281,12 +280,12 @@ def test_bad_images_are_named(tmp_path, case):
         png(tmp_path / f"{name}.png")
     prepare(tmp_path)
     with pytest.raises(InputError, match=words):
-        open(str(tmp_path), **options)
+        load(str(tmp_path), **options)
 
 
 def test_an_array_of_many_channels_is_no_picture(tmp_path):
     np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 2, (60, 4, 4, 5)))
-    assert not open(str(tmp_path / "a.npy")).encoding.is_image
-    assert open(str(tmp_path / "a.npy"), shape=(4, 20)).encoding.is_image
+    assert not load(str(tmp_path / "a.npy")).encoding.is_image
+    assert load(str(tmp_path / "a.npy"), shape=(4, 20)).encoding.is_image
     size = ["--width", "8", "--depth", "1", "--steps", "2"]
     assert main(["fit", str(tmp_path / "a.npy"), *size, "--out", str(tmp_path / "run")]) == 0

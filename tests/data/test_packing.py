@@ -8,8 +8,8 @@ import torch
 from torch.nn.attention.flex_attention import flex_attention
 
 from chainrule import AutoregressiveModel, Batch, CategoricalHead, CausalConv, InputError, LogLikelihood, Transformer
-from chainrule.data.examples.lengths import SequenceExamples
 from chainrule.data.examples.packing import PackedExamples
+from chainrule.data.examples.sequences import SequenceExamples
 from chainrule.networks.packed_attention import Packing
 from chainrule.training.objective import Objective
 from chainrule.verification.laws import randomised

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from chainrule import InputError
-from chainrule.data import open
+from chainrule.data import load
 from chainrule.data.alphabets.tokens import Tokens
 from chainrule.data.examples.stored import Selected, stored, take, write_stored
 
@@ -39,7 +39,7 @@ def test_an_array_is_written_once_and_mapped(cache):
 
 
 @pytest.mark.parametrize("piece", range(5))
-@pytest.mark.parametrize("error", [KeyboardInterrupt, InputError("b.png: is no PNG or JPEG inside")])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, InputError("b.png: is not a PNG or JPEG inside")])
 def test_an_interruption_leaves_nothing(cache, piece, error):
     def broken():
         yield from PIECES[:piece]
@@ -179,10 +179,10 @@ def folder(tmp_path_factory):
     [{}, {"levels": 17, "given": "label"}, {"binarize": "fixed"}, {"binarize": "dynamic", "given": "label"}],
 )
 def test_images_on_disk_are_the_images_in_memory(folder, cache, monkeypatch, options):
-    small = open(str(folder), **options)
+    small = load(str(folder), **options)
     monkeypatch.setattr("chainrule.data.sources.image_folder.LARGE", 100)
     monkeypatch.setattr("chainrule.data.sources.image_folder.CHUNK", 7)
-    large = open(str(folder), **options)
+    large = load(str(folder), **options)
     assert not isinstance(getattr(large.train, "x", None), np.ndarray)
     assert large.digest() == small.digest()
     assert large.note == small.note
@@ -193,11 +193,11 @@ def test_images_on_disk_are_the_images_in_memory(folder, cache, monkeypatch, opt
         assert (a.x == b.x).all()
         assert (a.context is None) == (b.context is None)
         assert a.context is None or (a.context == b.context).all()
-    alone = open(str(folder / "train"), **options, split="60/20/20")
+    alone = load(str(folder / "train"), **options, split="60/20/20")
     assert large.encoding.encode(str(folder / "test")).digest() == large.encoding.encode(str(folder)).digest()
     assert sum(len(alone.split(split)) for split in ("train", "valid", "test")) == 30
     monkeypatch.setattr("chainrule.data.sources.image_folder._read", lambda files: pytest.fail("prepared twice"))
-    assert open(str(folder), **options).digest() == small.digest()
+    assert load(str(folder), **options).digest() == small.digest()
 
 
 def test_a_bad_image_leaves_nothing_prepared(folder, cache, monkeypatch):
@@ -206,8 +206,8 @@ def test_a_bad_image_leaves_nothing_prepared(folder, cache, monkeypatch):
     bad = folder / "train" / "b" / "99.png"
     bad.write_bytes(b"no image")
     try:
-        with pytest.raises(InputError, match=r"99.png: is no PNG or JPEG"):
-            open(str(folder))
+        with pytest.raises(InputError, match=r"99.png: is not a PNG or JPEG"):
+            load(str(folder))
     finally:
         bad.unlink()
     (header,) = cache.rglob("*.json")  # that of the test split, which was whole
@@ -217,14 +217,14 @@ def test_a_bad_image_leaves_nothing_prepared(folder, cache, monkeypatch):
 
 def test_a_changed_folder_is_prepared_anew(folder, cache, monkeypatch):
     monkeypatch.setattr("chainrule.data.sources.image_folder.LARGE", 100)
-    before = open(str(folder)).digest()
+    before = load(str(folder)).digest()
     added = folder / "test" / "b" / "99.png"
     Image.fromarray(np.zeros((6, 5), np.uint8)).save(added)
     try:
-        assert len(open(str(folder)).test) == 11
+        assert len(load(str(folder)).test) == 11
     finally:
         added.unlink()
-    assert open(str(folder)).digest() == before
+    assert load(str(folder)).digest() == before
 
 
 def test_a_full_disk_ends_the_command_with_one_line(tmp_path, cache, monkeypatch, capsys):

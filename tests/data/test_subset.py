@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from chainrule.data import ArrayExamples, SequenceExamples
-from chainrule.data import open as open_data
-from chainrule.data.encodings.text import StreamExamples
+from chainrule.data import ArrayExamples, SequenceExamples, load
+from chainrule.data.examples.stream import StreamExamples
 from chainrule.data.examples.subset import elements_of, spread, stretch
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.reporting import figures
@@ -40,7 +39,7 @@ def test_stretches_hold_every_row_once_and_cut_no_example(sequences, parts):
 def test_examples_from_all_over_come_whole(sequences):
     some = spread(sequences, 3)
     assert evaluate(Counting(), some).nats.tolist() == [-LENGTHS[n] for n in (0, 2, 4)]
-    assert some.lengths.tolist() == sequences.lengths[some.rows].tolist()
+    assert some.row_lengths.tolist() == sequences.row_lengths[some.rows].tolist()
     assert spread(sequences, 7) is sequences
 
 
@@ -48,7 +47,7 @@ def test_windows_of_a_stream_score_what_is_theirs():
     stream = StreamExamples(np.arange(100) % 7, window=8, stride=4)
     some = spread(stream, 5)
     assert len(some) == 5
-    assert some.continuous
+    assert some.is_stream
     assert evaluate(Counting(), some).likelihood.elements == 8 + 4 * 4
 
 
@@ -58,7 +57,7 @@ def test_examples_and_elements_are_counted(sequences):
 
 
 def test_long_training_data_is_scored_in_part_and_test_always_whole(monkeypatch):
-    data = open_data("digits")
+    data = load("digits")
     assert figures.scored_splits(data)["train"] is data.train
     monkeypatch.setattr(figures, "ENOUGH", 64)
     parts = figures.scored_splits(data)

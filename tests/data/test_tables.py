@@ -19,8 +19,7 @@ from chainrule.baselines.fitted import fit_baselines
 from chainrule.cli.app import main
 from chainrule.config.defaults import default_spec
 from chainrule.config.registry import build_model
-from chainrule.data import ArrayExamples, encoding_from_json, open
-from chainrule.data.examples.conditions import context_options
+from chainrule.data import ArrayExamples, encoding_from_json, load
 from chainrule.evaluation.evaluate import evaluate
 
 pytestmark = pytest.mark.filterwarnings("ignore:the column:UserWarning")
@@ -51,11 +50,11 @@ KINDS = ["categorical", "ordinal", "count", "real", "density", "date", "categori
 
 
 def test_kinds_are_found_and_can_be_overridden(frame):
-    encoding = open(frame).encoding
+    encoding = load(frame).encoding
     assert [column.kind for column in encoding.columns] == KINDS
     assert [column.missing for column in encoding.columns] == [None] * 9 + [""]
     assert encoding.columns[3].resolution == pytest.approx(0.1)
-    other = open(frame, columns="stars=categorical,height=real:0.05,noise=density", drop="id,planet").encoding
+    other = load(frame, columns="stars=categorical,height=real:0.05,noise=density", drop="id,planet").encoding
     assert [column.kind for column in other.columns] == ["categorical"] * 2 + KINDS[2:7] + ["real"]
     assert other.columns[3].resolution == 0.05
     assert encoding_from_json(json.loads(json.dumps(encoding.to_json()))) == encoding
@@ -69,11 +68,11 @@ def test_one_table_from_many_files(frame, tmp_path):
     frame.to_parquet(tmp_path / "a.parquet")
     pyarrow.feather.write_feather(pa.Table.from_pandas(frame), tmp_path / "a.arrow")
     sources = [*map(str, sorted(tmp_path.iterdir())), frame, pa.Table.from_pandas(frame)]
-    assert len({open(source).digest() for source in sources}) == 1
+    assert len({load(source).digest() for source in sources}) == 1
 
 
 def test_mushroom_is_the_same_from_csv_and_parquet(shared_data):
-    csv, parquet = (open(str(shared_data / "mushroom_csv" / f"mushroom.{e}")) for e in ("csv", "parquet"))
+    csv, parquet = (load(str(shared_data / "mushroom_csv" / f"mushroom.{e}")) for e in ("csv", "parquet"))
     assert csv.digest() == parquet.digest()
     assert csv.encoding == parquet.encoding
     columns = csv.encoding.columns
@@ -84,7 +83,7 @@ def test_mushroom_is_the_same_from_csv_and_parquet(shared_data):
 
 
 def test_samples_written_are_read_again(frame, tmp_path):
-    data = open(frame, given="sex,share")
+    data = load(frame, given="sex,share")
     x = data.train.x[:200]
     (tmp_path / "s.csv").write_bytes(data.encoding.write(data.encoding.decode(x), "sex=F,share=0.25"))
     again = data.encoding.encode(str(tmp_path / "s.csv"))
@@ -105,7 +104,7 @@ cells = st.one_of(
 @given(st.lists(st.tuples(cells, cells), min_size=12, max_size=20, unique=True))
 def test_any_table_survives(tmp_path_factory, rows):
     table = pa.table({"a": ["x", "3", *(a for a, _ in rows)], "b": ["y", "2.5", *(b for _, b in rows)]})
-    data = open(table, split="order:60/20/20")
+    data = load(table, split="order:60/20/20")
     x = np.concatenate([data.split(name).x for name in ("train", "valid", "test")])
     path = tmp_path_factory.mktemp("any") / "t.csv"
     path.write_bytes(data.encoding.write(data.encoding.decode(x)))
@@ -115,16 +114,16 @@ def test_any_table_survives(tmp_path_factory, rows):
 
 
 def model_of(data, **network):
-    spec = default_spec(data.encoding.domain, data.encoding.kind, "transformer" if network else None)
+    spec = default_spec(data.encoding.domain, data.encoding.group, "transformer" if network else None)
     spec["network"] |= {"width": 8, "depth": 1, "dropout": 0.0} | network
     torch.manual_seed(0)
-    model = build_model(spec, data.encoding.domain, context_options(data.encoding))
+    model = build_model(spec, data.encoding.domain, data.encoding.context_options)
     model.initialise(data.train.batch(np.arange(len(data.train))).x)
     return model.eval()
 
 
 def test_a_model_of_every_kind_samples_what_it_can_read(frame, tmp_path):
-    data = open(frame, given="sex")
+    data = load(frame, given="sex")
     model = model_of(data)
     context = torch.from_numpy(data.encoding.conditions.parse("sex=M")).expand(30, -1)
     sample = model.sample(30, seed=1, context=context)
@@ -139,7 +138,7 @@ def test_a_model_of_every_kind_samples_what_it_can_read(frame, tmp_path):
 def test_rows_of_symbols_are_normalised():
     rng = np.random.default_rng(0)
     table = pa.table({"a": [f"v{k}" for k in rng.integers(0, 3, 60)], "b": ["x", "y", None] * 20, "c": ["k"] * 60})
-    data = open(table, split="order:80/10/10")
+    data = load(table, split="order:80/10/10")
     model = model_of(data)
     every = torch.tensor([[a, b, 0] for a in range(3) for b in range(3)])
     assert float(model.log_prob(Batch(every)).detach().double().exp().sum()) == pytest.approx(1, abs=1e-5)
@@ -148,14 +147,14 @@ def test_rows_of_symbols_are_normalised():
 def test_unknown_values_are_impossible_and_unknown_conditions_refused(tmp_path):
     (tmp_path / "a.csv").write_text("a,b\n" + "x,1\ny,2\n" * 30)
     (tmp_path / "b.csv").write_text("a,b\nx,1\nz,2\n")
-    data = open(str(tmp_path / "a.csv"), split="order:1/1/1")
+    data = load(str(tmp_path / "a.csv"), split="order:1/1/1")
     examples = data.encoding.encode(str(tmp_path / "b.csv"))
     assert examples.impossible.tolist() == [False, True]
     result = evaluate(model_of(data), examples)
     assert result.nats[1] == -np.inf
     assert (result.likelihood.impossible, result.likelihood.examples) == (1, 2)
     with pytest.raises(InputError, match=r"b.csv row 2: the given column 'a' has 'z'"):
-        open(str(tmp_path / "a.csv"), given="a", split="order:1/1/1").encoding.encode(str(tmp_path / "b.csv"))
+        load(str(tmp_path / "a.csv"), given="a", split="order:1/1/1").encoding.encode(str(tmp_path / "b.csv"))
 
 
 def test_rare_values_share_a_bucket_evenly():
@@ -171,7 +170,7 @@ def test_rare_values_share_a_bucket_evenly():
 def test_splits_given_by_files(frame, tmp_path):
     for name, rows in (("train", slice(300)), ("test", slice(300, 400))):
         frame[rows].to_csv(tmp_path / f"{name}.csv", index=False)
-    data = open(str(tmp_path))
+    data = load(str(tmp_path))
     assert [len(data.split(name)) for name in ("train", "valid", "test")] == [250, 50, 100]
     assert "the last sixth of train" in data.note
 
@@ -223,7 +222,7 @@ def test_chow_liu_is_the_best_tree():
     ],
 )
 def test_baselines_of_the_binary_sets(shared_data, name, independent, chow_liu):
-    data = open(str(shared_data / name))
+    data = load(str(shared_data / name))
     fitted = fit_baselines(data)
     for baseline, published in (("independent elements", independent), ("Chow-Liu tree", chow_liu)):
         nats = evaluate(fitted[baseline], data.test, batch_size=2048).likelihood.nats_per_example.value
@@ -269,7 +268,7 @@ def test_a_million_rows_fit_into_memory(tmp_path):
             ]
             file.writelines(",".join(map(str, row)) + "\n" for row in zip(*columns, strict=True))
     code = (
-        "import resource, sys; from chainrule.data import open; d = open(sys.argv[1]); d.digest(); "
+        "import resource, sys; from chainrule.data import load; d = load(sys.argv[1]); d.digest(); "
         "print(sum(len(d.split(s)) for s in ('train', 'valid', 'test')), "
         "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
@@ -330,7 +329,7 @@ def test_bad_tables_are_named(tmp_path, case):
     path = tmp_path / "t.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=words):
-        open(str(path), **options)
+        load(str(path), **options)
 
 
 def test_bad_files_are_named(tmp_path):
@@ -340,24 +339,24 @@ def test_bad_files_are_named(tmp_path):
         ("cut.csv.gz", packed[: len(packed) // 2], "cut.csv.gz: cannot be read"),
         ("t.parquet", b"PAR1 no", "t.parquet: cannot be read"),
         ("t.data", b"0,1\n0,1,1\n", "t.data row 2: has 3 values, the first row 2"),
-        ("u.data", b"0,1\n0,2\n", "u.data row 2: value 2 is no 0 or 1"),
+        ("u.data", b"0,1\n0,2\n", "u.data row 2: value 2 is not a 0 or 1"),
         ("v.data", rng.bytes(40), "v.data"),
     ):
         path = tmp_path / name
         path.write_bytes(content)
         with pytest.raises(InputError, match=words):
-            open(str(path))
+            load(str(path))
     with pytest.raises(InputError, match="no such file"):
-        open(str(tmp_path / "none.csv"))
+        load(str(tmp_path / "none.csv"))
     with pytest.raises(InputError, match="unknown split 'a'"):
-        open({"a": [1]})
+        load({"a": [1]})
 
 
 def test_a_row_that_does_not_fit_is_named(tmp_path):
     (tmp_path / "a.csv").write_text("a,b\n" + "".join(f"x,{k}\n" for k in range(100)))
-    encoding = open(str(tmp_path / "a.csv")).encoding
+    encoding = load(str(tmp_path / "a.csv")).encoding
     for content, words in (
-        ("a,b\nx,1\nx,many\n", r"b.csv row 2: 'many' in the column 'b' is no number"),
+        ("a,b\nx,1\nx,many\n", r"b.csv row 2: 'many' in the column 'b' is not a number"),
         ("a\nx\n", "has no column 'b'"),
         ("a,b,c\nx,1,2\n", "a column 'c' that the model does not know"),
     ):

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule import AutoregressiveModel, CategoricalHead, InputError, Transformer
-from chainrule.data import FastaEncoding, SequenceExamples, encoding_from_json, open
+from chainrule.data import FastaEncoding, SequenceExamples, encoding_from_json, load
 from chainrule.data.alphabets.alphabet import Bytes, Characters
 from chainrule.data.alphabets.tokens import Tokens
 from chainrule.data.examples.packing import PackedExamples
-from chainrule.data.examples.shards import stored_stream
+from chainrule.data.sources.stored_text import stored_stream
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.training.batches import batches, by_length
 from chainrule.verification.laws import randomised
@@ -68,25 +68,25 @@ def test_a_tokenizer_that_loses_text_is_refused(tmp_path):
 def test_tokenizer_files(tmp_path):
     (tmp_path / "t.json").write_text(TOKENS.specification)
     (tmp_path / "a.txt").write_text(PROSE)
-    data = open(str(tmp_path / "a.txt"), symbols=str(tmp_path / "t.json"), window=16)
+    data = load(str(tmp_path / "a.txt"), symbols=str(tmp_path / "t.json"), window=16)
     assert again(data.encoding).raw(data.train).decode() in PROSE
 
 
 @pytest.mark.parametrize("symbols", ["bytes", "characters", "bpe:280"])
 def test_streams_keep_every_byte(tmp_path, symbols):
     (tmp_path / "a.txt").write_text(PROSE)
-    data = open(str(tmp_path / "a.txt"), symbols=symbols, window=32)
+    data = load(str(tmp_path / "a.txt"), symbols=symbols, window=32)
     pieces = [again(data.encoding).raw(data.split(name)) for name in ("train", "valid", "test")]
     assert b"".join(pieces) == PROSE.encode()
     for name, piece in zip(("train", "valid", "test"), pieces, strict=True):
         assert int(everything(data.split(name)).bytes.sum()) == len(piece)
-    assert open(str(tmp_path / "a.txt"), **data.options).digest() == data.digest()
+    assert load(str(tmp_path / "a.txt"), **data.options).digest() == data.digest()
 
 
 def test_a_bpe_sees_the_training_split_only(tmp_path):
     for end in ("z" * 300, "q" * 300):
         (tmp_path / "a.txt").write_text(PROSE + end)
-        data = open(str(tmp_path / "a.txt"), symbols="bpe:300")
+        data = load(str(tmp_path / "a.txt"), symbols="bpe:300")
         assert "zz" not in data.encoding.alphabet.specification
         assert "qq" not in data.encoding.alphabet.specification
 
@@ -106,7 +106,7 @@ def test_documents_come_back(tmp_path_factory, texts, symbols, end):
     home = tmp_path_factory.mktemp("documents")
     (home / "a.txt").write_text("\n".join(texts) + "\n")
     try:
-        data = open(str(home / "a.txt"), documents="line", symbols=symbols, end=end, window=40)
+        data = load(str(home / "a.txt"), documents="line", symbols=symbols, end=end, window=40)
     except InputError as error:
         if "split is empty" not in str(error):
             raise
@@ -129,17 +129,17 @@ def test_what_a_document_is(tmp_path):
     folder.mkdir()
     for n in range(80):
         (folder / f"{n:02}.md").write_text(f"# Title {n}\n\nSome text, number {n * n}.\n")
-    assert len(open(str(folder), documents="file").encoding.encode(str(folder))) == 80
-    assert open(str(folder)).encoding.kind == "text"
+    assert len(load(str(folder), documents="file").encoding.encode(str(folder))) == 80
+    assert load(str(folder)).encoding.kind == "text"
     assert b"".join(
-        open(str(folder)).encoding.raw(open(str(folder)).split(s)) for s in ("train", "valid", "test")
+        load(str(folder)).encoding.raw(load(str(folder)).split(s)) for s in ("train", "valid", "test")
     ) == b"".join(file.read_bytes() for file in sorted(folder.iterdir()))
     (tmp_path / "a.txt").write_text("<|end|>".join(f"a text of {n}\n" for n in range(50)))
-    data = open(str(tmp_path / "a.txt"), documents="<|end|>")
+    data = load(str(tmp_path / "a.txt"), documents="<|end|>")
     assert data.encoding.separator == b"<|end|>"
     assert len(data.encoding.encode(str(tmp_path / "a.txt"))) == 50
     (tmp_path / "a.jsonl").write_text("\n".join(json.dumps({"body": f"text {n}"}) for n in range(50)))
-    data = open(str(tmp_path / "a.jsonl"), field="body")
+    data = load(str(tmp_path / "a.jsonl"), field="body")
     assert data.encoding.kind == "documents"
     drawn = [b"one", b"two"]
     (tmp_path / "b.jsonl").write_bytes(data.encoding.write(drawn))
@@ -150,14 +150,14 @@ def test_what_a_document_is(tmp_path):
 def test_one_string_a_line_is_recognised(tmp_path):
     (tmp_path / "names.txt").write_text("\n".join(f"name{n}" for n in range(60)))
     (tmp_path / "prose.txt").write_text(PROSE)
-    assert open(str(tmp_path / "names.txt")).encoding.kind == "documents"
-    assert open(str(tmp_path / "names.txt"), documents="stream").encoding.kind == "text"
-    assert open(str(tmp_path / "prose.txt")).encoding.kind == "text"
+    assert load(str(tmp_path / "names.txt")).encoding.kind == "documents"
+    assert load(str(tmp_path / "names.txt"), documents="stream").encoding.kind == "text"
+    assert load(str(tmp_path / "prose.txt")).encoding.kind == "text"
 
 
 def test_names_count_letters_and_one_end_each(shared_data):
     source = shared_data / "names" / "names.txt"
-    data = open(str(source), symbols="characters")
+    data = load(str(source), symbols="characters")
     names = source.read_text().split()
     examples = data.encoding.encode(str(source))
     assert len(examples) == len(names) == 32_033
@@ -196,7 +196,7 @@ def test_the_sum_is_that_of_any_batch_size_and_bucket():
 @pytest.mark.slow
 def test_tinyshakespeare_is_one_number_whatever_the_batches(shared_data):
     source = shared_data / "tinyshakespeare" / "input.txt"
-    stream, lines = open(source, window=64), open([line for line in source.read_bytes().splitlines() if line])
+    stream, lines = load(source, window=64), load([line for line in source.read_bytes().splitlines() if line])
     assert lines.test.length.max() <= lines.encoding.window < 100  # so no line is read through two windows
     torch.manual_seed(0)
     model = AutoregressiveModel(Transformer(257, 100, width=8, depth=1, heads=2), CategoricalHead(8, 257)).eval()
@@ -253,7 +253,7 @@ def test_sets_come_back(tmp_path_factory, train, valid, test):
     for part in parts:
         part.append([[60], [61, 66], []])  # sets of several sizes, so that it is known what they are
     (home / "a.json").write_text(json.dumps(dict(zip(("train", "valid", "test"), parts, strict=True))))
-    data = open(str(home / "a.json"), window=10)
+    data = load(str(home / "a.json"), window=10)
     encoding = again(data.encoding)
     assert encoding.kind == "sets"
     batch = everything(data.test)
@@ -269,7 +269,7 @@ def test_sequences_come_back(tmp_path_factory, part):
     home = tmp_path_factory.mktemp("sequences")
     part.append(["C", "G#", 3, -1])
     (home / "a.json").write_text(json.dumps({"train": part, "valid": part, "test": part}))
-    data = open(str(home / "a.json"))
+    data = load(str(home / "a.json"))
     encoding = again(data.encoding)
     batch = everything(data.test)
     assert encoding.decode(batch.x.numpy()) == part
@@ -278,10 +278,10 @@ def test_sequences_come_back(tmp_path_factory, part):
 
 
 def test_music_of_the_shared_data(shared_data):
-    chorales = open(str(shared_data / "jsb_chorales" / "jsb-chorales-quarter.json"))
+    chorales = load(str(shared_data / "jsb_chorales" / "jsb-chorales-quarter.json"))
     assert chorales.encoding.domain.shape[1] == 96 - 43 + 1
     assert int(everything(chorales.test).dims.sum()) == 4725
-    voices = open(str(shared_data / "jsb_chorales" / "Jsb16thSeparated.json.gz"))
+    voices = load(str(shared_data / "jsb_chorales" / "Jsb16thSeparated.json.gz"))
     assert (voices.encoding.kind, voices.encoding.width, len(voices.encoding.symbols)) == ("sequences", 4, 47)
     assert int(everything(voices.test).elements.sum()) == 4 * 18_900
 
@@ -291,7 +291,7 @@ def test_fasta_comes_back(tmp_path, lengths):
     rng = np.random.default_rng(0)
     texts = ["".join(rng.choice(list("ACGT-"), size)) for size in lengths]
     (tmp_path / "a.fasta").write_text("".join(f">s{n} about\n{t[:3]}\n{t[3:]}\n" for n, t in enumerate(texts)))
-    data = open(str(tmp_path / "a.fasta"))
+    data = load(str(tmp_path / "a.fasta"))
     encoding = again(data.encoding)
     assert encoding.aligned == (5 if len(set(lengths)) == 1 else None)
     whole = encoding.encode(str(tmp_path / "a.fasta"))
@@ -319,7 +319,7 @@ def test_independent_sites_of_the_protein_family(shared_data):
     from chainrule.data import ArrayExamples
 
     source = str(shared_data / "protein_pf00014" / "PF00014_mgap6.fasta.gz")
-    x = open(source).encoding.encode(source).x
+    x = load(source).encoding.encode(source).x
     _, first = np.unique(x, axis=0, return_index=True)
     x = x[np.sort(first)]
     is_test = np.arange(len(x)) % 10 == 0
@@ -334,7 +334,7 @@ def test_independent_sites_of_the_protein_family(shared_data):
 
 def test_prepared_texts_are_the_text(tmp_path, monkeypatch):
     monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("chainrule.data.examples.shards.CHUNK", 500)
+    monkeypatch.setattr("chainrule.data.sources.stored_text.CHUNK", 500)
     (tmp_path / "a.txt").write_text(PROSE)
     for alphabet in (Bytes(), TOKENS):
         stream = stored_stream(str(tmp_path / "a.txt"), alphabet)
@@ -346,7 +346,7 @@ def test_prepared_texts_are_the_text(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("text", [PROSE, PROSE.replace("\n", " "), "äöü" * 900, "x" * 2000])
 def test_pieces_are_the_text(tmp_path, monkeypatch, text):
-    monkeypatch.setattr("chainrule.data.examples.shards.CHUNK", 100)
+    monkeypatch.setattr("chainrule.data.sources.stored_text.CHUNK", 100)
     monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path / "cache"))
     for name, content in (("a.txt", text.encode()), ("a.txt.gz", gzip.compress(text.encode()))):
         (tmp_path / name).write_bytes(content)
@@ -360,14 +360,14 @@ def test_pieces_are_the_text(tmp_path, monkeypatch, text):
 def test_a_large_text_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "a.txt").write_text(PROSE)
-    small = {symbols: open(str(tmp_path / "a.txt"), symbols=symbols) for symbols in ("bytes", "bpe:280")}
+    small = {symbols: load(str(tmp_path / "a.txt"), symbols=symbols) for symbols in ("bytes", "bpe:280")}
     monkeypatch.setattr("chainrule.data.encodings.text.LARGE", 1000)
-    large = {symbols: open(str(tmp_path / "a.txt"), symbols=symbols) for symbols in ("bytes", "bpe:280")}
+    large = {symbols: load(str(tmp_path / "a.txt"), symbols=symbols) for symbols in ("bytes", "bpe:280")}
     assert isinstance(large["bytes"].train.stream, np.memmap)
     assert large["bytes"].digest() == small["bytes"].digest()
     pieces = [large["bpe:280"].encoding.raw(large["bpe:280"].split(name)) for name in ("train", "valid", "test")]
     assert b"".join(pieces) == PROSE.encode()
     with pytest.raises(InputError, match="bytes or tokens"):
-        open(str(tmp_path / "a.txt"), symbols="characters")
+        load(str(tmp_path / "a.txt"), symbols="characters")
     assert torch.equal(large["bytes"].test.batch(np.arange(1)).x, small["bytes"].test.batch(np.arange(1)).x)
     assert Path(tmp_path / "cache").exists()

@@ -4,8 +4,8 @@ import torch
 
 from chainrule import AutoregressiveModel, CategoricalHead, CausalConv, InputError
 from chainrule.baselines import IndependentElements
-from chainrule.data import ArrayExamples, StreamExamples, open
-from chainrule.data.examples.lengths import SequenceExamples
+from chainrule.data import ArrayExamples, StreamExamples, load
+from chainrule.data.examples.sequences import SequenceExamples
 from chainrule.evaluation.evaluate import correlated, evaluate, rows_at_once
 from chainrule.likelihood import LogLikelihood
 from chainrule.verification.laws import randomised
@@ -13,7 +13,7 @@ from chainrule.verification.wrap import wrap
 
 
 def test_the_number_does_not_depend_on_the_batch_size():
-    data = open("digits")
+    data = load("digits")
     torch.manual_seed(0)
     model = randomised(AutoregressiveModel(CausalConv(17, (8, 8), 16, depth=6), CategoricalHead(16, 17)))
     values = [evaluate(model, data.test, batch_size=size).likelihood for size in (1, 7, 64, 447)]
@@ -27,7 +27,7 @@ def test_the_number_does_not_depend_on_the_batch_size():
 
 
 def test_independent_elements_match_the_known_figure_on_digits():
-    data = open("digits")
+    data = load("digits")
     baseline = IndependentElements.fit(data.train, 17)
     assert evaluate(baseline, data.test).likelihood.nats_per_example.value == pytest.approx(106.47, abs=0.005)
 

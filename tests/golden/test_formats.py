@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+from chainrule.config.old_names import with_new_keys
 from chainrule.data import encoding_from_json
 from chainrule.data.examples.stored import stored
 from chainrule.evaluation.scores import read_scores
@@ -54,7 +55,7 @@ def test_a_record_is_read():
 @pytest.mark.parametrize("path", sorted(RUNS.glob("*/config.json")), ids=lambda path: path.parent.name)
 def test_an_encoding_is_read(path):
     """With its columns, alphabet and tokenizer."""
-    fields = json.loads(path.read_text())["data"]["encoding"]
+    fields = with_new_keys(json.loads(path.read_text()))["data"]["encoding"]
     assert encoding_from_json(fields).to_json() == fields
 
 

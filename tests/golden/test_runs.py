@@ -92,7 +92,8 @@ def test_a_run_is_shown_and_compared(capsys, tmp_path):
 
 
 def test_every_kind_of_data_has_a_run():
-    from chainrule.data.recognition.load import ENCODINGS
+    from chainrule.config.old_names import with_new_keys
+    from chainrule.data.recognition.registry import encodings
 
-    kinds = {json.loads((RUNS / name / "config.json").read_text())["data"]["encoding"]["kind"] for name in NAMES}
-    assert kinds == set(ENCODINGS)
+    configs = [with_new_keys(json.loads((RUNS / name / "config.json").read_text())) for name in NAMES]
+    assert {config["data"]["encoding"]["kind"] for config in configs} == set(encodings())

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from chainrule.data import encoding_from_json, open
+from chainrule.data import encoding_from_json, load
 from chainrule.data.alphabets.tokens import Tokens
 
 NAMES = [a + b for a in ("anna", "bert", "carl", "dora", "emil") for b in ("", "lie", "son", "mann", "e", "ine")]
@@ -27,15 +27,17 @@ def place(tmp_path_factory):
 def test_texts(place, symbols, more):
     pytest.importorskip("tokenizers", reason="the extra `text` is not installed")
     symbols = str(place / symbols) if symbols in ("t.json", "model") else symbols
-    encoding = open(str(place / "names.txt"), symbols=symbols, **more).encoding
+    encoding = load(str(place / "names.txt"), symbols=symbols, **more).encoding
     again = encoding_from_json(json.loads(json.dumps(encoding.to_json())))
     assert again == encoding
     assert again.domain == encoding.domain
     assert again.protocol == encoding.protocol
 
 
-@pytest.mark.parametrize("options", [{}, {"given": "label"}, {"blocks": 2}, {"blocks": 4, "given": "label"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"given": "label"}, {"pixel_block": 2}, {"pixel_block": 4, "given": "label"}], ids=str
+)
 def test_images(options):
-    encoding = open("digits", **options).encoding
+    encoding = load("digits", **options).encoding
     again = encoding_from_json(json.loads(json.dumps(encoding.to_json())))
     assert (again, again.domain, again.protocol) == (encoding, encoding.domain, encoding.protocol)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from chainrule.batch import Batch
-from chainrule.data.examples.base import ArrayExamples
+from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.errors import InputError
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.models.logits import LogitsModel, NextToken

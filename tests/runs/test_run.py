@@ -9,7 +9,7 @@ import torch
 from chainrule.batch import Batch
 from chainrule.config.defaults import default_spec
 from chainrule.config.registry import build_model
-from chainrule.data import open as open_data
+from chainrule.data import load
 from chainrule.errors import RunError
 from chainrule.runs.new import configuration_of
 from chainrule.runs.run import Run
@@ -17,12 +17,12 @@ from chainrule.runs.run import Run
 
 @pytest.fixture(scope="module")
 def data():
-    return open_data(np.random.default_rng(0).integers(0, 3, (40, 5)))
+    return load(np.random.default_rng(0).integers(0, 3, (40, 5)))
 
 
 @pytest.fixture(scope="module")
 def spec(data):
-    spec = default_spec(data.encoding.domain, data.encoding.kind)
+    spec = default_spec(data.encoding.domain, data.encoding.group)
     spec["network"] = {"name": "causal_conv", "width": 4, "depth": 1}
     return spec
 

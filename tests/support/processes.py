@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from chainrule import AutoregressiveModel, Batch, CategoricalHead, CausalConv
+from chainrule.data import Examples
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.networks import Transformer
 from chainrule.training.engine import Engine
@@ -34,7 +35,7 @@ CASES = {
 }
 
 
-class Ragged:
+class Ragged(Examples):
     """Examples of unequal lengths."""
 
     def __len__(self):
@@ -42,9 +43,6 @@ class Ragged:
 
     def batch(self, rows):
         return Batch(torch.tensor(X[rows]), torch.arange(6) < torch.tensor(LENGTHS[rows])[:, None])
-
-    def epoch(self, seed, epoch):
-        return self
 
     def digest(self):
         return ""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from chainrule.batch import Batch
 from chainrule.data.examples.base import Examples
+from chainrule.data.examples.in_batches import in_batches
 from chainrule.errors import InputError
 from chainrule.models.base import Model
 
@@ -24,7 +24,7 @@ class ChowLiuTree(Model):
 
     Paper: Chow and Liu, *Approximating discrete probability distributions with dependence trees*, 1968.
 
-    >>> from chainrule.data.examples.base import ArrayExamples
+    >>> from chainrule.data.examples.arrays import ArrayExamples
     >>> x = np.array([[0, 0], [1, 1]] * 50)  # two equal bits
     >>> tree = ChowLiuTree.fit(ArrayExamples(x), 2)
     >>> tree(Batch(torch.tensor([[0, 0], [0, 1]]))).exp()
@@ -52,9 +52,8 @@ class ChowLiuTree(Model):
     def fit(cls, examples: Examples, num_symbols: int, sizes: list[int] | None = None) -> ChowLiuTree:
         """Count the pairs of examples of one length: the product of their indicators."""
         pairs: Tensor | None = None
-        for start in range(0, len(examples), 4096):
-            x = examples.batch(np.arange(start, min(start + 4096, len(examples)))).x
-            indicators = nn.functional.one_hot(x, num_symbols).flatten(1).float()
+        for _, batch in in_batches(examples, 4096):
+            indicators = nn.functional.one_hot(batch.x, num_symbols).flatten(1).float()
             seen = (indicators.T @ indicators).double()  # whole numbers up to 4096 are exact in float32
             pairs = seen if pairs is None else pairs + seen
         if pairs is None:

@@ -7,7 +7,7 @@ from chainrule.baselines.independent import IndependentElements
 from chainrule.baselines.independent_columns import IndependentColumns
 from chainrule.baselines.kneser_ney import KneserNey
 from chainrule.baselines.markov import MarkovChain
-from chainrule.data.examples.base import DataSet
+from chainrule.data.encodings.data_set import DataSet
 from chainrule.domain import Domain
 from chainrule.models.base import Model
 
@@ -22,14 +22,13 @@ def fit_baselines(data: DataSet) -> dict[str, Model]:
 
     Positions share a distribution where they mean the same: everywhere in a text, a voice or key in music, a column.
     """
-    domain, kind = data.encoding.domain, data.encoding.kind
+    domain, step = data.encoding.domain, data.encoding.step
     if domain.num_symbols is None:
         columns = domain.columns
         return {"independent elements": IndependentColumns.fit(data.train, columns)} if columns else {}
     symbols = domain.num_symbols
     alike = sizes(domain) is None
-    running = kind == "text" or domain.variable_length
-    step = getattr(data.encoding, "step", 1)
+    running = data.train.is_stream or domain.variable_length
     period = step if running else domain.length
     independent = IndependentElements.fit(data.train, symbols, period=period, sizes=sizes(domain))
     found: dict[str, Model] = {"independent elements": independent}

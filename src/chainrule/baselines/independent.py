@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from chainrule.batch import Batch
 from chainrule.data.examples.base import Examples
+from chainrule.data.examples.in_batches import in_batches
 from chainrule.errors import InputError
 from chainrule.models.base import Model
 
@@ -36,8 +36,7 @@ class IndependentElements(Model):
     ) -> IndependentElements:
         """Count the elements that are scored. period: after how many positions distributions repeat, None for never."""
         counts: Tensor | None = None
-        for start in range(0, len(examples), 4096):
-            batch = examples.batch(np.arange(start, min(start + 4096, len(examples))))
+        for _, batch in in_batches(examples, 4096):
             x, mask = batch.x, batch.mask
             repeat = period or x.shape[1]
             position = (torch.arange(x.shape[1]) % repeat).expand_as(x)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from chainrule.batch import Batch
 from chainrule.data.examples.base import Examples
+from chainrule.data.examples.in_batches import in_batches
 from chainrule.domain import Column
 from chainrule.errors import InputError
 from chainrule.heads.count import Count
@@ -38,7 +39,7 @@ class IndependentColumns(Model):
 
     cells: one module for each column, from values (B,) to ln p (B,).
 
-    >>> from chainrule.data.examples.base import ArrayExamples
+    >>> from chainrule.data.examples.arrays import ArrayExamples
     >>> rows = ArrayExamples(np.array([[0.0, 3.0], [0.0, np.nan], [1.0, 5.0]]))
     >>> columns = (Column(2), Column(None, resolution=1.0, missing=True))
     >>> IndependentColumns.fit(rows, columns).element_log_prob(rows.batch(np.arange(3)))[:, 0].exp()
@@ -54,8 +55,7 @@ class IndependentColumns(Model):
         """Count and measure the columns, see `Domain.columns`."""
         if not len(examples):
             raise InputError("a baseline needs at least one example, got none")
-        starts = range(0, len(examples), 1 << 16)
-        x = torch.cat([examples.batch(np.arange(a, min(a + (1 << 16), len(examples)))).x for a in starts]).double()
+        x = torch.cat([batch.x for _, batch in in_batches(examples, 1 << 16)]).double()
         return cls(
             [_Names.fit(x[:, d], c) if c.num_symbols else _Numbers.fit(x[:, d], c) for d, c in enumerate(columns)]
         )

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chainrule.batch import Batch
-from chainrule.data.examples.base import Array, Examples, Rows
+from chainrule.batch import Array, Batch, Rows
+from chainrule.data.examples.base import Examples
+from chainrule.data.examples.in_batches import in_batches
 from chainrule.errors import InputError
 from chainrule.models.base import Model
 
@@ -55,8 +56,8 @@ class KneserNey(Model):
             raise InputError(f"an n-gram has at least its own symbol, got order={order}")
         seen: list[Array] = []
         have = 0
-        for start in range(0, len(examples), 1024):
-            seen.append(_grams(examples.batch(np.arange(start, min(start + 1024, len(examples)))), num_symbols, order))
+        for _, batch in in_batches(examples, 1024):
+            seen.append(_grams(batch, num_symbols, order))
             have += len(seen[-1])
             if have >= most:
                 break

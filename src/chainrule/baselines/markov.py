@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from chainrule.batch import Batch
 from chainrule.data.examples.base import Examples
+from chainrule.data.examples.in_batches import in_batches
 from chainrule.errors import InputError
 from chainrule.models.base import Model
 
@@ -35,8 +35,7 @@ class MarkovChain(Model):
     def fit(cls, examples: Examples, num_symbols: int, *, period: int = 1, lag: int = 1) -> MarkovChain:
         """Count the scored elements after what stands before them, in 4096 examples at a time."""
         counts = torch.zeros(period * (num_symbols + 1) * num_symbols, dtype=torch.long)
-        for start in range(0, len(examples), 4096):
-            batch = examples.batch(np.arange(start, min(start + 4096, len(examples))))
+        for _, batch in in_batches(examples, 4096):
             position, before = _address(batch.x, num_symbols, period, lag)
             cell = ((position * (num_symbols + 1) + before) * num_symbols + batch.x)[batch.mask]
             counts += torch.bincount(cell, minlength=len(counts))

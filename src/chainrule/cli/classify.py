@@ -7,7 +7,6 @@ from pathlib import Path
 from rich.table import Table
 
 from chainrule.atomic_files import json_value
-from chainrule.data.examples.conditions import Classes, conditions_of
 from chainrule.errors import InputError
 from chainrule.evaluation.classify import Classification, class_prior, classify
 from chainrule.reporting.console import Console
@@ -24,17 +23,18 @@ def classify_run(
     p(y) is the share of each class in the training split. Beside it stands what p(y) alone would do.
     """
     run = Run.open(path)
-    classes = conditions_of(run.encoding())
-    if not isinstance(classes, Classes):
+    conditions = run.encoding().conditions
+    names = None if conditions is None else conditions.class_names
+    if names is None:
         raise InputError(f"{path}: p(y | x) needs a model of p(x | label); make one with `chainrule fit --given label`")
     data = run.data()
     examples = data.split(split) if source is None else run.encoding().encode(source)
-    prior = class_prior(data.train, len(classes.names))
+    prior = class_prior(data.train, len(names))
     with console.progress("classifying", len(examples)) as update:
         result = classify(run.chain(), examples, prior, batch_size=batch_size, progress=update)
     blind = Classification(prior.log().expand(len(examples), -1).numpy(), result.labels)
     what = split if source is None else source
-    table = Table(title=f"{len(examples)} examples of {what}, {len(classes.names)} classes", title_justify="left")
+    table = Table(title=f"{len(examples)} examples of {what}, {len(names)} classes", title_justify="left")
     for heading in ("", "accuracy", "nats/label"):
         table.add_column(heading, justify="right" if heading else "left")
     for name, found in (("p(y | x) by Bayes", result), ("p(y) of the training split", blind)):
@@ -51,8 +51,8 @@ def classify_run(
         "nats_per_label": nats["nats_per_example"],
         "nats_per_label_se": nats["nats_per_example_se"],
         "impossible": nats["impossible"],
-        "classes": list(classes.names),
-        "predicted": [classes.names[k] for k in result.log_posterior.argmax(1)],
+        "classes": list(names),
+        "predicted": [names[k] for k in result.log_posterior.argmax(1)],
     }
     console.result(record)
     return result

@@ -11,11 +11,7 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from chainrule.data.encodings.tables import TableEncoding
-from chainrule.data.encodings.text import StreamExamples
 from chainrule.data.examples.base import Examples
-from chainrule.data.examples.blocks import in_raster
-from chainrule.data.examples.lengths import SequenceExamples
 from chainrule.errors import InputError
 from chainrule.evaluation.block_bootstrap import block_length
 from chainrule.evaluation.calibration import Diagnosis, diagnose
@@ -83,19 +79,24 @@ def _score(path: Path, data: str | None, split: str, batch_size: int | None, con
     model = run.model()
     with console.progress(f"scoring {path}", len(examples)) as update:
         nats = evaluate(model, examples, batch_size=batch_size, progress=update).nats
-    stream = isinstance(examples, StreamExamples)
     diagnosis, encoding = None, run.encoding()
     if model.has_conditionals:
         diagnosis = diagnose(model, examples, batch_size=batch_size)
-        diagnosis = replace(diagnosis, nats_by_position=in_raster(encoding, diagnosis.nats_by_position))
-    columns = tuple(c.name for c in encoding.columns) if isinstance(encoding, TableEncoding) else ()
-    return Scored(str(path), nats, examples.digest(), _protocol(run, examples), stream, diagnosis, columns)
+        diagnosis = replace(diagnosis, nats_by_position=encoding.in_raster(diagnosis.nats_by_position))
+    return Scored(
+        str(path),
+        nats,
+        examples.digest(),
+        _protocol(run, examples),
+        examples.is_stream,
+        diagnosis,
+        encoding.column_names,
+    )
 
 
 def _protocol(run: Run, examples: Examples) -> dict[str, str]:
     """That of the run; where no example is longer than the window, how windows move says nothing."""
-    whole = isinstance(examples, SequenceExamples) and bool((examples.length <= examples.window).all())
-    return run.protocol() | ({"context": "whole examples"} if whole else {})
+    return run.protocol() | ({"context": "whole examples"} if examples.are_whole else {})
 
 
 def _block(a: Scored, b: Scored) -> int:

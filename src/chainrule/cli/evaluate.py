@@ -9,11 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.atomic_files import write_json
-from chainrule.data.encodings.tables import TableEncoding
-from chainrule.data.encodings.text import StreamExamples
 from chainrule.data.examples.base import Examples
-from chainrule.data.examples.lengths import SequenceExamples
-from chainrule.data.examples.windows import with_windows
 from chainrule.errors import InputError
 from chainrule.evaluation.by_position import NatsByPosition
 from chainrule.evaluation.calibration import by_group, diagnose
@@ -56,8 +52,8 @@ def evaluate_run(
     examples = run.data().split(split) if source is None else run.encoding().encode(source)
     protocol = Protocol(**run.protocol())
     if chain is not None and windowed:
-        encoding, examples = with_windows(run.encoding(), examples, context, stride, chain.network.length)
-        protocol = replace(protocol, context=encoding.protocol.context)  # type: ignore[attr-defined]
+        encoding, examples = run.encoding().with_windows(examples, context, stride, chain.network.length)
+        protocol = replace(protocol, context=encoding.protocol.context)
     if carry:
         examples, protocol = side_by_side(examples), replace(protocol, context=STREAM_CONTEXT)
     watched = NatsByPosition(model) if model.has_conditionals else None
@@ -66,7 +62,7 @@ def evaluate_run(
         result = evaluate(scored, examples, batch_size=batch_size, protocol=protocol, progress=update)
     what = split if source is None else source
     console.print(result_table({what: result.likelihood}, {}))
-    windows = isinstance(examples, StreamExamples | SequenceExamples) and not carry
+    windows = examples.windows is not None and not carry
     by_position = watched.table() if windows and watched is not None else None
     if by_position is not None:
         console.print(
@@ -75,9 +71,8 @@ def evaluate_run(
         console.print(position_table(by_position))
     record: dict[str, Any] = {"run": str(path), "data": what, "sha256": examples.digest()} | result.likelihood.to_json()
     record["by_position"] = by_position
-    table = run.encoding()
-    if isinstance(table, TableEncoding) and watched is not None:
-        record["by_column"] = watched.columns([column.name for column in table.columns])
+    if (columns := run.encoding().column_names) and watched is not None:
+        record["by_column"] = watched.columns(list(columns))
         console.print(column_table(record["by_column"]))
     labels = _groups(groups) if groups is not None else _classes(examples)
     if labels is not None:
@@ -113,5 +108,5 @@ def _groups(path: Path) -> list[Any]:
 
 def _classes(examples: Examples) -> list[Any] | None:
     """The classes that the examples are conditioned on, if they are."""
-    context = getattr(examples, "context", None)
-    return context.tolist() if isinstance(context, np.ndarray) and context.ndim == 1 else None
+    context = examples.context
+    return context.tolist() if context is not None and context.ndim == 1 else None

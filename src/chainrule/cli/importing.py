@@ -7,7 +7,7 @@ from typing import Any
 
 from chainrule.cli.verify import certificate_table
 from chainrule.config.options import opened
-from chainrule.data.examples.base import DataSet
+from chainrule.data.encodings.data_set import DataSet
 from chainrule.errors import InputError
 from chainrule.heads.logits import LogitsHead
 from chainrule.models.chain import AutoregressiveModel

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-from chainrule.data import open as open_data
+from chainrule.data.recognition.load import load
 from chainrule.errors import InputError
 from chainrule.evaluation.probe import probe
 from chainrule.reporting.console import Console
@@ -52,7 +52,7 @@ def _labels(run: Run, path: Path | None, source: str | None, split: str) -> npt.
         if source is not None:
             raise InputError(f"{source}: say what the labels of these examples are with --labels")
         recorded = run.config["data"]
-        labelled = open_data(recorded["name"], **(recorded["options"] | {"given": "label"})).split(split)
+        labelled = load(recorded["name"], **(recorded["options"] | {"given": "label"})).split(split)
         values = labelled.batch(np.arange(len(labelled))).context.numpy()  # type: ignore[union-attr]
     else:
         try:

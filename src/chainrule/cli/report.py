@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.atomic_files import write_file
-from chainrule.data.encodings.tables import TableEncoding
-from chainrule.data.examples.base import DataSet, Encoding, Writes
-from chainrule.data.examples.blocks import in_raster, whole_images
+from chainrule.data.encodings.base import Encoding
+from chainrule.data.encodings.data_set import DataSet
 from chainrule.errors import InputError
 from chainrule.evaluation.calibration import diagnose
 from chainrule.models.base import Model, evaluating
@@ -37,13 +36,11 @@ def report_run(path: Path, out: Path | None, console: Console) -> Path:
     certificate = _json(path / "certificate.json")
     if certificate is None:
         certificate = verify(model, examples=data.test, domain=data.encoding.domain, quick=True).to_json()
-    shape = whole_images(data.encoding).domain.shape
-    is_image = bool(getattr(data.encoding, "is_image", False))
-    columns = [c.name for c in data.encoding.columns] if isinstance(data.encoding, TableEncoding) else []
+    shape, is_image, columns = data.encoding.raster_shape, data.encoding.is_image, list(data.encoding.column_names)
     diagnosis = diagnose(model, data.test) if model.has_conditionals else None
     if diagnosis is not None:
-        diagnosis = replace(diagnosis, nats_by_position=in_raster(data.encoding, diagnosis.nats_by_position))
-    text = isinstance(data.encoding, Writes) and not columns
+        diagnosis = replace(diagnosis, nats_by_position=data.encoding.in_raster(diagnosis.nats_by_position))
+    text = data.encoding.is_text and not columns
     samples, beside = _samples(model, data, is_image)
     page = Page(
         title=f"{data.name} · {path.name}",
@@ -98,7 +95,7 @@ def _preformatted(encoding: Encoding, x: Any) -> str:
     from html import escape
 
     raw = encoding.decode(x)
-    if isinstance(encoding, Writes):
+    if encoding.is_text:
         text = encoding.write(raw).decode(errors="replace")
     else:
         text = "\n".join(np.array2string(np.asarray(row), max_line_width=60) for row in raw)

@@ -17,8 +17,7 @@ from rich.table import Table
 
 from chainrule.atomic_files import write_file, write_json
 from chainrule.config.options import budget_of, members_of, opened, specification
-from chainrule.data.examples.base import DataSet
-from chainrule.data.examples.excerpt import excerpt
+from chainrule.data.encodings.data_set import DataSet
 from chainrule.errors import InputError, Interrupted
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.evaluation.scores import write_scores
@@ -175,7 +174,7 @@ def _fitted(recipe: Recipe, asked: Asked, console: Console) -> tuple[Run, DataSe
     if asked.resume:
         source, options = recalled(place, source, options)
     data = opened(str(source), options)
-    data = excerpt(data, SMOKE_EXAMPLES) if asked.smoke else data
+    data = data.first(SMOKE_EXAMPLES) if asked.smoke else data
     if finished:
         return _unchanged(Run.open(place), data, asked.options(recipe)), data
     spec, settings = specification(options, data)

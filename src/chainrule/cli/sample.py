@@ -14,11 +14,7 @@ from torch.nn.functional import pad
 from chainrule.atomic_files import write_file
 from chainrule.cli.stream import TextStream
 from chainrule.data.alphabets.alphabet import Alphabet
-from chainrule.data.encodings.images import ImageEncoding
-from chainrule.data.encodings.tables import TableEncoding
-from chainrule.data.examples.base import Encoding, Writes
-from chainrule.data.examples.blocks import whole_images
-from chainrule.data.examples.conditions import conditions_of
+from chainrule.data.encodings.base import Encoding
 from chainrule.errors import InputError
 from chainrule.models.base import Model, Sample
 from chainrule.models.chain import AutoregressiveModel
@@ -57,21 +53,17 @@ def sample_run(
         raise InputError(f"a sample has at least one example, got n={n}")
     run = Run.open(path)
     encoding = run.encoding()
-    alphabet = getattr(encoding, "alphabet", None)
+    alphabet = encoding.alphabet
     if stream and (alphabet is None or n != 1):
         what = f"{n} examples" if alphabet is not None else f"samples of kind {encoding.kind}"
         raise InputError(
             f"--stream shows one text while it is drawn, not {what}; leave it out, or ask for -n 1 of text"
         )
-    text = isinstance(encoding, Writes)
-    is_image = getattr(encoding, "is_image", False)
     begun = Completion(None) if prefix is None else prefixes(run, prefix, n)
     context = begun.context if begun.context is not None and given is None else _context(encoding, given, n)
-    if out is None and not text:
-        out = path / f"samples-seed{seed}.{'png' if is_image else 'npy'}"
-    endings = {encoding.ending} if isinstance(encoding, Writes) else {".npy", ".png"} if is_image else {".npy"}
-    pictures = whole_images(encoding)
-    endings |= {""} if isinstance(pictures, ImageEncoding) else set()
+    if out is None and not encoding.is_text:
+        out = path / f"samples-seed{seed}{encoding.file_endings[0]}"
+    endings = set(encoding.file_endings)
     if out is not None:
         if out.suffix not in endings:
             raise InputError(
@@ -92,21 +84,21 @@ def sample_run(
         model = _compiled(chain, n, options, console) if compiled else chain
         sample = _draw(model, n, options, console, alphabet if stream else None)
     raw = encoding.decode(sample.x.cpu().numpy())
-    if isinstance(encoding, TableEncoding):
-        content = encoding.write(raw, given)
-    elif isinstance(encoding, Writes):
-        content = encoding.write(raw)
-    elif isinstance(pictures, ImageEncoding) and out is not None and not out.suffix:
+    if out is not None and not out.suffix:
         content = None
+    elif out is not None and out.suffix == ".png":
+        from chainrule.reporting.pictures import image_grid
+
+        content = image_grid(np.asarray(raw), encoding.picture_levels, f"seed {seed}")
     else:
-        content = _content(raw, out, getattr(encoding, "picture_levels", 2), f"seed {seed}")
+        content = encoding.write(raw, given)
     if out is None:
         if not console.json and not stream and content is not None:
             _say(console, content.decode(errors="replace") + "\n")
     else:
         try:
             if content is None:
-                _write_folder(out, pictures.files(raw))  # type: ignore[attr-defined]
+                _write_folder(out, encoding.write_folder(raw))
             else:
                 write_file(out, content)
         except OSError as error:
@@ -214,7 +206,7 @@ def _say(console: Console, text: str) -> None:
 
 def _context(encoding: Encoding, given: str | None, n: int) -> torch.Tensor | None:
     """The context of n examples, for a model that has one."""
-    conditions = conditions_of(encoding)
+    conditions = encoding.conditions
     if conditions is None:
         if given is not None:
             raise InputError(f"--given {given}: the model is of p(x) and takes no condition; leave --given out")
@@ -234,15 +226,3 @@ def _write_folder(out: Path, files: dict[str, bytes]) -> None:
     for name, content in files.items():
         write_file(beside / name, content)
     beside.rename(out)
-
-
-def _content(raw: Any, out: Path | None, num_symbols: int, title: str) -> bytes:
-    if out is not None and out.suffix == ".png":
-        from chainrule.reporting.pictures import image_grid
-
-        return image_grid(np.asarray(raw), num_symbols, title)
-    from io import BytesIO
-
-    buffer = BytesIO()
-    np.save(buffer, np.asarray(raw), allow_pickle=False)
-    return buffer.getvalue()

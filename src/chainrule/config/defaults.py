@@ -8,7 +8,7 @@ from __future__ import annotations
 from chainrule.config.registry import Spec, part_options
 from chainrule.domain import Domain
 
-__all__ = ["DEFAULTS", "default_blocks", "default_members", "default_spec", "default_training", "kind_of"]
+__all__ = ["DEFAULTS", "default_members", "default_pixel_block", "default_spec", "default_training"]
 
 # By kind of data: an image has rows and columns, a text or sequence a stream of symbols, anything else a row.
 DEFAULTS: dict[str, dict[str, Spec]] = {
@@ -59,8 +59,8 @@ MORE_EXAMPLES: dict[str, tuple[tuple[int, Spec], ...]] = {
     "row": ((2000, {"dropout": 0.5}), (10_000, {"dropout": 0.25}), (100_000, {"dropout": 0.0})),
 }
 
-# So many images of bits, of so many pixels a side, are read in blocks of 2x2 by a wider network, see `data.blocks`.
-BLOCKS: tuple[int, int, Spec] = (10_000, 16, {"width": 64})
+# So many images of bits, of so many pixels per side, are read in pixel blocks of 2x2 by a wider network.
+PIXEL_BLOCKS: tuple[int, int, Spec] = (10_000, 16, {"width": 64})
 
 # A step on text takes about so many elements, and at most so many examples, whatever their length.
 STEP_ELEMENTS, STEP_EXAMPLES = 4096, 256
@@ -81,29 +81,25 @@ SHORT: tuple[float, Spec] = (32.0, {"width": 64, "depth": 4})
 MEMBERS: dict[str, tuple[float, int]] = {"row": (1.0, 4), "short text": (4.0, 4)}
 
 
-def kind_of(domain: Domain, encoding: str) -> str:
-    """The kind of data that the defaults go by: "image", "text" or "row"."""
-    if encoding in ("text", "documents", "sequences", "sets"):
-        return "text"
-    return "image" if len(domain.shape) > 1 else "row"
-
-
 def default_spec(
     domain: Domain,
-    encoding: str,
+    kind: str,
     network: str | None = None,
     head: str | None = None,
     *,
     examples: int = 0,
     elements: float = 0.0,
     minutes: float = 0.0,
+    pixel_block: int = 1,
 ) -> Spec:
     """The network and head for a domain, every option spelt out; names choose others than the default.
 
-    examples: of the training data. elements: of a document, on average; 0 for other data. minutes: of a time budget for
-    this model, 0 for none.
+    kind: "image", "text" or "row", the group of the encoding.
+    examples: number of training examples.
+    elements: mean number of elements of a document; 0 for other data.
+    minutes: time budget for this model; 0 for none.
+    pixel_block: pixels per side of a block; 1 for pixel by pixel.
     """
-    kind = kind_of(domain, encoding)
     chosen = DEFAULTS[kind]["network"] | _more(kind, examples)
     if kind == "row" and (domain.num_symbols is None or any(column.num_symbols is None for column in domain.columns)):
         chosen = chosen | NUMBERS
@@ -112,8 +108,8 @@ def default_spec(
         chosen = chosen | larger
     if _is_short(kind, elements):
         chosen = chosen | SHORT[1]
-    if encoding == "blocks":
-        chosen = chosen | BLOCKS[2]
+    if pixel_block > 1:
+        chosen = chosen | PIXEL_BLOCKS[2]
     name = network or chosen["name"]
     options = part_options("network", name)
     if name != chosen["name"]:  # its size is its own affair
@@ -128,14 +124,18 @@ def default_spec(
     return spec
 
 
-def default_blocks(domain: Domain, encoding: str, examples: int) -> int:
-    """The side of the blocks that images are read in, 1 for pixel by pixel. examples: of the training data.
+def default_pixel_block(domain: Domain, kind: str, examples: int) -> int:
+    """Pixels per side of the blocks in which images are read; 1 for pixel by pixel.
 
-    >>> default_blocks(Domain((28, 28), 2), "array", 50_000), default_blocks(Domain((28, 28), 256), "array", 50_000)
+    kind: "image", "text" or "row", the group of the encoding.
+    examples: number of training examples.
+
+    >>> bits, levels = Domain((28, 28), 2), Domain((28, 28), 256)
+    >>> default_pixel_block(bits, "image", 50_000), default_pixel_block(levels, "image", 50_000)
     (2, 1)
     """
-    enough, least, _ = BLOCKS
-    if encoding not in ("array", "image") or len(domain.shape) < 2 or domain.num_symbols != 2 or examples < enough:
+    enough, least, _ = PIXEL_BLOCKS
+    if kind != "image" or domain.num_symbols != 2 or examples < enough:
         return 1
     sides = domain.shape[:2]
     return 2 if min(sides) >= least and all(side % 2 == 0 for side in sides) else 1

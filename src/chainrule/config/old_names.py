@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from operator import attrgetter
 from types import ModuleType
 from typing import Any
 
 __all__ = [
+    "ENCODINGS",
     "MODULES",
     "NAMES",
     "OPTIONS",
@@ -29,8 +31,11 @@ __all__ = [
 
 # Options by command, as Python names; `fit` stands also for TOML files, recipes, `config.json` and Python keywords.
 OPTIONS: dict[str, dict[str, str]] = {
-    "fit": {"average": "ema"},
+    "fit": {"average": "ema", "blocks": "pixel_block"},
 }
+
+# Kinds of encodings, in the files of a run.
+ENCODINGS = {"blocks": "pixel_blocks"}
 
 # Modules and packages, with everything inside them.
 MODULES = {
@@ -42,7 +47,7 @@ MODULES = {
     "chainrule.classifier": "chainrule.evaluation.classify",
     "chainrule.comparison": "chainrule.evaluation.comparison",
     "chainrule.compiled": "chainrule.sampling.compiled",
-    "chainrule.data.duplicates": "chainrule.data.examples.duplicates",
+    "chainrule.data.duplicates": "chainrule.data.encodings.data_set",
     "chainrule.defaults": "chainrule.config.defaults",
     "chainrule.durable": "chainrule.atomic_files",
     "chainrule.model": "chainrule.models.chain",
@@ -75,6 +80,7 @@ NAMES: dict[str, dict[str, str]] = {
         name: f"chainrule.config.registry:{name}"
         for name in ("HEADS", "NETWORKS", "Spec", "averaged", "build_model", "part_options")
     },
+    "chainrule.data.duplicates": {"duplicates": "chainrule.data.encodings.data_set:DataSet.duplicates"},
     "chainrule.order_ensemble": {"OrderEnsemble": "chainrule.models.order_mixture:OrderMixture"},
     "chainrule.ordering": {"Ordered": "chainrule.models.permuted:PermutedModel"},
 }
@@ -109,7 +115,7 @@ def with_new_flags(arguments: Sequence[str]) -> list[str]:
 
 
 def with_new_keys(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of a `config.json` under the new names of options and settings.
+    """The content of a `config.json` under the new names of options, settings and kinds of encodings.
 
     >>> with_new_keys({"training": {"average": 0.9}, "asked": {"options": {"average": 0.9}}})
     {'training': {'ema': 0.9}, 'asked': {'options': {'ema': 0.9}}}
@@ -121,8 +127,13 @@ def with_new_keys(config: Mapping[str, Any]) -> dict[str, Any]:
     def part(name: str, value: Any) -> Any:
         if name == "training" and isinstance(value, Mapping):
             return renamed(value)
-        if name in ("asked", "data") and isinstance(value, Mapping) and isinstance(value.get("options"), Mapping):
-            return {**value, "options": renamed(value["options"])}
+        if name not in ("asked", "data") or not isinstance(value, Mapping):
+            return value
+        if isinstance(value.get("options"), Mapping):
+            value = {**value, "options": renamed(value["options"])}
+        if isinstance(encoding := value.get("encoding"), Mapping):
+            kind = str(encoding.get("kind"))
+            value = {**value, "encoding": {**encoding, "kind": ENCODINGS.get(kind, kind)}}
         return value
 
     return {name: part(name, value) for name, value in config.items()}
@@ -195,7 +206,7 @@ def _new_module(old: str) -> str | None:
 
 def _located(place: str) -> Any:
     module, _, name = place.partition(":")
-    return getattr(import_module(module), name)
+    return attrgetter(name)(import_module(module))
 
 
 def _public(module: ModuleType) -> Iterable[str]:

@@ -15,11 +15,10 @@ from cyclopts import Parameter
 from chainrule.config.defaults import (
     COMMON_START,
     DEFAULTS,
-    default_blocks,
     default_members,
+    default_pixel_block,
     default_spec,
     default_training,
-    kind_of,
 )
 from chainrule.config.old_names import with_new_options
 from chainrule.config.registry import HEADS, NETWORKS
@@ -27,7 +26,7 @@ from chainrule.errors import InputError, unknown_name
 from chainrule.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
-    from chainrule.data.examples.base import DataSet
+    from chainrule.data.encodings.data_set import DataSet
     from chainrule.training.budget import Budget
 
 __all__ = ["FitOptions", "budget_of", "members_of", "opened", "read_config", "specification"]
@@ -77,7 +76,7 @@ class FitOptions:
     shape: Annotated[str | None, _option("Arrays: the layout of an example, e.g. 28,28 [default: the file's].")] = None
     levels: Annotated[int | None, _option("Images: grey levels, 2 to 256 [default: 256].")] = None
     binarize: Annotated[str | None, _option("Images: threshold, fixed or dynamic [default: not].")] = None
-    blocks: Annotated[
+    pixel_block: Annotated[
         int | None,
         _option("Images: pixels a side of one pixel of the network [default: 1, of 10 000 binary images 2]."),
     ] = None
@@ -165,8 +164,8 @@ def read_config(path: Path | None) -> dict[str, Any]:
 
 def opened(source: str, options: dict[str, Any]) -> DataSet:
     """The data set that the options speak of, its images laid out for the default network."""
-    from chainrule import data
-    from chainrule.data.examples.blocks import in_blocks
+    from chainrule.data.encodings.pixel_blocks import in_pixel_blocks
+    from chainrule.data.recognition.load import load
 
     shape = options.get("shape")
     if isinstance(shape, str):
@@ -175,13 +174,13 @@ def opened(source: str, options: dict[str, Any]) -> DataSet:
         except ValueError:
             raise InputError(f"--shape is a list of sides such as 28,28, got {shape!r}") from None
     names = ("symbols", "documents", "field", "end", "pack", "window", "stride", "split")
-    more = ("levels", "binarize", "blocks", "given", "columns", "drop")
+    more = ("levels", "binarize", "pixel_block", "given", "columns", "drop")
     named = {name: options.get(name) for name in (*names, *more)}
-    found = data.open(source, shape=shape, **named)
-    if options.keys() & {"blocks", "network"}:  # another layout or another network is asked for
+    found = load(source, shape=shape, **named)
+    if options.keys() & {"pixel_block", "network"} or not found.encoding.is_image:  # chosen otherwise, or no pixels
         return found
-    side = default_blocks(found.encoding.domain, found.encoding.kind, len(found.train))
-    return found if side == 1 else in_blocks(found, side)
+    side = default_pixel_block(found.encoding.domain, found.encoding.group, len(found.train))
+    return in_pixel_blocks(found, side)
 
 
 def specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, Any], TrainingSettings]:
@@ -190,12 +189,13 @@ def specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, Any
 
     tables = {part: options.get(part, {}) for part in ("network", "head")}
     tables = {part: {"name": table} if isinstance(table, str) else table for part, table in tables.items()}
-    domain, kind = data.encoding.domain, data.encoding.kind
+    domain, kind = data.encoding.domain, data.encoding.group
     examples, minutes = len(data.train), options.get("minutes", 0.0) / max(members_of(options, data), 1)
     network, head = (tables[part].get("name") for part in ("network", "head"))
-    if "orders" in options and kind_of(domain, kind) != "image":
+    if "orders" in options and kind != "image":
         network = network or "made"
     size = {"examples": examples, "elements": _text_length(data), "minutes": minutes}
+    size["pixel_block"] = data.encoding.pixel_block
     spec = default_spec(domain, kind, network, head, **size)
     for part, table in tables.items():
         spec[part] |= table
@@ -206,7 +206,7 @@ def specification(options: dict[str, Any], data: DataSet) -> tuple[dict[str, Any
             spec["network"][name] = options[name]
     if "orders" in options:
         spec["orders"] = _orders(options["orders"], spec, data)
-    defaults = default_training(kind_of(domain, kind), examples, _elements(data))
+    defaults = default_training(kind, examples, _elements(data))
     if "orders" in spec and spec["network"]["name"] != "made":  # each of the models has the steps of one
         defaults = defaults | {name: defaults[name] * spec["orders"] for name in ("steps", "evaluate_every")}
         defaults["common_start"] = COMMON_START
@@ -232,7 +232,7 @@ def _orders(orders: Any, spec: dict[str, Any], data: DataSet) -> int:
         )
     if (name := spec["network"]["name"]) == "made":
         return orders
-    if kind_of(domain, data.encoding.kind) != "image":
+    if data.encoding.group != "image":
         raise InputError(f"--orders needs --network made, whose weights all orders share, got {name!r}; change one")
     if orders > (most := len(scan_orders(domain.shape))):
         raise InputError(
@@ -249,8 +249,8 @@ def _text_length(data: DataSet) -> float:
 
 def _elements(data: DataSet) -> float:
     """How long a training example, or a window of it, is on average."""
-    lengths = getattr(data.train, "lengths", ())
-    return float(sum(lengths) / len(lengths)) if len(lengths) else float(data.encoding.domain.length)
+    lengths = data.train.row_lengths
+    return float(data.encoding.domain.length) if lengths is None else float(lengths.sum() / len(lengths))
 
 
 def members_of(options: dict[str, Any], data: DataSet) -> int:
@@ -262,7 +262,7 @@ def members_of(options: dict[str, Any], data: DataSet) -> int:
         if (members := options.get("members", 1)) != 1:
             raise InputError(f"--members {members} averages conditionals, --orders whole examples; give one of the two")
         return 1
-    kind = kind_of(data.encoding.domain, data.encoding.kind)
+    kind = data.encoding.group
     given: int = options.get("members", default_members(kind, options.get("minutes", 0.0), _text_length(data)))
     return given
 

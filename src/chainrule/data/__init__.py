@@ -1,23 +1,27 @@
-"""Data: raw <-> elements. `open` is the front door."""
+"""Data: raw <-> elements. `load` is the front door."""
 
+from chainrule.data.encodings.arrays import ArrayEncoding
+from chainrule.data.encodings.base import Encoding
+from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.documents import DocumentEncoding
 from chainrule.data.encodings.fasta import FastaEncoding
 from chainrule.data.encodings.images import ImageEncoding
+from chainrule.data.encodings.pixel_blocks import PixelBlockEncoding
 from chainrule.data.encodings.sequences import SequenceEncoding
 from chainrule.data.encodings.sets import SetEncoding
 from chainrule.data.encodings.tables import TableEncoding
-from chainrule.data.encodings.text import StreamExamples, TextEncoding
-from chainrule.data.examples.arrays import ArrayEncoding
-from chainrule.data.examples.base import ArrayExamples, DataSet, Encoding, Examples
-from chainrule.data.examples.blocks import BlockEncoding
-from chainrule.data.examples.lengths import SequenceExamples
+from chainrule.data.encodings.text import TextEncoding
+from chainrule.data.examples.arrays import ArrayExamples
+from chainrule.data.examples.base import Examples
 from chainrule.data.examples.packing import PackedExamples
-from chainrule.data.recognition.load import encoding_from_json, open
+from chainrule.data.examples.sequences import SequenceExamples
+from chainrule.data.examples.stream import StreamExamples
+from chainrule.data.recognition.load import load, open
+from chainrule.data.recognition.registry import encoding_from_json
 
 __all__ = [
     "ArrayEncoding",
     "ArrayExamples",
-    "BlockEncoding",
     "DataSet",
     "DocumentEncoding",
     "Encoding",
@@ -25,6 +29,7 @@ __all__ = [
     "FastaEncoding",
     "ImageEncoding",
     "PackedExamples",
+    "PixelBlockEncoding",
     "SequenceEncoding",
     "SequenceExamples",
     "SetEncoding",
@@ -32,5 +37,6 @@ __all__ = [
     "TableEncoding",
     "TextEncoding",
     "encoding_from_json",
+    "load",
     "open",
 ]

@@ -19,6 +19,7 @@ import torch
 
 from chainrule.atomic_files import json_value
 from chainrule.data.examples.base import Examples
+from chainrule.data.examples.in_batches import in_batches
 from chainrule.errors import InputError
 from chainrule.evaluation.evaluate import rows_at_once
 from chainrule.models.base import Model, evaluating
@@ -71,7 +72,7 @@ def diagnose(model: Model, examples: Examples, *, batch_size: int | None = None,
     model: an AutoregressiveModel; any other model with conditionals gives the nats by position only.
 
     >>> from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
-    >>> from chainrule.data.examples.base import ArrayExamples
+    >>> from chainrule.data.examples.arrays import ArrayExamples
     >>> model = AutoregressiveModel(CausalConv(3, 4, width=8), CategoricalHead(8, 3))
     >>> diagnose(model, ArrayExamples(np.zeros((5, 4), dtype=np.int64))).count_by_position
     array([5., 5., 5., 5.])
@@ -83,9 +84,7 @@ def diagnose(model: Model, examples: Examples, *, batch_size: int | None = None,
     pit, reliability = np.zeros(PIT_BINS), np.zeros((RELIABILITY_BINS, 3))
     surprises: list[Numbers] = []
     with evaluating(model):
-        for start in range(0, len(examples), batch_size):
-            rows = np.arange(start, min(start + batch_size, len(examples)))
-            batch = examples.batch(rows)
+        for rows, batch in in_batches(examples, batch_size):
             mask = batch.mask.numpy()
             log_prob = model.element_log_prob(batch)
             grown = mask.shape[1] - len(nats)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from chainrule.batch import Batch
 from chainrule.data.examples.base import Examples
+from chainrule.data.examples.in_batches import in_batches
 from chainrule.errors import InputError
 from chainrule.evaluation.evaluate import rows_at_once
 from chainrule.likelihood import LogLikelihood, Ratio
@@ -100,11 +101,10 @@ def classify(
     batch_size = rows_at_once(examples, model.device) if batch_size is None else batch_size
     rows: list[npt.NDArray[np.float64]] = []
     labels: list[npt.NDArray[np.int64]] = []
-    for start in range(0, len(examples), batch_size):
-        batch = examples.batch(np.arange(start, min(start + batch_size, len(examples))))
+    for numbers, batch in in_batches(examples, batch_size):
         labels.append(_labels(batch).numpy())
         if batch.impossible is not None and bool(batch.impossible.any()):
-            row = start + int(batch.impossible.nonzero()[0])
+            row = int(numbers[0]) + int(batch.impossible.nonzero()[0])
             raise InputError(f"example {row} lies outside the domain, so that no class explains it; leave it out")
         rows.append(class_log_posterior(model, batch.to(model.device), len(prior), prior).cpu().numpy())
         if progress is not None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from chainrule.batch import Batch
 from chainrule.data.examples.base import Examples
+from chainrule.data.examples.in_batches import in_batches
 from chainrule.errors import InputError
 from chainrule.evaluation.block_bootstrap import block_length
 from chainrule.likelihood import LogLikelihood, Protocol
@@ -72,23 +73,21 @@ def evaluate(
         batch_size = max(1, rows_at_once(examples, device) // max(1, model.features_per_element // WIDE))
     if batch_size < 1:
         raise InputError(f"a batch has at least one example, got batch_size={batch_size}")
-    owner: npt.NDArray[np.int64] | None = getattr(examples, "owner", None)
     # made before the first batch: what is kept of each must not lie between the large blocks that all of them reuse
     every, each = np.empty(len(examples)), np.empty((len(examples), 3), dtype=np.int64)
     with evaluating(model):
-        for start in range(0, len(examples), batch_size):
-            rows = np.arange(start, min(start + batch_size, len(examples)))
-            batch = examples.batch(rows).to(device)
+        for rows, batch in in_batches(examples, batch_size):
+            batch = batch.to(device)
             if batch.segment_ids is not None:
                 raise InputError("packed rows are for training, a row is no example; evaluate the examples one a row")
             every[rows] = summed(model, batch).cpu().numpy()
             each[rows] = torch.stack([batch.elements, batch.dims, batch.bytes], 1).cpu().numpy()
             if progress is not None:
                 progress(len(rows))
-    if owner is not None and len(every):
+    if (owner := examples.owner) is not None and len(every):
         begins = np.flatnonzero(np.diff(owner, prepend=-1))
         every, each = np.add.reduceat(every, begins), np.add.reduceat(each, begins)
-    block = correlated(every, each) if getattr(examples, "continuous", False) else 1
+    block = correlated(every, each) if examples.is_stream else 1
     return Evaluation(LogLikelihood.of_counts(every, each, protocol, block), every, each, block)
 
 
@@ -110,7 +109,7 @@ def rows_at_once(examples: Examples, device: torch.device) -> int:
     """
     if not len(examples):
         return 1
-    lengths = getattr(examples, "lengths", None)
+    lengths = examples.row_lengths
     longest = int(np.max(lengths, initial=1)) if lengths is not None else examples.batch(np.arange(1)).x.shape[1]
     return max(1, ELEMENTS.get(device.type, MANY) // max(1, longest))
 

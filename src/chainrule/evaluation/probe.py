@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from chainrule.data.examples.base import Examples
+from chainrule.data.examples.in_batches import in_batches
 from chainrule.errors import InputError
 from chainrule.models.chain import AutoregressiveModel
 
@@ -38,8 +39,8 @@ def pooled_features(
     not count, such as padding, are in none. Raises InputError for more segments than the shortest example has elements.
     """
     pieces = []
-    for start in range(0, len(examples), batch_size):
-        batch = examples.batch(np.arange(start, min(start + batch_size, len(examples)))).to(model.device)
+    for _, batch in in_batches(examples, batch_size):
+        batch = batch.to(model.device)
         shortest = int(batch.elements.min())
         if segments < 1 or segments > max(shortest, 1):
             raise InputError(f"examples of {shortest} elements have no {segments} segments; take fewer")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
 from chainrule.batch import Batch
-from chainrule.data.encodings.text import StreamExamples
 from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
 from chainrule.models.base import Model
@@ -64,8 +61,9 @@ class StreamModel(Model):
         return log_prob
 
 
-def side_by_side(examples: Examples) -> StreamExamples:
+def side_by_side(examples: Examples) -> Examples:
     """The windows of a stream, each beginning where the one before it ends, for a state that is carried over them."""
-    if not isinstance(examples, StreamExamples):
+    if not examples.is_stream or examples.windows is None:
         raise InputError("a state is carried over the windows of one long stream; leave out --carry")
-    return replace(examples, stride=examples.window)
+    window, _ = examples.windows
+    return examples.with_windows(window, window)

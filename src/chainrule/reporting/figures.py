@@ -7,9 +7,8 @@ from typing import Any
 
 from chainrule.baselines.compressors import MOST, code_lengths
 from chainrule.baselines.fitted import fit_baselines
-from chainrule.data.encodings.documents import DocumentEncoding
-from chainrule.data.encodings.text import TextEncoding
-from chainrule.data.examples.base import DataSet, Examples
+from chainrule.data.encodings.data_set import DataSet
+from chainrule.data.examples.base import Examples
 from chainrule.data.examples.subset import elements_of, spread
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.likelihood import LogLikelihood, Protocol
@@ -62,8 +61,7 @@ def scored_in_part(data: DataSet) -> str | None:
 
 def protocol_of(data: DataSet) -> Protocol:
     """How the examples of a data set are scored."""
-    protocol: Protocol = getattr(data.encoding, "protocol", Protocol())
-    return protocol
+    return data.encoding.protocol
 
 
 def _scored(baselines: dict[str, Model], data: DataSet) -> dict[str, LogLikelihood]:
@@ -81,8 +79,8 @@ def _beside(baselines: dict[str, Model], data: DataSet, model: LogLikelihood) ->
     for name, module in baselines.items():
         likelihood = evaluate(module, data.test, protocol=protocol_of(data)).likelihood
         record[name] = {"how": "static"} | likelihood.to_json()
-    if isinstance(data.encoding, TextEncoding | DocumentEncoding) and model.bytes <= MOST:
-        train, test = (data.encoding.raw(data.split(split), most=MOST) for split in ("train", "test"))
+    train, test = (data.encoding.raw(part, MOST) if model.bytes <= MOST else None for part in (data.train, data.test))
+    if train is not None and test is not None:
         for name, nats in code_lengths(train, test).items():
             bits = nats / math.log(2)
             record[name] = {"how": "adaptive", "nats_per_example": nats / model.examples} | {

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data.examples.base import Array
+from chainrule.batch import Array
 
 __all__ = ["image_grid", "learning_curve", "samples_beside_data"]
 

@@ -20,7 +20,7 @@ from chainrule.atomic_files import write_file
 from chainrule.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
-    from chainrule.data.examples.base import DataSet
+    from chainrule.data.encodings.data_set import DataSet
     from chainrule.likelihood import Ratio
     from chainrule.models.chain import AutoregressiveModel
 

@@ -12,9 +12,7 @@ import numpy as np
 
 from chainrule.atomic_files import json_value
 from chainrule.baselines.fitted import fit_baselines
-from chainrule.data.encodings.text import StreamExamples
-from chainrule.data.examples.base import DataSet
-from chainrule.data.examples.conditions import conditions_of
+from chainrule.data.encodings.data_set import DataSet
 from chainrule.evaluation.block_bootstrap import block_length
 from chainrule.evaluation.comparison import compare
 from chainrule.evaluation.evaluate import Evaluation, evaluate
@@ -116,7 +114,7 @@ def _beside(recipe: Recipe, data: DataSet, evaluation: Evaluation, report: dict[
     positive where the model is better. block: neighbouring windows of a stream that are taken for one. A model of
     p(x | c) has no baselines: those know nothing of c.
     """
-    if conditions_of(data.encoding) is not None:
+    if data.encoding.conditions is not None:
         return {}
     metric, unit = recipe.metric, recipe.unit if recipe.measure is None else "nats/example"
     found: dict[str, dict[str, Any]] = {}
@@ -125,7 +123,7 @@ def _beside(recipe: Recipe, data: DataSet, evaluation: Evaluation, report: dict[
     for name, baseline in fit_baselines(data).items():
         scored = evaluate(baseline, data.test)
         ratio: Ratio = getattr(scored.likelihood, metric)
-        stream = isinstance(data.test, StreamExamples)
+        stream = data.test.is_stream
         block = block_length(evaluation.nats - scored.nats) if stream and scored.likelihood.impossible == 0 else 1
         paired = compare(evaluation.nats, scored.nats, (recipe.name, name), block=block)
         apart = evaluation.nats - scored.nats

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.config.registry import Spec, averaged
-from chainrule.data.examples.base import DataSet
+from chainrule.data.encodings.data_set import DataSet
 from chainrule.errors import InputError, Interrupted
 from chainrule.reporting.console import Console
 from chainrule.reporting.figures import evaluated

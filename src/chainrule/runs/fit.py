@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from chainrule.config.defaults import kind_of
 from chainrule.config.registry import Spec, build_model
-from chainrule.data.examples.base import DataSet, Examples
-from chainrule.data.examples.conditions import context_options
-from chainrule.data.examples.duplicates import duplicates
+from chainrule.data.encodings.data_set import DataSet
+from chainrule.data.examples.base import Examples
+from chainrule.data.examples.in_batches import in_batches
 from chainrule.models.base import Model
 from chainrule.reporting.console import Console
 from chainrule.reporting.figures import evaluated, figures, scored_in_part
@@ -74,9 +73,9 @@ def prepared(
     What does not fit together is refused here, before anything is written.
     """
     torch.manual_seed(settings.seed)
-    model = build_model(spec, data.encoding.domain, context_options(data.encoding))
+    model = build_model(spec, data.encoding.domain, data.encoding.context_options)
     for chain in model.chains:
-        if kind_of(data.encoding.domain, data.encoding.kind) == "row":
+        if data.encoding.group == "row":
             chain.initialise(data.train.batch(np.arange(min(len(data.train), MOST_TO_START))).x)
         elif chain.head.needs_counts:
             chain.head.initialise(_symbols(data.train))
@@ -128,7 +127,7 @@ def _fill(
     if changed := run.changed_versions():
         console.print(f"not as this run was begun: {changed}; the end may differ in the last bits")
     console.print(f"[bold]{data.name}[/]: {data.note}")
-    repeated = duplicates(data)
+    repeated = data.duplicates()
     if repeated is not None and repeated[0]:
         console.print(f"of the {repeated[1]} test examples {repeated[0]} stand in train, too")
     console.print(_describe(spec, model))
@@ -155,8 +154,7 @@ def _fill(
 def _symbols(train: Examples) -> torch.Tensor:
     """The elements of the training data that count, of rows evenly apart where they are many."""
     rows = np.arange(0, len(train), -(-len(train) // MOST_TO_START))
-    batches = [train.batch(rows[start : start + 1024]) for start in range(0, len(rows), 1024)]
-    return torch.cat([batch.x[batch.mask] for batch in batches])
+    return torch.cat([batch.x[batch.mask] for _, batch in in_batches(train, 1024, rows)])
 
 
 def _with_microbatch(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.batch import Batch
-from chainrule.data.examples.base import DataSet, Writes
+from chainrule.data.encodings.data_set import DataSet
 from chainrule.errors import InputError
 from chainrule.models.base import Model
 from chainrule.runs.run import Run
@@ -38,22 +38,21 @@ def write_samples(run: Run, model: Any, data: DataSet, name: str) -> list[str]:
     The draws are keyed by their own seed: drawing while training goes on changes nothing in training.
     """
     encoding = data.encoding
-    is_image = getattr(encoding, "is_image", False)
-    n = 64 if is_image else 4
+    n = 64 if encoding.is_image else 4
     beside: Batch = data.test.batch(np.arange(min(n, len(data.test))))
     context = None if beside.context is None else beside.context.to(model.device)
     n = n if context is None else len(context)
     end: dict[str, Any] = {} if encoding.domain.end is None else {"end": encoding.domain.end}
     drawn: Any = encoding.decode(model.sample(n, seed=0, context=context, **end).x.cpu().numpy())
-    if isinstance(encoding, Writes):
-        files = {f"{name}{encoding.ending}": encoding.write(drawn)}
+    if encoding.is_text:
+        files = {f"{name}{encoding.file_endings[0]}": encoding.write(drawn)}
     else:
         files = {f"{name}.json": json.dumps(np.asarray(drawn).tolist()).encode()}
-    if is_image:
+    if encoding.is_image:
         try:
             from chainrule.reporting.pictures import samples_beside_data
 
-            levels: int = encoding.picture_levels  # type: ignore[attr-defined]
+            levels: int = encoding.picture_levels
             pixels = samples_beside_data(np.asarray(drawn), encoding.decode(beside.x.numpy()), levels)
             files[f"{name}.png"] = pixels
         except InputError:  # without the extra there are no pictures; `illustrate` says so

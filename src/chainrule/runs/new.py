@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.config.registry import Spec
-from chainrule.data.examples.base import DataSet
+from chainrule.data.encodings.data_set import DataSet
 from chainrule.reporting.figures import SPLITS, protocol_of
 
 __all__ = ["configuration_of", "free_place"]

@@ -48,7 +48,7 @@ def prefixes(run: Run, value: str, n: int) -> Completion:
         encoding.domain.check(rows, value)
         given = torch.from_numpy(rows.astype(np.float64 if rows.dtype.kind == "f" else np.int64))
         return Completion(list(given.expand(n, -1) if len(given) == 1 else given))
-    alphabet = getattr(encoding, "alphabet", None)
+    alphabet = encoding.alphabet
     if alphabet is None:
         raise InputError(
             f"--prefix {value!r}: this run is not on text; give a .npy file of elements, "

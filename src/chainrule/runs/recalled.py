@@ -24,7 +24,7 @@ def recalled(path: Path | None, source: str | None, options: dict[str, Any]) -> 
         )
     asked = config.get("asked", {})
     before = asked.get("options", {}) | {part: config["model"][part] for part in ("network", "head")}
-    before |= {"blocks": config["data"]["options"].get("blocks", 1)}  # what was chosen by default stays
+    before |= {"pixel_block": config["data"]["options"].get("pixel_block", 1)}  # what was chosen by default stays
     before |= {name: config["training"][name] for name in ("optimizer", "learning_rate", "precision")}
     before |= {"common_start": config["training"].get("common_start", 0.0)}
     if "minutes" in before:  # what was planned once stays, however fast the machine is today

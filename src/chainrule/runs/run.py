@@ -8,10 +8,10 @@ from typing import Any, Self
 from torch import nn
 
 from chainrule.config.registry import build_model
-from chainrule.data import encoding_from_json
-from chainrule.data import open as open_data
-from chainrule.data.examples.base import DataSet, Encoding
-from chainrule.data.examples.conditions import context_options
+from chainrule.data.encodings.base import Encoding
+from chainrule.data.encodings.data_set import DataSet
+from chainrule.data.recognition.load import load
+from chainrule.data.recognition.registry import encoding_from_json
 from chainrule.errors import InputError, RunError
 from chainrule.models.base import Model
 from chainrule.models.chain import AutoregressiveModel
@@ -59,9 +59,9 @@ class Run(StoredRun):
         if self._data is not None:
             return self._data
         recorded = self.config["data"]
-        alphabet = getattr(self.encoding(), "alphabet", None)
+        alphabet = self.encoding().alphabet
         kept = {} if alphabet is None or "symbols" not in recorded["options"] else {"symbols": alphabet}
-        data = open_data(recorded["name"], **recorded["options"] | kept)
+        data = load(recorded["name"], **recorded["options"] | kept)
         if data.digest() != recorded["sha256"]:
             raise InputError(
                 f"{recorded['name']}: is not the data that {self.name} was trained on; restore it, or name what to use"
@@ -75,7 +75,7 @@ class Run(StoredRun):
     def model(self) -> Model:
         """What was fitted, with the kept weights, in evaluation mode; a new copy per call."""
         encoding = self.encoding()
-        model = build_model(self.config["model"], encoding.domain, context_options(encoding))
+        model = build_model(self.config["model"], encoding.domain, encoding.context_options)
         where = f"{self.name}/model.safetensors"
         try:
             content = self.files.read("model.safetensors")

@@ -8,7 +8,7 @@ from time import monotonic
 
 from torch.nn import Module
 
-from chainrule.data.examples.base import DataSet
+from chainrule.data.encodings.data_set import DataSet
 from chainrule.errors import Interrupted
 from chainrule.models.base import Model
 from chainrule.reporting.console import Console, training_line

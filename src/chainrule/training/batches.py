@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from chainrule.batch import Batch
-from chainrule.data.examples.base import Examples, Rows
+from chainrule.batch import Batch, Rows
+from chainrule.data.examples.base import Examples
+from chainrule.data.examples.in_batches import in_batches
 from chainrule.training.objective import Objective
 
 __all__ = ["batches", "by_length", "data_count", "position_of"]
@@ -26,7 +27,7 @@ def batches(
     """The epoch and the batch of each of the steps first_step, first_step + 1, ..., without end.
 
     Each epoch is a fresh permutation and holds every example once; one batch is smaller where the numbers do not
-    divide. Examples that say how long they are, in `lengths`, come in batches of similar lengths.
+    divide. Examples that say how long they are, in `row_lengths`, come in batches of similar lengths.
 
     examples: the training data.
     batch_size: examples per step, over all processes.
@@ -42,7 +43,7 @@ def batches(
         if step + count > first_step:
             random = np.random.default_rng([seed % 2**63, epoch])
             order = random.permutation(len(now))
-            if (lengths := getattr(now, "lengths", None)) is not None:
+            if (lengths := now.row_lengths) is not None:
                 order = by_length(order, lengths, batch_size, random)
             for position in range(max(0, first_step - step), count):
                 rows = order[position * batch_size : (position + 1) * batch_size]
@@ -55,7 +56,7 @@ def batches(
 def position_of(examples: Examples, batch_size: int, seed: int, step: int) -> tuple[int, int, int]:
     """The epoch of a step, its batch in the epoch, both from 0, and the number of batches of the epoch.
 
-    >>> from chainrule.data.examples.base import ArrayExamples
+    >>> from chainrule.data.examples.arrays import ArrayExamples
     >>> position_of(ArrayExamples(np.zeros((10, 1), int)), 4, seed=0, step=7)
     (2, 1, 3)
     """
@@ -68,12 +69,11 @@ def position_of(examples: Examples, batch_size: int, seed: int, step: int) -> tu
 def data_count(examples: Examples, normalisation: str) -> int:
     """N_data: the number of examples, or of scored elements, of an epoch, by which a prior is divided.
 
-    >>> from chainrule.data.examples.base import ArrayExamples
+    >>> from chainrule.data.examples.arrays import ArrayExamples
     >>> data_count(ArrayExamples(np.zeros((10, 3), int)), "per_element")
     30
     """
-    objective, rows = Objective(normalisation), np.arange(len(examples))
-    return objective.count(examples.batch(rows[start : start + CHUNK]) for start in range(0, len(rows), CHUNK))
+    return Objective(normalisation).count(batch for _, batch in in_batches(examples, CHUNK))
 
 
 def by_length(order: Rows, lengths: Rows, batch_size: int, random: np.random.Generator) -> Rows:

@@ -121,7 +121,7 @@ def _elements_of_a_step(train: Examples, settings: TrainingSettings) -> float | 
 
     Batches are of like lengths, so that the few that are timed may all be short.
     """
-    lengths = getattr(train.epoch(settings.seed, 0), "lengths", None)
+    lengths = train.epoch(settings.seed, 0).row_lengths
     return None if lengths is None else float(np.sum(lengths)) / math.ceil(len(lengths) / settings.batch_size)
 
 

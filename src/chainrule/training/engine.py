@@ -26,8 +26,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from chainrule.batch import Batch
-from chainrule.data.examples.base import Examples, Rows
+from chainrule.batch import Batch, Rows
+from chainrule.data.examples.base import Examples
 from chainrule.data.examples.subset import stretch
 from chainrule.errors import InputError, unknown_name
 from chainrule.evaluation.evaluate import Evaluation, evaluate

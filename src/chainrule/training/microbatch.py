@@ -38,9 +38,9 @@ def largest_microbatch(
     processes: number of processes that share this machine's memory.
     free_bytes: that memory in bytes, by default what the system says is free.
     """
-    lengths = getattr(train, "lengths", None)
+    lengths = train.row_lengths
     most = min(batch_size, len(train))
-    rows = np.arange(most) if lengths is None else np.argsort(-np.asarray(lengths), kind="stable")[:most]
+    rows = np.arange(most) if lengths is None else np.argsort(-lengths, kind="stable")[:most]
     device = next(forward.parameters()).device
     free = available_bytes() if free_bytes is None else free_bytes
 

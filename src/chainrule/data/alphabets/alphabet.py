@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from chainrule.data.alphabets.raw import as_text
+from chainrule.batch import Array
 from chainrule.data.alphabets.tokens import Tokens
-from chainrule.data.examples.base import Array
+from chainrule.data.alphabets.utf8 import as_text
 from chainrule.errors import InputError, unknown_name
 
 __all__ = ["Alphabet", "Bytes", "Characters", "alphabet_from_json", "choose_alphabet"]

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data.alphabets.raw import as_text
-from chainrule.data.examples.base import Array
+from chainrule.batch import Array
+from chainrule.data.alphabets.utf8 import as_text
 from chainrule.errors import InputError
 
 __all__ = ["Tokens"]
@@ -113,7 +113,7 @@ class Tokens:
         except InputError:
             raise
         except Exception as error:  # the library raises plain exceptions
-            raise InputError(f"{path}: is no tokenizer.json of the tokenizers library ({error})") from None
+            raise InputError(f"{path}: is not a tokenizer.json of the tokenizers library ({error})") from None
         return cls(specification)
 
     @classmethod
@@ -129,7 +129,7 @@ class Tokens:
             size, end = int(config["vocab_size"]), config.get("eos_token_id")
             ends = [int(number) for number in (end if isinstance(end, list) else [end]) if number is not None]
         except OSError as error:
-            raise InputError(f"{directory}: is no model of Hugging Face: {path.name}, {error.strerror}") from None
+            raise InputError(f"{directory}: is not a Hugging Face model: {path.name}, {error.strerror}") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{path}: does not say how many symbols a language model reads and which one ends a text ({error!r}); "

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data.examples.base import Array
+from chainrule.batch import Array
 from chainrule.domain import Column
 from chainrule.errors import InputError
 
@@ -126,7 +126,9 @@ class Numbers:
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
             came = texts[row].as_py()
-            raise InputError(f"{where(row)}: {came!r} in the column {self.name!r} is no {self._one}; correct the row")
+            raise InputError(
+                f"{where(row)}: {came!r} in the column {self.name!r} is not a {self._one}; correct the row"
+            )
         texts = pc.if_else(pa.array(gone), None, texts)
         try:
             if self.kind == "date":
@@ -135,7 +137,9 @@ class Numbers:
             else:
                 x = pc.fill_null(texts.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid as error:
-            raise InputError(f"{where(0)}: the column {self.name!r} holds what is no {self._one} ({error})") from None
+            raise InputError(
+                f"{where(0)}: the column {self.name!r} holds something that is not a {self._one} ({error})"
+            ) from None
         outside = gone & (self.missing is None)
         if self.resolution is not None:
             steps = x / self.resolution

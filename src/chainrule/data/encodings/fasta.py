@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
+from chainrule.batch import Array
 from chainrule.data.alphabets.alphabet import Characters
-from chainrule.data.alphabets.raw import read_file
-from chainrule.data.encodings.documents import WINDOW, check_end, describe, until_end
-from chainrule.data.examples.base import Array, ArrayExamples, DataSet, Examples
-from chainrule.data.examples.lengths import SequenceExamples
+from chainrule.data.encodings.base import Encoding
+from chainrule.data.encodings.data_set import DataSet
+from chainrule.data.encodings.ends import WINDOW, check_end, describe, until_end
+from chainrule.data.examples.arrays import ArrayExamples
+from chainrule.data.examples.base import Examples
+from chainrule.data.examples.sequences import SequenceExamples
 from chainrule.data.examples.splits import divided
+from chainrule.data.sources.fasta import read_fasta
 from chainrule.domain import Domain
 from chainrule.errors import InputError
 from chainrule.likelihood import Protocol
 
-__all__ = ["FastaEncoding", "open_fasta"]
+__all__ = ["FastaEncoding", "load_fasta"]
 
 
 @dataclass(frozen=True)
-class FastaEncoding:
-    """A sequence is its letters and, unless it is aligned or its length given, an end.
+class FastaEncoding(Encoding):
+    """A sequence is its letters and, unless it is aligned or its length is given, an end.
 
-    letters: the alphabet, gaps included. aligned: the common length, None where lengths differ.
+    letters: the alphabet, gaps included.
+    aligned: the common length of all sequences; None where lengths differ.
+    window: the number of letters that the network reads at once.
+    stride: the number of letters that a window moves on by.
+    end: "scored" for p(x, T), "given" for p(x | T).
     """
 
     letters: str
@@ -34,7 +42,8 @@ class FastaEncoding:
     stride: int
     end: str = "scored"
     kind: ClassVar[str] = "fasta"
-    ending: ClassVar[str] = ".fasta"
+    is_text: ClassVar[bool] = True
+    file_endings: ClassVar[tuple[str, ...]] = (".fasta",)
 
     @property
     def domain(self) -> Domain:
@@ -71,38 +80,18 @@ class FastaEncoding:
         """One string a row, up to its end."""
         return [Characters(self.letters).decode(until_end(row, self.domain.end)).decode() for row in x]
 
-    def write(self, raw: list[str]) -> bytes:
-        """The content of a FASTA file of samples."""
+    def write(self, raw: list[str], given: str | None = None) -> bytes:
         return "".join(f">sample_{n}\n{sequence}\n" for n, sequence in enumerate(raw)).encode()
 
     def to_json(self) -> dict[str, Any]:
-        names = ("letters", "aligned", "window", "stride", "end")
-        return {"kind": self.kind} | {name: getattr(self, name) for name in names}
+        return {"kind": self.kind} | asdict(self)
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> FastaEncoding:
-        """The encoding that `to_json` wrote."""
         return cls(**{name: value for name, value in fields.items() if name != "kind"})
 
 
-def read_fasta(path: Path) -> list[bytes]:
-    """The sequences of a FASTA file, also gzipped: lines after each `>` header, joined."""
-    sequences: list[list[bytes]] = []
-    for number, line in enumerate(read_file(path).splitlines(), start=1):
-        if line.startswith(b">"):
-            sequences.append([])
-        elif line.strip():
-            if not sequences:
-                raise InputError(f"{path} line {number}: comes before the first header; a FASTA file begins with >")
-            sequences[-1].append(line.strip())
-    joined = [b"".join(lines) for lines in sequences]
-    for n, sequence in enumerate(joined, start=1):
-        if not sequence:
-            raise InputError(f"{path} sequence {n}: is empty; remove it")
-    return joined
-
-
-def open_fasta(
+def load_fasta(
     source: str,
     *,
     end: str = "scored",
@@ -110,9 +99,14 @@ def open_fasta(
     stride: int | None = None,
     split: str = "80/10/10",
 ) -> DataSet:
-    """FASTA, divided by a hash of the content, so that equal sequences stay together. Headers are not modelled.
+    """FASTA, divided by a hash of the content, so that equal sequences are in the same split; headers are not modelled.
 
-    Sequences of one length are an alignment: columns are elements and nothing ends. Others end, see `open_documents`.
+    Sequences of one length are an alignment: columns are elements, without an end. Others end, see `load_documents`.
+
+    end: "scored" for p(x, T), "given" for p(x | T).
+    window: letters that the network reads at once; None for the longest sequence or 512.
+    stride: letters that a window moves on by in evaluation; None for half a window.
+    split: shares of train, valid and test, see `divide`.
     """
     check_end(end)
     sequences = read_fasta(Path(source))

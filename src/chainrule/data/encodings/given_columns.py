@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.batch import Array
 from chainrule.data.encodings.columns import Numbers, Symbols, column_from_json, is_missing
-from chainrule.data.examples.base import Array
+from chainrule.data.encodings.conditions import Conditions
 from chainrule.errors import InputError
 
 __all__ = ["GivenColumns"]
 
 
 @dataclass(frozen=True)
-class GivenColumns:
+class GivenColumns(Conditions):
     """Contexts (N, C): one indicator for each symbol, one standardised number and one for missing for each number.
 
     columns: their encodings. centre, spread: of each column in the training rows; 0 and 1 for symbols.

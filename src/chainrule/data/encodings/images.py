@@ -8,53 +8,56 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chainrule.data.encodings.levels import DrawnBits, StoredLevels, check_levels, to_grey, to_levels
-from chainrule.data.examples.base import Array, ArrayExamples, DataSet, Examples, Source
-from chainrule.data.examples.conditions import Classes, protocol_given
+from chainrule.batch import Array
+from chainrule.data.encodings.base import Encoding
+from chainrule.data.encodings.conditions import Classes
+from chainrule.data.encodings.data_set import DataSet
+from chainrule.data.examples.arrays import ArrayExamples
+from chainrule.data.examples.base import Examples
+from chainrule.data.examples.levels import DrawnBits, StoredLevels, check_levels, to_grey, to_levels
 from chainrule.data.examples.splits import SPLITS, Part, check_same_shape, three_parts
-from chainrule.data.examples.stored import Selected
+from chainrule.data.examples.stored import is_stored
 from chainrule.data.sources.array_files import array_parts
 from chainrule.data.sources.idx import idx_parts, is_idx
 from chainrule.data.sources.image_folder import folder_parts, png_bytes
-from chainrule.data.sources.objects import path_or_held
+from chainrule.data.sources.objects import Source, as_source
 from chainrule.domain import Domain
 from chainrule.errors import InputError, unknown_name
-from chainrule.likelihood import Protocol
 
-__all__ = ["ImageEncoding", "image_parts", "open_images"]
+__all__ = ["ImageEncoding", "load_images"]
 
 BINARIZATIONS = ("threshold", "fixed", "dynamic")
 
 
 @dataclass(frozen=True)
-class ImageEncoding:
+class ImageEncoding(Encoding):
     """Images of grey values 0..255 as levels in raster order, channels innermost.
 
-    domain: the layout (H, W) or (H, W, 3) and the number of levels. binarize: None for the levels of `to_levels`;
-    "fixed" or "dynamic" for bits drawn with p = grey / 255. conditions: the classes where the label is given.
+    layout: the layout (H, W) or (H, W, 3) and the number of levels.
+    binarize: None for the levels of `to_levels`; "fixed" or "dynamic" for bits drawn with p = grey / 255.
+    conditions: the classes where the label is given; None for p(x).
     """
 
-    domain: Domain
+    layout: Domain
     binarize: str | None = None
     conditions: Classes | None = None
     kind: ClassVar[str] = "image"
     is_image: ClassVar[bool] = True
     picture_levels: ClassVar[int] = 256
+    file_endings: ClassVar[tuple[str, ...]] = (".png", ".npy", "")
 
     @property
-    def protocol(self) -> Protocol:
-        """How the examples are scored: all elements, given the conditions."""
-        return protocol_given(self.conditions)
+    def domain(self) -> Domain:
+        return self.layout
 
     def encode(self, source: Source) -> Examples:
-        """The test part of another source, or all of it where it has no parts."""
-        source = path_or_held(source)
+        source = as_source(source)
         parts = image_parts(source)
         name = next(name for name in ("test", "", *parts) if name in parts)
         return self.examples(parts[name], str(source), SPLITS.index("test"))
 
     def examples(self, part: Part, what: str, key: int) -> Examples:
-        """Images (N, *shape) and labels as examples; the key is that of the draws, if there are any."""
+        """Examples from images (N, *shape) and labels; `key` is that of the draws, if bits are drawn."""
         grey, labels = part
         if grey.shape[1:] != self.domain.shape:
             came, expected = ("x".join(map(str, side)) for side in (grey.shape[1:], self.domain.shape))
@@ -62,7 +65,7 @@ class ImageEncoding:
         context = None if self.conditions is None else self.conditions.encode(labels, what)
         if self.binarize is not None:
             return DrawnBits(grey, context, key, fresh=self.binarize == "dynamic" and key == 0)
-        if isinstance(grey, Selected | np.memmap):
+        if is_stored(grey):
             return StoredLevels(grey, self.levels, context)
         return ArrayExamples(to_levels(grey.reshape(len(grey), self.domain.length), self.levels), context)
 
@@ -75,7 +78,7 @@ class ImageEncoding:
         """Grey values 0..255 in the layout of the image, (n, *shape); encoded again they are the same elements."""
         return to_grey(x.reshape(len(x), *self.domain.shape), self.levels)
 
-    def files(self, raw: Array) -> dict[str, bytes]:
+    def write_folder(self, raw: Array) -> dict[str, bytes]:
         """A PNG file for each image of grey values, by its name in a folder."""
         return {f"{n:06d}.png": png_bytes(image) for n, image in enumerate(raw)}
 
@@ -85,13 +88,12 @@ class ImageEncoding:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> ImageEncoding:
-        """The encoding that `to_json` wrote."""
         classes = None if fields["classes"] is None else Classes(tuple(fields["classes"]))
         return cls(Domain.from_json(fields["domain"]), fields["binarize"], classes)
 
 
 def image_parts(source: Source) -> dict[str, Part]:
-    """Images of bytes (N, H, W) or (N, H, W, 3) and their labels by split, from whatever holds them."""
+    """Images of bytes (N, H, W) or (N, H, W, 3) and their labels by split, from files or an object."""
     path = Path(str(source))
     if not isinstance(source, str) or path.suffix in (".npy", ".npz"):
         parts = array_parts(source)
@@ -111,7 +113,7 @@ def image_parts(source: Source) -> dict[str, Part]:
     return grey
 
 
-def open_images(
+def load_images(
     source: Source,
     *,
     levels: int | None = None,
@@ -121,39 +123,51 @@ def open_images(
 ) -> DataSet:
     """Images from a folder of PNG/JPEG, from IDX files (with their pair train/t10k), or from an array file of bytes.
 
-    levels: L equal steps of the grey values, by default 256, or 2 with `binarize`. binarize: "threshold" at 128;
-    "fixed", bits drawn once with p = grey/255; "dynamic", drawn anew in every epoch of training, while validation and
-    test keep one draw. given: "label", to model p(x | label). split: for a source without parts, see `divide`.
+    levels: L equal steps of the grey values; None for 256, or for 2 with `binarize`.
+    binarize: "threshold" at 128; "fixed", bits drawn once with p = grey/255; "dynamic", bits drawn anew in every epoch
+        of training, while validation and test keep one draw; None for levels.
+    given: "label", to model p(x | label).
+    split: shares of a source without splits, see `divide`.
     """
-    if binarize is not None and binarize not in BINARIZATIONS:
-        raise unknown_name("binarization", binarize, BINARIZATIONS)
-    if binarize is not None and levels not in (None, 2):
-        raise InputError(f"{source}: binarized images have 2 levels, got {levels}; leave out --levels or --binarize")
+    levels = _levels(source, levels, binarize)
     if given not in (None, "label"):
-        raise InputError(f"{source}: what can be given of an image is its label, got {given!r}; use --given label")
-    levels = check_levels(levels if levels is not None else 256 if binarize is None else 2)
+        raise InputError(f"{source}: only the label of an image can be given, got {given!r}; use --given label")
     parts, how = three_parts(image_parts(source), split)
     shape = parts[0][0].shape[1:]
     if binarize is not None and len(shape) == 3:
         raise InputError(f"{source}: only grey images are binarized, these have {shape[2]} channels; use --levels 2")
-    found = [labels for _, labels in parts if labels is not None]
-    names = Classes.of(np.concatenate(found)) if found else None
-    if given and names is None:
-        raise InputError(f"{source}: has no labels to be given; put images into class folders, or leave out --given")
-    domain = Domain(shape, levels, ordinal=levels > 2)
+    labels = [labels for _, labels in parts if labels is not None]
+    classes = Classes.of(np.concatenate(labels)) if labels else None
+    if given and classes is None:
+        raise InputError(f"{source}: has no labels to condition on; put images into class folders, or omit --given")
     drawn = binarize if binarize in ("fixed", "dynamic") else None
-    encoding = ImageEncoding(domain, drawn, names if given else None)
-    splits = [encoding.examples(part, f"{source} {SPLITS[k]}", k) for k, part in enumerate(parts)]
+    encoding = ImageEncoding(Domain(shape, levels, ordinal=levels > 2), drawn, classes if given else None)
+    train, valid, test = (encoding.examples(part, f"{source} {SPLITS[k]}", k) for k, part in enumerate(parts))
+    sizes = [len(part) for part in (train, valid, test)]
+    note = f"{_note(encoding, sum(sizes), classes)}; {how}: {'/'.join(map(str, sizes))}"
+    options = {"levels": levels, "binarize": binarize, "given": given, "split": split}
+    return DataSet(str(source), encoding, train, valid, test, note, options)
+
+
+def _levels(source: Source, levels: int | None, binarize: str | None) -> int:
+    """The number of levels that the options ask for."""
+    if binarize is not None and binarize not in BINARIZATIONS:
+        raise unknown_name("binarization", binarize, BINARIZATIONS)
+    if binarize is not None and levels not in (None, 2):
+        raise InputError(f"{source}: binarized images have 2 levels, got {levels}; leave out --levels or --binarize")
+    return check_levels(levels if levels is not None else 256 if binarize is None else 2)
+
+
+def _note(encoding: ImageEncoding, count: int, classes: Classes | None) -> str:
+    """What the images are, in one phrase."""
+    shape = encoding.domain.shape
     bits = {
         None: "",
         "fixed": ", bits drawn once",
         "dynamic": ", bits drawn anew each epoch, one draw for valid and test",
     }
-    note = (
-        f"{sum(map(len, splits))} {'grey' if len(shape) == 2 else 'RGB'} images of {'x'.join(map(str, shape[:2]))} "
-        f"pixels, {levels} levels{bits[drawn]}{f', {len(names.names)} classes' if names else ''}"
-        f"{' (given)' if given else ''}; {how}: {'/'.join(str(len(part)) for part in splits)}"
+    return (
+        f"{count} {'grey' if len(shape) == 2 else 'RGB'} images of {'x'.join(map(str, shape[:2]))} "
+        f"pixels, {encoding.levels} levels{bits[encoding.binarize]}"
+        f"{f', {len(classes.names)} classes' if classes else ''}{' (given)' if encoding.conditions else ''}"
     )
-    options = {"levels": levels, "binarize": binarize, "given": given, "split": split}
-    train, valid, test = splits
-    return DataSet(str(source), encoding, train, valid, test, note, options)

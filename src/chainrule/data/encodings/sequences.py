@@ -1,36 +1,42 @@
-"""Sequences of symbols from JSON: lists of names or numbers, one a step or always the same number a step."""
+"""Sequences of symbols: lists of names or numbers, one per step or always the same number per step."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from chainrule.data.alphabets.raw import read_file, read_json_lines
-from chainrule.data.encodings.documents import WINDOW, check_end, describe, until_end
-from chainrule.data.examples.base import Array, DataSet, Source
-from chainrule.data.examples.lengths import SequenceExamples
-from chainrule.data.examples.splits import SPLITS, divided
-from chainrule.data.sources.objects import hold, path_or_held
+from chainrule.batch import Array
+from chainrule.data.encodings.base import Encoding
+from chainrule.data.encodings.data_set import DataSet
+from chainrule.data.encodings.ends import WINDOW, check_end, describe, until_end
+from chainrule.data.examples.sequences import SequenceExamples
+from chainrule.data.examples.splits import divided
+from chainrule.data.sources.objects import Source, as_source
+from chainrule.data.sources.sequence_files import read_sequences
 from chainrule.domain import Domain
 from chainrule.errors import InputError
 from chainrule.likelihood import Protocol
 
-__all__ = ["SequenceEncoding", "as_json", "open_sequences", "read_sequences"]
+__all__ = ["SequenceEncoding", "as_json", "load_sequences"]
 
 Scalar = str | int
 
 
 @dataclass(frozen=True)
-class SequenceEncoding:
-    """A sequence is the numbers of its symbols and, where the end is scored, one symbol more.
+class SequenceEncoding(Encoding):
+    """A sequence is the numbers of its symbols and, where the end is scored, one more symbol.
 
-    symbols: the alphabet, names or integers. width: symbols a step, None where a sequence is a flat list; a sequence of
-    steps counts its dims in steps. window, stride: in steps. end: "scored" for p(x, T), "given" for p(x | T).
+    symbols: the alphabet, names or integers.
+    window: the number of steps that the network reads at once.
+    stride: the number of steps that a window moves on by.
+    end: "scored" for p(x, T), "given" for p(x | T).
+    width: symbols per step; None where a sequence is a flat list. A sequence of steps counts its dims in steps.
+    field: the field of JSON lines that holds a sequence; None where each line is one.
+    pack: the length of the rows into which training packs sequences; None for padding.
     """
 
     symbols: tuple[Scalar, ...]
@@ -41,7 +47,9 @@ class SequenceEncoding:
     field: str | None = None
     pack: int | None = None
     kind: ClassVar[str] = "sequences"
-    ending: ClassVar[str] = ".json"
+    group: ClassVar[str] = "text"
+    is_text: ClassVar[bool] = True
+    file_endings: ClassVar[tuple[str, ...]] = (".json",)
 
     @property
     def domain(self) -> Domain:
@@ -58,11 +66,10 @@ class SequenceEncoding:
 
     @property
     def step(self) -> int:
-        """Elements a step."""
         return self.width or 1
 
     def examples(self, sequences: list[Any], what: str) -> SequenceExamples:
-        """The examples of sequences as they stand in the JSON."""
+        """The examples of sequences, as lists of symbols or of steps."""
         number = {symbol: place for place, symbol in enumerate(self.symbols)}
         dtype = np.min_scalar_type(len(self.symbols))
         rows = [
@@ -81,7 +88,7 @@ class SequenceEncoding:
         for step, symbols in enumerate(sequence):
             if not isinstance(symbols, list) or len(symbols) != self.width:
                 raise InputError(
-                    f"{what} sequence {n} step {step}: has {symbols}, expected {self.width} symbols a step"
+                    f"{what} sequence {n} step {step}: has {symbols}, expected {self.width} symbols per step"
                 )
         return [symbol for step in sequence for symbol in step]
 
@@ -94,7 +101,7 @@ class SequenceEncoding:
         return number[symbol]
 
     def encode(self, source: Source) -> SequenceExamples:
-        source = path_or_held(source, self.field)
+        source = as_source(source, self.field)
         parts = read_sequences(source, self.field)
         return self.examples(parts.get("test") or parts[""], str(source))
 
@@ -106,64 +113,23 @@ class SequenceEncoding:
         width = self.width
         return [[row[i : i + width] for i in range(0, len(row) - width + 1, width)] for row in flat]
 
-    def write(self, raw: list[list[Any]]) -> bytes:
-        """The content of a JSON file of samples, which opens as the sequences that they are."""
+    def write(self, raw: list[list[Any]], given: str | None = None) -> bytes:
         return json.dumps(raw).encode() + b"\n"
 
     def to_json(self) -> dict[str, Any]:
-        names = ("window", "stride", "end", "width", "field", "pack")
-        return {"kind": self.kind, "symbols": list(self.symbols)} | {name: getattr(self, name) for name in names}
+        return {"kind": self.kind} | asdict(self) | {"symbols": list(self.symbols)}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> SequenceEncoding:
-        """The encoding that `to_json` wrote."""
         return cls(tuple(fields["symbols"]), **{k: v for k, v in fields.items() if k not in ("kind", "symbols")})
 
 
-def read_sequences(source: Source, field: str | None = None) -> dict[str, list[Any]]:
-    """The sequences of a `.json` or `.jsonl` file (also gzipped), or of what Python holds: by split, or all under "".
-
-    A `.json` holds a list of sequences, or an object with such a list under train, valid and test; each line of a
-    `.jsonl` is a sequence, or an object that has one under `field`.
-    """
-    path = Path(str(source))
-    if not isinstance(source, str):
-        parts = hold(source).lists()
-    elif ".jsonl" in path.suffixes:
-        rows = read_json_lines(path)
-        if field is not None:
-            rows = [row.get(field) if isinstance(row, dict) else None for row in rows]
-        parts = {"": rows}
-    else:
-        try:
-            content = json.loads(read_file(path))
-        except ValueError as error:
-            raise InputError(f"{source}: is no JSON ({error}); correct it") from None
-        if isinstance(content, dict) and not set(SPLITS) <= set(content):
-            raise InputError(
-                f"{source}: has {', '.join(content) or 'nothing'}; expected train, valid and test, or a list"
-            )
-        parts = {name: content[name] for name in SPLITS} if isinstance(content, dict) else {"": content}
-    for name, sequences in parts.items():
-        what = f"{source} {name}".strip()
-        if not isinstance(sequences, list) or not sequences:
-            raise InputError(f"{what}: holds no sequences; give a list of lists")
-        for n, sequence in enumerate(sequences, start=1):
-            if not isinstance(sequence, list):
-                raise InputError(
-                    f"{what} sequence {n}: is {type(sequence).__name__}, expected a list of symbols or steps"
-                )
-            if not sequence:
-                raise InputError(f"{what} sequence {n}: is empty; remove it")
-    return parts
-
-
 def as_json(sequence: Any) -> bytes:
-    """What a sequence is told apart by."""
+    """The bytes that identify a sequence."""
     return json.dumps(sequence).encode()
 
 
-def open_sequences(
+def load_sequences(
     source: Source,
     *,
     field: str | None = None,
@@ -175,8 +141,15 @@ def open_sequences(
 ) -> DataSet:
     """Lists of symbols; where every step is a list of the same number of symbols, a chain over them in their order.
 
-    The alphabet is what occurs in the file. window, stride: in steps; by default the longest sequence, or as many steps
-    as make 512 elements. end: "scored" by default for flat lists, "given" for steps, whose nats are counted a step.
+    The alphabet is what occurs in the file.
+
+    field: the field of JSON lines that holds a sequence; None where each line is one.
+    end: "scored" for p(x, T), "given" for p(x | T); None for "scored" with flat lists and for "given" with steps, whose
+        nats are counted per step.
+    window: steps that the network reads at once; None for the longest sequence or 512 elements.
+    stride: steps that a window moves on by in evaluation; None for half a window.
+    pack: elements of a packed row in training; None for padding.
+    split: shares of train, valid and test, see `divide`.
     """
     parts, how = divided(read_sequences(source, field), split, as_json)
     source = str(source)
@@ -191,8 +164,8 @@ def open_sequences(
     stride = max(1, window // 2) if stride is None else stride
     encoding = SequenceEncoding(symbols, window, stride, end, width, field, pack)
     train, valid, test = (encoding.examples(part, source) for part in parts)
-    a_step = "" if width is None else f", {width} a step"
-    note = describe("sequences", lengths, f"({len(symbols)} symbols{a_step}), the end {end}", window, stride)
+    per_step = "" if width is None else f", {width} per step"
+    note = describe("sequences", lengths, f"({len(symbols)} symbols{per_step}), the end {end}", window, stride)
     options = {"field": field, "end": end, "window": window, "stride": stride, "pack": pack, "split": split}
     return DataSet(source, encoding, train, valid, test, f"{note}; {how}", options)
 

@@ -8,32 +8,40 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chainrule.data.encodings.documents import WINDOW, describe
-from chainrule.data.encodings.sequences import as_json, read_sequences
-from chainrule.data.examples.base import Array, DataSet, Source
-from chainrule.data.examples.lengths import SequenceExamples
+from chainrule.batch import Array
+from chainrule.data.encodings.base import Encoding
+from chainrule.data.encodings.data_set import DataSet
+from chainrule.data.encodings.ends import WINDOW, describe
+from chainrule.data.encodings.sequences import as_json
+from chainrule.data.examples.sequences import SequenceExamples
 from chainrule.data.examples.splits import divided
-from chainrule.data.sources.objects import path_or_held
+from chainrule.data.sources.objects import Source, as_source
+from chainrule.data.sources.sequence_files import read_sequences
 from chainrule.domain import Domain
 from chainrule.errors import InputError
 from chainrule.likelihood import Protocol
 
-__all__ = ["SetEncoding", "open_sets"]
+__all__ = ["SetEncoding", "load_sets"]
 
 
 @dataclass(frozen=True)
-class SetEncoding:
+class SetEncoding(Encoding):
     """A step is one element for each key, 1 where the key is in the set; keys follow each other within the step.
 
-    ln p(x | T) = sum over steps t and keys k of ln p(x_{t,k} | x_{<t}, x_{t,<k}), reported a step. keys: what may be in
-    a set, in their order. window, stride: in steps.
+    ln p(x | T) = sum over steps t and keys k of ln p(x_{t,k} | x_{<t}, x_{t,<k}), reported per step.
+
+    keys: what may be in a set, in their order.
+    window: the number of steps that the network reads at once.
+    stride: the number of steps that a window moves on by.
     """
 
     keys: tuple[str | int, ...]
     window: int
     stride: int
     kind: ClassVar[str] = "sets"
-    ending: ClassVar[str] = ".json"
+    group: ClassVar[str] = "text"
+    is_text: ClassVar[bool] = True
+    file_endings: ClassVar[tuple[str, ...]] = (".json",)
 
     @property
     def domain(self) -> Domain:
@@ -47,11 +55,10 @@ class SetEncoding:
 
     @property
     def step(self) -> int:
-        """Elements a step."""
         return len(self.keys)
 
     def examples(self, sequences: list[Any], what: str) -> SequenceExamples:
-        """The examples of sequences as they stand in the JSON."""
+        """The examples of sequences, as lists of sets."""
         place = {key: k for k, key in enumerate(self.keys)}
         rows = []
         for n, sequence in enumerate(sequences, start=1):
@@ -71,18 +78,17 @@ class SetEncoding:
         return SequenceExamples.of(rows, self.window * size, self.stride * size, per_dim=size)
 
     def encode(self, source: Source) -> SequenceExamples:
-        source = path_or_held(source)
+        source = as_source(source)
         parts = read_sequences(source)
         return self.examples(parts.get("test") or parts[""], str(source))
 
     def decode(self, x: Array) -> list[list[list[str | int]]]:
-        """A list of sets a row."""
+        """One list of sets per example."""
         size = len(self.keys)
         steps = x[:, : x.shape[1] // size * size].reshape(len(x), -1, size)
         return [[[self.keys[k] for k in np.flatnonzero(step)] for step in row] for row in steps]
 
-    def write(self, raw: list[Any]) -> bytes:
-        """The content of a JSON file of samples, which opens as the sequences that they are."""
+    def write(self, raw: list[Any], given: str | None = None) -> bytes:
         return json.dumps(raw).encode() + b"\n"
 
     def to_json(self) -> dict[str, Any]:
@@ -90,17 +96,19 @@ class SetEncoding:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> SetEncoding:
-        """The encoding that `to_json` wrote."""
         return cls(tuple(fields["keys"]), fields["window"], fields["stride"])
 
 
-def open_sets(
+def load_sets(
     source: Source, *, window: int | None = None, stride: int | None = None, split: str = "80/10/10"
 ) -> DataSet:
     """Sequences of sets from JSON, `{"train": [[[60, 64], [62], ...], ...], ...}`; lengths are given, p(x | T).
 
-    The keys are the symbols that occur in the file; of integers every one from the smallest to the largest.
-    window, stride: in steps; by default as many as make 512 elements, and half of that.
+    The keys are the symbols that occur in the file; if they are integers, every one from the smallest to the largest.
+
+    window: steps that the network reads at once; None for as many as make 512 elements.
+    stride: steps that a window moves on by in evaluation; None for half a window.
+    split: shares of train, valid and test, see `divide`.
     """
     parts, how = divided(read_sequences(source), split, as_json)
     source = str(source)

@@ -3,24 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from chainrule.data.examples.base import Array, Rows, parse_split, split_by_content
+from chainrule.batch import Array, Rows
 from chainrule.data.examples.stored import take
 from chainrule.errors import InputError
 
-__all__ = ["SPLITS", "check_same_shape", "divide", "divided", "rows_in_order", "three_parts"]
+__all__ = [
+    "SPLITS",
+    "Part",
+    "check_same_shape",
+    "divide",
+    "divided",
+    "parse_split",
+    "rows_in_order",
+    "split_by_content",
+    "three_parts",
+]
 
 SPLITS = ("train", "valid", "test")
 
-Part = tuple[Array, Array | None]
+Part = tuple[Array, Array | None]  # examples, and their labels
+
+
+def parse_split(text: str) -> tuple[float, float, float]:
+    """The shares of train, valid and test from a text such as "80/10/10".
+
+    >>> parse_split("85/5/10")
+    (0.85, 0.05, 0.1)
+    """
+    try:
+        shares = [float(part) for part in text.split("/")]
+    except ValueError:
+        shares = []
+    if len(shares) != 3 or min(shares) <= 0:
+        raise InputError(f"a split is three positive shares of train/valid/test such as 80/10/10, got {text!r}")
+    train, valid, test = (share / sum(shares) for share in shares)
+    return train, valid, test
+
+
+def split_by_content(rows: Sequence[bytes] | Array, shares: tuple[float, float, float]) -> list[Rows]:
+    """The numbers of the rows of train, valid and test by a hash of each row: duplicates are in the same split."""
+    place = [int.from_bytes(blake2b(bytes(row), digest_size=7).digest(), "big") / 2**56 for row in rows]
+    borders = np.cumsum(shares[:2])
+    part = np.searchsorted(borders, place, side="right")
+    return [np.flatnonzero(part == k) for k in range(3)]
 
 
 def rows_in_order(total: int, shares: tuple[float, float, float]) -> list[Rows]:
-    """The first rows, those after them and the last.
+    """The numbers of the first rows, of those after them and of the last.
 
     >>> [len(rows) for rows in rows_in_order(10, (0.8, 0.1, 0.1))]
     [8, 1, 1]
@@ -30,10 +65,11 @@ def rows_in_order(total: int, shares: tuple[float, float, float]) -> list[Rows]:
 
 
 def divide(content: Array | Sequence[bytes], split: str) -> tuple[list[Rows], str]:
-    """Row numbers of train, valid and test, and how they came about.
+    """The numbers of the rows of train, valid and test, and one phrase that says how they were chosen.
 
-    content: what a row is told apart by, shape (N, D) or bytes each. split: shares such as "80/10/10", by a hash of the
-    content, so that no duplicate straddles a border; or "order:80/10/10", as the rows stand.
+    content: what identifies each row, shape (N, D) or bytes.
+    split: shares such as "80/10/10", by a hash of the content, so that duplicates are in the same split; or
+        "order:80/10/10", in the order of the rows.
     """
     if split.startswith("order:"):
         return rows_in_order(len(content), parse_split(split.removeprefix("order:"))), f"split {split[6:]} in order"
@@ -42,9 +78,11 @@ def divide(content: Array | Sequence[bytes], split: str) -> tuple[list[Rows], st
 
 
 def divided(parts: Mapping[str, list[Any]], split: str, content: Callable[[Any], bytes]) -> tuple[list[list[Any]], str]:
-    """Lists of examples of train, valid and test, as given or as `divide` says, and how it was done.
+    """Lists of examples of train, valid and test, as given or by `divide`, and one phrase that says which.
 
-    content: the bytes that an example is told apart by. Without "valid" it is a sixth of "train" by content.
+    parts: the lists by split; without "valid", a sixth of "train" becomes it, by content. Or a single list.
+    split: shares of a single list, see `divide`.
+    content: the bytes that identify an example.
     """
     if "train" in parts and "test" in parts:
         lists, how = [parts[name] for name in SPLITS if name in parts], "split as given"
@@ -64,11 +102,12 @@ def three_parts(
     split: str,
     content: Callable[[Array], Array] = lambda x: x.reshape(len(x), prod(x.shape[1:])),
 ) -> tuple[list[Part], str]:
-    """Examples and labels of train, valid and test from what a source has, and how they came about.
+    """Examples and labels of train, valid and test from the parts of a source, and one phrase that says how.
 
-    parts: "train", "valid" and "test" as given; without "valid", which is then a sixth of "train": its last rows, or,
-    where these are sorted by their labels, rows by a hash of their content; or a single part, under any name, that is
-    divided by `split`.
+    parts: "train", "valid" and "test"; without "valid", a sixth of "train" becomes it: its last rows, or, where they
+        are sorted by label, rows by a hash of their content. Or a single part, under any name.
+    split: shares of a single part, see `divide`.
+    content: what identifies each example, shape (N, ...).
     """
     if "train" not in parts or "test" not in parts:
         ((x, y),) = parts.values()
@@ -91,4 +130,4 @@ def check_same_shape(parts: Mapping[str, Part], source: str) -> None:
     shapes = {name: x.shape[1:] for name, (x, _) in parts.items()}
     if len(set(shapes.values())) > 1:
         told = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items())
-        raise InputError(f"{source}: the splits differ in shape ({told}); bring them to one")
+        raise InputError(f"{source}: the splits differ in shape ({told}); bring them to one shape")

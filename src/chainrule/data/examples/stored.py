@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.atomic_files import new_directory
-from chainrule.data.examples.base import Array, Rows
+from chainrule.batch import Array, Rows
 from chainrule.errors import InputError
 
-__all__ = ["LARGE", "Selected", "cache_directory", "stored", "take", "write_stored"]
+__all__ = ["LARGE", "Selected", "cache_directory", "is_stored", "stored", "take", "write_stored"]
 
 LARGE = 64 << 20  # bytes of a source above which nothing is read whole
 CONTENT, HEADER = "content.bin", "content.json"
@@ -115,6 +115,11 @@ class Selected:
         return self.array[self.rows[rows]]
 
 
+def is_stored(x: Array | Selected) -> bool:
+    """Whether an array stays on disk."""
+    return isinstance(x, Selected | np.memmap)
+
+
 def take(x: Array, rows: Rows) -> Any:
     """These rows: of an array in memory a copy, of a stored one none of them yet."""
-    return Selected(x, rows) if isinstance(x, np.memmap) else x[rows]
+    return Selected(x, rows) if is_stored(x) else x[rows]

@@ -1,57 +1,74 @@
-"""Some of the examples: a stretch of them, or as many as are enough, evenly apart."""
+"""Some of the examples: one of several equal parts, or a limited number of them, evenly spaced."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-from chainrule.batch import Batch
-from chainrule.data.examples.base import Examples, Rows
+from chainrule.batch import Array, Batch, Rows
+from chainrule.data.examples.base import Examples
 
 __all__ = ["Subset", "elements_of", "spread", "stretch"]
 
 
-class Subset:
-    """Some rows of examples, in their order, as they are scored; an example that has several rows comes with all."""
+class Subset(Examples):
+    """Some rows of examples, as they are scored: nothing varies from epoch to epoch, and the digest is that of all.
 
-    lengths: npt.NDArray[Any]
-    owner: Rows
+    examples: all examples.
+    rows: the numbers of the chosen rows, in order; an example with several rows comes with all of them.
+    """
 
     def __init__(self, examples: Examples, rows: Rows) -> None:
         self.examples, self.rows = examples, rows
-        self.continuous = getattr(examples, "continuous", False)
-        if hasattr(examples, "lengths"):
-            self.lengths = examples.lengths[rows]
-        if hasattr(examples, "owner"):
-            self.owner = np.unique(examples.owner[rows], return_inverse=True)[1]
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def batch(self, rows: Rows) -> Batch:
-        """The rows of these numbers, counted among those that were chosen."""
         return self.examples.batch(self.rows[rows])
 
-    def epoch(self, seed: int, epoch: int) -> Subset:
-        """Itself: nothing varies where examples are scored."""
-        return self
-
     def digest(self) -> str:
-        """That of all the examples."""
         return self.examples.digest()
+
+    @property
+    def context(self) -> Array | None:
+        context = self.examples.context
+        return None if context is None else context[self.rows]
+
+    @property
+    def row_lengths(self) -> Rows | None:
+        lengths = self.examples.row_lengths
+        return None if lengths is None else lengths[self.rows]
+
+    @property
+    def owner(self) -> Rows | None:
+        owner = self.examples.owner
+        return None if owner is None else np.unique(owner[self.rows], return_inverse=True)[1]
+
+    @property
+    def is_stream(self) -> bool:
+        return self.examples.is_stream
+
+    @property
+    def windows(self) -> tuple[int, int] | None:
+        return self.examples.windows
+
+    @property
+    def are_whole(self) -> bool:
+        return self.examples.are_whole
+
+    def first(self, count: int) -> Subset:
+        return Subset(self.examples, self.rows[: _borders(self)[: count + 1][-1]])
 
 
 def stretch(examples: Examples, part: int, parts: int) -> Subset:
-    """One of so many parts of equal numbers of examples, one after the other."""
+    """Part number `part` of `parts` consecutive parts with equal numbers of examples."""
     border = _borders(examples)
     first, last = (border[(len(border) - 1) * which // parts] for which in (part, part + 1))
     return Subset(examples, np.arange(first, last))
 
 
 def spread(examples: Examples, most: int) -> Examples:
-    """The examples, or `most` of them evenly apart if there are more.
+    """The examples, or `most` of them evenly spaced if there are more.
 
     >>> from chainrule.data import ArrayExamples
     >>> spread(ArrayExamples(np.arange(10)[:, None]), 4).batch(np.arange(4)).x.flatten().tolist()
@@ -66,14 +83,17 @@ def spread(examples: Examples, most: int) -> Examples:
 
 
 def elements_of(examples: Examples) -> tuple[int, int]:
-    """How many examples there are, and how many elements their rows have together."""
-    rows = len(examples)
-    width = examples.batch(np.arange(1)).x.shape[1] if rows and not hasattr(examples, "lengths") else 0
-    return len(_borders(examples)) - 1, int(np.sum(getattr(examples, "lengths", rows * width)))
+    """The number of examples, and the number of elements of all their rows together."""
+    lengths = examples.row_lengths
+    if lengths is not None:
+        elements = int(lengths.sum())
+    else:
+        elements = len(examples) * examples.batch(np.arange(1)).x.shape[1] if len(examples) else 0
+    return len(_borders(examples)) - 1, elements
 
 
 def _borders(examples: Examples) -> Rows:
-    """The first row of each example, and behind them the number of rows."""
-    owner: Rows | None = getattr(examples, "owner", None)
+    """The first row of each example and, last, the number of rows."""
+    owner = examples.owner
     begins = np.arange(len(examples)) if owner is None else np.flatnonzero(np.diff(owner, prepend=-1))
     return np.append(begins, len(examples))

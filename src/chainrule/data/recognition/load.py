@@ -1,84 +1,75 @@
-"""The front door of data: a source is recognised and opened, one file a kind of data behind it."""
+"""The front door of data: a source is recognised and loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from chainrule.data.encodings.documents import DocumentEncoding
-from chainrule.data.encodings.fasta import FastaEncoding
-from chainrule.data.encodings.images import ImageEncoding
-from chainrule.data.encodings.sequences import SequenceEncoding
-from chainrule.data.encodings.sets import SetEncoding
-from chainrule.data.encodings.tables import TableEncoding
-from chainrule.data.encodings.text import TextEncoding
-from chainrule.data.examples.arrays import ArrayEncoding, open_digits
-from chainrule.data.examples.base import DataSet, Encoding
-from chainrule.data.examples.blocks import BlockEncoding, in_blocks
-from chainrule.data.recognition.recognise import text_reader
-from chainrule.data.recognition.recognise_objects import object_reader
-from chainrule.data.recognition.recognise_rows import row_reader
-from chainrule.data.sources.objects import Held, path_or_held
+from chainrule.data.encodings.data_set import DataSet
+from chainrule.data.encodings.pixel_blocks import in_pixel_blocks
+from chainrule.data.recognition.registry import KINDS
+from chainrule.data.sources.clues import Clues
+from chainrule.data.sources.digits import DIGITS
+from chainrule.data.sources.objects import as_source
 from chainrule.errors import InputError, unknown_name
 
-__all__ = ["encoding_from_json", "open"]
+__all__ = ["OLD_OPTIONS", "load", "open"]
 
-EMBEDDED: dict[str, Callable[..., DataSet]] = {"digits": open_digits}
-TEXTS = (TextEncoding, DocumentEncoding, SequenceEncoding, SetEncoding, FastaEncoding)
-ENCODINGS: dict[str, Any] = {
-    encoding.kind: encoding for encoding in (ArrayEncoding, ImageEncoding, BlockEncoding, TableEncoding, *TEXTS)
-}
+OLD_OPTIONS = {"blocks": "pixel_block"}  # options as earlier versions called them
 
 
-def open(source: Any, **options: Any) -> DataSet:
-    """Recognise a source by its name and content and open it: images, arrays, tables, text, sequences.
+def load(source: Any, **options: Any) -> DataSet:
+    """Recognise a source by its name and content and load it: images, arrays, tables, text, sequences.
 
     source: "digits"; a `.npy` or `.npz` file; a folder of PNG or JPEG; IDX; CSV, TSV, Parquet or Arrow; FASTA; JSON
-    lists of symbols or sets; a folder of texts; any other file is text, one string a line where it looks like that,
-    else one long stream; or a Python object, see `hold`: an array, a list, a frame, a data set of torch or Hugging
-    Face, or a dictionary of them by split. options: of the kind at hand (`shape` and
-    `split` for arrays; `symbols`, `documents`, `window`, ... for text; `blocks` for images, see `in_blocks`); None
-    means the default.
+        lists of symbols or sets; a folder of texts; any other file is text, one document per line where it looks like
+        that, else one long stream; or a Python object, see `from_object`: an array, a list, a frame, a data set of
+        torch or Hugging Face, or a dictionary of them by split.
+    options: the options of the kind of data (`shape` and `split` for arrays; `symbols`, `documents`, `window`, ... for
+        text; `pixel_block` for images, see `in_pixel_blocks`); None stands for the default.
 
     Raises InputError for an unknown name, an unreadable file, or an option that the kind does not have.
 
-    >>> open("digits").encoding.domain.num_symbols
+    >>> load("digits").encoding.domain.num_symbols
     17
     """
-    options = {name: value for name, value in options.items() if value is not None}
-    if (side := options.pop("blocks", 1)) != 1:
-        return in_blocks(open(source, **options), side)
-    source = path_or_held(source, options.get("field"))
-    reader, options = _reader(source, options)
-    known = {p.name for p in signature(reader).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    options = {name: value for name, value in _new_names(options).items() if value is not None}
+    side = options.pop("pixel_block", 1)
+    source = as_source(source, options.get("field"))
+    clues = Clues(source, options)
+    kind = next((kind for kind in KINDS if kind.recognise(clues)), None)
+    if kind is None:
+        if Path(str(source)).is_dir():
+            raise InputError(f"{source}: is a directory; give a file, or the name of a data set: {DIGITS}")
+        raise unknown_name("data set or file", str(source), [DIGITS])
+    known = {p.name for p in signature(kind.load).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    if clues.path is None and "field" not in known:
+        options.pop("field", None)  # the object was already read by it
     surplus = set(options) - known
     if surplus:
         takes = f"takes {', '.join(sorted(known))}" if known else "takes no options"
         raise InputError(f"{source}: the option {sorted(surplus)[0]!r} does not apply here; this kind of data {takes}")
-    return reader(source, **options)
+    return in_pixel_blocks(kind.load(source, **options), side)
 
 
-def _reader(source: str | Held, options: dict[str, Any]) -> tuple[Callable[..., DataSet], dict[str, Any]]:
-    """How to open a source, and with which options."""
-    if not isinstance(source, str):
-        return object_reader(source, options)
-    if source in EMBEDDED:
-        return EMBEDDED[source], options
-    path = Path(source)
-    if (rows := row_reader(source, options)) is not None:
-        return rows, options
-    if not path.exists() and not path.suffix and "/" not in source:
-        raise unknown_name("data set or file", source, EMBEDDED)
-    if (text := text_reader(source, options)) is not None:
-        return text
-    raise InputError(f"{source}: is a directory; give a file, or one of the data sets {', '.join(EMBEDDED)}")
+def open(source: Any, **options: Any) -> DataSet:
+    """The same as `load`, under the name of earlier versions."""
+    warnings.warn(
+        "chainrule.data.open is called load now; the old name is read by this version only",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return load(source, **options)
 
 
-def encoding_from_json(fields: dict[str, Any]) -> Encoding:
-    """The encoding that `Encoding.to_json` wrote."""
-    if fields.get("kind") not in ENCODINGS:
-        raise unknown_name("encoding", str(fields.get("kind")), ENCODINGS)
-    encoding: Encoding = ENCODINGS[fields["kind"]].from_json(fields)
-    return encoding
+def _new_names(options: dict[str, Any]) -> dict[str, Any]:
+    """Options by their present names; says which ones were given by an old name."""
+    for old in options.keys() & OLD_OPTIONS.keys():
+        warnings.warn(
+            f"{old} is called {OLD_OPTIONS[old]} now; the old name is read by this version only",
+            FutureWarning,
+            stacklevel=3,
+        )
+    return {OLD_OPTIONS.get(name, name): value for name, value in options.items()}

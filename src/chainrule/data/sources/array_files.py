@@ -1,4 +1,4 @@
-"""Arrays by split: the parts of a `.npy` or `.npz` by the names that people give them, or arrays in memory."""
+"""Arrays by split: the parts of a `.npy` or `.npz` by their usual names, or arrays in memory."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from pathlib import Path
 
 import numpy as np
 
-from chainrule.data.examples.base import Array, Source
-from chainrule.data.sources.objects import hold
+from chainrule.batch import Array
+from chainrule.data.sources.objects import Source, from_object
 from chainrule.errors import InputError
 
-__all__ = ["array_parts"]
+__all__ = ["array_parts", "as_integers"]
 
 SPLITS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
 LABELS = ("label", "labels", "y")
 
 
 def array_parts(source: Source) -> dict[str, tuple[Array, Array | None]]:
-    """Examples and labels by split, "" for a single part, of a file or of what Python holds.
+    """Examples and labels by split, "" for a single part, of a file or of an object.
 
     An `.npz` holds `train`, `valid` and `test`, or `x_train` and so on (`valid` may be missing), or a single array; the
-    labels of a part are `train_labels`, `y_train`, and `labels` or `y` for a single one. Raises InputError for files
-    that are missing, damaged, pickled or empty, and for names that say nothing.
+    labels of a part are `train_labels`, `y_train`, and `labels` or `y` for a single one.
+
+    Raises InputError for files that are missing, damaged, pickled or empty, and for other names.
     """
     if not isinstance(source, str):
-        held = hold(source).of("arrays")
-        return _checked({split: (x, held.labels.get(split)) for split, x in held.parts.items()}, str(held))
+        found = from_object(source).of_form("arrays")
+        return _checked({split: (x, found.labels.get(split)) for split, x in found.parts.items()}, str(found))
     path = Path(source)
     arrays = _load(path)
     parts = {}
@@ -73,3 +74,20 @@ def _load(path: Path) -> dict[str, Array]:
         raise InputError(
             f"{path}: not a readable .npy or .npz file ({error}); write it again with numpy.save"
         ) from None
+
+
+def as_integers(x: Array, what: str) -> Array:
+    """Booleans and integers as they are, reals that are whole numbers as integers; `what` names the array in errors."""
+    if x.dtype == np.bool_:
+        return x.astype(np.uint8)
+    if np.issubdtype(x.dtype, np.integer):
+        return x
+    if not np.issubdtype(x.dtype, np.floating):
+        raise InputError(f"{what}: the array has dtype {x.dtype}, expected integers; encode the values as numbers")
+    if not np.isfinite(x).all():
+        first = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
+        raise InputError(f"{what}: {x[first]} at {first} is not finite; remove it or fill it in")
+    if (x != np.floor(x)).any():
+        first = tuple(int(i) for i in np.argwhere(x != np.floor(x))[0])
+        raise InputError(f"{what}: {x[first]} at {first} is not an integer; quantise the data to levels 0, 1, ..., V-1")
+    return x.astype(np.int64)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from chainrule.data.alphabets.raw import read_file
-from chainrule.data.examples.base import Array
+from chainrule.batch import Array
+from chainrule.data.sources.text_files import read_file
 from chainrule.errors import InputError
 
 __all__ = ["idx_parts", "is_idx", "read_idx"]
@@ -32,7 +32,7 @@ def read_idx(path: Path) -> Array:
     content = read_file(path)
     axes = content[3] if len(content) > 3 else 0
     if content[:3] != b"\0\0\x08" or not 1 <= axes <= 4 or len(content) < 4 + 4 * axes:
-        raise InputError(f"{path}: is no IDX file of bytes (it starts with {content[:4].hex()}); fetch it again")
+        raise InputError(f"{path}: is not an IDX file of bytes (it starts with {content[:4].hex()}); fetch it again")
     shape = tuple(int(side) for side in np.frombuffer(content, ">u4", axes, 4))
     expected = 4 + 4 * axes + prod(shape)
     if len(content) != expected:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data.examples.base import Array
+from chainrule.batch import Array
 from chainrule.data.examples.stored import LARGE, stored
 from chainrule.errors import InputError
 
@@ -62,7 +62,7 @@ def folder_parts(source: str) -> dict[str, Part]:
 
     Above 64 MiB of pixels the images are prepared once into a file that is mapped, see `stored`.
 
-    Raises InputError, naming the file, for a file that is no PNG or JPEG, is damaged, has more than 2^24 pixels
+    Raises InputError, naming the file, for a file that is not a PNG or JPEG, is damaged, has more than 2^24 pixels
     (a decompression bomb), or has another size or other channels than the first.
     """
     folder = Path(source)
@@ -129,7 +129,7 @@ def _image(file: Path) -> Array:
     except (image_module.DecompressionBombWarning, image_module.DecompressionBombError):
         raise InputError(f"{file}: has more than {MOST_PIXELS} pixels; is it a bomb? remove it") from None
     except image_module.UnidentifiedImageError:
-        raise InputError(f"{file}: is no PNG or JPEG inside; remove it, or write it again") from None
+        raise InputError(f"{file}: is not a PNG or JPEG inside; remove it, or write it again") from None
     except (OSError, SyntaxError, ValueError) as error:
         if isinstance(error, InputError):
             raise

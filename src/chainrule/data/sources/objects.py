@@ -9,30 +9,34 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data.examples.base import Array
+from chainrule.batch import Array
 from chainrule.errors import InputError, unknown_name
 
-__all__ = ["Held", "hold", "path_or_held"]
+__all__ = ["ObjectSource", "Source", "as_source", "from_object"]
 
 SPLITS = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
 LABELS = ("label", "labels")
 
-Form = tuple[str, Any, Array | None]  # a kind, the examples, their labels
+Source = Any  # a path as text, an `ObjectSource`, or a Python object that becomes one
+Form = tuple[str, Any, Array | None]  # a form, the examples, their labels
 
 
 @dataclass(frozen=True)
-class Held:
-    """What a Python object holds, told apart as files are.
+class ObjectSource:
+    """The examples of a Python object, in one of the forms that files have.
 
-    kind: "arrays" of integers (N, ...), "sequences" (lists of symbols, of steps or of sets), "texts" (bytes) or a
-    "table" (a frame). parts: by split, "" for a single one. labels: of arrays, by split. name: for people.
+    form: "arrays" of integers (N, ...), "sequences" (lists of symbols, of steps or of sets), "texts" (bytes) or a
+        "table" (a frame).
+    parts: the examples by split, "" for a single part.
+    labels: the labels of arrays by split.
+    name: how messages call the object.
 
-    >>> held = hold([[1, 2, 3], [4]])
-    >>> held.kind, held.parts, str(held)
+    >>> source = from_object([[1, 2, 3], [4]])
+    >>> source.form, source.parts, str(source)
     ('sequences', {'': [[1, 2, 3], [4]]}, 'the list')
     """
 
-    kind: str
+    form: str
     parts: dict[str, Any]
     labels: dict[str, Array | None] = field(default_factory=dict)
     name: str = "the object"
@@ -40,45 +44,47 @@ class Held:
     def __str__(self) -> str:
         return self.name
 
-    def of(self, kind: str) -> Held:
-        """Itself, if it holds this kind."""
-        if self.kind != kind:
-            raise InputError(f"{self}: holds {self.kind}, expected {kind}; give the kind of data that was fitted")
+    def of_form(self, form: str) -> ObjectSource:
+        """Itself, if it has this form; raises InputError for another one."""
+        if self.form != form:
+            raise InputError(f"{self}: holds {self.form}, expected {form}; give the kind of data that was fitted")
         return self
 
     def lists(self) -> dict[str, list[Any]]:
         """Sequences by split; examples of an array, which are all of one length, are sequences too."""
-        if self.kind == "arrays":
+        if self.form == "arrays":
             return {split: x.tolist() for split, x in self.parts.items()}
-        return self.of("sequences").parts
+        return self.of_form("sequences").parts
 
 
-def hold(source: Any, field: str | None = None) -> Held:
+def from_object(source: Any, field: str | None = None) -> ObjectSource:
     """The examples of a Python object.
 
     source: an array or tensor (N, ...); a pair of one and its labels (N,); a list of arrays or lists, stacked where all
-    have one shape, else sequences; a list of strings; a torch data set of arrays, pictures, pairs with a label or
-    dictionaries; a Hugging Face data set; a pandas, polars or Arrow table; or a dictionary of any of these by split.
-    field: the column to read, where there are several.
+        have one shape, else sequences; a list of strings; a torch data set of arrays, pictures, pairs with a label or
+        dictionaries; a Hugging Face data set; a pandas, polars or Arrow table; or a dictionary of any of these by
+        split.
+    field: the column to read; None where there is only one.
 
-    Raises InputError for anything else, for nothing, and for splits of different kinds.
+    Raises InputError for anything else, for an empty object, and for splits of different forms.
     """
-    if isinstance(source, Held):
+    if isinstance(source, ObjectSource):
         return source
-    forms = {split: _form(part, field) for split, part in _by_split(source).items()}
-    parts = {split: x for split, (_, x, _) in forms.items()}
-    kinds = sorted({kind for kind, _, _ in forms.values()})
-    if kinds == ["arrays", "sequences"]:  # lists that happen to have one length in one of the splits
-        kinds, parts = ["sequences"], {split: x if isinstance(x, list) else x.tolist() for split, x in parts.items()}
-    if len(kinds) > 1:
-        raise InputError(f"the splits hold {' and '.join(kinds)}; give all of them in one form")
-    name = "list" if isinstance(source, list) else _NAMES[kinds[0]]
-    return Held(kinds[0], parts, {split: labels for split, (_, _, labels) in forms.items()}, f"the {name}")
+    found = {split: _form(part, field) for split, part in _by_split(source).items()}
+    parts = {split: x for split, (_, x, _) in found.items()}
+    forms = sorted({form for form, _, _ in found.values()})
+    if forms == ["arrays", "sequences"]:  # lists that happen to have one length in one of the splits
+        forms, parts = ["sequences"], {split: x if isinstance(x, list) else x.tolist() for split, x in parts.items()}
+    if len(forms) > 1:
+        raise InputError(f"the splits hold {' and '.join(forms)}; give all of them in one form")
+    name = "list" if isinstance(source, list) else _NAMES[forms[0]]
+    labels = {split: part for split, (_, _, part) in found.items()}
+    return ObjectSource(forms[0], parts, labels, f"the {name}")
 
 
-def path_or_held(source: Any, field: str | None = None) -> str | Held:
-    """A path as text, anything else as what it holds; both name themselves in messages."""
-    return fspath(source) if isinstance(source, str | PathLike) else hold(source, field)
+def as_source(source: Any, field: str | None = None) -> str | ObjectSource:
+    """A path as text, anything else as an `ObjectSource`; both name themselves in messages."""
+    return fspath(source) if isinstance(source, str | PathLike) else from_object(source, field)
 
 
 _NAMES = {"arrays": "array", "table": "frame", "texts": "data set", "sequences": "data set"}
@@ -104,8 +110,8 @@ def _form(part: Any, field: str | None) -> Form:
     if any(hasattr(part, word) for word in ("iloc", "to_arrow", "to_batches")):  # pandas, polars, Arrow
         return "table", part, None
     if isinstance(part, tuple) and len(part) == 2:
-        kind, x, _ = _form(part[0], field)
-        return kind, x, _array(part[1])
+        form, x, _ = _form(part[0], field)
+        return form, x, _array(part[1])
     if isinstance(part, np.ndarray) or hasattr(part, "detach"):
         x = _array(part)
         return ("arrays", x, None) if x.dtype.kind in "biuf" else _examples(x.tolist())
@@ -120,17 +126,20 @@ def _form(part: Any, field: str | None) -> Form:
         return _columns(items[0], names.__getitem__, lambda: _arrow_table(items), field)
     if not isinstance(part, list) and items and isinstance(items[0], tuple):  # a torch data set of (x, label) or (x,)
         labels = _array([item[1] for item in items]) if len(items[0]) == 2 else None
-        kind, x, _ = _examples([item[0] for item in items])
-        return kind, x, labels
+        form, x, _ = _examples([item[0] for item in items])
+        return form, x, labels
     return _examples(items)
 
 
 def _columns(
     first: Mapping[str, Any], column: Callable[[str], Iterable[Any]], table: Callable[[], Any], field: str | None
 ) -> Form:
-    """Records by column: the field that was named, a text, the only column of pictures or lists; else a table.
+    """Records by column: the named field, a text, the only column of pictures or lists; else a table.
 
-    first: the first record. column: every value of one by name. table: all of them.
+    first: the first record.
+    column: the values of a column, by its name.
+    table: all records as a frame.
+    field: the column to read; None for the only one that can be meant.
     """
     if field is not None and field not in first:
         raise unknown_name("field", field, first)
@@ -141,13 +150,13 @@ def _columns(
         return "table", table(), None
     if field is None and len(long) > 1:
         raise InputError(f"the columns {', '.join(long)} hold lists or arrays; name the one to read as field=...")
-    kind, x, _ = _examples(list(column(field or long[0])))
+    form, x, _ = _examples(list(column(field or long[0])))
     label = next((name for name in LABELS if name in first), None)
-    return kind, x, None if label is None else _array(list(column(label)))
+    return form, x, None if label is None else _array(list(column(label)))
 
 
 def _is_long(value: Any) -> bool:
-    """Whether a value is a list, an array or a picture, and no single one."""
+    """Whether a value is a list, an array or a picture, not a single value."""
     return isinstance(value, list) or (not isinstance(value, str | bytes) and np.ndim(value) > 0)
 
 

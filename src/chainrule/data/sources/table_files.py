@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from chainrule.data.examples.base import Source
 from chainrule.data.examples.splits import SPLITS
-from chainrule.data.sources.objects import hold
+from chainrule.data.sources.objects import Source, from_object
 from chainrule.errors import InputError
 
 __all__ = ["TABLE_ENDINGS", "is_table", "read_blocks", "table_names", "table_parts"]
@@ -44,7 +43,7 @@ def is_table(path: Path) -> bool:
 def table_parts(source: Source) -> dict[str, Source]:
     """The tables by split, "" for a single one; a folder holds `train`, `test` and perhaps `valid`, of any ending."""
     if not isinstance(source, str):
-        return hold(source).of("table").parts
+        return from_object(source).of_form("table").parts
     if not Path(source).is_dir():
         return {"": source}
     folder = Path(source)

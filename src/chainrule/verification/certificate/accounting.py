@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from chainrule.batch import Batch
+from chainrule.data.examples.in_batches import in_batches
 from chainrule.domain import Domain
 from chainrule.verification.certificate.check import Check, difference, skipped
 from chainrule.verification.certificate.subject import Subject
@@ -55,13 +55,11 @@ def counted(examples: Examples | None, domain: Domain | None, size: int = 256) -
         return skipped(name, "no data was given")
     faults: list[str] = []
     seen = ended = 0
-    for start in range(0, len(examples), size):
-        rows = np.arange(start, min(start + size, len(examples)))
-        batch = examples.batch(rows)
+    for rows, batch in in_batches(examples, size):
         seen += len(batch)
         if not bool(batch.mask.any(1).all()):
             faults.append(f"an example between {rows[0]} and {rows[-1]} has no scored element")
-        if start == 0 and not bool(batch.mask[0, 0]):
+        if rows[0] == 0 and not bool(batch.mask[0, 0]):
             faults.append("the first element is not scored")
         if domain is not None and domain.variable_length and domain.end is not None:
             last = batch.mask.shape[1] - 1 - batch.mask.flip(1).int().argmax(1)

@@ -1,41 +1,48 @@
-"""Conditions: what an example is conditioned on, p(x | c), and how it is written as a context."""
+"""Conditions: what an example is conditioned on, p(x | c), and how that becomes a context."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from typing import Protocol as Interface
 
 import numpy as np
 
-from chainrule.data.examples.base import Array, Encoding
+from chainrule.batch import Array
 from chainrule.errors import InputError
-from chainrule.likelihood import Protocol
 
-__all__ = ["Classes", "Conditions", "conditions_of", "context_options", "protocol_given"]
+__all__ = ["Classes", "Conditions"]
 
 
-class Conditions(Interface):
+class Conditions(ABC):
     """Raw conditions -> contexts."""
 
     @property
+    @abstractmethod
     def description(self) -> str:
         """What is given, for the protocol of a result: "label", "columns age, sex"."""
 
     @property
+    @abstractmethod
     def network_options(self) -> dict[str, int]:
-        """What the network has to know: `num_classes` or `context_size`."""
+        """The options of the network that reads the contexts: `num_classes` or `context_size`."""
 
+    @abstractmethod
     def parse(self, text: str) -> Array:
         """The context of one example from the command line, shape (1,) or (1, C)."""
 
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The names of the classes, in the order of their numbers; None where the condition is not a class."""
+        return None
+
 
 @dataclass(frozen=True)
-class Classes:
+class Classes(Conditions):
     """One of a few classes, known by name; the context is its number, shape (N,).
 
-    names: in the order of their numbers.
+    names: the names of the classes, in the order of their numbers.
 
     >>> classes = Classes.of(["cat", "dog", "cat"])
     >>> classes.encode(["dog", "cat"], "pets").tolist(), classes.network_options
@@ -46,10 +53,14 @@ class Classes:
 
     @classmethod
     def of(cls, labels: Sequence[Any] | Array) -> Classes:
-        """The classes that occur among labels; numbers in their order, everything else by name."""
+        """The classes that occur among labels: numbers in numerical order, everything else by name."""
         names = set(map(str, np.asarray(labels).tolist()))
         numbers = all(name.lstrip("-").isdigit() for name in names)
         return cls(tuple(sorted(names, key=(lambda name: (int(name), name)) if numbers else None)))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.names
 
     @property
     def description(self) -> str:
@@ -60,14 +71,14 @@ class Classes:
         return {"num_classes": len(self.names)}
 
     def encode(self, labels: Sequence[Any] | Array | None, what: str) -> Array:
-        """The numbers of labels, shape (N,); refuses a label that is not among the classes."""
+        """The numbers of labels, shape (N,); raises InputError for an unknown label."""
         if labels is None:
-            raise InputError(f"{what}: has no labels to be given; leave --given out, or bring the labels with the data")
+            raise InputError(f"{what}: has no labels to condition on; leave out --given, or give labels with the data")
         number = {name: k for k, name in enumerate(self.names)}
         found = [number.get(str(label), -1) for label in np.asarray(labels).tolist()]
         if -1 in found:
             row = found.index(-1)
-            raise InputError(f"{what}: label {labels[row]!s} of example {row} is none of {self._known}; correct it")
+            raise InputError(f"{what}: label {labels[row]!s} of example {row} is not one of {self._known}; correct it")
         return np.array(found, dtype=np.int64)
 
     @property
@@ -85,20 +96,3 @@ class Classes:
     def to_json(self) -> list[str]:
         """The names; `Classes(tuple(names))` is the inverse."""
         return list(self.names)
-
-
-def conditions_of(encoding: Encoding) -> Conditions | None:
-    """What the examples of an encoding are conditioned on, None for nothing."""
-    conditions: Conditions | None = getattr(encoding, "conditions", None)
-    return conditions
-
-
-def context_options(encoding: Encoding) -> dict[str, int]:
-    """The options that conditions ask of a network; none for unconditional data."""
-    conditions = conditions_of(encoding)
-    return {} if conditions is None else conditions.network_options
-
-
-def protocol_given(conditions: Conditions | None) -> Protocol:
-    """The protocol of examples of one length: what they are conditioned on."""
-    return Protocol() if conditions is None else Protocol(context=conditions.description)

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from chainrule.data.alphabets.raw import read_file
-from chainrule.data.examples.arrays import integer_data_set
-from chainrule.data.examples.base import Array, DataSet
+from chainrule.batch import Array
 from chainrule.data.examples.splits import SPLITS, Part, check_same_shape
+from chainrule.data.sources.text_files import read_file
 from chainrule.errors import InputError
 
-__all__ = ["binary_parts", "is_binary_table", "open_binary", "read_binary"]
+__all__ = ["binary_parts", "is_binary_table", "read_binary"]
 
 ENDINGS = (".data", ".data.gz")
 
@@ -28,8 +27,7 @@ def is_binary_table(path: Path) -> bool:
 def read_binary(path: Path) -> Array:
     """The rows of one file, shape (N, D).
 
-    Every symbol is one character and followed by one: so the text itself, read as an array, has them in every other
-    column.
+    Every symbol is one character and so is every separator: the symbols are every other character of a line.
     """
     content = read_file(path).replace(b"\r", b"").rstrip(b"\n") + b"\n"
     width = content.index(b"\n") + 1
@@ -43,7 +41,7 @@ def read_binary(path: Path) -> Array:
     bad[:, :-1] |= text[:, 1:-1:2] != ord(",")
     if bad.any():
         row, column = (int(i) for i in np.argwhere(bad)[0])
-        raise InputError(f"{path} row {row + 1}: value {column + 1} is no 0 or 1 before a comma; correct the row")
+        raise InputError(f"{path} row {row + 1}: value {column + 1} is not a 0 or 1 before a comma; correct the row")
     return text[:, ::2] - ord("0")
 
 
@@ -65,9 +63,3 @@ def binary_parts(source: str) -> dict[str, Part]:
         parts = {"": (read_binary(path), None)}
     check_same_shape(parts, source)
     return parts
-
-
-def open_binary(source: str, *, split: str = "80/10/10") -> DataSet:
-    """A binary table from its folder or one of its files."""
-    parts = binary_parts(source)
-    return integer_data_set(source, parts, next(iter(parts.values()))[0].shape[1:], None, split, {})

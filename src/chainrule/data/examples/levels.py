@@ -1,7 +1,8 @@
-"""Grey values and levels: 0..255 as L equal steps, or as bits drawn from the grey value."""
+"""Examples that are images: grey values 0..255 as L equal steps, or as bits drawn from the grey value."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from math import prod
@@ -9,8 +10,8 @@ from math import prod
 import numpy as np
 import torch
 
-from chainrule.batch import Batch
-from chainrule.data.examples.base import Array, Rows
+from chainrule.batch import Array, Batch, Rows
+from chainrule.data.examples.base import Examples
 from chainrule.data.examples.stored import Selected
 from chainrule.errors import InputError
 from chainrule.noise import uniforms
@@ -21,7 +22,7 @@ CHUNK = 4096  # images at once
 
 
 def check_levels(levels: int) -> int:
-    """The number of levels, if it is one."""
+    """The number of levels, if it is valid."""
     if not 2 <= levels <= 256:
         raise InputError(f"an image has from 2 to 256 levels, got {levels}; 256 keeps every grey value")
     return levels
@@ -53,13 +54,16 @@ def draw_bits(grey: Array, key: int, examples: Rows) -> Array:
 
 
 @dataclass(frozen=True)
-class DrawnBits:
+class DrawnBits(Examples):
     """Images whose bits are drawn from their grey values, fixed by a key.
 
     Salakhutdinov and Murray (2008) drew once; drawing anew in every epoch of training is the dynamic binarization of
     later papers, whose numbers are 1 to 3 nats lower. Validation and test keep one draw.
 
-    grey: 0..255, shape (N, ...), perhaps on disk. key: of the draws. fresh: whether training draws anew in every epoch.
+    grey: grey values 0..255, shape (N, ...), perhaps on disk.
+    context: what each image is conditioned on, shape (N,); None for p(x).
+    key: key of the draws.
+    fresh: whether training draws anew in every epoch.
     """
 
     grey: Array | Selected
@@ -87,12 +91,20 @@ class DrawnBits:
                     digest.update(np.ascontiguousarray(part[start : start + CHUNK]).tobytes())
         return digest.hexdigest()
 
+    def first(self, count: int) -> DrawnBits:
+        return replace(self, grey=self.grey[:count], context=None if self.context is None else self.context[:count])
+
+    def contents(self) -> Iterator[bytes]:
+        return (np.ascontiguousarray(self.grey[n]).tobytes() for n in range(len(self)))
+
 
 @dataclass(frozen=True)
-class StoredLevels:
-    """Images on disk as levels, made when they are asked for; the same examples as an array of `to_levels`.
+class StoredLevels(Examples):
+    """Images on disk as levels, made when they are needed; the same examples as an array of `to_levels`.
 
-    grey: 0..255, shape (N, ...). levels: L. context: of each image, None for none.
+    grey: grey values 0..255, shape (N, ...).
+    levels: L.
+    context: what each image is conditioned on, shape (N,); None for p(x).
     """
 
     grey: Array | Selected
@@ -107,14 +119,17 @@ class StoredLevels:
         context = None if self.context is None else torch.from_numpy(self.context[rows])
         return Batch(torch.from_numpy(x).long(), context=context)
 
-    def epoch(self, seed: int, epoch: int) -> StoredLevels:
-        return self
-
     def digest(self) -> str:
-        """That of the same images in memory, see `ArrayExamples`."""
+        """The digest of the same images in memory, see `ArrayExamples`."""
         digest = sha256(f"|u1{(len(self.grey), prod(self.grey.shape[1:]))}".encode())
         for start in range(0, len(self.grey), CHUNK):
             digest.update(to_levels(self.grey[start : start + CHUNK], self.levels).tobytes())
         if self.context is not None:
             digest.update(f"{self.context.dtype.str}{self.context.shape}".encode() + self.context.tobytes())
         return digest.hexdigest()
+
+    def first(self, count: int) -> StoredLevels:
+        return replace(self, grey=self.grey[:count], context=None if self.context is None else self.context[:count])
+
+    def contents(self) -> Iterator[bytes]:
+        return (np.ascontiguousarray(self.grey[n]).tobytes() for n in range(len(self)))

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.batch import Array
 from chainrule.data.alphabets.alphabet import Alphabet, Bytes
-from chainrule.data.alphabets.raw import text_files
-from chainrule.data.examples.base import Array
 from chainrule.data.examples.stored import stored
+from chainrule.data.sources.text_files import text_files
 from chainrule.errors import InputError
 
 __all__ = ["head_of", "size_of", "stored_stream"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chainrule.errors import InputError
 
-__all__ = ["as_text", "check_filled", "read_documents", "read_file", "read_json_lines", "text_files"]
+__all__ = ["TEXT_ENDINGS", "check_filled", "read_documents", "read_file", "read_json_lines", "text_files"]
 
 TEXT_ENDINGS = (
     *(".txt", ".md", ".rst", ".tex", ".html", ".css", ".xml", ".toml", ".yaml", ".yml", ".sh", ".r", ".jl"),
@@ -104,18 +104,7 @@ def read_json_lines(path: Path) -> list[object]:
             try:
                 rows.append(json.loads(line))
             except ValueError as error:
-                raise InputError(f"{path} line {number}: is no JSON ({error}); correct it") from None
+                raise InputError(f"{path} line {number}: is not JSON ({error}); correct it") from None
     if not rows:
         raise InputError(f"{path}: holds no lines; give it examples")
     return rows
-
-
-def as_text(raw: bytes, what: str) -> str:
-    """UTF-8 decoded; an error names the first byte that is none."""
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{what}: is no UTF-8 text (byte 0x{raw[error.start]:02x} at {error.start}); "
-            "convert it, or use --symbols bytes"
-        ) from None

@@ -1,0 +1,183 @@
+"""Arrays of integers: `.npy`, `.npz`, binary tables, and the digits that scikit-learn ships."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from chainrule.batch import Array
+from chainrule.data.encodings.base import Encoding
+from chainrule.data.encodings.conditions import Classes
+from chainrule.data.encodings.data_set import DataSet
+from chainrule.data.examples.arrays import ArrayExamples
+from chainrule.data.examples.splits import Part, check_same_shape, three_parts
+from chainrule.data.sources.array_files import array_parts, as_integers
+from chainrule.data.sources.binary_tables import binary_parts
+from chainrule.data.sources.digits import DIGITS, digits_parts
+from chainrule.data.sources.objects import Source, as_source
+from chainrule.domain import Domain
+from chainrule.errors import InputError
+
+__all__ = ["ArrayEncoding", "load_arrays", "load_binary_table", "load_digits"]
+
+MOST_SYMBOLS = 2**20
+
+
+@dataclass(frozen=True)
+class ArrayEncoding(Encoding):
+    """Examples that are arrays of integers; images where the domain is ordinal and has rows and columns.
+
+    layout: the layout of an example and its symbols.
+    conditions: the classes where the label is given; None for p(x).
+    """
+
+    layout: Domain
+    conditions: Classes | None = None
+    kind: ClassVar[str] = "array"
+
+    @property
+    def domain(self) -> Domain:
+        return self.layout
+
+    @property
+    def is_image(self) -> bool:
+        shape = self.domain.shape
+        return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
+
+    @property
+    def file_endings(self) -> tuple[str, ...]:
+        return (".png", ".npy") if self.is_image else (".npy",)
+
+    def encode(self, source: Source) -> ArrayExamples:
+        source = as_source(source)
+        parts = digits_parts() if source == DIGITS else array_parts(source)
+        return self.examples(parts["test"] if "test" in parts else parts[""], str(source))
+
+    def examples(self, part: Part, what: str) -> ArrayExamples:
+        """Examples from arrays (N, ...) and labels; raises InputError for what does not fit the domain."""
+        x, labels = part
+        return ArrayExamples(
+            self.flat(x, what), None if self.conditions is None else self.conditions.encode(labels, what)
+        )
+
+    def flat(self, x: Array, what: str) -> Array:
+        """Arrays (N, ...) as elements (N, D); raises InputError for what does not fit the domain."""
+        if x.ndim < 2 or prod(x.shape[1:]) != self.domain.length:
+            raise InputError(
+                f"{what}: the array has the shape {x.shape}, expected examples of {self.domain.length} elements "
+                f"(N, {', '.join(map(str, self.domain.shape))}); reshape it"
+            )
+        x = as_integers(x, what).reshape(len(x), self.domain.length)
+        self.domain.check(x, what)
+        return x
+
+    def decode(self, x: Array) -> Array:
+        """Elements back in their layout, as integers of the smallest sufficient type, (n, *shape)."""
+        return x.reshape(len(x), *self.domain.shape).astype(np.min_scalar_type((self.domain.num_symbols or 2) - 1))
+
+    def to_json(self) -> dict[str, Any]:
+        names = None if self.conditions is None else self.conditions.to_json()
+        return {"kind": self.kind, "domain": self.domain.to_json(), "classes": names}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> ArrayEncoding:
+        classes = Classes(tuple(fields["classes"])) if fields.get("classes") else None
+        return cls(Domain.from_json(fields["domain"]), classes)
+
+
+def load_digits(source: str = DIGITS, *, given: str | None = None) -> DataSet:
+    """Handwritten digits, 8x8 pixels of 17 grey levels (UCI, in scikit-learn); rows [:1000], [1000:1350], [1350:].
+
+    given: "label", to model p(x | label).
+
+    >>> data = load_digits()
+    >>> len(data.train), len(data.valid), len(data.test)
+    (1000, 350, 447)
+    """
+    domain = Domain(shape=(8, 8), num_symbols=17, ordinal=True)
+    encoding = ArrayEncoding(domain, _classes(DIGITS, given, [np.arange(10)]))
+    train, valid, test = (encoding.examples(part, DIGITS) for part in digits_parts().values())
+    note = "1797 images of 8x8 pixels, 17 grey levels; split 1000/350/447 in the order of the literature"
+    return DataSet(DIGITS, encoding, train, valid, test, note, {"given": given})
+
+
+def load_arrays(
+    source: Source, *, shape: Sequence[int] | None = None, given: str | None = None, split: str = "80/10/10"
+) -> DataSet:
+    """Integers from a `.npy` file or array (N, ...), or by split from a `.npz` file or a dictionary of arrays.
+
+    The number of symbols is one more than the largest value; arrays with rows and columns are images, whose symbols
+    are levels.
+
+    shape: the layout of an example; None for that of the array.
+    given: "label", to model p(x | label).
+    split: shares of a single array, see `divide`.
+
+    Raises InputError for missing, empty or damaged files, reals, negative values, and shapes that do not fit.
+    """
+    arrays, source = array_parts(source), str(source)
+    if shape is None:
+        check_same_shape(arrays, source)
+    layout = tuple(shape if shape is not None else next(iter(arrays.values()))[0].shape[1:])
+    if not layout:
+        raise InputError(f"{source}: the array has one axis, expected (examples, elements); reshape it")
+    options = {"shape": None if shape is None else list(shape), "given": given, "split": split}
+    return _data_set(source, arrays, layout, options)
+
+
+def load_binary_table(source: str, *, split: str = "80/10/10") -> DataSet:
+    """A binary table from its folder or one of its files, see `binary_parts`.
+
+    split: shares of a file that stands alone, see `divide`.
+    """
+    parts = binary_parts(source)
+    options = {"given": None, "split": split}
+    return _data_set(source, parts, next(iter(parts.values()))[0].shape[1:], options)
+
+
+def _data_set(source: str, arrays: dict[str, Part], layout: tuple[int, ...], options: dict[str, Any]) -> DataSet:
+    """A data set of integers 0, 1, ..., V-1 from its parts."""
+    arrays = {name: (as_integers(x, f"{source} {name}".strip()), y) for name, (x, y) in arrays.items()}
+    domain = _domain(source, arrays, layout)
+    for name, (x, _) in arrays.items():
+        ArrayEncoding(domain).flat(x, f"{source} {name}".strip())
+    parts, how = three_parts(arrays, options["split"])
+    encoding = ArrayEncoding(domain, _classes(source, options["given"], [y for _, y in parts]))
+    train, valid, test = (encoding.examples(part, source) for part in parts)
+    kind = "images" if len(layout) > 1 else "rows"
+    sizes = "/".join(str(len(x)) for x, _ in parts)
+    side = "x".join(map(str, layout))
+    count = sum(len(x) for x, _ in parts)
+    note = f"{count} {kind} of {side} elements, {domain.num_symbols} symbols; {how}: {sizes}"
+    return DataSet(source, encoding, train, valid, test, note, options)
+
+
+def _domain(source: str, arrays: dict[str, Part], layout: tuple[int, ...]) -> Domain:
+    """The domain of integers in a layout: as many symbols as the values need, 256 for images of more than 17 levels."""
+    low = min(int(x.min()) for x, _ in arrays.values())
+    high = max(int(x.max()) for x, _ in arrays.values())
+    if low < 0:
+        raise InputError(f"{source}: symbols start at 0, got {low}; shift the values")
+    ordinal = len(layout) > 1
+    num_symbols = max(2, high + 1)
+    if ordinal and high > 16:
+        num_symbols = max(num_symbols, 256)
+    if num_symbols > MOST_SYMBOLS:
+        raise InputError(f"{source}: the largest value is {high}, too many symbols for a table; re-encode the data")
+    return Domain(shape=layout, num_symbols=num_symbols, ordinal=ordinal and num_symbols > 2)
+
+
+def _classes(source: str, given: str | None, labels: Sequence[Array | None]) -> Classes | None:
+    """The classes of all labels, where the label is given."""
+    if given is None:
+        return None
+    if given != "label":
+        raise InputError(f"{source}: only the label can be given here, got {given!r}; use --given label")
+    known = [part for part in labels if part is not None]
+    if len(known) < len(labels):
+        raise InputError(f"{source}: has no labels to condition on; save them beside the array as `labels`")
+    return Classes.of(np.concatenate(known))

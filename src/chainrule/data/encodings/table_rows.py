@@ -1,0 +1,107 @@
+"""Rows of a table as arrays of elements, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.batch import Array
+from chainrule.data.encodings.columns import Numbers, Symbols, is_missing
+from chainrule.data.sources.objects import Source
+from chainrule.data.sources.table_files import read_blocks, table_names
+from chainrule.errors import InputError
+
+__all__ = ["MOST_SYMBOLS", "Columns", "encode_rows"]
+
+MOST_SYMBOLS = 256  # rows of at most so many symbols per column are integers, which a network reads through a table
+
+Rows = tuple[Array, Array, Array]  # elements, numbers of the given columns, which rows are outside the domain
+Where = Callable[[int], str]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table by their use.
+
+    modelled: the columns that become elements.
+    given: the columns that are conditioned on.
+    dropped: the names of the columns that are left out.
+    """
+
+    modelled: Sequence[Symbols | Numbers]
+    given: Sequence[Symbols | Numbers]
+    dropped: Sequence[str]
+
+    @property
+    def are_symbols(self) -> bool:
+        """Whether all modelled columns have few symbols, so that elements fit into a byte."""
+        return all(isinstance(c, Symbols) and c.outcomes <= MOST_SYMBOLS for c in self.modelled)
+
+    def check(self, names: Sequence[str], what: str) -> None:
+        """Raise InputError unless a table has these columns and no others."""
+        wanted = [column.name for column in (*self.modelled, *self.given)]
+        for name in wanted:
+            if name not in names:
+                raise InputError(f"{what}: has no column {name!r} (it has {', '.join(names)}); add it")
+        surplus = [name for name in names if name not in {*self.dropped, *wanted}]
+        if surplus:
+            raise InputError(f"{what}: has a column {surplus[0]!r} that the model does not know; remove it")
+
+
+def encode_rows(source: Source, columns: Columns, fitting: bool = False) -> Rows:
+    """Elements (N, D), the numbers of the given columns (N, G), and which rows are outside the domain (N,).
+
+    source: a table.
+    columns: the columns by their use.
+    fitting: whether every value has to be inside the domain.
+
+    Raises InputError for columns that are missing or unknown, for given values that the column never had, and, in
+    fitting, for values that are not a multiple of a declared resolution.
+    """
+    what = source if isinstance(source, str) else "the frame"
+    columns.check(table_names(source), what)
+    pieces: list[Rows] = []
+    start = 1
+    for block in read_blocks(source):
+        pieces.append(_encode_block(block, columns, fitting, lambda row, start=start: f"{what} row {start + row}"))  # type: ignore[misc]
+        start += len(block)
+    if not pieces or start == 1:
+        raise InputError(f"{what}: the table has no rows; give it examples")
+    x, codes, impossible = (np.concatenate(part) for part in zip(*pieces, strict=True))
+    return x, codes, impossible
+
+
+def _encode_block(block: Any, columns: Columns, fitting: bool, where: Where) -> Rows:
+    """The same of one block; `where` names a row of it."""
+    x = np.empty((len(block), len(columns.modelled)), dtype=np.uint8 if columns.are_symbols else np.float64)
+    codes = np.empty((len(block), len(columns.given)))
+    impossible = np.zeros(len(block), dtype=bool)
+    for d, column in enumerate(columns.modelled):
+        texts, x[:, d], outside = _encode_column(block, column, where)
+        impossible |= outside
+        if fitting and outside.any():
+            row = int(np.flatnonzero(outside)[0])
+            raise InputError(
+                f"{where(row)}: {texts[row].as_py()!r} in the column {column.name!r} is not a {column.describe()}; "
+                "declare the step in which it was recorded, or a density"
+            )
+    for g, column in enumerate(columns.given):
+        texts, codes[:, g], outside = _encode_column(block, column, where)
+        if outside.any():
+            row = int(np.flatnonzero(outside)[0])
+            raise InputError(
+                f"{where(row)}: the given column {column.name!r} has {texts[row].as_py()!r}, "
+                "which it never had in training; there is no p(x | c) for it"
+            )
+    return x, codes, impossible
+
+
+def _encode_column(block: Any, column: Symbols | Numbers, where: Where) -> tuple[Any, Array, Array]:
+    """The texts of a column, their numbers, and which of them the column cannot hold."""
+    texts = block.column(column.name).combine_chunks()
+    missing = is_missing(texts).to_numpy(zero_copy_only=False)
+    code, outside = column.encode(texts, missing, where)
+    return texts, code, outside

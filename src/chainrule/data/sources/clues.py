@@ -1,0 +1,96 @@
+"""What a source looks like: its name, the first bytes of a file, the form of an object."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from chainrule.data.sources.objects import ObjectSource
+from chainrule.data.sources.sequence_files import read_sequences
+from chainrule.data.sources.text_files import read_json_lines
+
+__all__ = ["Clues"]
+
+HEAD = 1 << 16  # bytes
+
+
+class Clues:
+    """What tells one kind of data from another; content is read at most once.
+
+    source: a path as text, or an object.
+    options: the options of `load`, which may decide between kinds.
+    """
+
+    def __init__(self, source: str | ObjectSource, options: Mapping[str, Any]) -> None:
+        self.source, self.options = source, options
+
+    @property
+    def path(self) -> Path | None:
+        """The path; None for an object."""
+        return Path(self.source) if isinstance(self.source, str) else None
+
+    @property
+    def ending(self) -> str:
+        """The ending of the file's name without ".gz"; "" for an object."""
+        path = Path(str(self.source).removesuffix(".gz")) if self.path is not None else Path()
+        return path.suffix
+
+    @cached_property
+    def form(self) -> str | None:
+        """The form of an object or of JSON: "arrays", "table", "texts", "sequences" or "sets"; None for other files."""
+        if not isinstance(self.source, str):
+            form = self.source.form
+            return _steps(next(iter(self.source.parts.values()))) if form == "sequences" else form
+        path = Path(self.source)
+        if self.ending == ".jsonl" and path.is_file():
+            return _json_lines(path, self.options.get("field"))
+        if self.ending == ".json" and path.is_file():
+            return _steps(next(iter(read_sequences(self.source).values())))
+        return None
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first bytes of a file, unpacked if gzipped; empty where it cannot be read."""
+        if self.path is None:
+            return b""
+        try:
+            opened: Any = gzip.open(self.path, "rb") if self.path.suffix == ".gz" else self.path.open("rb")  # noqa: SIM115
+            with opened as file:
+                head: bytes = file.read(HEAD)
+        except (OSError, EOFError, zlib.error):
+            return b""
+        return head
+
+    @property
+    def is_one_per_line(self) -> bool:
+        """Whether the first lines are words without spaces, none empty: names, SMILES, identifiers."""
+        lines = self.head.splitlines()[: None if len(self.head) < HEAD else -1]
+        return len(lines) >= 20 and all(line and len(line) <= 200 and len(line.split()) == 1 for line in lines)
+
+
+def _json_lines(path: Path, field: str | None) -> str:
+    """Records with a text are texts; lists, or records with a list, are sequences or sets."""
+    rows = read_json_lines(path)
+    first: Any = rows[0]
+    if isinstance(first, dict) and not isinstance(first.get(field or "text"), list):
+        return "texts"
+    return _steps(rows if field is None else [row.get(field) if isinstance(row, dict) else None for row in rows])
+
+
+def _steps(sequences: list[Any]) -> str:
+    """Steps that are lists of different lengths are "sets"; lists of one length are the voices of a step.
+
+    >>> _steps([[[1, 2], [3]]]), _steps([[[1, 2], [3, 4]]]), _steps([[1, 2, 3]])
+    ('sets', 'sequences', 'sequences')
+    """
+    sizes = {
+        len(step) if isinstance(step, list) else -1
+        for sequence in sequences
+        if isinstance(sequence, list)
+        for step in sequence
+    }
+    return "sets" if -1 not in sizes and (len(sizes) > 1 or sizes == {0}) else "sequences"

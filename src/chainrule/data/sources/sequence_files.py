@@ -1,0 +1,52 @@
+"""Sequences of symbols from JSON and JSON lines, or from a Python object."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from chainrule.data.examples.splits import SPLITS
+from chainrule.data.sources.objects import Source, from_object
+from chainrule.data.sources.text_files import read_file, read_json_lines
+from chainrule.errors import InputError
+
+__all__ = ["read_sequences"]
+
+
+def read_sequences(source: Source, field: str | None = None) -> dict[str, list[Any]]:
+    """The sequences of a `.json` or `.jsonl` file (also gzipped), or of what Python holds: by split, or all under "".
+
+    A `.json` holds a list of sequences, or an object with such a list under train, valid and test; each line of a
+    `.jsonl` is a sequence, or an object that has one under `field`.
+    """
+    path = Path(str(source))
+    if not isinstance(source, str):
+        parts = from_object(source).lists()
+    elif ".jsonl" in path.suffixes:
+        rows = read_json_lines(path)
+        if field is not None:
+            rows = [row.get(field) if isinstance(row, dict) else None for row in rows]
+        parts = {"": rows}
+    else:
+        try:
+            content = json.loads(read_file(path))
+        except ValueError as error:
+            raise InputError(f"{source}: is not JSON ({error}); correct it") from None
+        if isinstance(content, dict) and not set(SPLITS) <= set(content):
+            raise InputError(
+                f"{source}: has {', '.join(content) or 'nothing'}; expected train, valid and test, or a list"
+            )
+        parts = {name: content[name] for name in SPLITS} if isinstance(content, dict) else {"": content}
+    for name, sequences in parts.items():
+        what = f"{source} {name}".strip()
+        if not isinstance(sequences, list) or not sequences:
+            raise InputError(f"{what}: holds no sequences; give a list of lists")
+        for n, sequence in enumerate(sequences, start=1):
+            if not isinstance(sequence, list):
+                raise InputError(
+                    f"{what} sequence {n}: is {type(sequence).__name__}, expected a list of symbols or steps"
+                )
+            if not sequence:
+                raise InputError(f"{what} sequence {n}: is empty; remove it")
+    return parts
