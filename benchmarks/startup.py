@@ -1,4 +1,4 @@
-"""Start-up: how long it takes to be told something, each time in a process of its own."""
+"""Start-up: how long it takes to say something, each time in a process of its own."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ PYTHON, TORCH = "python -c pass", 'python -c "import torch"'
 COMMANDS = {
     "chainrule --version": ["-m", "chainrule", "--version"],
     "chainrule --help": ["-m", "chainrule", "--help"],
+    "chainrule fit --help": ["-m", "chainrule", "fit", "--help"],
     "import chainrule": ["-c", "import chainrule"],
 }
-GOALS = {"chainrule --version": 5.0, "chainrule --help": 5.0, "import chainrule": 5.0}
+GOALS = {"chainrule --version": 5.0, "chainrule --help": 10.0, "chainrule fit --help": 10.0, "import chainrule": 5.0}
 
 
 def started(arguments: list[str]) -> None:

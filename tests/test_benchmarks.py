@@ -127,7 +127,7 @@ def test_every_family_runs(tmp_path):
     run(place, "startup", "loop")
     record = run(place, "losses", "training", "sampling", "quality")  # the families before stay
     counts = {family: len(measured["rows"]) for family, measured in record.items()}
-    assert counts == {"startup": 3, "loop": 1, "losses": 15, "training": 4, "sampling": len(drawing.ROWS), "quality": 6}
+    assert counts == {"startup": 4, "loop": 1, "losses": 15, "training": 4, "sampling": len(drawing.ROWS), "quality": 6}
     assert all(0 < row["ratio"] < math.inf for measured in record.values() for row in measured["rows"])
 
 

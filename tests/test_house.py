@@ -88,6 +88,13 @@ def test_the_tree_of_the_readme_is_that_of_the_package():
         assert (ROOT / folder).is_dir(), folder
 
 
+def test_the_tests_mirror_the_package():
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/__init__.py")}
+    assert folders - {"laws", "mutants", "golden", "support"} <= {path.parent.name for path in SOURCE.glob("*/*.py")}
+    values = {path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py")}
+    assert values <= VALUES | {"benchmarks", "docs", "exports", "house", "install", "tutorials"}
+
+
 @unfinished("1 file")
 def test_files_are_short():
     lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}

@@ -1,6 +1,6 @@
 """Kill `chainrule fit --resume` again and again, at random moments, and compare its end with that of a run left alone.
 
-    python tests/killing.py DIRECTORY KILLS SEED
+    python -m tests.support.killing DIRECTORY KILLS SEED
 
 Prints one JSON object, in which it also says what came of Ctrl-C and SIGTERM. Every attempt is a process of its own,
 forked so that it need not import everything anew. In the attempts, operations on files take a little longer than they

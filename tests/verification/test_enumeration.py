@@ -18,7 +18,7 @@ from chainrule.training.settings import TrainingSettings
 from chainrule.verification.certificate.normalisation import total_mass
 from chainrule.verification.certificate.subject import subject_of
 
-ROOT = Path(os.environ.get("CHAINRULE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data")) / "debd"
+ROOT = Path(os.environ.get("CHAINRULE_DATA", Path(__file__).parents[3] / "shared" / "data")) / "debd"
 
 
 def table(name):
