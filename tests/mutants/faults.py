@@ -71,6 +71,23 @@ class HiddenBlock(CausalConv):
         return [*h[:-1], h[-1] + (zeros.repeat_interleave(4, 1) & first).unsqueeze(-1)]
 
 
+def row_numbers(self, h):
+    """The features of an example depend on its place in the batch."""
+    return h + 0.1 * torch.arange(len(h)).view(-1, 1, 1)
+
+
+def half_inside(self, h):
+    """A kernel rounds to bfloat16 where it is given float32."""
+    return h.bfloat16().float() if h.dtype == torch.float32 else h
+
+
+class Inflated(AutoregressiveModel):
+    """Every element is scored a little too high."""
+
+    def element_log_prob(self, batch):
+        return super().element_log_prob(batch) + torch.where(batch.mask, 0.02, 0.0)
+
+
 def training_only(self, h):
     return h + 0.1 * h.flip(1) if self.training else h
 
@@ -466,6 +483,13 @@ FAULTS = {
         "causality.gradient",
     ),
     "the length shows": (lambda: mixed(lambda self, h: h + h.shape[1] / 10), {}, "causality.truncation"),
+    "the place in the batch shows": (lambda: mixed(row_numbers), {}, "invariance.order"),
+    "rounded to bfloat16 inside": (lambda: mixed(half_inside), {}, "invariance.precision"),
+    "long examples scored too high": (
+        lambda: model(CausalConv(V, 40, H, depth=3), kind=Inflated),
+        {},
+        "normalisation.importance",
+    ),
     "cache a place off": (lambda: model(LateStep(V, D, H, depth=2)), {}, "sampling.step"),
     "cache that forgets a key": (lambda: model(StaleStep(V, D, H, depth=2)), {}, "sampling.step"),
     "probabilities clamped": (lambda: scored(clamped), {}, "normalisation.steps"),

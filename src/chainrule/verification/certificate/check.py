@@ -10,8 +10,9 @@ from torch import Tensor
 
 from chainrule.atomic_files import json_value
 
-__all__ = ["Certificate", "Check", "difference", "skipped"]
+__all__ = ["NO_TIME", "Certificate", "Check", "difference", "skipped"]
 
+NO_TIME = "no time left in the quick form"
 ADVICE = {
     "causality": "make the output at element d a function of x_<d alone: shift the input by one, mask with the "
     "strictly earlier elements in both modes, and take no statistic over elements or over the batch",
@@ -90,6 +91,18 @@ class Certificate:
         """Whether none failed and at least one was made."""
         return not self.failed and any(check.passed for check in self.checks)
 
+    @property
+    def verdict(self) -> str:
+        """The result in a few words.
+
+        >>> Certificate("a model", (Check("sampling.step", True, "8 elements"),)).verdict
+        'all 1 checks passed'
+        """
+        made = sum(check.passed is not None for check in self.checks)
+        if self.failed:
+            return f"{len(self.failed)} of {made} checks failed: {', '.join(self.failed)}"
+        return f"all {made} checks passed" if self.passed else "no check could be made"
+
     def __getitem__(self, name: str) -> Check:
         """The check of that name."""
         return next(check for check in self.checks if check.name == name)
@@ -100,10 +113,8 @@ class Certificate:
         return {"subject": self.subject, "passed": self.passed, "seconds": self.seconds, "checks": checks}
 
     def __str__(self) -> str:
-        made = sum(check.passed is not None for check in self.checks)
-        verdict = "a likelihood, as far as tried" if self.passed else f"NOT a likelihood: {', '.join(self.failed)}"
         advice = dict.fromkeys(f"  {check.name.split('.')[0]}: {check.advice}" for check in self.checks if check.advice)
-        head = f"{self.subject}: {verdict} ({made} checks, {self.seconds:.1f} s)"
+        head = f"{self.subject}: {self.verdict} ({self.seconds:.1f} s)"
         return "\n".join([head, *(f"  {check}" for check in self.checks), *advice])
 
 

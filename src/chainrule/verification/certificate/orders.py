@@ -15,10 +15,10 @@ from torch import Tensor
 
 from chainrule.models.base import Model
 from chainrule.models.chain import AutoregressiveModel
-from chainrule.verification.certificate import mixture
-from chainrule.verification.certificate.check import Certificate, Check, skipped
+from chainrule.verification.certificate.check import NO_TIME, Certificate, Check, skipped
 from chainrule.verification.certificate.mixture import Mixture
 from chainrule.verification.certificate.subject import subject_of
+from chainrule.verification.certificate.table import ORDER_CHECKS
 from chainrule.verification.certificate.time_budget import within
 
 __all__ = ["evenly", "merged", "of_orders"]
@@ -43,29 +43,17 @@ def of_orders(
     members = list(thing.permuted_chains)
     mean = Mixture(thing, members, subject_of(members[0].model, None, None, context))
     few = evenly(len(members), 2 if quick else 4)
-    rest: list[tuple[str, Callable[[], Check]]] = [
-        ("orders.places", lambda: mixture.places(mean, few, 1e-6)),
-        ("orders.sample", lambda: mixture.sample(mean, 1e-4)),
-        ("orders.company", lambda: mixture.company(mean, 1e-4)),
-        ("orders.repeat", lambda: mixture.repeat(mean)),
-    ]
-    if not quick:
-        rest += [
-            ("orders.fits", lambda: mixture.fits(mean, 4096)),
-            ("orders.choice", lambda: mixture.choice(mean)),
-        ]
     try:
         certificates = {o: of_chain(members[o].model) for o in within(few, 0.2 if quick else inf)}
-        made = list(merged(certificates, len(members)))
+        checks = list(merged(certificates, len(members)))
         with torch.no_grad():
-            made += [mixture.mean(mean, 1e-6), mixture.mass(mean, 256 if quick else 8192, 1e-4)]
-            for name, check in rest:
-                late = quick and perf_counter() - start > QUICK_SECONDS
-                made.append(skipped(name, "no time left in the quick form") if late else check())
+            for row in (row for row in ORDER_CHECKS if row.quick or not quick):
+                late = quick and row.quick == "in time" and perf_counter() - start > QUICK_SECONDS
+                checks.append(skipped(row.name, NO_TIME) if late else row.make(mean, few, quick))
     finally:
         for part, mode in modes:
             part.training = mode
-    return made
+    return checks
 
 
 def evenly(orders: int, most: int) -> list[int]:

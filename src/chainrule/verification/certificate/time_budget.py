@@ -1,4 +1,4 @@
-"""Pace: how much of a model can be tried in the time, so that a quick verification is quick for a large model too.
+"""Speed: how much of a model can be tried in the time, so that a quick verification is quick for a large model too.
 
 The unit is one scoring of the first L elements of one example, timed for L = 4, 8, 16, ... until it takes too long.
 Checks that need few passes then look at many elements, checks that need many look at few, and a loop over perturbations
@@ -16,7 +16,7 @@ import torch
 
 from chainrule.verification.certificate.subject import Subject, fewer, shorter
 
-__all__ = ["Pace", "within"]
+__all__ = ["ScoringTime", "within"]
 
 Item = TypeVar("Item")
 
@@ -34,10 +34,11 @@ def within(items: Iterable[Item], seconds: float = inf) -> Iterator[Item]:
         yield item
 
 
-class Pace:
-    """The seconds that one scoring of the first L elements of an example takes, for L = 4, 8, 16, ... and D.
+class ScoringTime:
+    """Seconds of one scoring of the first L elements of an example, for L = 4, 8, 16, ... and D.
 
-    subject: what is timed. limit: the seconds after which no more elements are tried.
+    subject: what is timed.
+    limit: seconds of a scoring after which no more elements are tried.
     """
 
     def __init__(self, subject: Subject, limit: float) -> None:
