@@ -32,8 +32,8 @@ class Batch:
         counted elements, and none.
     segment_ids: for rows that hold several examples side by side, which of them each element belongs to: a number that
         changes where a new example begins, -1 in the padding, shape (B, D); None where a row is an example.
-    impossible: True for examples whose raw value lies outside the domain, so that p(x) = 0 whatever stands in x,
-        shape (B,); None where there are none.
+    impossible: True for examples whose raw value lies outside the domain, so that p(x) = 0 whatever stands in x, shape
+        (B,); None where there are none.
 
     >>> Batch(torch.zeros(2, 3, dtype=torch.long)).elements
     tensor([3, 3])

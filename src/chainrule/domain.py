@@ -18,9 +18,11 @@ __all__ = ["Column", "Domain", "detect_resolution"]
 class Column:
     """What one column of a row may be, where columns differ in kind.
 
-    num_symbols: V for symbols {0, ..., V-1}, None for numbers. ordinal: the symbols are in the order of a quantity.
-    resolution: the step of numbers, None for the real line. count: numbers are 0, 1, 2, ... missing: whether the value
-    may be missing, an outcome of its own: the symbol V, or NaN among numbers.
+    num_symbols: V for symbols {0, ..., V-1}, None for numbers.
+    ordinal: the symbols are in the order of a quantity.
+    resolution: the step of numbers, None for the real line.
+    count: numbers are 0, 1, 2, ...
+    missing: whether the value may be missing, an outcome of its own: the symbol V, or NaN among numbers.
     """
 
     num_symbols: int | None
@@ -33,12 +35,12 @@ class Column:
         """Where values, shape (N,), are none of the column's."""
         if self.num_symbols is not None:
             return ~((x >= 0) & (x < self.num_symbols + self.missing) & (x == np.floor(x)))
-        gone = np.isnan(x) if self.missing else np.zeros(len(x), dtype=bool)
+        missing = np.isnan(x) if self.missing else np.zeros(len(x), dtype=bool)
         bad = ~np.isfinite(x)
         if self.resolution is not None:
             steps = x / self.resolution
             bad |= np.abs(steps - np.rint(steps)) > 0.01
-        return ~gone & (bad | (self.count & (x < 0)))
+        return ~missing & (bad | (self.count & (x < 0)))
 
 
 @dataclass(frozen=True)

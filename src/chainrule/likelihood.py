@@ -100,10 +100,12 @@ class LogLikelihood:
     def of(cls, batch: Batch, log_prob: Tensor, protocol: Protocol | None = None) -> LogLikelihood:
         """The log-likelihood of one batch from its examples' log-probabilities L_n, shape (B,), in nats.
 
-        Raises InputError for a wrong shape and for NaN or +inf, which are no log-probabilities.
+        Raises InputError for a wrong shape and for NaN or +inf, which are not log-probabilities.
         """
         if batch.segment_ids is not None:
-            raise InputError("packed rows are for training, a row is no example; evaluate the examples one a row")
+            raise InputError(
+                "packed rows are for training, because a row is not one example; evaluate the examples one per row"
+            )
         if log_prob.shape != (len(batch),):
             raise InputError(f"log_prob has the shape {tuple(log_prob.shape)}, expected one of {len(batch)} examples")
         nats = log_prob.detach().double().cpu().numpy()
@@ -120,12 +122,13 @@ class LogLikelihood:
         """The log-likelihood of examples from their L_n, shape (N,), and their elements, dims and bytes, (N, 3).
 
         block: how many neighbours are taken together as one independent unit, where examples are stretches of a stream.
+
         Sums and counts are the same; the second moments are those of the sums over blocks, so that standard errors are
         sqrt(J/(J-1) sum_j (A_j - r W_j)^2) / sum W over J blocks.
         """
         if not (nats < inf).all():
             bad = int(np.flatnonzero(~(nats < inf))[0])
-            raise InputError(f"example {bad} has ln p = {nats[bad]}, which is no log-probability")
+            raise InputError(f"example {bad} has ln p = {nats[bad]}, which is not a log-probability")
         possible = nats > -inf
         rows = np.column_stack([nats, np.ones(len(nats)), counts])[possible]
         total = rows.sum(0)

@@ -23,7 +23,9 @@ _ROUNDS = 10
 def philox(counter: tuple[npt.ArrayLike, ...], key: tuple[int, int]) -> tuple[npt.NDArray[np.uint64], ...]:
     """Philox4x32-10: four 32-bit words from a counter of four and a key of two.
 
-    counter: four arrays of integers below 2^32, broadcast against each other. Returns four arrays of their shape.
+    counter: four arrays of integers below 2^32, broadcast against each other.
+
+    Returns four arrays of their shape.
 
     >>> [f"{int(word):08x}" for word in philox((0, 0, 0, 0), (0, 0))]
     ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']
@@ -45,8 +47,11 @@ def philox(counter: tuple[npt.ArrayLike, ...], key: tuple[int, int]) -> tuple[np
 def uniforms(seed: int, examples: npt.ArrayLike, elements: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Uniform draws in [0, 1) with 53 random bits, one for each (example, element).
 
-    seed: any integer, taken modulo 2^64. examples: numbers of the examples, shape (B,). elements: numbers of the
-    elements, shape (D,). Returns shape (B, D); entry (b, d) is a function of the seed, `examples[b]` and `elements[d]`.
+    seed: any integer, taken modulo 2^64.
+    examples: numbers of the examples, shape (B,).
+    elements: numbers of the elements, shape (D,).
+
+    Returns shape (B, D); entry (b, d) is a function of the seed, `examples[b]` and `elements[d]`.
 
     >>> all_at_once = uniforms(7, range(64), range(3))
     >>> bool((uniforms(7, [7], range(3)) == all_at_once[7]).all())

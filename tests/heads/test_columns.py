@@ -69,7 +69,7 @@ def test_counts_start_at_their_quantiles():
 
 @pytest.mark.parametrize("n", [-1, 1.5, torch.nan, torch.inf])
 def test_bad_counts(n):
-    with pytest.raises(InputError, match="no count"):
+    with pytest.raises(InputError, match="not a count"):
         CountHead(H)(torch.zeros(1, H)).log_prob(torch.tensor([n]))
     with pytest.raises(InputError, match="no largest symbol"):
         CountHead(H, 7)
@@ -209,7 +209,7 @@ def test_densities_and_masses_are_not_mixed_silently():
         (0, torch.nan, "column 0 has nan"),
         (1, -1.0, "column 1: symbols run"),
         (2, 13.0, "column 2: symbols run"),
-        (3, -1.0, "column 3: -1.0 is no count"),
+        (3, -1.0, "column 3: -1.0 is not a count"),
         (4, 0.05, "column 4: 0.05.* not a multiple"),
         (4, torch.nan, "column 4: .* NaN"),
         (5, torch.inf, "column 5: .* infinite"),

@@ -86,7 +86,7 @@ def test_heads_are_compiled_with_the_step_or_left_alone(head):
         assert torch.equal(eager.x, ours.x)
         torch.testing.assert_close(eager.log_prob, ours.log_prob, atol=1e-5, rtol=0)
     torch.testing.assert_close(compiled.log_prob(eager.x), model.log_prob(eager.x), atol=1e-5, rtol=0)
-    with pytest.raises(InputError, match="compiled step already"):
+    with pytest.raises(InputError, match="already has a compiled step"):
         compile_step(compiled, 3)
 
 

@@ -20,7 +20,8 @@ class ChowLiuTree(Model):
     Pairs are counted, plus one for each cell (Laplace), and the tree is a maximum spanning tree of
     I(i, j) = sum_ab p_ij(a, b) ln [p_ij(a, b) / (p_i(a) p_j(b))].
 
-    pairs: counts n_ij(a, b), shape (D, V, D, V). sizes: how many symbols each element has, D numbers, by default V.
+    pairs: counts n_ij(a, b), shape (D, V, D, V).
+    sizes: number of symbols of each element, D numbers, by default V.
 
     Paper: Chow and Liu, *Approximating discrete probability distributions with dependence trees*, 1968.
 

@@ -18,8 +18,8 @@ class IndependentElements(Model):
     """p(x) = prod_d p_d(x_d), each p_d from counts plus one (Laplace).
 
     counts: how often each symbol was seen at each position modulo the period, shape (period, V): (D, V) where every
-    position has its own distribution, (1, V) where positions do not matter (a text). sizes: how many symbols
-    each of them has, by default V.
+        position has its own distribution, (1, V) where positions do not matter (a text).
+    sizes: number of symbols of each position, by default V.
     """
 
     def __init__(self, counts: Tensor, sizes: list[int] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Independent columns of a table: names, counts and reals, each with the distribution of its kind."""
+"""Independent columns of a table: names, counts and reals, each with a distribution of its kind."""
 
 from __future__ import annotations
 
@@ -82,10 +82,13 @@ class _Names(nn.Module):
 
 
 class _Numbers(nn.Module):
-    """Counts or reals by what was seen and a smooth g for the rest; NaN is missing.
+    """Counts or real numbers, by what was seen and a smooth g for the rest; NaN is missing.
 
-    values, counts: what was seen, sorted, and how often; none for a density, whose points have no mass. centre, scale:
-    of g. missing: p(missing).
+    values: the values that occur, sorted; none for a density, whose points have no mass.
+    counts: how often each of them occurs.
+    centre: location of g.
+    scale: scale of g.
+    missing: p(missing).
     """
 
     def __init__(
@@ -109,8 +112,8 @@ class _Numbers(nn.Module):
         return cls(values, counts.double(), centre, max(spread, least), column, missing)
 
     def forward(self, x: Tensor) -> Tensor:
-        gone = x.isnan()
-        value = torch.where(gone, 0.0, x)
+        missing = x.isnan()
+        value = torch.where(missing, 0.0, x)
         step = None if self.column.resolution is None else torch.tensor(self.column.resolution, dtype=torch.float64)
         weight, centre, log_scale = (part.expand(len(x), 1) for part in self.g)
         if self.column.count:
@@ -123,4 +126,4 @@ class _Numbers(nn.Module):
             kinds = len(self.values)
             smooth = torch.logaddexp(seen.log(), log(kinds) + smooth) - torch.log(self.counts.sum() + kinds)
         here = smooth + log(1 - self.missing)
-        return torch.where(gone, log(self.missing) if self.missing else -torch.inf, here)
+        return torch.where(missing, log(self.missing) if self.missing else -torch.inf, here)

@@ -22,8 +22,12 @@ class Level:
     """The counts after contexts of one length.
 
     contexts: sorted keys (node of the context without its oldest symbol) * (V + 1) + oldest symbol; the place of a key
-    is the context's node. pairs, counts: sorted keys node * V + symbol, and how often. total, kinds: of each node, the
-    sum of its counts and how many symbols follow it. discount: D.
+        is the context's node.
+    pairs: sorted keys node * V + symbol.
+    counts: how often each pair occurs.
+    total: sum of the counts of each node.
+    kinds: number of different symbols that follow each node.
+    discount: D, what is subtracted from each count.
     """
 
     contexts: Rows

@@ -19,8 +19,8 @@ class MarkovChain(Model):
 
     Elements without one `lag` before them have a distribution of their own, as after a symbol that never occurs.
 
-    counts: shape (period, V + 1, V): positions d mod period, the symbol before (V for none), the symbol. lag: how far
-    back to look: 1 for letters, the elements of a step for voices or keys.
+    counts: shape (period, V + 1, V): positions d mod period, the symbol before (V for none), the symbol.
+    lag: how far back to look: 1 for letters, the elements of a step for voices or keys.
     """
 
     log_pmf: Tensor

@@ -1,4 +1,4 @@
-"""Where the nats are, and whether the conditionals mean what they say.
+"""Where the nats are, and whether the conditionals are calibrated.
 
 By position:   -(1/N_d) sum_n ln p(x_{n,d} | x_{n,<d}), over the examples that have an element d
 PIT:           u = F(x-) + v p(x) is uniform on [0, 1) if the conditionals are right
@@ -33,13 +33,16 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What one pass over the examples shows beside their likelihood.
+    """Where the nats are, and whether the conditionals are calibrated, from one pass over the examples.
 
     nats_by_position: mean -ln p of element d, shape (D,); for the windows of a stream d is the context that was
-    available. count_by_position: of how many. pit: counts of the randomised transform in equal bins. reliability: for
-    each bin of probability how often such a probability was given, its mean, and how often the symbol came, (bins, 3).
+        available.
+    count_by_position: number of examples that have an element d, shape (D,).
+    pit: counts of the randomised transform in equal bins.
+    reliability: for each bin of probability how often such a probability was given, its mean, and how often the symbol
+        came, (bins, 3).
     surprise, surprise_se: nats minus entropy per example, and its standard error. A part is None where the head has no
-    cdf, no finite support or no entropy.
+        cdf, no finite support or no entropy.
     """
 
     nats_by_position: Numbers

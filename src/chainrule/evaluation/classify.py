@@ -29,9 +29,13 @@ def class_log_posterior(
 ) -> Tensor:
     """ln p(y | x) = ln p(x | y) + ln p(y) - logsumexp_k [ln p(x | k) + ln p(k)], nats, shape (B, num_classes).
 
-    model: conditional on classes; whatever context the batch carries is replaced by each class in turn. prior: p(y),
-    shape (num_classes,); uniform by default. Summing the result over y in probability gives one; `logsumexp` before the
-    subtraction is ln p(x), the marginal likelihood.
+    model: model that is conditional on classes.
+    batch: the examples, whose context is replaced by each class in turn.
+    num_classes: K, number of classes.
+    prior: p(y), shape (K,); uniform by default.
+
+    The probabilities of an example sum to one over y; the logsumexp that is subtracted is ln p(x), the marginal
+    likelihood.
 
     >>> from chainrule import CategoricalHead, CausalConv
     >>> model = AutoregressiveModel(CausalConv(3, 4, width=8, num_classes=2), CategoricalHead(8, 3))
@@ -56,7 +60,8 @@ def class_log_posterior(
 class Classification:
     """What a model says of the classes of examples.
 
-    log_posterior: ln p(y | x) of every class, float64, shape (N, K). labels: the classes that they are, shape (N,).
+    log_posterior: ln p(y | x) of every class, float64, shape (N, K).
+    labels: class of each example, shape (N,).
 
     >>> halves = Classification(np.log([[0.75, 0.25], [0.25, 0.75]]), np.array([0, 0]))
     >>> halves.accuracy.value, round(halves.likelihood.nats_per_example.value, 4)  # -(ln 0.75 + ln 0.25) / 2
@@ -96,7 +101,8 @@ def classify(
 ) -> Classification:
     """p(y | x) of every example, which is conditioned on its class; costs one evaluation for each class.
 
-    prior: p(y), shape (K,), such as `class_prior` of the training split. progress: called with the examples done.
+    prior: p(y), shape (K,), such as `class_prior` of the training split.
+    progress: called with the number of examples done.
     """
     batch_size = rows_at_once(examples, model.device) if batch_size is None else batch_size
     rows: list[npt.NDArray[np.float64]] = []

@@ -29,10 +29,17 @@ Z_LEVEL, Z_POWER = 1.959964, 0.841621  # two-sided 5 %, power 80 %
 class Comparison:
     """A against B on the same examples; figures in nats per example, positive where A is better.
 
-    a, b: names. examples: how many count. difference: the mean of d_n. standard_error: of that mean. p_value: sign-flip
-    permutation, two-sided. interval: 95 %, bootstrap. needed: examples that resolve a difference of this size at the
-    level of 5 % with a power of 80 %. b_better: the share of examples on which B is better. impossible: examples to
-    which A or B gives probability 0, which are left out of the figures. p_holm: corrected for several comparisons.
+    a: name of the first model.
+    b: name of the second model.
+    examples: number of examples that both models think possible.
+    difference: mean of d_n, nats per example.
+    standard_error: standard error of that mean, nats per example.
+    p_value: two-sided p-value of the sign-flip permutation test.
+    interval: 95 % bootstrap interval of the mean, nats per example.
+    needed: number of examples that resolve a difference of this size at the level of 5 % with a power of 80 %.
+    b_better: share of examples on which B is better.
+    impossible: number of examples to which A and to which B gives probability 0; they are left out of the figures.
+    p_holm: p-value corrected for several comparisons.
     """
 
     a: str
@@ -55,7 +62,7 @@ class Comparison:
             return f"{worse} calls {abs(self.impossible[0] - self.impossible[1])} more examples impossible"
         if self.p_holm > 0.05:
             more = f"; a difference of this size takes {self.needed} examples" if self.needed else ""
-            return f"not told apart by {self.examples} examples{more}"
+            return f"no significant difference on {self.examples} examples{more}"
         better = self.a if self.difference > 0 else self.b
         return f"{better} is better by {abs(self.difference):.4g} ± {self.standard_error:.2g} nats/example"
 
@@ -69,7 +76,7 @@ def compare(a: Nats, b: Nats, names: tuple[str, str] = ("A", "B"), *, seed: int 
     """Compare ln p of the same examples under two models, shape (N,) each, in nats and in the same order.
 
     block: how many neighbouring examples are taken for one unit: 1 for independent examples, more for the windows of a
-    stream, whose difficulty is correlated; resampling and sign flips move whole blocks.
+        stream, whose difficulty is correlated; resampling and sign flips move whole blocks.
 
     >>> result = compare(np.array([-1.0, -2.0, -3.0, -2.0]), np.array([-1.5, -2.4, -3.7, -2.5]))
     >>> round(result.difference, 3), result.b_better
@@ -79,7 +86,7 @@ def compare(a: Nats, b: Nats, names: tuple[str, str] = ("A", "B"), *, seed: int 
     if a.shape != b.shape or a.ndim != 1 or not len(a):
         raise InputError(f"{names[0]} has {a.shape} scores, {names[1]} {b.shape}; score the same examples with both")
     if not ((a < inf) & (b < inf)).all():
-        raise InputError("ln p is a number below +inf; a NaN or +inf is no log-probability")
+        raise InputError("ln p is a number below +inf; a NaN or +inf is not a log-probability")
     if not 1 <= block <= max(1, len(a) // 2):
         raise InputError(f"a block has 1 to {max(1, len(a) // 2)} of {len(a)} examples, got {block}")
     impossible = (int((a == -inf).sum()), int((b == -inf).sum()))

@@ -30,9 +30,11 @@ WIDE = 2**11  # features of an element, from which on there are fewer elements i
 class Evaluation:
     """What a model says of a set of examples.
 
-    likelihood: sums, counts and metrics. nats: ln p of each example, in order, float64, shape (N,). counts: its
-    elements, dims and bytes, shape (N, 3). block: how many neighbours the standard errors take for one, by the
-    correlation along a stream; 1 where examples are independent.
+    likelihood: sums, counts and metrics.
+    nats: ln p of each example, in order, float64, shape (N,).
+    counts: its elements, dims and bytes, shape (N, 3).
+    block: number of neighbours that the standard errors take together, by the correlation along a stream; 1 where
+        examples are independent.
     """
 
     likelihood: LogLikelihood
@@ -58,7 +60,7 @@ def evaluate(
     progress: called with the number of rows done.
 
     Examples that are longer than a window come in several rows, whose `owner` says which example they belong to; their
-    log-probabilities add up, and the example is the unit. The windows of one long stream are no independent examples:
+    log-probabilities add up, and the example is the unit. The windows of one long stream are not independent examples:
     standard errors are those of blocks of them, see `block_length`.
 
     >>> from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
@@ -73,22 +75,24 @@ def evaluate(
         batch_size = max(1, rows_at_once(examples, device) // max(1, model.features_per_element // WIDE))
     if batch_size < 1:
         raise InputError(f"a batch has at least one example, got batch_size={batch_size}")
-    # made before the first batch: what is kept of each must not lie between the large blocks that all of them reuse
-    every, each = np.empty(len(examples)), np.empty((len(examples), 3), dtype=np.int64)
+    # allocated before the first batch: results must not lie between the large blocks that all batches reuse
+    nats, counts = np.empty(len(examples)), np.empty((len(examples), 3), dtype=np.int64)
     with evaluating(model):
         for rows, batch in in_batches(examples, batch_size):
             batch = batch.to(device)
             if batch.segment_ids is not None:
-                raise InputError("packed rows are for training, a row is no example; evaluate the examples one a row")
-            every[rows] = summed(model, batch).cpu().numpy()
-            each[rows] = torch.stack([batch.elements, batch.dims, batch.bytes], 1).cpu().numpy()
+                raise InputError(
+                    "packed rows are for training, because a row is not one example; evaluate the examples one per row"
+                )
+            nats[rows] = summed(model, batch).cpu().numpy()
+            counts[rows] = torch.stack([batch.elements, batch.dims, batch.bytes], 1).cpu().numpy()
             if progress is not None:
                 progress(len(rows))
-    if (owner := examples.owner) is not None and len(every):
-        begins = np.flatnonzero(np.diff(owner, prepend=-1))
-        every, each = np.add.reduceat(every, begins), np.add.reduceat(each, begins)
-    block = correlated(every, each) if examples.is_stream else 1
-    return Evaluation(LogLikelihood.of_counts(every, each, protocol, block), every, each, block)
+    if (owner := examples.owner) is not None and len(nats):
+        starts = np.flatnonzero(np.diff(owner, prepend=-1))
+        nats, counts = np.add.reduceat(nats, starts), np.add.reduceat(counts, starts)
+    block = correlated(nats, counts) if examples.is_stream else 1
+    return Evaluation(LogLikelihood.of_counts(nats, counts, protocol, block), nats, counts, block)
 
 
 def correlated(nats: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> int:

@@ -1,6 +1,6 @@
 """Is an example unlike the data? Likelihood alone does not say: simple inputs score high under every density model.
 
-Three scores that can stand beside ln p, each larger for stranger examples:
+Three scores, each larger for stranger examples, complete ln p:
 
     typicality   |ln p(x) - m| / s, m and s the mean and deviation of ln p over held-out examples: two-sided, for what
                  is too probable is as foreign as what is too improbable (Nalisnick et al. 2019)
@@ -38,7 +38,8 @@ def conformal_p(scores: Numbers, reference: Numbers) -> Numbers:
 class Novelty:
     """Scores of strangeness, calibrated on held-out examples that the model was not fitted to.
 
-    reference: ln p of the held-out examples, shape (n,), nats. background: ln q of the same ones, or None.
+    reference: ln p of the held-out examples, shape (n,), nats.
+    background: ln q of the same ones, or None.
 
     >>> novelty = Novelty(np.array([-80.0, -90.0, -100.0]))
     >>> novelty.typicality(np.array([-90.0, -60.0])).tolist()
@@ -67,9 +68,9 @@ class Novelty:
     def columns(self, log_p: Numbers, log_q: Numbers | None = None) -> dict[str, Numbers]:
         """Every score and its conformal p-value, by name; the ratio where there is a background."""
         typical = self.typicality(log_p)
-        made = {"log_prob": log_p, "typicality": typical}
-        made["p_typicality"] = conformal_p(typical, self.typicality(self.reference))
+        scores = {"log_prob": log_p, "typicality": typical}
+        scores["p_typicality"] = conformal_p(typical, self.typicality(self.reference))
         if log_q is not None and self.background is not None:
-            made["ratio"] = self.ratio(log_p, log_q)
-            made["p_ratio"] = conformal_p(made["ratio"], self.ratio(self.reference, self.background))
-        return made
+            scores["ratio"] = self.ratio(log_p, log_q)
+            scores["p_ratio"] = conformal_p(scores["ratio"], self.ratio(self.reference, self.background))
+        return scores

@@ -22,7 +22,9 @@ __all__ = ["LayerAccuracy", "pooled_features", "probe"]
 class LayerAccuracy:
     """Cross-validated accuracy of a linear probe on one layer.
 
-    layer: 0 is the embedding. accuracy: mean over the folds. standard_error: their standard deviation / sqrt(folds).
+    layer: number of the layer; 0 is the embedding.
+    accuracy: mean accuracy over the folds.
+    standard_error: standard deviation over the folds / sqrt(folds).
     """
 
     layer: int
@@ -36,7 +38,8 @@ def pooled_features(
     """The features of a layer, averaged over equal stretches of the example, shape (N, segments * width).
 
     segments: 1 averages over everything; more keep some order, e.g. 8 for the rows of an 8x8 image. Elements that do
-    not count, such as padding, are in none. Raises InputError for more segments than the shortest example has elements.
+        not count, such as padding, are in none. Raises InputError for more segments than the shortest example has
+        elements.
     """
     pieces = []
     for _, batch in in_batches(examples, batch_size):
@@ -65,7 +68,13 @@ def probe(
 ) -> list[LayerAccuracy]:
     """Accuracy of a multinomial logistic regression on the features of each layer, by stratified cross-validation.
 
-    The features are standardised inside each fold. labels: one a example, shape (N,). layers: all by default.
+    The features are standardised inside each fold.
+
+    labels: class of each example, shape (N,).
+    layers: numbers of the layers, all by default.
+    segments: number of stretches whose features are averaged apart, see `pooled_features`.
+    folds: number of folds of the cross-validation.
+    seed: seed of the folds.
 
     Alain, Bengio, *Understanding intermediate layers using linear classifier probes*, 2016.
     """

@@ -29,7 +29,7 @@ def read_scores(path: Path) -> Nats:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error}); give a CSV file of scores or a run directory") from None
     if not rows:
-        raise InputError(f"{path}: the file is empty; give one line an example")
+        raise InputError(f"{path}: the file is empty; give one line per example")
     head = [name.strip().lower() for name in rows[0]]
     named = {"log_prob", "nats"} & set(head)
     if not named and (len(head) > 1 or not _is_number(head[0])):

@@ -35,7 +35,8 @@ class AdaptiveSoftmax(Distribution):
     The root is a softmax over the short list and the clusters. `log_prob` needs the root for every element, and a
     cluster for the elements that are in it; `pmf`, `cdf` and `icdf` need all.
 
-    h: features, shape (..., H). head: the root, the clusters and the rank of each symbol.
+    h: features, shape (..., H).
+    head: the root, the clusters and the rank of each symbol.
     """
 
     def __init__(self, h: Tensor, head: AdaptiveSoftmaxHead) -> None:
@@ -78,9 +79,12 @@ class AdaptiveSoftmaxHead(Head):
     Symbols are numbered as the data numbers them; their frequency ranks are kept inside, and saved with the parameters,
     so that a head that is built without counts and then loaded is the same head.
 
-    features: H. num_symbols: V. counts: how often each symbol occurs in the training data, shape (V,); without them
-    `initialise` counts, and until then symbols are taken as sorted, most frequent first. cutoffs: the ranks at which
-    clusters start; by default V/25 and V/5. shrink: cluster c = 1, 2, ... reads H / shrink^c features.
+    features: H, size of the features.
+    num_symbols: V, number of symbols.
+    counts: how often each symbol occurs in the training data, shape (V,); without them `initialise` counts, and until
+        then symbols are taken as sorted, most frequent first.
+    cutoffs: the ranks at which clusters start; by default V/25 and V/5.
+    shrink: cluster c = 1, 2, ... reads H / shrink^c features.
 
     Paper: Grave, Joulin, Cissé, Grangier, Jégou, *Efficient softmax approximation for GPUs*, ICML 2017.
 

@@ -18,7 +18,7 @@ from chainrule.heads.missing import Missing
 
 __all__ = ["Average", "AverageHead", "average"]
 
-HALVINGS = 64  # of an interval of reals, to the last bit of a float64
+HALVINGS = 64  # of an interval of real numbers, to the last bit of a float64
 
 
 class Average(Distribution):
@@ -27,8 +27,8 @@ class Average(Distribution):
     Each p_k is normalised and has seen x_<d only, so p is and has, too, and by Jensen's inequality ln p is at least the
     mean of the ln p_k. In log space, ln p = logsumexp_k (ln w_k + ln p_k), exact where every p_k is tiny.
 
-    parts: p_k, of one support and batch shape. log_weight: ln w_k, one for each part, numbers or of the batch shape;
-    they sum to one.
+    parts: p_k, of one support and batch shape.
+    log_weight: ln w_k of each part, numbers or of the batch shape; the weights sum to one.
 
     >>> from chainrule.heads.categorical import Categorical
     >>> p = Average([Categorical(torch.tensor([[0.8, 0.2]]).log()), Categorical(torch.tensor([[0.4, 0.6]]).log())])
@@ -47,7 +47,7 @@ class Average(Distribution):
         self.resolution: float | Tensor | None = parts[0].resolution
         if any(p.num_symbols != self.num_symbols or p.is_mass != self.is_mass for p in parts):
             kinds = sorted({f"{p.num_symbols} symbols" if p.num_symbols else f"mass: {p.is_mass}" for p in parts})
-            raise InputError(f"an average is of distributions over one support, got {', '.join(kinds)}")
+            raise InputError(f"an average needs distributions over one support, got {', '.join(kinds)}")
 
     @property
     def batch_shape(self) -> torch.Size:
@@ -161,8 +161,8 @@ class AverageHead(Head):
     def __init__(self, heads: Sequence[Head]) -> None:
         kinds = {(head.num_symbols, head.elementwise) for head in heads}
         if len(kinds) != 1:
-            came = " and ".join(type(head).__name__ for head in heads) or "none"
-            raise InputError(f"an average is of heads for the same elements, got {came}; take heads of one support")
+            got = " and ".join(type(head).__name__ for head in heads) or "none"
+            raise InputError(f"an average needs heads for the same elements, got {got}; take heads of one support")
         super().__init__(sum(head.features for head in heads), heads[0].num_symbols)
         self.heads: Sequence[Head] = nn.ModuleList(heads)  # type: ignore[assignment]
         self.elementwise = heads[0].elementwise

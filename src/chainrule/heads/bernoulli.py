@@ -72,7 +72,8 @@ class Bernoulli(Distribution):
 class BernoulliHead(Head):
     """A linear map from features to one logit.
 
-    features: H; a single one is the logit itself to begin with. num_symbols: 2, and nothing else.
+    features: H, size of the features; a single one starts as the logit itself.
+    num_symbols: 2; anything else is refused.
 
     >>> BernoulliHead(features=8)(torch.zeros(2, 5, 8)).pmf().shape
     torch.Size([2, 5, 2])

@@ -60,11 +60,13 @@ class Categorical(Distribution):
 
 
 class LazyCategorical(Distribution):
-    """The categorical distribution of the logits W h + b, made when they are asked for.
+    """The categorical distribution of the logits W h + b, which are computed when they are needed.
 
     `log_prob` and its gradients need a few rows of logits at a time, at any V; everything else makes all of them.
 
-    h: features, shape (..., H). weight: W, shape (V, H). bias: b, shape (V,).
+    h: features, shape (..., H).
+    weight: W, shape (V, H).
+    bias: b, shape (V,).
 
     >>> p = LazyCategorical(torch.zeros(2, 5, 8), torch.randn(1000, 8), torch.zeros(1000))
     >>> p.log_prob(torch.zeros(2, 5).long()).exp().max()
@@ -110,9 +112,12 @@ def linear_categorical(h: Tensor, weight: Tensor, bias: Tensor) -> Categorical |
 class CategoricalHead(Head):
     """A linear map from features to the logits of V symbols; exact at any V with memory for few of them.
 
-    features: H. num_symbols: V. soft_cap: c, where the logits are c tanh(s / c) and so stay within (-c, c); a part of
-    the model (Gemma team, *Gemma 2*, 2024), which makes all logits at once. tied: whether the weight is the network's
-    table of symbols (Press, Wolf, *Using the output embedding to improve language models*, 2017); the model ties them.
+    features: H, size of the features.
+    num_symbols: V, number of symbols.
+    soft_cap: c, for logits c tanh(s / c), which stay within (-c, c) (Gemma team, *Gemma 2*, 2024); all logits are then
+        computed at once. None for none.
+    tied: whether the weight is the network's table of symbols (Press, Wolf, *Using the output embedding to improve
+        language models*, 2017); the model ties them.
 
     >>> CategoricalHead(features=8, num_symbols=17)(torch.zeros(2, 5, 8)).batch_shape
     torch.Size([2, 5])
@@ -126,11 +131,11 @@ class CategoricalHead(Head):
         self.soft_cap, self.tied = soft_cap, tied
 
     def tie(self, table: nn.Embedding | None) -> None:
-        """Share the weight with a table of symbols, which begins small, as a last layer should."""
+        """Share the weight with a table of symbols, which starts small, as a last layer should."""
         if table is None or table.weight.shape != self.linear.weight.shape:
-            came = "none" if table is None else f"one of {tuple(table.weight.shape)}"
+            got = "none" if table is None else f"one of {tuple(table.weight.shape)}"
             raise InputError(
-                f"a tied head shares a table of {tuple(self.linear.weight.shape)} with the network, which has {came}; "
+                f"a tied head shares a table of {tuple(self.linear.weight.shape)} with the network, which has {got}; "
                 "take tied=False, or a network that reads these symbols at this width"
             )
         if self.linear.weight is table.weight:

@@ -21,7 +21,9 @@ class ChannelChain(Distribution):
     It is the chain rule over elements ordered (pixel, channel), so ln p adds up to the exact ln p(x). The element's pmf
     needs the channels before it: `given(x)` is the mixture of every element, the others taken from x.
 
-    base: the mixtures with the means m_k, batch shape (..., D). slopes: a, shape (..., D, K, C-1). channels: C.
+    base: the mixtures with the means m_k, batch shape (..., D).
+    slopes: a, shape (..., D, K, C-1).
+    channels: C, number of channels.
     """
 
     def __init__(self, base: LogisticMixture, slopes: Tensor, channels: int) -> None:
@@ -81,7 +83,10 @@ class ChannelChainHead(Head):
     one mixture indicator; here every element has weights of its own, which a network over elements can make follow the
     channels before.
 
-    features: H. num_symbols: V. components: K. channels: C.
+    features: H, size of the features.
+    num_symbols: V, number of symbols.
+    components: K, number of components.
+    channels: C, number of channels.
 
     Paper: Salimans, Karpathy, Chen, Kingma, *PixelCNN++*, ICLR 2017.
 

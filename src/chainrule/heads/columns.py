@@ -19,7 +19,9 @@ class Cell(Distribution):
     A row is one tensor, so symbols and counts stand in it as whole float64 numbers; they are turned back here, and a
     broken one is refused.
 
-    p: the distribution. column: its number, for errors. integers: draw integers, not reals, for a row of symbols only.
+    p: the distribution.
+    column: number of the column, for errors.
+    integers: whether draws are integers, for rows of symbols only.
     """
 
     def __init__(self, p: Distribution, column: int, integers: bool = False) -> None:
@@ -122,10 +124,11 @@ class ColumnsHead(Head):
 
     A row x is a float tensor (B, D), float64 where digits matter, or an integer one if all columns are symbols.
     Symbols 0, ..., V-1 and counts stand in it as whole numbers. What a MissingHead calls missing is the symbol V in a
-    column of symbols, NaN in one of counts or reals.
+    column of symbols, NaN in one of counts or real numbers.
 
-    heads: one for each column, with the same features. mixed: a row of densities and masses has a ln p that is neither
-        bits nor in the units of anything; it is refused unless this says that it is meant.
+    heads: one for each column, with the same features.
+    mixed: whether densities and masses may stand in one row, whose ln p is then neither in bits nor in the units of
+        anything.
 
     >>> from chainrule.heads.categorical import CategoricalHead
     >>> from chainrule.heads.gaussian_mixture import GaussianMixtureHead

@@ -18,13 +18,17 @@ LARGEST = 2.0**53
 class Count(Distribution):
     """p(n) = sum_k w_k [G_k(n + 1) - G_k(n)],  G_k(y) = sigmoid((ln y - mu_k) / s_k),  over n = 0, 1, 2, ...
 
-    n is the whole part of a positive y whose logarithm is a mixture of logistics. Each component climbs from G(0) = 0
+    n is the whole part of a positive y whose logarithm is a mixture of logistics. Each component rises from G(0) = 0
     to one, so the pmf sums to one over all the naturals. P(X > n) falls like n^(-1/s), the power law that counts of
     words, clicks and friends follow; a small s gives a narrow peak anywhere.
 
     Computed in float64, where every count up to 2^53 is exact; draws beyond that are cut to it.
 
-    logits: ln w_k up to a constant. mean, log_scale: mu_k and ln s_k on the scale of ln y. All of shape (..., K).
+    logits: ln w_k up to a constant.
+    mean: mu_k, on the scale of ln y.
+    log_scale: ln s_k, on the scale of ln y.
+
+    All three have the shape (..., K).
 
     >>> zero = torch.zeros(1, 1)
     >>> [round(Count(zero, zero, zero).log_prob(torch.tensor([n])).exp().item(), 4) for n in (0, 1, 2)]
@@ -51,12 +55,13 @@ class Count(Distribution):
             bad = (n < 0) | (n > LARGEST) | (n != n.round() if n.is_floating_point() else torch.zeros_like(n).bool())
             if bool(bad.any()):
                 raise InputError(
-                    f"{n[bad][0].item()} is no count: expected 0, 1, 2, ...; declare the element as real if it may be "
-                    "negative or broken, put a MissingHead in front if it may be missing"
+                    f"{n[bad][0].item()} is not a count: expected 0, 1, 2, ...; "
+                    "declare the element as real if it may be negative or broken, "
+                    "put a MissingHead in front if it may be missing"
                 )
 
     def log_prob(self, n: Tensor) -> Tensor:
-        """ln p(n) in nats, float64; n are integers, or reals that are whole."""
+        """ln p(n) in nats, float64; n are integers, or whole real numbers."""
         self._check(n)
         n = n.double().unsqueeze(-1)
         none, log_n = n == 0, n.clamp(min=1).log()
@@ -83,7 +88,9 @@ class Count(Distribution):
 class CountHead(Head):
     """A linear map from features to a pmf over the naturals, K components on the scale of ln x.
 
-    features: H. num_symbols: None, and nothing else. components: K.
+    features: H, size of the features.
+    num_symbols: None; anything else is refused.
+    components: K, number of components.
 
     >>> CountHead(features=8)(torch.zeros(2, 5, 8)).log_prob(torch.full((2, 5), 10**12)).shape
     torch.Size([2, 5])

@@ -1,6 +1,6 @@
-"""Filters that change the distribution which is drawn from: temperature, top-k, top-p.
+"""Filters that change the distribution that is sampled from: temperature, top-k, top-p.
 
-A filtered distribution q is not the model p. Whoever draws from q gets ln q beside ln p.
+A filtered distribution q is not the model p; samples from q therefore come with ln q as well as ln p.
 """
 
 from __future__ import annotations

@@ -29,8 +29,14 @@ class GaussianMixture(Distribution):
 
     Computed in float64 whatever the parameters are: x - c cancels, and a density's terms have both signs.
 
-    logits: ln w_k up to a constant. mean, log_scale: m_k and ln s_k in units of z. All of shape (..., K).
-    centre, spread: c and b > 0. resolution: r, None for a density. Each broadcasts against the batch shape.
+    logits: ln w_k up to a constant.
+    mean: m_k, in units of z.
+    log_scale: ln s_k, in units of z.
+    centre: c, in the units of the data.
+    spread: b > 0, in the units of the data.
+    resolution: r, in the units of the data; None for a density.
+
+    The first three have the shape (..., K); the others broadcast against the batch shape.
 
     >>> zero = torch.zeros(1, 1)
     >>> GaussianMixture(zero, zero, zero, spread=torch.tensor(100.0)).log_prob(torch.tensor([0.0]))
@@ -64,7 +70,9 @@ class GaussianMixture(Distribution):
 
     def _check(self, x: Tensor) -> None:
         if x.shape != self.batch_shape:
-            raise InputError(f"the distribution scores reals of shape {tuple(self.batch_shape)}, got {tuple(x.shape)}")
+            raise InputError(
+                f"the distribution scores real numbers of shape {tuple(self.batch_shape)}, got {tuple(x.shape)}"
+            )
         if torch.compiler.is_compiling() or not x.numel():
             return
         if not bool(x.isfinite().all()):
@@ -130,9 +138,12 @@ class GaussianMixtureHead(Head):
     declared one makes the numbers masses, for which r/10 is narrow enough to lose nothing; otherwise `initialise` looks
     for one, and the floor is r / sqrt(12), the standard deviation of the rounding itself, or `floor` if there is none.
 
-    features: H. num_symbols: None, and nothing else. components: K. resolution: r, one number or one for each element,
-        None for a density. length: D when each element has units of its own, else 1. floor: the least scale in units of
-        the data's standard deviation.
+    features: H, size of the features.
+    num_symbols: None; anything else is refused.
+    components: K, number of components.
+    resolution: r, one number or one for each element, None for a density.
+    length: D when each element has its own units, otherwise 1.
+    floor: least scale, in units of the data's standard deviation.
 
     >>> head = GaussianMixtureHead(features=8, components=3, length=2)
     >>> head.initialise(torch.tensor([[1.0, 1000.0], [2.0, 3000.0], [2.5, 2500.0]]))
@@ -156,7 +167,9 @@ class GaussianMixtureHead(Head):
         floor: float = 1e-3,
     ) -> None:
         if num_symbols is not None:
-            raise InputError(f"a mixture of Gaussians is for reals, got {num_symbols} symbols; use LogisticMixtureHead")
+            raise InputError(
+                f"a mixture of Gaussians is for real numbers, got {num_symbols} symbols; use LogisticMixtureHead"
+            )
         super().__init__(features, None)
         if not floor > 0:
             raise InputError(f"the floor of the scale must be positive, got {floor}")
@@ -192,7 +205,7 @@ class GaussianMixtureHead(Head):
         """Standardise by the data, tie the floor to its resolution, start the means at its quantiles.
 
         x: rows (N, D), NaN for missing values, which are skipped; an element without any value keeps its units. Raises
-        InputError for a constant element without a declared resolution: its density would be infinite.
+            InputError for a constant element without a declared resolution: its density would be infinite.
         """
         rows = x.detach().double().cpu().numpy()
         columns = [rows.ravel()] if self.length == 1 else list(rows.T)

@@ -1,4 +1,4 @@
-"""Hierarchical softmax: a walk down a binary tree, one Bernoulli decision a node."""
+"""Hierarchical softmax: a walk down a binary tree, one Bernoulli decision per node."""
 
 from __future__ import annotations
 
@@ -67,10 +67,11 @@ class PairLogits(torch.autograd.Function):
 class HierarchicalSoftmax(Distribution):
     """ln p(x) = sum over the nodes i above x of ln sigmoid(s_i), s_i = +-(w_i . h + b_i), + where x lies to the right.
 
-    `log_prob` climbs from the symbol and `icdf` descends from the root, so both read O(log V) nodes for an element.
+    `log_prob` goes up from the symbol and `icdf` down from the root, so both read O(log V) nodes per element.
     `icdf` therefore runs through the symbols in the tree's order, from its leftmost leaf; `cdf` goes by their numbers.
 
-    h: features, shape (..., H). head: the tree and its nodes' parameters.
+    h: features, shape (..., H).
+    head: holds the tree and the parameters of its nodes.
     """
 
     def __init__(self, h: Tensor, head: HierarchicalSoftmaxHead) -> None:
@@ -140,8 +141,9 @@ class HierarchicalSoftmaxHead(Head):
     The tree is Huffman's where counts are known, so that frequent symbols are near the root, and balanced otherwise.
     It is saved with the parameters: a head that is built without counts and then loaded is the same head.
 
-    features: H. num_symbols: V, at least 2. counts: how often each symbol occurs in the training data, shape (V,);
-    without them `initialise` counts.
+    features: H, size of the features.
+    num_symbols: V, number of symbols, at least 2.
+    counts: how often each symbol occurs in the training data, shape (V,); without them `initialise` counts.
 
     Papers: Morin and Bengio, *Hierarchical probabilistic neural network language model*, AISTATS 2005; Mikolov et al.,
     *Distributed representations of words and phrases and their compositionality*, NeurIPS 2013 (Huffman's tree).

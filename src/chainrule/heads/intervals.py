@@ -21,8 +21,10 @@ def log_logistic_interval(lower: Tensor, upper: Tensor, width: Tensor) -> Tensor
 
     None of the three terms is positive, so nothing cancels and the error stays relative to the result.
 
-    lower, upper: the ends a < b, infinite ones allowed. width: b - a, asked for because subtracting the ends would
-    lose it. All broadcast against each other.
+    lower, upper: the ends a < b, infinite ones allowed.
+    width: b - a, which subtracting the ends would lose.
+
+    All broadcast against each other.
 
     >>> a, b = torch.tensor([0.0, 100.0]), torch.tensor([1.0, torch.inf])
     >>> log_logistic_interval(a, b, b - a)
@@ -41,7 +43,10 @@ def log_normal_interval(centre: Tensor, width: Tensor) -> Tensor:
         in the tail:    phi(n) (R(n) - e^(-cw) R(f)),   for (f^2 - n^2) / 2 = cw
         over the mode:  1 - Q(f) - Q(-n)
 
-    centre: m. width: w > 0. Both float64, broadcast against each other; gradients are finite wherever they are.
+    centre: m, midpoint of the interval.
+    width: w > 0.
+
+    Both are float64 and broadcast against each other; gradients are finite everywhere.
 
     >>> log_normal_interval(torch.tensor(40.0).double(), torch.tensor([1e-9, 2.0, 200.0]).double())
     tensor([-821.6422, -765.0832,   -0.0000], dtype=torch.float64)

@@ -3,11 +3,12 @@
     s_nk = w_k . h_n + b_k,    ln p_n = (s_{n,x_n} - m_n) - ln sum_k e^(s_nk - m_n),    m_n = max_k s_nk
     d ln p_n / d s_nk = [k = x_n] - p_nk
 
-All N x V logits at once are what a large softmax spends its memory on; here a chunk of rows is made, used and written
-over. Its gradients are best made while it is there, for later its logits would have to be computed again, a third more
-work. But they need the upstream gradient g_n of each ln p_n, which only the backward pass knows. So the forward pass
-makes them for g = 1. Where all g_n turn out equal, as they do under a sum of log-probabilities divided by any count,
-the backward pass scales them; for any other g it sweeps over the chunks once more. Both are exact.
+All N x V logits at once are what a large softmax spends its memory on; here a chunk of rows is computed, used and
+overwritten. Its gradients are best computed while it is there, because later its logits would have to be computed
+again, a third more work. But they need the upstream gradient g_n of each ln p_n, which only the backward pass knows. So
+the forward pass computes them for g = 1. Where all g_n turn out equal, as they do under a sum of log-probabilities
+divided by any count, the backward pass scales them; for any other g it sweeps over the chunks once more. Both are
+exact.
 (`F.linear_cross_entropy` has a chunked option, too; `benchmarks/heads.py` puts the two side by side.)
 
 Papers: Wijmans et al., *Cut your losses in large-vocabulary language models*, ICLR 2025; Hsu et al., *Liger Kernel:
@@ -26,7 +27,7 @@ __all__ = ["linear_log_prob"]
 
 CHUNK = 2**23  # logits held at once, 32 MiB in float32
 FEWEST_ROWS = 256  # below, matrix products slow down
-COLUMNS = 1024  # of a chunk that are made by one product: of few rows with all of many columns it is a third slower
+COLUMNS = 1024  # of a chunk that one product computes: of few rows with all of many columns it is a third slower
 
 
 def sweep(h: Tensor, weight: Tensor, bias: Tensor, x: Tensor, g: Tensor | None) -> tuple[Tensor, list[Tensor]]:
@@ -77,8 +78,12 @@ class LinearLogProb(torch.autograd.Function):
 def linear_log_prob(h: Tensor, weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
     """ln softmax(W h_n + b)[x_n] in nats, shape (N,), in float32 or better.
 
-    h: features, shape (N, H). weight: W, shape (V, H). bias: b, shape (V,); -inf makes a symbol impossible. x: symbols
-    in {0, ..., V-1}, shape (N,). Beside the result and the gradients it needs memory for max(2^23, 256 V) numbers.
+    h: features, shape (N, H).
+    weight: W, shape (V, H).
+    bias: b, shape (V,); -inf makes a symbol impossible.
+    x: symbols in {0, ..., V-1}, shape (N,).
+
+    Beside the result and the gradients it needs memory for max(2^23, 256 V) numbers.
 
     >>> h, weight = torch.randn(3, 8), torch.randn(1000, 8)
     >>> log_prob = linear_log_prob(h, weight, torch.zeros(1000), torch.tensor([0, 1, 999]))

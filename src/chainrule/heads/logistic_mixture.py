@@ -24,7 +24,11 @@ class LogisticMixture(Distribution):
 
         ln p(x) = logsumexp_k [ ln w_k + ln sigmoid(b) + ln sigmoid(-a) + ln(1 - e^(a - b)) ].
 
-    logits: ln w_k up to a constant. mean: mu_k, in levels. log_scale: ln s_k, s_k in levels. All of shape (..., K).
+    logits: ln w_k up to a constant.
+    mean: mu_k, in levels.
+    log_scale: ln s_k, with s_k in levels.
+
+    All three have the shape (..., K).
 
     Paper: Salimans, Karpathy, Chen, Kingma, *PixelCNN++*, ICLR 2017. There p < 1e-5 falls back to a density; here the
     logarithm is exact at any p.
@@ -91,7 +95,9 @@ class LogisticMixtureHead(Head):
     mu_k = (V - 1)/2 + (V/2) m_k and s_k = (V/2) e^(r_k): the network's outputs are of order one whatever V is. Scales
     lie between e^-7 levels and the larger of e^7 and V levels.
 
-    features: H. num_symbols: V. components: K; 3K outputs, whatever V is.
+    features: H, size of the features.
+    num_symbols: V, number of symbols.
+    components: K, number of components; the linear map has 3K outputs, whatever V is.
 
     >>> LogisticMixtureHead(features=8, num_symbols=256)(torch.zeros(2, 5, 8)).pmf().shape
     torch.Size([2, 5, 256])

@@ -14,7 +14,10 @@ __all__ = ["LogitsHead"]
 class LogitsHead(Head):
     """p(x_d = k) = softmax(h_d)_k: for networks that end in logits, such as a language model with its own last layer.
 
-    features: of the network, which are V logits. num_symbols: V of the data, where it is known. No parameters.
+    features: V, number of logits that the network makes.
+    num_symbols: V of the data, where it is known.
+
+    It has no parameters.
 
     Raises InputError where the two differ.
 

@@ -16,9 +16,10 @@ class Missing(Distribution):
     """p(missing), or p(present) p(value | present): that a value is missing is an outcome of its own.
 
     The outcome is written as the symbol V, after the last one, where the values are symbols, so that the support stays
-    {0, ..., V}; and as NaN where they are counts or reals. Either way it is the last outcome of the cdf.
+    {0, ..., V}; and as NaN where they are counts or real numbers. Either way it is the last outcome of the cdf.
 
-    present: of shape (...), its symbol 1 says that there is a value. value: of the same shape.
+    present: distribution whose symbol 1 says that there is a value, batch shape (...).
+    value: distribution of the value, of the same batch shape.
 
     >>> from chainrule.heads.categorical import Categorical
     >>> Missing(Bernoulli(torch.zeros(1)), Categorical(torch.zeros(1, 2))).pmf()
@@ -45,13 +46,13 @@ class Missing(Distribution):
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Where x is missing, and x with a harmless value in its place."""
-        gone = x.isnan() if self.num_symbols is None else x == self.num_symbols - 1
-        return gone, torch.where(gone, torch.zeros_like(x), x)
+        missing = x.isnan() if self.num_symbols is None else x == self.num_symbols - 1
+        return missing, torch.where(missing, torch.zeros_like(x), x)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        gone, x = self._split(x)
+        missing, x = self._split(x)
         log_missing, log_present = self.present.log_pmf().unbind(-1)
-        return torch.where(gone, log_missing, log_present + self.value.log_prob(x))
+        return torch.where(missing, log_missing, log_present + self.value.log_prob(x))
 
     def pmf(self) -> Tensor:
         """p(x) of every value, and of missing at the end, shape (..., V + 1)."""
@@ -59,8 +60,8 @@ class Missing(Distribution):
         return torch.cat([present * self.value.pmf(), missing], -1)
 
     def cdf(self, x: Tensor) -> Tensor:
-        gone, x = self._split(x)
-        return torch.where(gone, 1.0, self.present.pmf()[..., 1] * self.value.cdf(x))
+        missing, x = self._split(x)
+        return torch.where(missing, 1.0, self.present.pmf()[..., 1] * self.value.cdf(x))
 
     def icdf(self, u: Tensor) -> Tensor:
         present = torch.sigmoid(self.present.logit.double())
@@ -76,7 +77,7 @@ class Missing(Distribution):
 class MissingHead(Head):
     """A linear map from features to p(present), in front of another head.
 
-    head: says p(value | present) from the same features.
+    head: head of p(value | present), which reads the same features.
 
     >>> from chainrule.heads.categorical import CategoricalHead
     >>> MissingHead(CategoricalHead(features=8, num_symbols=4))(torch.zeros(2, 5, 8)).pmf().shape
@@ -99,7 +100,7 @@ class MissingHead(Head):
     @torch.no_grad()
     def initialise(self, x: Tensor) -> None:
         """Start from the share of values that are present (with half a count of each outcome added), and from these."""
-        gone = x.isnan() if self.num_symbols is None else x == self.num_symbols - 1
-        odds = ((~gone).sum() + 0.5) / (gone.sum() + 0.5)
+        missing = x.isnan() if self.num_symbols is None else x == self.num_symbols - 1
+        odds = ((~missing).sum() + 0.5) / (missing.sum() + 0.5)
         self.linear.bias.fill_(float(odds.log()))
-        self.head.initialise(torch.where(gone, torch.nan, x.double()))
+        self.head.initialise(torch.where(missing, torch.nan, x.double()))

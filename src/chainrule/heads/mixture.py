@@ -25,8 +25,10 @@ class MixtureLinear(nn.Module):
 
     turns a raw output r into a log-scale that stays above `low`, which it approaches smoothly, and up to `high`.
 
-    features: H. components: K. The weights start small, so that the biases, which `start` takes from data, decide where
-    the mixture begins.
+    features: H, size of the features.
+    components: K, number of components.
+
+    The weights start small, so that the biases, which `start` takes from data, decide where the mixture starts.
     """
 
     def __init__(self, features: int, components: int) -> None:
@@ -66,7 +68,11 @@ def invert_cdf(cdf: Callable[[Tensor], Tensor], quantiles: Tensor, u: Tensor, st
     At the smallest of its components' u-quantiles no component is beyond u, and at the largest none is below it, so x
     lies between them; each step halves the way.
 
-    cdf: F. quantiles: of each component at u, shape (..., K). u: in (0, 1), shape (...). Returns shape (...).
+    cdf: F.
+    quantiles: quantile of each component at u, shape (..., K).
+    u: probabilities in (0, 1), shape (...).
+
+    Returns shape (...).
 
     >>> half = torch.tensor([0.5], dtype=torch.float64)
     >>> invert_cdf(lambda x: torch.sigmoid(x) / 2 + torch.sigmoid(x - 4) / 2, torch.tensor([[0.0, 4.0]]), half)

@@ -18,7 +18,8 @@ __all__ = ["Rare", "RareHead"]
 class Rare(Distribution):
     """p(k) = q(k) for the K frequent symbols k < K, and q(K) / (V - K) for each of the others.
 
-    bucket: q, over K + 1 outcomes, the last of them "a rare one". num_symbols: V > K.
+    bucket: q, over K + 1 outcomes, the last of which stands for all rare symbols.
+    num_symbols: V > K, number of symbols.
 
     >>> p = Rare(Categorical(torch.zeros(1, 3)), num_symbols=6)
     >>> p.pmf()
@@ -71,7 +72,9 @@ class RareHead(Head):
     For columns of names, codes and cities: what was seen a few times has no logit of its own to fit, and still an
     exact, positive probability.
 
-    features: H. num_symbols: V, sorted by falling frequency. frequent: K, from 1 to V - 1.
+    features: H, size of the features.
+    num_symbols: V, number of symbols, which are sorted by falling frequency.
+    frequent: K, number of frequent symbols, from 1 to V - 1.
 
     >>> RareHead(features=8, num_symbols=1000, frequent=20)(torch.zeros(2, 5, 8)).pmf().shape
     torch.Size([2, 5, 1000])

@@ -63,7 +63,7 @@ class SampledSoftmaxHead(Head):
     """A categorical head that can also estimate its log-probabilities from a sample of the symbols, for training only.
 
     `head(h)` is the exact softmax, and so is every number that is scored, sampled or reported. `training_estimate` is
-    what a training loop may climb instead, at the price of S symbols. One sample is drawn for all elements of a call,
+    what training maximises instead, at the price of S symbols. One sample is drawn for all elements of a call,
     symbol k with probability nu_k, without repetition; with S >= V it is all of them.
 
     - "sampled_softmax": s_x - ln( e^(s_x) + sum over sampled k != x of e^(s_k) / nu_k ). The estimate of Z has no
@@ -77,8 +77,12 @@ class SampledSoftmaxHead(Head):
       s_k = ln p(k) / ((1 - p(k)) nu_k), good for embeddings and poor as a likelihood. Mikolov et al., *Distributed
       representations of words and phrases and their compositionality*, NeurIPS 2013.
 
-    features: H. num_symbols: V. counts: how often each symbol occurs in the training data, shape (V,); without them
-    `initialise` counts. estimate: one of the three. samples: S. power: nu_k goes with (counts + 1)^power.
+    features: H, size of the features.
+    num_symbols: V, number of symbols.
+    counts: how often each symbol occurs in the training data, shape (V,); without them `initialise` counts.
+    estimate: name of the estimate, one of the three.
+    samples: S, number of symbols in the sample.
+    power: exponent of the counts: nu_k is proportional to (counts + 1)^power, and at most 1.
 
     >>> head = SampledSoftmaxHead(features=16, num_symbols=1000, samples=100)
     >>> h, x = torch.randn(2, 5, 16), torch.randint(1000, (2, 5))
@@ -114,7 +118,7 @@ class SampledSoftmaxHead(Head):
 
     @torch.no_grad()
     def count(self, counts: Tensor) -> None:
-        """Set nu by the counts, shape (V,); for NCE, begin with e^(b_k) at the symbols' shares, so that Z is near 1."""
+        """Set nu by the counts, shape (V,); for NCE, start with e^(b_k) at the symbols' shares, so that Z is near 1."""
         weight = counts + 1
         self.nu.copy_(inclusion(weight**self.power, self.samples))
         if self.estimate == "nce":
@@ -129,9 +133,11 @@ class SampledSoftmaxHead(Head):
         return linear_categorical(h, self.linear.weight, self.linear.bias)
 
     def training_estimate(self, h: Tensor, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """The estimate that stands in for ln p(x) while training, shape (...); it is no log-probability.
+        """The estimate that stands in for ln p(x) while training, shape (...); it is not a log-probability.
 
-        h: features, shape (..., H). x: symbols, shape (...). generator: draws the sample; torch's own by default.
+        h: features, shape (..., H).
+        x: symbols, shape (...).
+        generator: source of the sample; torch's own by default.
         """
         check_symbols(x, h.shape[:-1], len(self.nu))
         sample = systematic_sample(self.nu, torch.rand((), generator=generator, device=h.device, dtype=torch.float64))

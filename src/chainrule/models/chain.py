@@ -23,7 +23,7 @@ Draw = Callable[[int, Distribution], Tensor]
 
 
 class AutoregressiveModel(Model):
-    """An autoregressive model: a network that reads x_<d and a head that says p(x_d | x_<d).
+    """An autoregressive model: a network that reads x_<d and a head that gives p(x_d | x_<d).
 
     >>> from chainrule import CategoricalHead, CausalConv
     >>> model = AutoregressiveModel(CausalConv(num_symbols=3, shape=4, width=8), CategoricalHead(8, 3))
@@ -78,8 +78,8 @@ class AutoregressiveModel(Model):
     def initialise(self, x: Tensor) -> None:
         """Start from data, rows (N, D) as they are scored, NaN where a real is missing.
 
-        Reals are standardised on their way into the network, and heads begin at the quantiles of their elements; parts
-        for symbols have little or nothing to set.
+        Real numbers are standardised on their way into the network, and heads start at the quantiles of their elements;
+        parts for symbols have little or nothing to set.
         """
         self.network.initialise(x)
         self.head.initialise(x)
@@ -186,8 +186,11 @@ class AutoregressiveModel(Model):
     def features(self, x: Batch | Tensor, layer: int = -1, pool: str | None = None) -> Tensor:
         """A representation: the network's features after a layer, (B, D, width), or pooled over D, (B, width).
 
-        layer: 0 is the embedding, 1 the first block, -1 what the head reads. pool: None, "mean" over the elements that
-        count, or "last", the last of them. Feature d has seen x_<d only.
+        x: elements, a Batch or shape (B, D).
+        layer: number of the layer: 0 is the embedding, 1 the first block, -1 what the head reads.
+        pool: None, "mean" over the elements that count, or "last", the last of them.
+
+        Feature d has seen x_<d only.
         """
         batch = x if isinstance(x, Batch) else Batch(x)
         with evaluating(self):

@@ -23,8 +23,8 @@ class NextToken(nn.Module):
         logits_d = predictor(start, x_1, ..., x_{d-1})_last
 
     predictor: a module or function from elements (B, D) to logits (B, D, V) of what follows each, such as a causal
-    language model of Hugging Face (its `.logits` are taken). start: the symbol that stands before the first element,
-    which is thereby scored.
+        language model of Hugging Face (its `.logits` are taken).
+    start: the symbol that stands before the first element, which is thereby scored.
     """
 
     def __init__(self, predictor: Callable[[Tensor], Any], start: int) -> None:

@@ -1,9 +1,9 @@
-"""Models of many orders, averaged as whole examples.
+"""The mixture over orders: whole examples, in many orders of their elements.
 
     ln p(x) = logsumexp_o ln p_o(x) - ln O
 
-The mean of distributions is a distribution, too. Averaging anything inside the chain instead would show elements their
-own future.
+A mixture of distributions is a distribution. Averaging anything inside the chain instead would show elements their own
+future.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ __all__ = ["OrderMixture"]
 class OrderMixture(Model):
     """p(x) = 1/O sum_o p_o(x): the mean of the probabilities that O orders give to whole examples.
 
-    models: one model for each order; or a single one with a MADE, whose weights all orders share. orders: (O, D).
+    models: one model per order; or a single one with a MADE, whose weights all orders share.
+    orders: permutations of 0..D-1, shape (O, D).
 
-    It is no autoregressive model itself, for no single chain has its conditionals; but it is exact, normalised and
-    easily drawn from: first an order, then an example.
+    It is not an autoregressive model itself, because its conditionals are not those of one chain; but it is exact,
+    normalised and easy to sample from: first an order, then an example.
 
     Papers: Uria, Murray, Larochelle, *A deep and tractable density estimator*, 2014; for the shared weights, Germain
     et al., *MADE*, 2015.
@@ -42,8 +43,8 @@ class OrderMixture(Model):
     >>> from chainrule import BernoulliHead
     >>> from chainrule.models.permuted import random_orders
     >>> model = AutoregressiveModel(MADE(2, 6, hidden=32), BernoulliHead(1))
-    >>> ensemble = OrderMixture(model, random_orders(6, 4)).eval()
-    >>> ensemble(torch.zeros(5, 6, dtype=torch.long)).shape, ensemble.order_log_prob(torch.zeros(5, 6).long()).shape
+    >>> mixture = OrderMixture(model, random_orders(6, 4)).eval()
+    >>> mixture(torch.zeros(5, 6, dtype=torch.long)).shape, mixture.order_log_prob(torch.zeros(5, 6).long()).shape
     (torch.Size([5]), torch.Size([4, 5]))
     """
 
@@ -152,8 +153,9 @@ class OrderMixture(Model):
         """Draw n examples, each in an order of its own; both are functions of (seed, number of the example).
 
         prefix: the first elements of the example, (P,), (n, P) or a list of n of any lengths, where all orders read
-        them first; the order is then drawn from p(o | prefix), in proportion to p_o(prefix). log_prob of the sample is
-        that of the ensemble, ln p(x) - ln p(prefix).
+            them first; the order is then sampled from p(o | prefix), in proportion to p_o(prefix).
+
+        The log_prob of the sample is that of the mixture, ln p(x) - ln p(prefix).
         """
         known_options(options, set())
         if n < 1:

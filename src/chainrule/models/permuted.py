@@ -55,7 +55,8 @@ def scan_orders(shape: tuple[int, ...]) -> Tensor:
 class PermutedModel(Model):
     """A model whose d-th element is element order[d] of the example.
 
-    model: of examples of D elements. order: a permutation of 0..D-1, shape (D,).
+    model: model of examples of D elements.
+    order: permutation of 0..D-1, shape (D,).
 
     >>> from chainrule import CategoricalHead, CausalConv
     >>> model = AutoregressiveModel(CausalConv(num_symbols=3, shape=4, width=8), CategoricalHead(8, 3))
@@ -156,7 +157,7 @@ def read_first(order: Tensor, prefix: Batch) -> None:
         early = order[:length].tolist()
         if sorted(early) != list(range(length)):
             raise InputError(
-                f"a prefix of {length} elements cannot be given to an order that begins {early[:8]}: it must read "
+                f"a prefix of {length} elements cannot be given to an order that starts with {early[:8]}: it must read "
                 f"0 to {length - 1} first; take the natural order, or a shorter or longer prefix"
             )
 
@@ -171,7 +172,7 @@ def known_options(options: dict[str, Any], known: set[str]) -> dict[str, Any]:
 
 
 def permutation(order: Tensor, length: int) -> Tensor:
-    """The order itself; raises InputError if it is no permutation of 0..length-1."""
+    """The order itself; raises InputError if it is not a permutation of 0..length-1."""
     if (
         order.is_floating_point()
         or order.shape != (length,)

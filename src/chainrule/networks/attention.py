@@ -36,9 +36,12 @@ class Attention(nn.Module):
     transformers to 22 billion parameters*, 2023), and turned by their position. The output projection starts at zero,
     so that a block starts as the identity.
 
-    heads: of the queries. groups: heads of the keys and values, each shared by heads / groups queries (Ainslie et al.,
-    *GQA*, 2023). window: how many positions, its own included, an element sees; None for all of the past (Child et al.,
-    *Generating long sequences with sparse transformers*, 2019).
+    width: size of the vectors.
+    heads: number of heads of the queries.
+    groups: number of heads of the keys and values, each shared by heads / groups queries (Ainslie et al., *GQA*, 2023).
+    length: most positions that there may be.
+    window: number of positions that an element sees, its own included; None for all of the past (Child et al.,
+        *Generating long sequences with sparse transformers*, 2019).
     """
 
     cos: Tensor
@@ -97,7 +100,7 @@ class Attention(nn.Module):
         return (ago >= 0) & (ago < (self.window or length))
 
     def cache(self, batch_size: int, places: int) -> list[Tensor]:
-        """The first `ROOM` of so many places for keys and values, each (B, groups, room, size), which can grow."""
+        """Caches of keys and values, each (B, groups, room, size), with room for at first `ROOM` of all places."""
         shape = (batch_size, self.groups, places, self.size)
         return [reserved(self.out.weight, shape, 2, 0.0) for _ in range(2)]
 
@@ -106,9 +109,12 @@ class Attention(nn.Module):
     ) -> Tensor:
         """The attention's output at a position, shape (B, width); writes its key and value into the cache.
 
-        plus: what is added to the value. position: an integer of shape (1,). unseen: -inf for the places of the cache
-        that are empty, 0 for the others, shape (room,). With one query a head two batched products are twice as fast
-        as `scaled_dot_product_attention`, which is made for many.
+        plus: what is added to the value.
+        position: an integer of shape (1,).
+        unseen: -inf for the places of the cache that are empty, 0 for the others, shape (room,).
+
+        With one query per head two batched products are twice as fast as `scaled_dot_product_attention`, which is made
+        for many.
         """
         qkv = self.qkv(x).view(len(x), -1, 1, self.size)
         qk, v = self.turned(qkv[:, : -self.groups], position), qkv[:, -self.groups :]

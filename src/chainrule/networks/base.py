@@ -64,7 +64,7 @@ class AutoregressiveNetwork(nn.Module, ABC):
         return self.embeddings[0].num_symbols if self.embeddings else None
 
     def initialise(self, x: Tensor) -> None:
-        """Start from data, rows (N, D): reals are standardised on their way in; symbols have nothing to set."""
+        """Start from data, rows (N, D): real numbers are standardised on their way in; symbols have nothing to set."""
         for embedding in self.embeddings:
             embedding.initialise(x)
 
@@ -97,8 +97,8 @@ class AutoregressiveNetwork(nn.Module, ABC):
         """The features of the next element, shape (B, H), and the state after it.
 
         x_previous: the element before, shape (B,), None for the first. The state may be updated in place: a state that
-        was passed in is spent. The cost does not grow with what was computed before, but for attention's look at its
-        own cache.
+            was passed in is spent. The cost does not grow with what was computed before, but for attention's look at
+            its own cache.
         """
 
     def advance(self, x_previous: Tensor | None, position: Tensor, background: Tensor, caches: list[Tensor]) -> Tensor:

@@ -116,10 +116,17 @@ class CausalConv(AutoregressiveNetwork):
     h_d sees the `receptive_field` elements before it: 1 + sum over blocks of (kernel_size - 1) * dilation. For images,
     dilations that alternate 1 and the row's length let a tap look at the pixel above.
 
-    num_symbols: V, None for reals. shape: the layout of an example. width: H. depth: blocks. kernel_size: taps a block.
-    dilations: one a block, repeated as needed; by default 1, 2, 4, ... up to the length. gated: False for plain blocks,
-    a convolution and a leaky rectifier each, and no norm at the end. ordinal: symbols are levels. num_classes,
-    context_size: for conditional models.
+    num_symbols: V, number of symbols; None for real numbers.
+    shape: layout of an example in elements.
+    width: H, size of the features.
+    depth: number of blocks.
+    kernel_size: number of taps per block.
+    dilations: dilation of each block, repeated as needed; by default 1, 2, 4, ... up to the length.
+    gated: whether blocks are gated and residual; otherwise each is a convolution and a leaky rectifier, without a
+        norm at the end.
+    ordinal: whether symbols are levels, so that their value is read as well.
+    num_classes: number of classes of the context, for p(x | c).
+    context_size: size of the vectors of the context, for p(x | c).
 
     Paper: van den Oord et al., *WaveNet: a generative model for raw audio*, 2016. Warns when the receptive field does
     not cover the example.

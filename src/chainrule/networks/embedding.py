@@ -15,8 +15,12 @@ __all__ = ["ContextEmbedding", "ElementEmbedding"]
 class ContextEmbedding(nn.Module):
     """What the whole example is conditioned on, as one vector.
 
-    num_classes: for classes, integers of shape (B,). context_size: for vectors, reals of shape (B, C). Neither: an
-    unconditional network, for which the embedding is zero. Starts at zero: the context has to earn its influence.
+    width: size of the vector.
+    num_classes: number of classes, for contexts that are integers of shape (B,).
+    context_size: C, for contexts that are real vectors of shape (B, C).
+
+    With neither the network is unconditional, and the embedding zero. The weights start at zero: the context has to
+    earn its influence.
     """
 
     def __init__(self, width: int, num_classes: int | None = None, context_size: int | None = None) -> None:
@@ -40,8 +44,8 @@ class ContextEmbedding(nn.Module):
                 )
             return 0.0
         if context is None or tuple(context.shape) != expected:
-            came = "none" if context is None else f"one of shape {tuple(context.shape)}"
-            raise InputError(f"this network needs a context of shape {expected}, got {came}")
+            got = "none" if context is None else f"one of shape {tuple(context.shape)}"
+            raise InputError(f"this network needs a context of shape {expected}, got {got}")
         if self.linear is not None:
             return self.linear(context.to(self.linear.weight.dtype))
         if self.table is None or context.is_floating_point():
@@ -64,10 +68,12 @@ class ElementEmbedding(nn.Module):
     The shift by one is here: e_d is a function of x_{d-1} alone and of what is known without x, so that causal layers
     on top of it make h_d a function of x_<d.
 
-    num_symbols: V for symbols, None for reals, which enter standardised (see `initialise`) through a linear map, or as
-    a learned vector where they are NaN, that is missing. shape: the layout of the elements. width: the size of the
-    vectors. ordinal: symbols are levels, so their value enters beside the table, scaled to [-1, 1]. positions: whether
-    to add a learned table for each axis of the shape.
+    num_symbols: V for symbols, None for real numbers, which enter standardised (see `initialise`) through a linear map,
+        or as a learned vector where they are missing (NaN).
+    shape: layout of the elements.
+    width: size of the vectors.
+    ordinal: symbols are levels, so that their value enters as well, scaled to [-1, 1].
+    positions: whether to add a learned table for each axis of the shape.
     """
 
     centre: Tensor

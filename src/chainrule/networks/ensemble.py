@@ -1,4 +1,4 @@
-"""Several networks beside each other: their features in one row, for a head that averages what each says."""
+"""Several networks side by side: their features in one row, for a head that averages their distributions."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class EnsembleNetwork(AutoregressiveNetwork):
     def __init__(self, members: Sequence[AutoregressiveNetwork]) -> None:
         shapes = {member.shape for member in members}
         if len(shapes) != 1:
-            came = f"networks for the shapes {sorted(shapes)}" if shapes else "none"
-            raise InputError(f"an ensemble is of networks that read examples of one shape, got {came}")
+            got = f"networks for the shapes {sorted(shapes)}" if shapes else "none"
+            raise InputError(f"an ensemble needs networks that read examples of one shape, got {got}")
         super().__init__(members[0].shape, sum(member.features for member in members))
         self.members: Sequence[AutoregressiveNetwork] = nn.ModuleList(members)  # type: ignore[assignment]
 

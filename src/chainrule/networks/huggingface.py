@@ -35,10 +35,11 @@ class HuggingFace(AutoregressiveNetwork):
     symbol stands in front: the first token is scored too. The end of a text is a token like any other: where examples
     end with it, it is an element and scored.
 
-    model: what `AutoModelForCausalLM` makes, with random weights or from a local directory. length: the longest
-    example, by default as many elements as the model has positions (the start takes the place of the last one, which
-    is never read). start: the id in front of every example, by default the model's beginning-of-text id, or its
-    end-of-text id where it has none.
+    model: what `AutoModelForCausalLM` makes, with random weights or from a local directory.
+    length: the longest example, by default as many elements as the model has positions (the start takes the place of
+        the last one, which is never read).
+    start: the id in front of every example, by default the model's beginning-of-text id, or its end-of-text id where it
+        has none.
 
     Raises InputError for a model without either id when no start is given, and for one that is not of text alone.
     """
@@ -85,15 +86,17 @@ class HuggingFace(AutoregressiveNetwork):
         bar = log.is_progress_bar_enabled()
         log.disable_progress_bar()
         try:
-            model, came = transformers.AutoModelForCausalLM.from_pretrained(
+            model, loading = transformers.AutoModelForCausalLM.from_pretrained(
                 path, local_files_only=True, trust_remote_code=False, output_loading_info=True
             )
         except Exception as error:  # of every kind, from damaged files
-            raise InputError(f"{path}: holds no causal language model that can be read ({_first(error)})") from None
+            raise InputError(
+                f"{path}: does not hold a causal language model that can be read ({_first(error)})"
+            ) from None
         finally:
             if bar:
                 log.enable_progress_bar()
-        lost = [*came["missing_keys"], *came["mismatched_keys"]]
+        lost = [*loading["missing_keys"], *loading["mismatched_keys"]]
         if lost:
             raise InputError(f"{path}: lacks {len(lost)} of the weights, {lost[0]} first; restore the files")
         return cls(model.float(), length, start)
@@ -139,7 +142,7 @@ class HuggingFaceFromConfig(HuggingFace):
     """A Hugging Face network with random weights, built from a configuration.
 
     num_symbols: V of the data, which must be the model's own.
-    shape: the layout of the longest example.
+    shape: layout of the longest example in elements.
     config: the architecture, as `HuggingFace.config` or a `config.json` has it; no code that it names is run.
     start: id of the symbol in front of every example.
 
@@ -199,4 +202,6 @@ def _library() -> Any:
 
 def _no_context(context: Tensor | None) -> None:
     if context is not None:
-        raise InputError("a language model takes no context beside its tokens; put it in front of the text as a prefix")
+        raise InputError(
+            "a language model takes no context in addition to its tokens; put it in front of the text as a prefix"
+        )

@@ -21,7 +21,7 @@ ROOM = 32  # places by which caches grow
 
 
 def longest(reach: int) -> int:
-    """How many places a cache that holds so many positions grows to: one that grows is a multiple of `ROOM`."""
+    """Number of places that a cache for `reach` positions grows to: a multiple of `ROOM` where it grows."""
     return reach if reach <= ROOM else -(-reach // ROOM) * ROOM
 
 
@@ -31,7 +31,7 @@ def reserved(like: Tensor, shape: tuple[int, ...], dim: int, value: float) -> Te
 
 
 def lengthened(cache: Tensor, dim: int, places: int, value: float) -> Tensor:
-    """The cache with `ROOM` more places full of a value along an axis, of so many that it may come to.
+    """The cache with `ROOM` more places, full of a value, along an axis on which it may come to have `places`.
 
     It is the same tensor, moved inside its memory, where that was `reserved` for it alone; views of it then see
     something else. A part or a copy of a cache gets memory of its own. No gradient goes through what is remembered.
@@ -56,5 +56,5 @@ def _large_pages(memory: Tensor) -> Tensor:
 
 
 def _with(shape: tuple[int, ...], dim: int, places: int) -> tuple[int, ...]:
-    """The shape with so many places along an axis."""
+    """The shape with a number of places along an axis."""
     return (*shape[:dim], places, *shape[dim + 1 :])

@@ -22,9 +22,11 @@ __all__ = ["MADE"]
 class MADEState:
     """The position, what is known so far, and the weights with elements and units sorted by when they are needed.
 
-    vectors: the elements' vectors so far, (B, D, E), and direct: those after P, (B, D, H). units: the activations of
-    each layer's units so far, (B, hidden). complete: how many units are complete at each position. The rest are the
-    parameters of the network, permuted.
+    vectors: the elements' vectors so far, (B, D, E), and direct: those after P, (B, D, H).
+    units: the activations of each layer's units so far, (B, hidden).
+    complete: number of units that are complete at each position.
+
+    The others are the parameters of the network, permuted.
     """
 
     d: int
@@ -52,10 +54,16 @@ class MADE(AutoregressiveNetwork):
 
     A step computes the hidden units that element d - 1 completes, and no other: all steps together cost one pass.
 
-    num_symbols: V, None for reals. shape: the layout of an example. features: H; V - 1 features say all there is to
-    say about V symbols, and by default there are so many, at most 16. depth: residual layers after the first. hidden:
-    units a layer. element_width: E, by default V, at most 16, and 2 for reals. dropout: on the units. ordinal: symbols
-    are levels. num_classes, context_size: for conditional models.
+    num_symbols: V, number of symbols; None for real numbers.
+    shape: layout of an example in elements.
+    features: H, size of the features; by default V - 1, which is enough for V symbols, at most 16.
+    depth: number of residual layers after the first.
+    hidden: number of units per layer.
+    element_width: E, size of the elements' vectors; by default V, at most 16, and 2 for real numbers.
+    dropout: probability with which a unit is dropped.
+    ordinal: whether symbols are levels, so that their value is read as well.
+    num_classes: number of classes of the context, for p(x | c).
+    context_size: size of the vectors of the context, for p(x | c).
 
     Paper: Germain, Gregor, Murray, Larochelle, *MADE: masked autoencoder for distribution estimation*, 2015.
 

@@ -35,10 +35,16 @@ class NADE(AutoregressiveNetwork):
     worth more than the freedom of `MADE`, whose units each belong to one place. With depth, the same residual layers
     u + A relu(norm(u)) stand at every element. All conditionals are one cumulative sum; a step adds one term to it.
 
-    num_symbols: V, None for reals. shape: the layout of an example. features: H; V - 1 features say all there is to
-    say about V symbols, and by default there are so many, at most 16. width: of the sum. depth: residual layers after
-    it. element_width: E, by default V, at most 16, and 2 for reals. dropout: on the units, the same ones for all
-    elements of an example. ordinal: symbols are levels. num_classes, context_size: for conditional models.
+    num_symbols: V, number of symbols; None for real numbers.
+    shape: layout of an example in elements.
+    features: H, size of the features; by default V - 1, which is enough for V symbols, at most 16.
+    width: size of the running sum.
+    depth: number of residual layers after it.
+    element_width: E, size of the elements' vectors; by default V, at most 16, and 2 for real numbers.
+    dropout: probability with which a unit is dropped, the same units for all elements of an example.
+    ordinal: whether symbols are levels, so that their value is read as well.
+    num_classes: number of classes of the context, for p(x | c).
+    context_size: size of the vectors of the context, for p(x | c).
 
     Papers: Larochelle, Murray, *The neural autoregressive distribution estimator*, 2011; with more layers, Uria,
     Murray, Larochelle, *A deep and tractable density estimator*, 2014. The norm is Ba, Kiros, Hinton, 2016.
@@ -105,9 +111,9 @@ class NADE(AutoregressiveNetwork):
             raise InputError(f"examples have {length} elements, but the network was built for at most {self.length}")
         known = slice(0, length - 1)
         vectors = self.embedding.elements(x[:, known], known) - self.mean[known]
-        begin = (self.start + self.context(context, batch_size)).expand(1, batch_size, -1)
+        start = (self.start + self.context(context, batch_size)).expand(1, batch_size, -1)
         terms = torch.bmm(vectors.transpose(0, 1), self.into[known])  # elements first, (D - 1, B, width)
-        layers = self.residual(torch.cat([begin, terms]).cumsum(0))
+        layers = self.residual(torch.cat([start, terms]).cumsum(0))
         h = torch.baddbmm(self.bias[:length].unsqueeze(1), self.active(layers[-1], -1), self.out[:length])
         return [layer.transpose(0, 1) for layer in [*layers, h]]
 

@@ -23,7 +23,9 @@ PRIMES = (1_000_003, 998_244_353, 754_974_721)
 class NgramEmbedding(nn.Module):
     """From the symbols before each element to a vector; the table starts at zero.
 
-    num_symbols: V. rows: of the table. width: of its vectors.
+    num_symbols: V, number of symbols.
+    rows: number of rows of the table.
+    width: size of its vectors.
 
     >>> ngrams = NgramEmbedding(num_symbols=5, rows=100, width=8)
     >>> ngrams(torch.tensor([[1, 2, 3, 4]])).shape

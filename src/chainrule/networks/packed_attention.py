@@ -21,7 +21,7 @@ class Packing:
     """Where each element of packed rows stands in its own example, and what it may see.
 
     segment_ids: the number of each element's example, below zero for padding, shape (B, D). position: the place in the
-    example, from 0, shape (B, 1, D).
+        example, from 0, shape (B, 1, D).
 
     >>> Packing(torch.tensor([[7, 7, 7, 2, 2]])).position.tolist()
     [[[0, 1, 2, 0, 1]]]
@@ -30,9 +30,9 @@ class Packing:
     def __init__(self, segment_ids: Tensor) -> None:
         self.segment_ids = segment_ids
         place = torch.arange(segment_ids.shape[1], device=segment_ids.device)
-        begins = torch.ones_like(segment_ids, dtype=torch.bool)
-        begins[:, 1:] = segment_ids[:, 1:] != segment_ids[:, :-1]
-        position = torch.where(segment_ids < 0, 0, place - torch.where(begins, place, 0).cummax(1).values)
+        starts = torch.ones_like(segment_ids, dtype=torch.bool)
+        starts[:, 1:] = segment_ids[:, 1:] != segment_ids[:, :-1]
+        position = torch.where(segment_ids < 0, 0, place - torch.where(starts, place, 0).cummax(1).values)
         self.position = position.unsqueeze(1)
         self._seen: dict[int | None, Tensor] = {}
         self._blocks: dict[int | None, BlockMask] = {}
@@ -48,7 +48,7 @@ class Packing:
         return self._seen[window]
 
     def blocks(self, window: int | None) -> BlockMask:
-        """The same as blocks for `flex_attention`, made once for all layers of one window."""
+        """The same as blocks for `flex_attention`, computed once for all layers of one window."""
         if window not in self._blocks:
             segment_ids, reach = self.segment_ids, self.segment_ids.shape[1] if window is None else window
 

@@ -58,11 +58,16 @@ class PixelAttention(nn.Module):
 class PixelCNNState:
     """What is needed to go on with an image.
 
-    d: the element to come. background: coordinates and context, shape (1 or B, rows, W, width). above: the vectors of
-    the pixels in the rows above. line: those of the present row so far, each (B, width). left: the last of them.
+    d: number of the element to come.
+    background: coordinates and context, shape (1 or B, rows, W, width).
+    above: the vectors of the pixels in the rows above.
+    line: the vectors of the present row so far, each (B, width).
+    left: the last of these.
     known: the sum of the vectors of the present pixel's channels so far, pixel: its features, both (B, width).
-    start, summit: of the present row, h_0 but for its left neighbours and v_L, for each column. blocks, attention:
-    their caches.
+    start: h_0 of the present row without its left neighbours, for each column.
+    summit: v_L of the present row, for each column.
+    blocks: cache of each block.
+    attention: cache of each attention.
     """
 
     d: int
@@ -87,11 +92,18 @@ class PixelCNN(AutoregressiveNetwork):
     The elements are the image in raster order, channels innermost; e are the pixels' vectors, and the background is a
     learned table for rows and one for columns, plus the context. The channels of a pixel are chained on its features.
 
-    num_symbols: V, None for reals. shape: (H, W) or (H, W, channels). width: H. depth: blocks. kernel_size: an odd
-    number, of which the past half is used. concat_elu: blocks of PixelCNN++, two convolutions each, instead of gated
-    ones with one. attention: the numbers of the blocks, from 1, that causal attention over all pixels follows. heads:
-    of the attention, a divisor of the width. dropout: inside the blocks. ordinal: symbols are levels. num_classes,
-    context_size: for conditional models.
+    num_symbols: V, number of symbols; None for real numbers.
+    shape: layout of the image, (H, W) or (H, W, channels).
+    width: H, size of the features.
+    depth: number of blocks.
+    kernel_size: side of the convolutions, an odd number, of which the past half is used.
+    concat_elu: whether blocks are those of PixelCNN++, with two convolutions each, instead of gated ones with one.
+    attention: numbers of the blocks, from 1, that causal attention over all pixels follows.
+    heads: number of heads of the attention, a divisor of the width.
+    dropout: probability with which a feature inside the blocks is dropped.
+    ordinal: whether symbols are levels, so that their value is read as well.
+    num_classes: number of classes of the context, for p(x | c).
+    context_size: size of the vectors of the context, for p(x | c).
 
     Papers: van den Oord et al., *Conditional image generation with PixelCNN decoders*, 2016; Salimans et al.,
     *PixelCNN++*, 2017; Chen et al., *PixelSNAIL*, 2018.

@@ -27,7 +27,8 @@ __all__ = ["Above", "GatedBlock", "Left", "ResidualBlock", "RowCache"]
 class Above(nn.Module):
     """y[i, j] = sum_{r, c} W[r, c] x[i - r, j + c] for r = 0..s, c = -s..s: the row itself and the s rows above.
 
-    size: s. strict: leave the row itself out, r = 1..s.
+    size: s, number of rows above that are seen.
+    strict: whether the row itself is left out, r = 1..s.
     """
 
     def __init__(self, inputs: int, outputs: int, size: int, *, strict: bool = False) -> None:
@@ -56,9 +57,10 @@ class Left(nn.Module):
     """y[i, j] = sum_c W[c] x[i, j - c] for c = 0..s: the pixel itself and the s pixels to its left.
 
     One weight, of shape (outputs, taps * inputs), is the kernel for a map and the matrix for a pixel. There is no bias:
-    whatever is added brings one.
+    the maps that are added have one.
 
-    size: s. strict: leave the pixel itself out, c = 1..s.
+    size: s, number of pixels to the left that are seen.
+    strict: whether the pixel itself is left out, c = 1..s.
     """
 
     def __init__(self, inputs: int, outputs: int, size: int, *, strict: bool = False) -> None:
@@ -85,8 +87,9 @@ class Left(nn.Module):
 class RowCache:
     """What a block remembers while an image is drawn.
 
-    above, left: a cache for each of its convolutions. across: what the vertical stack tells the horizontal one in the
-    present row, a tensor (B, outputs) for each column.
+    above: cache of each vertical convolution.
+    left: cache of each horizontal convolution.
+    across: what the vertical stack hands to the horizontal one in the present row, (B, outputs) for each column.
     """
 
     above: list[Tensor]
@@ -101,7 +104,7 @@ def gate(x: Tensor) -> Tensor:
 
 
 def concat_elu(x: Tensor) -> Tensor:
-    """elu(x) beside elu(-x): twice as many features, and no sign is lost."""
+    """elu(x) and elu(-x) side by side: twice as many features, and no sign is lost."""
     return F.elu(torch.cat([x, -x], -1))
 
 
@@ -132,7 +135,7 @@ class GatedBlock(nn.Module):
         return v, h + self.left_out(self.dropout(gate(b)))
 
     def cache(self, batch_size: int, columns: int) -> RowCache:
-        """What `row` and `pixel` remember, for images of so many columns."""
+        """The cache of `row` and `pixel`, for images of a number of columns."""
         return RowCache([self.above.cache(batch_size, columns)], [], [])
 
     def row(self, v: Tensor, cache: RowCache) -> Tensor:
@@ -178,7 +181,7 @@ class ResidualBlock(nn.Module):
         return v, h + F.glu(self.left_out(self.dropout(concat_elu(b))) + self.left_bias)
 
     def cache(self, batch_size: int, columns: int) -> RowCache:
-        """What `row` and `pixel` remember, for images of so many columns."""
+        """The cache of `row` and `pixel`, for images of a number of columns."""
         return RowCache([conv.cache(batch_size, columns) for conv in (self.above, self.above_out)], [], [])
 
     def row(self, v: Tensor, cache: RowCache) -> Tensor:

@@ -21,8 +21,11 @@ class PixelEmbedding(nn.Module):
     E, v and the learned start E[x_0] are those of `ElementEmbedding`. The start stands outside the image, where
     convolutions read zeros: hence the difference. A has a matrix for each channel, and is left out for a single one.
 
-    num_symbols: V, None for reals. shape: (H, W, C). ordinal: symbols are levels. num_classes, context_size: for
-    conditional models.
+    num_symbols: V, number of symbols; None for real numbers.
+    shape: layout of the image, (H, W, C).
+    ordinal: whether symbols are levels, so that their value is read as well.
+    num_classes: number of classes of the context, for p(x | c).
+    context_size: size of the vectors of the context, for p(x | c).
     """
 
     def __init__(
@@ -58,9 +61,9 @@ class PixelEmbedding(nn.Module):
         return table + (vector[:, None, None] if isinstance(vector, Tensor) else vector)
 
     def forward(self, x: Tensor) -> Tensor:
-        """e_c(x_c) of every channel, shape (B, rows, W, C, width), from elements (B, D) that fill so many rows.
+        """e_c(x_c) of every channel, shape (B, rows, W, C, width), from elements (B, D) that fill these rows.
 
-        A last row that is not full is filled up with zeros, whatever they mean: they are in the future.
+        A last row that is not full is filled up with zeros, which are in the future and have no influence.
         """
         self.element.check(x)
         _, columns, channels = self.shape

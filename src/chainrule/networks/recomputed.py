@@ -1,4 +1,4 @@
-"""A function of the user's from elements to logits, as a network; each step computes everything again."""
+"""A user's function from elements to logits as a network; each step computes everything again."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ class Recomputed(AutoregressiveNetwork):
     f must make h_d from x_<d alone; `chainrule.wrap` checks it. There is no cache: a step calls f on all the elements
     so far, so that sampling D elements costs D passes.
 
-    logits_of: f, a module or any callable; what has an attribute `logits` may be returned instead of them. num_symbols:
-    V. length: the longest example.
+    logits_of: f, a module or any callable, which returns logits or an object with an attribute `logits`.
+    num_symbols: V, number of symbols.
+    length: number of elements of the longest example.
     """
 
     def __init__(self, logits_of: Callable[[Tensor], Any], num_symbols: int, length: int) -> None:

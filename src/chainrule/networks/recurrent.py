@@ -33,9 +33,15 @@ class Recurrent(AutoregressiveNetwork):
 
     y is the layer's input, at first the embedding of x_{d-1}; n is a norm. A step costs the same at every position.
 
-    num_symbols: V, None for reals. shape: the layout of the longest example; an image's rows and columns enter as
-    learned coordinates. width: H. depth: layers. lstm: LSTM instead of GRU. dropout: on what a layer adds. ordinal:
-    symbols are levels. num_classes, context_size: for conditional models.
+    num_symbols: V, number of symbols; None for real numbers.
+    shape: layout of the longest example; an image's rows and columns enter as learned coordinates.
+    width: H, size of the features.
+    depth: number of layers.
+    lstm: whether the cells are LSTMs instead of GRUs.
+    dropout: probability with which a feature that a layer adds is dropped.
+    ordinal: whether symbols are levels, so that their value is read as well.
+    num_classes: number of classes of the context, for p(x | c).
+    context_size: size of the vectors of the context, for p(x | c).
 
     Papers: Cho et al., *Learning phrase representations using RNN encoder-decoder*, 2014 (GRU); Hochreiter,
     Schmidhuber, *Long short-term memory*, 1997.

@@ -67,7 +67,7 @@ class TransformerState:
     """The position, what the blocks and the n-grams remember, and the embedding's background.
 
     caches: -inf for the places that are empty yet and 0 for the others; the keys and the values of each block; the last
-    symbols, where there are n-grams.
+        symbols, where there are n-grams.
     """
 
     position: Tensor
@@ -81,15 +81,24 @@ class Transformer(AutoregressiveNetwork):
     An image's rows and columns enter as learned coordinates, a row of a table by a learned vector for each column, a
     plain sequence by its rotary positions alone.
 
-    num_symbols: V, None for reals. shape: the layout of the longest example. width: H. depth: blocks. heads: attention
-    heads, a divisor of the width with an even quotient. groups: heads of keys and values, by default as many. window:
-    how far back a block sees; the receptive field is 1 + depth * (window - 1), 3 + ... with n-grams. value_embeddings:
-    a second table of the symbols, added to the values of every block with learned weights (Zhou et al., *Value residual
-    learning*, 2024, for the idea). ngrams: rows of a table of the last two and three symbols together, see
-    `NgramEmbedding`; 0 for none. positions: whether every place of the shape has learned coordinates; by default images
-    do. expansion: of the feed-forward layer. dropout: on hidden layers and residuals; on attention weights it would
-    keep attention from its fused kernel. ordinal: symbols are levels. num_classes, context_size: for conditional
-    models.
+    num_symbols: V, number of symbols; None for real numbers.
+    shape: layout of the longest example in elements.
+    width: H, size of the features.
+    depth: number of blocks.
+    heads: number of attention heads, a divisor of the width with an even quotient.
+    groups: number of heads of keys and values, by default as many.
+    window: number of positions that a block sees; the receptive field is 1 + depth * (window - 1), 3 + ... with
+        n-grams.
+    value_embeddings: whether there is a second table of the symbols, added to the values of every block with learned
+        weights (Zhou et al., *Value residual learning*, 2024, for the idea).
+    ngrams: number of rows of a table of the last two and three symbols together, see `NgramEmbedding`; 0 for none.
+    positions: whether every place of the shape has learned coordinates; by default images do.
+    expansion: factor by which the feed-forward layer is wider.
+    dropout: probability with which a feature of hidden layers and residuals is dropped; on attention weights it would
+        keep attention from its fused kernel.
+    ordinal: whether symbols are levels, so that their value is read as well.
+    num_classes: number of classes of the context, for p(x | c).
+    context_size: size of the vectors of the context, for p(x | c).
 
     Paper: Vaswani et al., *Attention is all you need*, 2017.
 
@@ -173,11 +182,11 @@ class Transformer(AutoregressiveNetwork):
             raise InputError("packing is for sequences, this network has learned coordinates; train without it")
         packing = Packing(segment_ids)
         self._fits(int(packing.position.max()) + 1)
-        begins = packing.position.squeeze(1).unsqueeze(-1) == 0
-        h = torch.where(begins, self.embedding.start, self.embedding(x))
+        starts = packing.position.squeeze(1).unsqueeze(-1) == 0
+        h = torch.where(starts, self.embedding.start, self.embedding(x))
         if self.ngrams is not None:
             h = h + self.ngrams(x, packing.position.squeeze(1))
-        values = None if self.values is None else F.pad(self.values(x[:, :-1]), (0, 0, 1, 0)).masked_fill(begins, 0.0)
+        values = None if self.values is None else F.pad(self.values(x[:, :-1]), (0, 0, 1, 0)).masked_fill(starts, 0.0)
         for block in self.blocks:
             h = block(h, values, packing)
         return self.norm(h)

@@ -1,4 +1,4 @@
-"""Steps compiled ahead of time: one C++ program a step, where the eager step spends its time in dispatch.
+"""Steps compiled ahead of time: one C++ program per step, where the eager step spends its time in dispatch.
 
 The eager step is the oracle: same caches, same numbers up to rounding. One program serves every length of caches that
 grow, so that it reads no more of them than the eager step does. Compiling takes about 20 seconds.
@@ -49,11 +49,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """W x + b as a sum of products.
 
     For a single example it is bound by reading W, which the compiler's loop does faster than a library's product of a
-    matrix with one row. Rows copied by their numbers are made before the loop; x by itself would be made anew inside
-    it for every row of W: a norm, or the taps of a convolution.
+    matrix with one row. Rows copied by their numbers are computed before the loop; x by itself would be computed anew
+    inside it for every row of W: a norm, or the taps of a convolution.
     """
-    made = torch.empty_like(x).index_copy(0, torch.arange(len(x), device=x.device), x)
-    y = (made.unsqueeze(-2) * weight).sum(-1)
+    copied = torch.empty_like(x).index_copy(0, torch.arange(len(x), device=x.device), x)
+    y = (copied.unsqueeze(-2) * weight).sum(-1)
     return y if bias is None else y + bias
 
 
@@ -91,7 +91,7 @@ class CompiledStep(AutoregressiveNetwork):
     taken eagerly, too.
 
     last: what is compiled with the network and follows it, from its features to `features` of them: the logits of a
-    categorical head, which then are the last layer. By default nothing.
+        categorical head, which then are the last layer. By default nothing.
     """
 
     def __init__(
@@ -127,7 +127,8 @@ class CompiledStep(AutoregressiveNetwork):
             return self.last(h), state
         if int(state.position) >= self.length:  # the program would write past the end of its caches
             raise InputError(
-                f"a compiled step walks the {self.length} elements it was built for; sample no longer ones"
+                f"a compiled step walks the {self.length} elements it was built for; "
+                "sample examples of at most that length"
             )
         self.network.make_room(state)
         x = x_previous.to(self.dtype).contiguous()  # the program reads memory as it lies
@@ -154,14 +155,15 @@ def compile_step(model: AutoregressiveModel, batch_size: int = 1, context: Tenso
     """The same model with a step compiled by AOTInductor for a batch size; the weights are those of now.
 
     context: of that many examples, for conditional models. Needs a C++ compiler. Sampling, stepwise scoring and coding
-    take the compiled step by themselves, `compile_step(model).sample(1, seed=0)`. Categorical logits are compiled with
-    it, and the model that comes back makes all of them at once; score whole examples of many symbols with the model.
+        take the compiled step by themselves, `compile_step(model).sample(1, seed=0)`. Categorical logits are compiled
+        with it, and the model that comes back makes all of them at once; score whole examples of many symbols with the
+        model.
 
     Raises InputError for networks whose step depends on the position in more than numbers: see their `advance`.
     """
     network = model.network
     if isinstance(network, CompiledStep):
-        raise InputError("this model has a compiled step already; compile the model that it was made from")
+        raise InputError("this model already has a compiled step; compile the original model")
     if not network.can_compile:
         raise InputError(
             f"{type(network).__name__} has no step that can be compiled; take a Transformer or a CausalConv, "

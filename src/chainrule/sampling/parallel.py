@@ -1,4 +1,4 @@
-"""Sampling many elements a pass: fixed-point iteration with frozen noise.
+"""Sampling many elements per pass: fixed-point iteration with frozen noise.
 
 A draw is a function of the elements before it and of its own uniform number, x_d = icdf(u_d | x_<d). With the u_d
 frozen, the whole example solves x = F(x) for a triangular F, which iteration from any guess reaches: after k passes the
@@ -29,8 +29,10 @@ __all__ = ["ParallelSample", "parallel_sample"]
 class ParallelSample:
     """What was drawn and what it took.
 
-    sample: as `model.sample` gives it. passes: parallel passes, the last of which finds nothing to change. redrawn: how
-    many examples were drawn again one element at a time, because rounding might have decided one of their symbols.
+    sample: the draws, as `model.sample` gives them.
+    passes: number of parallel passes, the last of which finds nothing to change.
+    redrawn: number of examples that were drawn again one element at a time, because rounding might have decided one of
+        their symbols.
     """
 
     sample: Sample
@@ -54,7 +56,7 @@ def parallel_sample(
     The parallel pass and the step differ by rounding. Where a uniform number lies within `tolerance` of a border
     between two symbols, that could decide which one is drawn; such examples are drawn again element by element.
 
-    on_pass: called after each pass with the number of examples that came to rest in it.
+    on_pass: called after each pass with the number of examples that it settled.
 
     Raises InputError for heads without a finite support, whose conditionals need the elements before (`at`), or that
     draw in an order of their own, as a tree does.
@@ -100,7 +102,7 @@ def parallel_sample(
 
 
 def _margin(p: Distribution, x: Tensor, u: Tensor) -> Tensor:
-    """How far u lies from the nearer border of its symbol, F(x - 1) <= u < F(x), shape of x; 0 and 1 are no borders."""
+    """Distance of u from the nearer border of its symbol, F(x - 1) <= u < F(x), shape of x; 0 and 1 do not count."""
     top = (p.num_symbols or 0) - 1
     above = torch.where(x < top, p.cdf(x).double() - u, 1.0)
     below = torch.where(x > 0, u - p.cdf((x - 1).clamp(min=0)).double(), 1.0)
