@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chainrule.cli.app import main
-from chainrule.runs.prefix import prefixes
+from chainrule.runs.prefixes import prefixes
 from chainrule.runs.run import Run
 from tests.support.command_line import run
 
@@ -106,7 +106,7 @@ def test_probe(home, capsys, tmp_path):
         (["sample", "digits", "-n", "9999", "--prefix", "test:0.5"], "447 examples"),
         (["sample", "digits", "--prefix", "hello"], "not on text"),
         (["sample", "digits", "--prefix", "/no/such.npy"], "no readable"),
-        (["probe", "digits", "--labels", "/no/such.npy"], "one an example"),
+        (["probe", "digits", "--labels", "/no/such.npy"], "one label per line"),
         (["probe", "digits", "--folds", "1"], ">= 2"),
     ],
 )

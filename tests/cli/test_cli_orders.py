@@ -82,15 +82,14 @@ def test_compare_is_paired_and_says_nothing_of_elements(home, capsys):
     assert main(["compare", str(home / "run"), str(home / "chain")]) == 0
 
 
-def test_samples_come_with_ln_p_of_the_mean(home, capsys, tmp_path, monkeypatch):
+def test_samples_come_with_ln_p_of_the_mean(home, capsys, tmp_path):
     out = tmp_path / "drawn.npy"
     record = run_json(capsys, "sample", home / "run", "-n", "5", "--seed", "3", "--out", out)
     density, drawn = Run.open(home / "run").model(), torch.from_numpy(np.load(out))
     with torch.no_grad():
         assert record["log_prob"] == pytest.approx(density.log_prob(drawn.long()).tolist(), abs=1e-6)
-    monkeypatch.setattr("chainrule.cli.sample.GROUP", 2)
-    run_json(capsys, "sample", home / "run", "-n", "5", "--seed", "3", "--out", tmp_path / "again.npy")
-    assert np.array_equal(np.load(tmp_path / "again.npy"), drawn)
+    again = Run.open(home / "run").sample(5, seed=3, group=2)
+    assert np.array_equal(again.sample.x, drawn)
 
 
 @pytest.mark.parametrize("form", [["--quick"], pytest.param([], marks=pytest.mark.slow)])
@@ -364,7 +363,7 @@ def test_scans_are_not_sharded(images, capsys, tmp_path):
 
 NOT_OF_A_MEAN = {
     "calibration": (["evaluate", "--calibration"], "a mixture over 4 orders"),
-    "other windows": (["evaluate", "--context", "3"], "a mixture over 4 orders"),
+    "other windows": (["evaluate", "--window", "3"], "a mixture over 4 orders"),
     "a carried state": (["evaluate", "--carry"], "a mixture over 4 orders"),
     "a probe": (["probe"], "a mixture over 4 orders"),
     "a filter": (["sample", "--top-k", "1"], "a mixture over 4 orders is sampled as it is"),

@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
 from chainrule.cli.app import main
-from chainrule.cli.stream import TextStream
 from chainrule.data.alphabets.alphabet import Bytes, Characters
+from chainrule.errors import InputError
+from chainrule.runs.drawing import Drawing
+from chainrule.runs.progress import silent
+from chainrule.runs.run import Run
+from chainrule.runs.text_stream import TextStream
 from tests.support.command_line import run
 
 QUICK = ["--steps", "2", "--evaluate-every", "2", "--width", "8", "--depth", "1"]
@@ -60,18 +65,20 @@ def test_with_out_it_is_also_written(home, capsys, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "prefix"),
-    [("bytes", []), ("rows", []), ("names", []), ("bytes", ["--prefix", "a"]), ("names", ["--prefix", "ab"])],
+    [("bytes", None), ("rows", None), ("names", None), ("bytes", "a"), ("names", "ab")],
 )
-def test_many_are_drawn_in_groups_and_are_the_same(home, capsys, monkeypatch, tmp_path, name, prefix):
-    ending = "npy" if name == "rows" else "txt"
-    arguments = ["sample", home / name, "-n", "8", "--seed", "1", *prefix, "--top-p", "0.9", "--json", "--out"]
-    together = json.loads(run(capsys, *arguments, tmp_path / f"a.{ending}")[1])
-    monkeypatch.setattr("chainrule.cli.sample.GROUP", 3)
-    apart = json.loads(run(capsys, *arguments, tmp_path / f"b.{ending}")[1])
+def test_many_are_drawn_in_groups_and_are_the_same(home, tmp_path, name, prefix):
+    fitted, ending = Run.open(home / name), "npy" if name == "rows" else "txt"
+    options = {"seed": 1, "prefix": prefix, "top_p": 0.9}
+    together = fitted.sample(8, **options, out=tmp_path / f"a.{ending}")
+    apart = fitted.sample(8, **options, out=tmp_path / f"b.{ending}", group=3)
     assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()
-    for key in ("log_prob", "log_q"):
-        assert len(apart[key]) == 8
-        np.testing.assert_allclose(apart[key], together[key], atol=1e-4)
+    for drawn, again in (
+        (together.sample.log_prob, apart.sample.log_prob),
+        (together.sample.log_q, apart.sample.log_q),
+    ):
+        assert len(again) == 8
+        np.testing.assert_allclose(again, drawn, atol=1e-4)
 
 
 def test_a_stream_comes_piece_by_piece(home):
@@ -137,17 +144,11 @@ def test_what_cannot_be_streamed(home, capsys, arguments, words):
     assert err.count("\n") == 1
 
 
-def test_too_many_prefixes_are_refused_before_anything_is_drawn(monkeypatch):
-    from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
-    from chainrule.cli import sample
-    from chainrule.errors import InputError
-    from chainrule.reporting.console import Console
-
-    monkeypatch.setattr(sample, "GROUP", 3)
+def test_too_many_prefixes_are_refused_before_anything_is_drawn():
     model = AutoregressiveModel(CausalConv(3, 6, 8), CategoricalHead(8, 3))
-    options = {"seed": 0, "end": None, "context": None, "prefix": [[1]] * 9}
+    drawing = Drawing(8, seed=0, progress=silent, prefix=[[1]] * 9, group=3)
     with pytest.raises(InputError, match="9 prefixes for 8 examples"):
-        sample._draw(model, 8, options, Console(silent=True), None)
+        drawing.one_by_one(model)
 
 
 @pytest.mark.parametrize("count", [1, 3])

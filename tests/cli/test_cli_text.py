@@ -89,14 +89,14 @@ def test_the_end_is_part_of_the_protocol(home, capsys):
 
 
 def test_other_windows_are_another_protocol(home, capsys):
-    result = run_json(capsys, "evaluate", home / "run-names", "--context", "4", "--stride", "1")
+    result = run_json(capsys, "evaluate", home / "run-names", "--window", "4", "--stride", "1")
     own = run_json(capsys, "evaluate", home / "run-names")
     assert result["protocol"]["context"] == "windows of 4 of the document, stride 1"
     for key in ("examples", "elements", "bytes"):
         assert result[key] == own[key]
     assert sum(row["elements"] for row in result["by_position"]) == result["elements"]
     assert [row["position"] for row in result["by_position"]] == ["0", "1", "2 to 3"]
-    steps = run_json(capsys, "evaluate", home / "run-music", "--context", "2")
+    steps = run_json(capsys, "evaluate", home / "run-music", "--window", "2")
     assert steps["dims"] == run_json(capsys, "evaluate", home / "run-music")["dims"]
 
 
@@ -172,9 +172,9 @@ BAD = {
     "FASTA with an empty sequence": (fit("a.fasta", ">a\nACGT\n>b\n"), "sequence 2: is empty"),
     "a row too short to pack": (fits("names.txt", "--pack", "3"), "pack into longer rows"),
     "packing with a convolution": (fits("names.txt", "--pack", "32", "--network", "causal_conv"), "cannot keep packed"),
-    "a context that is too long": (lambda h, t: ["evaluate", h / "run-names", "--context", "999"], "longer --window"),
+    "a context that is too long": (lambda h, t: ["evaluate", h / "run-names", "--window", "999"], "longer --window"),
     "a stride beyond the context": (
-        lambda h, t: ["evaluate", h / "run-names", "--context", "4", "--stride", "5"],
+        lambda h, t: ["evaluate", h / "run-names", "--window", "4", "--stride", "5"],
         "between 1 and the window's 4",
     ),
 }

@@ -100,7 +100,7 @@ def test_compare_runs_and_files(home, capsys, tmp_path):
         assert comparison["p_holm"] >= comparison["p_value"]
     assert two[0]["where_b_wins"]["examples"]
     assert run_json(capsys, "compare", home / "story", home / "story")["block"] == 1  # no difference, no correlation
-    assert run_json(capsys, "compare", home / "story", home / "story", "--block", "2")["block"] == 2
+    assert run_json(capsys, "compare", home / "story", home / "story", "--bootstrap-block", "2")["block"] == 2
 
 
 def test_novelty(home, capsys, tmp_path):

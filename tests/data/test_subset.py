@@ -8,7 +8,7 @@ from chainrule.data import ArrayExamples, SequenceExamples, load
 from chainrule.data.examples.stream import StreamExamples
 from chainrule.data.examples.subset import elements_of, spread, stretch
 from chainrule.evaluation.evaluate import evaluate
-from chainrule.reporting import figures
+from chainrule.runs import figures
 
 LENGTHS = [3, 9, 1, 4, 6, 2, 8]
 

@@ -73,7 +73,7 @@ def test_the_protocol_says_so(tmp_path, capsys):
     assert results[0]["bytes"] == results[1]["bytes"]
     assert results[0]["total_nats"] != results[1]["total_nats"]
     for arguments, words in (
-        (["recurrent", "--carry", "--context", "8"], "leave out --context"),
+        (["recurrent", "--carry", "--window", "8"], "leave out --window"),
         (["transformer", "--carry"], "only a recurrent network"),
     ):
         assert main(["evaluate", str(tmp_path / arguments[0]), *arguments[1:]]) == 2

@@ -1,42 +1,59 @@
-"""`chainrule info`: what a run directory holds, or what there is to choose from."""
+"""`chainrule info`. Imports no torch where a run is named."""
 
 from __future__ import annotations
 
-import json
+import json as json_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from chainrule.config.defaults import DEFAULTS
-from chainrule.config.registry import HEADS, NETWORKS, part_options
-from chainrule.reporting.console import Console
-from chainrule.runs.run import Run
+from cyclopts import Parameter
 
-__all__ = ["info_parts", "info_run"]
+from chainrule.cli.options import Json, console_of
+
+if TYPE_CHECKING:
+    from chainrule.reporting.console import Console
+    from chainrule.runs.info import PartsInfo, RunInfo
+
+__all__ = ["info"]
 
 
-def info_run(path: Path, console: Console) -> None:
-    """Print the configuration of a run and, once it is trained, its results."""
-    run = Run.open(path)
-    report_path = path / "report.json"
-    report = json.loads(report_path.read_text()) if report_path.exists() else None
-    config = run.config
-    console.print(f"[bold]{path}[/]: {config['data']['name']}, {config['data']['note']}")
+def info(
+    run: Annotated[
+        Path | None, Parameter(name="RUN", help="A run directory [default: the parts there are to choose from].")
+    ] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Say what a run directory holds, or which networks, heads and defaults there are."""
+    from chainrule.runs.info import info_of_parts, info_run
+    from chainrule.runs.stored import StoredRun
+
+    console = console_of(json)
+    if run is None:
+        parts = info_of_parts()
+        _show_parts(parts, console)
+        console.result(parts.to_json())
+    else:
+        found = info_run(StoredRun.open(run))
+        _show_run(found, console)
+        console.result(found.to_json())
+
+
+def _show_run(found: RunInfo, console: Console) -> None:
+    from chainrule.reporting.visible import bold
+
+    data = found.config["data"]
+    console.print(bold(found.run), f": {data['name']}, {data['note']}")
     for section in ("model", "training", "versions"):
-        console.print(f"[bold]{section}[/] {json.dumps(config[section])}")
-    if report is not None:
-        for split, result in report["results"].items():
-            console.print(f"{split}: {result['nats_per_example']} nats/example over {result['examples']} examples")
-    console.result({"run": str(path), "config": config, "report": report})
+        console.print(bold(section), f" {json_module.dumps(found.config[section])}")
+    for split, result in (found.report or {"results": {}})["results"].items():
+        console.print(f"{split}: {result['nats_per_example']} nats/example over {result['examples']} examples")
 
 
-def info_parts(console: Console) -> None:
-    """Print the networks and heads with their options, and the defaults of each kind of data."""
-    record = {
-        "networks": {name: part_options("network", name) for name in NETWORKS},
-        "heads": {name: part_options("head", name) for name in HEADS},
-        "defaults": DEFAULTS,
-    }
-    for section, entries in record.items():
-        console.print(f"[bold]{section}[/]")
+def _show_parts(parts: PartsInfo, console: Console) -> None:
+    from chainrule.reporting.visible import bold
+
+    for section, entries in parts.to_json().items():
+        console.print(bold(section))
         for name, options in entries.items():
-            console.print(f"  {name}: {json.dumps(options)}")
-    console.result(record)
+            console.print(f"  {name}: {json_module.dumps(options)}")

@@ -13,7 +13,6 @@ from time import perf_counter, process_time
 from typing import Any
 
 import torch
-from rich.table import Table
 
 from chainrule.atomic_files import write_file, write_json
 from chainrule.config.options import budget_of, members_of, opened, specification
@@ -23,11 +22,13 @@ from chainrule.evaluation.evaluate import evaluate
 from chainrule.evaluation.scores import write_scores
 from chainrule.likelihood import Ratio
 from chainrule.reporting.console import Console
-from chainrule.reporting.figures import protocol_of
+from chainrule.reporting.table import Table
+from chainrule.reporting.visible import bold
 from chainrule.reproduction.recipe import Recipe, chosen, find_recipes, recipe_folder
 from chainrule.reproduction.record import machine_load, record_of, state_of_sources
 from chainrule.reproduction.results import read_records, results_page
 from chainrule.runs.ensemble import fit_members
+from chainrule.runs.figures import protocol_of
 from chainrule.runs.fit import fit_run
 from chainrule.runs.provenance import changed_since
 from chainrule.runs.recalled import recalled
@@ -114,7 +115,7 @@ def reproduce_recipes(
             if len(recipes) == 1:
                 raise
             missing.append(recipe.name)
-            console.print(f"[bold red]{recipe.name}[/]: {error}")
+            console.print(bold(recipe.name), f": {error}")
     if any(asked.as_published(recipe) for recipe in recipes) and records:
         _write_table(families, console)
     console.result({"records": records, "failed": missing})
@@ -123,7 +124,7 @@ def reproduce_recipes(
 
 def reproduce(recipe: Recipe, asked: Asked, console: Console) -> dict[str, Any]:
     """One recipe: its record, which is written into the run and, if nothing was changed, into the folder of records."""
-    console.print(f"[bold]{recipe.name}[/]: {recipe.title}; {_goal_of(recipe)}")
+    console.print(bold(recipe.name), f": {recipe.title}; {_goal_of(recipe)}")
     sources = state_of_sources()
     place, loads, begun, worked = asked.out / recipe.name, [machine_load()], perf_counter(), process_time()
     earlier = _earlier(place / "record.json") if asked.resume else {}
@@ -150,7 +151,7 @@ def reproduce(recipe: Recipe, asked: Asked, console: Console) -> dict[str, Any]:
         kept = records_folder() / f"{recipe.name}.json"
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_json(kept, record)
-    console.print(f"{_sentence(record)}; record: [bold]{kept}[/]")
+    console.print(f"{_sentence(record)}; record: {kept}")
     return record
 
 
@@ -232,22 +233,21 @@ def _write_table(families: Mapping[str, tuple[Recipe, ...]], console: Console) -
     page = results_page(recipes, read_records(records_folder()), current)
     place.parent.mkdir(parents=True, exist_ok=True)
     write_file(place, page.encode())
-    console.print(f"table: [bold]{place}[/]")
+    console.print(f"table: {place}")
     return place
 
 
 def _list(families: Mapping[str, tuple[Recipe, ...]], console: Console) -> None:
     """What recipes there are, what each is after, and what came of it."""
     records = read_records(records_folder())
-    table = Table(title="recipes; run one by name, a family by the name of its file, or --all", title_justify="left")
-    for heading in ("recipe", "what", "to reach", "minutes", "record"):
-        table.add_column(heading)
+    rows = []
     for recipes in families.values():
         for recipe in recipes:
             record = records.get(recipe.name)
             had = "" if record is None else str(Ratio(record["figure"], record["standard_error"]))
             aim = "" if recipe.aim is None else f"{recipe.aim:g} {recipe.unit}"
-            table.add_row(recipe.name, recipe.title, aim, f"{recipe.minutes:g}" if recipe.minutes else "", had)
-    console.print(table)
+            rows.append((recipe.name, recipe.title, aim, f"{recipe.minutes:g}" if recipe.minutes else "", had))
+    title = "recipes; run one by name, a family by the name of its file, or --all"
+    console.print(Table(title, ("recipe", "what", "to reach", "minutes", "record"), rows, words={0, 1, 2}))
     names = {family: [recipe.name for recipe in recipes] for family, recipes in families.items()}
     console.result({"recipes": names})

@@ -32,6 +32,8 @@ __all__ = [
 # Options by command, as Python names; `fit` stands also for TOML files, recipes, `config.json` and Python keywords.
 OPTIONS: dict[str, dict[str, str]] = {
     "fit": {"average": "ema", "blocks": "pixel_block"},
+    "evaluate": {"context": "window"},
+    "compare": {"block": "bootstrap_block"},
 }
 
 # Kinds of encodings, in the files of a run.

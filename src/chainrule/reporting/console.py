@@ -10,27 +10,50 @@ from typing import Any
 
 import rich.console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
 from chainrule.atomic_files import json_bytes
+from chainrule.reporting.table import Table
+from chainrule.reporting.visible import text, visible
 
 __all__ = ["Console", "training_line"]
+
+WIDTH = 80  # characters of a line where there is no terminal
 
 
 class Console:
     """Prints for a person, or keeps quiet and prints one JSON object at the end.
 
-    json: whether standard output is for the JSON object alone; people then read standard error. silent: print nothing,
-    as all processes of a job do but the first.
+    json: whether standard output is for the JSON object alone; people then read standard error.
+    silent: print nothing, as all processes of a job do but the first.
     """
 
     def __init__(self, json: bool = False, silent: bool = False) -> None:
         self.json = json and not silent
-        self.console = rich.console.Console(stderr=json, highlight=False, soft_wrap=True, quiet=silent)
-        self.progress_console = rich.console.Console(stderr=True, highlight=False, quiet=silent)
+        self.console = rich.console.Console(stderr=json, highlight=False, markup=False, emoji=False, quiet=silent)
+        self.progress_console = rich.console.Console(
+            stderr=True, highlight=False, markup=False, emoji=False, quiet=silent
+        )
 
-    def print(self, *what: Any) -> None:
-        """A line or a table for a person."""
-        self.console.print(*what)
+    def print(self, *parts: str | Text | Table) -> None:
+        """A line, its parts put together, or a table.
+
+        Text is shown as it is: nothing in it is read as markup or as an escape sequence, see `visible`.
+        """
+        lines = [part for part in parts if not isinstance(part, Table)]
+        if lines or not parts:
+            line = Text().join(part if isinstance(part, Text) else text(part) for part in lines)
+            self.console.print(line, soft_wrap=True)
+        for table in (part for part in parts if isinstance(part, Table)):
+            most = self.console.width if self.console.is_terminal else WIDTH
+            self.console.print(text(table.title, "italic"), soft_wrap=True)
+            self.console.print(table.rich(most), width=max(most, table.width(most)), crop=False)
+
+    def write(self, content: str) -> None:
+        """A text of several lines on standard output: whole and as it is in a file, its control characters shown."""
+        shown = visible(content, keep="\n\t") if self.console.is_terminal else content
+        self.console.file.write(shown)
+        self.console.file.flush()
 
     def aside(self) -> Console:
         """The same for a part of what a command does: people see it, the JSON object is that of the whole."""
@@ -39,9 +62,9 @@ class Console:
         return part
 
     def milestone(self, line: str) -> None:
-        """A line on standard error, where it is no terminal and so shows no progress."""
+        """A line on standard error, where it is not a terminal and so shows no progress."""
         if not self.progress_console.is_terminal:
-            self.progress_console.print(line, soft_wrap=True)
+            self.progress_console.print(text(line), soft_wrap=True)
 
     def result(self, record: dict[str, Any]) -> None:
         """The JSON object, if that is what was asked for."""
@@ -53,21 +76,21 @@ class Console:
         """A progress bar on standard error, gone when done; `update(advance, text)` moves it on."""
         shown = self.progress_console
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[text]}"),
+            TextColumn("{task.fields[text]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as bar:
-            task = bar.add_task(what, total=total, text="")
+            task = bar.add_task(visible(what), total=total, text="")
 
             def update(advance: int, text: str = "") -> None:
                 bar.update(task, advance=advance)
                 if text:
-                    bar.update(task, text=text)
+                    bar.update(task, text=visible(text))
 
             yield update
 

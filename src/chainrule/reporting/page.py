@@ -15,7 +15,7 @@ import numpy.typing as npt
 from chainrule.evaluation.calibration import Diagnosis
 from chainrule.reporting.drawings import bars, bits_colour, curve, heat_map, picture, reliability
 
-__all__ = ["Page", "coloured_text", "tiled"]
+__all__ = ["Page", "coloured_text", "preformatted", "tiled"]
 
 LN2 = log(2)
 STYLE = """
@@ -245,6 +245,15 @@ def tiled(images: npt.NDArray[Any], num_symbols: int, label: str) -> str:
         top, left = k // columns * (height + 1), k % columns * (width + 1)
         grid[top : top + height, left : left + width] = np.asarray(image) * (255.0 / max(num_symbols - 1, 1))
     return picture(grid, label)
+
+
+def preformatted(content: str) -> str:
+    """Text as it is, in lines that wrap.
+
+    >>> preformatted("a < b")
+    '<pre tabindex="0">a &lt; b</pre>'
+    """
+    return f'<pre tabindex="0">{escape(content)}</pre>'
 
 
 def coloured_text(pieces: Sequence[str], nats: npt.NDArray[Any]) -> str:

@@ -2,96 +2,197 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
-from chainrule.likelihood import LogLikelihood, Ratio
+from chainrule.atomic_files import number_from_json
+from chainrule.evaluation.classify import Classification
+from chainrule.evaluation.comparison import Comparison
+from chainrule.evaluation.probe import LayerAccuracy
+from chainrule.likelihood import Ratio
+from chainrule.reporting.table import Cell, Table
+from chainrule.reporting.visible import bold
 
-__all__ = ["baseline_table", "column_table", "group_table", "member_table", "position_table", "result_table"]
+__all__ = [
+    "baseline_table",
+    "certificate_table",
+    "classification_table",
+    "column_table",
+    "comparison_table",
+    "figure_tables",
+    "group_table",
+    "letter_of",
+    "member_table",
+    "position_table",
+    "probe_table",
+    "result_table",
+    "verdict_of",
+]
+
+Record = Mapping[str, Any]
+VERDICTS = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("skipped", "dim")}
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def result_table(model: Mapping[str, LogLikelihood], baseline: Mapping[str, LogLikelihood]) -> Table:
-    """One row a split: nats per example and bits per dim (or byte) with their errors, beside independent elements."""
-    any_split = next(iter(model.values()))
-    per = "bits_per_byte" if any_split.bytes else "bits_per_dim"
-    table = Table(title="log-likelihood (lower is better; ± one standard error over examples)", title_justify="left")
-    table.add_column("split")
-    table.add_column("examples", justify="right")
-    for heading in ("nats/example", per.replace("bits_per_", "bits/"), "independent elements, nats/example"):
-        table.add_column(heading, justify="right")
-    for split, likelihood in model.items():
-        nats = str(likelihood.nats_per_example)
-        if likelihood.impossible:
-            rest = likelihood.possible.nats_per_example
-            nats = f"inf ({likelihood.impossible} impossible; the rest {rest})"
-        beside = str(baseline[split].nats_per_example) if split in baseline else ""
-        table.add_row(split, f"{likelihood.examples:,}", nats, str(getattr(likelihood, per)), beside)
-    return table
+def figure_tables(report: Record) -> Iterator[Table]:
+    """The model on every split and, where there are baselines, beside them on the test split; from a `report.json`."""
+    yield result_table(report["results"], report["independent_elements"])
+    if report["baselines"]:
+        yield baseline_table(report["results"]["test"], report["baselines"])
 
 
-def baseline_table(model: LogLikelihood, baselines: Mapping[str, Mapping[str, Any]]) -> Table:
+def result_table(results: Mapping[str, Record], independent: Mapping[str, Record] | None = None) -> Table:
+    """One row per split: nats per example and bits per dim (or byte) with their errors.
+
+    results: of each split, the fields of `LogLikelihood.to_json`.
+    independent: the same of independent elements, where they are to stand beside.
+    """
+    per = _unit(next(iter(results.values())))
+    impossible = {split: found for split, found in results.items() if found["impossible"]}
+    beside = {split: independent[split] for split in results if split in (independent or {})} if independent else {}
+    columns = {
+        "examples": {split: f"{found['examples']:,}" for split, found in results.items()},
+        "nats/example": {split: _ratio(found, "nats_per_example") for split, found in results.items()},
+        per.replace("bits_per_", "bits/"): {split: _ratio(found, per) for split, found in results.items()},
+        "impossible\nexamples": {split: f"{found['impossible']:,}" for split, found in impossible.items()},
+        "nats/example\nof the rest": {s: f"{r['nats_per_example_of_possible']:.6g}" for s, r in impossible.items()},
+        "independent\nelements": {split: _ratio(found, "nats_per_example") for split, found in beside.items()},
+    }
+    columns = {heading: cells for heading, cells in columns.items() if cells}
+    rows = [(split, *(cells.get(split, "") for cells in columns.values())) for split in results]
+    title = "log-likelihood (lower is better; ± one standard error over examples)"
+    return Table(title, ("split", *columns), rows)
+
+
+def baseline_table(model: Record, baselines: Mapping[str, Record]) -> Table:
     """The model beside every baseline on the test split; adaptive ones learn while they score, static ones do not."""
-    per = "bits_per_byte" if model.bytes else "bits_per_dim"
-    table = Table(title="test split, beside the baselines", title_justify="left")
-    table.add_column("")
-    table.add_column("how")
-    table.add_column("nats/example", justify="right")
-    table.add_column(per.replace("bits_per_", "bits/"), justify="right")
-    table.add_row(
-        "[bold]this model", "static", f"{model.nats_per_example.value:.6g}", f"{getattr(model, per).value:.4g}"
-    )
-    for name, record in baselines.items():
-        nats, bits = (record.get(key) for key in ("nats_per_example", per))
-        table.add_row(
-            name,
-            record["how"],
-            *(f"{x:{w}}" if isinstance(x, float) else str(x) for x, w in ((nats, ".6g"), (bits, ".4g"))),
-        )
-    return table
+    per = _unit(model)
+    rows: list[tuple[Cell, ...]] = [(bold("this model"), *_baseline_cells({"how": "static", **model}, per))]
+    rows += [(name, *_baseline_cells(record, per)) for name, record in baselines.items()]
+    headings = ("model", "how", "nats/example", per.replace("bits_per_", "bits/"))
+    return Table("test split, beside the baselines", headings, rows, words={0, 1})
 
 
-def position_table(rows: list[dict[str, Any]]) -> Table:
-    """Nats per element by how many elements stand before it in its window."""
-    table = Table("position", "elements", "nats/element", title="by position in the window", title_justify="left")
-    for row in rows:
-        table.add_row(row["position"], f"{row['elements']:,}", f"{row['nats_per_element']:.4f}")
-    return table
+def _baseline_cells(record: Record, per: str) -> tuple[str, ...]:
+    figures = ((record.get("nats_per_example"), ".6g"), (record.get(per), ".4g"))
+    cells = (f"{value:{form}}" if isinstance(value, float) else str(value) for value, form in figures)
+    return (record["how"], *cells)
 
 
-def column_table(rows: list[dict[str, Any]], most: int = 20) -> Table:
-    """The columns that cost most, first the dearest."""
-    dearest = sorted(rows, key=lambda row: -row["nats"])[:most]
-    which = "by column" if len(rows) <= most else f"the {most} dearest of {len(rows)} columns"
-    table = Table(title=f"{which}, nats/cell", title_justify="left")
-    for heading in ("column", "cells", "nats"):
-        table.add_column(heading, justify="right" if table.columns else "left")
-    for row in dearest:
-        table.add_row(escape(row["column"]), f"{row['cells']:,}", str(Ratio(row["nats"], row["nats_se"])))
-    return table
+def position_table(rows: Sequence[Record]) -> Table:
+    """Nats per element by the number of elements that stand before it in its window."""
+    cells = [(row["position"], f"{row['elements']:,}", f"{row['nats_per_element']:.4f}") for row in rows]
+    return Table("by position in the window", ("position", "elements", "nats/element"), cells)
+
+
+def column_table(rows: Sequence[Record], most: int = 20) -> Table:
+    """The columns that cost most, the most expensive first."""
+    costly = sorted(rows, key=lambda row: -row["nats"])[:most]
+    which = "by column" if len(rows) <= most else f"the {most} most expensive of {len(rows)} columns"
+    cells = [(row["column"], f"{row['cells']:,}", str(Ratio(row["nats"], row["nats_se"]))) for row in costly]
+    return Table(f"{which}, nats/cell", ("column", "cells", "nats"), cells)
 
 
 def group_table(groups: Mapping[str, Mapping[str, float]]) -> Table:
-    """One row a group of examples: how many, and their nats per example."""
-    table = Table(title="nats/example by group", title_justify="left")
-    for heading in ("group", "examples", "nats/example"):
-        table.add_column(heading, justify="right" if table.columns else "left")
-    for name, figures in groups.items():
-        value = Ratio(figures["nats_per_example"], figures["nats_per_example_se"])
-        table.add_row(name, f"{figures['examples']:,}", str(value))
-    return table
+    """One row per group of examples: how many, and their nats per example."""
+    cells = [
+        (name, f"{row['examples']:,}", str(Ratio(row["nats_per_example"], row["nats_per_example_se"])))
+        for name, row in groups.items()
+    ]
+    return Table("nats/example by group", ("group", "examples", "nats/example"), cells)
 
 
-def member_table(members: Sequence[Mapping[str, Any]], ensemble: Mapping[str, Mapping[str, Any]]) -> Table:
-    """One row a member of an ensemble, then their mean, then the average of their conditionals: nats per example."""
-    table = Table(title="nats/example of the members, and of their average", title_justify="left")
-    for heading in ("", *ensemble):
-        table.add_column(heading, justify="right" if table.columns else "left")
+def member_table(members: Sequence[Record], ensemble: Mapping[str, Record]) -> Table:
+    """One row per member of an ensemble, then their mean, then the average of their conditionals: nats per example."""
     each = [{split: float(m["results"][split]["nats_per_example"]) for split in ensemble} for m in members]
-    for member, nats in zip(members, each, strict=True):
-        table.add_row(f"seed {member['seed']}", *(f"{nats[split]:.6g}" for split in ensemble))
-    table.add_row("their mean", *(f"{sum(nats[split] for nats in each) / len(each):.6g}" for split in ensemble))
-    table.add_row("[bold]ensemble", *(f"{float(ensemble[split]['nats_per_example']):.6g}" for split in ensemble))
-    return table
+    rows: list[tuple[Cell, ...]] = [
+        (f"seed {member['seed']}", *(f"{nats[split]:.6g}" for split in ensemble))
+        for member, nats in zip(members, each, strict=True)
+    ]
+    rows.append(("their mean", *(f"{sum(nats[split] for nats in each) / len(each):.6g}" for split in ensemble)))
+    whole = (f"{float(ensemble[split]['nats_per_example']):.6g}" for split in ensemble)
+    rows.append((bold("ensemble"), *whole))
+    return Table("nats/example of the members, and of their average", ("model", *ensemble), rows)
+
+
+def certificate_table(certificate: Record, title: str) -> Table:
+    """One row per check: what was tried, the worst figure and its bound; from the fields of `Certificate.to_json`."""
+    rows: list[tuple[Cell, ...]] = []
+    for check in certificate["checks"]:
+        word, style = VERDICTS[check["passed"]]
+        figures = ("", "") if check["passed"] is None else (_short(check["figure"]), _short(check["bound"]))
+        rows.append((check["name"], Text(word, style=style), *figures, check["tried"]))
+    headings = ("check", "verdict", "worst", "bound", "tried")
+    return Table(f"{title}: {certificate['seconds']:.1f} s", headings, rows, words={4}, left={0, 1})
+
+
+def comparison_table(comparisons: Sequence[Comparison], block: int) -> Table:
+    """One row per later model, A being the first."""
+    of = "examples" if block == 1 else f"blocks of {block} examples"
+    rows = [
+        (
+            letter_of(number),
+            f"{found.difference:.4g} ± {found.standard_error:.2g}",
+            f"{found.interval[0]:.4g} to {found.interval[1]:.4g}",
+            f"{found.p_holm:.2g}",
+            f"{found.b_better:.0%}",
+            "" if found.needed is None else f"{found.needed:,}",
+        )
+        for number, found in enumerate(comparisons, start=1)
+    ]
+    corrected = "p" if len(comparisons) == 1 else "p (Holm)"
+    headings = ["model", "A saves", "95 %", corrected, "better\nthan A on", "examples\nneeded"]
+    shown = len(headings) - all(found.needed is None for found in comparisons)
+    title = f"nats/example that A saves, paired over {comparisons[0].examples:,} {of}"
+    return Table(title, headings[:shown], [row[:shown] for row in rows])
+
+
+def letter_of(number: int) -> str:
+    """A for the first model, B for the second; numbers where letters end.
+
+    >>> letter_of(0), letter_of(1), letter_of(26)
+    ('A', 'B', 'model 27')
+    """
+    return LETTERS[number] if number < len(LETTERS) else f"model {number + 1}"
+
+
+def verdict_of(certificate: Record) -> str:
+    """Whether every check that applies was passed, in one line; from the fields of `Certificate.to_json`."""
+    made = [check for check in certificate["checks"] if check["passed"] is not None]
+    failed = [check["name"] for check in made if not check["passed"]]
+    if certificate["passed"]:
+        return f"all {len(made)} checks passed"
+    return f"{len(failed)} of {len(made)} checks failed: {', '.join(failed)}"
+
+
+def probe_table(layers: Sequence[LayerAccuracy], best: LayerAccuracy, title: str) -> Table:
+    """One row per layer, the best one marked."""
+    rows: list[tuple[Cell, ...]] = [
+        (str(found.layer), f"{found.accuracy:.4f} ± {found.standard_error:.4f}", bold("best") if found is best else "")
+        for found in layers
+    ]
+    return Table(title, ("layer", "accuracy", ""), rows)
+
+
+def classification_table(by_model: Classification, by_prior: Classification, title: str) -> Table:
+    """How often each way to classify is right, and the nats per label."""
+    rows = [
+        (name, str(found.accuracy), str(found.likelihood.nats_per_example))
+        for name, found in (("p(y | x) by Bayes", by_model), ("p(y) of the training split", by_prior))
+    ]
+    return Table(title, ("classified by", "accuracy", "nats/label"), rows)
+
+
+def _unit(result: Record) -> str:
+    return "bits_per_byte" if result.get("bytes") else "bits_per_dim"
+
+
+def _ratio(result: Record, name: str) -> str:
+    """A figure with its error, from the fields of `LogLikelihood.to_json`."""
+    return str(Ratio(number_from_json(result[name]), number_from_json(result.get(f"{name}_se"))))
+
+
+def _short(figure: float | str | None) -> str:
+    return f"{number_from_json(figure):.2g}"

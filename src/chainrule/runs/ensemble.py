@@ -14,8 +14,9 @@ from chainrule.config.registry import Spec, averaged
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.errors import InputError, Interrupted
 from chainrule.reporting.console import Console
-from chainrule.reporting.figures import evaluated
 from chainrule.reporting.tables import member_table, result_table
+from chainrule.reporting.visible import bold
+from chainrule.runs.figures import evaluated
 from chainrule.runs.fit import fit_run, placed, prepared
 from chainrule.runs.illustrate import write_samples
 from chainrule.runs.run import Run
@@ -57,7 +58,7 @@ def fit_members(
         own = dataclasses.replace(settings, seed=settings.seed + k)
         place = run.directory / "members" / f"{k + 1}"
         if not engine.any((place / "report.json").exists()):
-            console.print(f"[bold]member {k + 1} of {members}[/], seed {own.seed}")
+            console.print(bold(f"member {k + 1} of {members}"), f", seed {own.seed}")
             plain = {name: value for name, value in asked["options"].items() if name not in PLANNED}
             plain |= {name: getattr(own, name) for name in ("steps", "evaluate_every", "seed")} | spec
             try:
@@ -102,8 +103,8 @@ def _fill(run: Run, runs: list[Run], data: DataSet, console: Console, engine: En
     shared = ("test_examples_in_train", "baselines", "independent_elements")
     record |= {name: reports[0][name] for name in shared}
     run.write_report(record)
-    console.print(result_table(results, {}))
+    console.print(result_table(record["results"]))
     console.print(member_table(figures, record["results"]))
     console.print(f"samples: {', '.join(write_samples(run, model, data, 'samples'))}")
-    console.print(f"run directory: [bold]{run.path}[/]")
+    console.print("run directory: ", bold(run.name))
     console.result({"run": str(run.path)} | record)

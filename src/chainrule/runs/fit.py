@@ -15,7 +15,9 @@ from chainrule.data.examples.base import Examples
 from chainrule.data.examples.in_batches import in_batches
 from chainrule.models.base import Model
 from chainrule.reporting.console import Console
-from chainrule.reporting.figures import evaluated, figures, scored_in_part
+from chainrule.reporting.tables import figure_tables
+from chainrule.reporting.visible import bold
+from chainrule.runs.figures import evaluated, figures, scored_in_part
 from chainrule.runs.illustrate import illustrate
 from chainrule.runs.new import configuration_of, free_place
 from chainrule.runs.run import Run
@@ -126,7 +128,7 @@ def _fill(
     """Everything in the run directory but the configuration."""
     if changed := run.changed_versions():
         console.print(f"not as this run was begun: {changed}; the end may differ in the last bits")
-    console.print(f"[bold]{data.name}[/]: {data.note}")
+    console.print(bold(data.name), f": {data.note}")
     repeated = data.duplicates()
     if repeated is not None and repeated[0]:
         console.print(f"of the {repeated[1]} test examples {repeated[0]} stand in train, too")
@@ -144,10 +146,13 @@ def _fill(
         "stopped": fitted.stopped,
         "seconds": fitted.seconds,
         "test_examples_in_train": None if repeated is None else repeated[0],
-    } | figures(model, data, engine, console)
+    }
+    report |= figures(model, data, engine).to_json()
+    for table in figure_tables(report):
+        console.print(table)
     run.write_report(report)
     console.print(f"pictures and samples: {', '.join(illustrate(run, model, data, fitted, report)) or 'none'}")
-    console.print(f"run directory: [bold]{run.path}[/]")
+    console.print("run directory: ", bold(run.name))
     console.result({"run": str(run.path)} | report)
 
 

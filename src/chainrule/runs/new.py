@@ -8,7 +8,7 @@ from typing import Any
 
 from chainrule.config.registry import Spec
 from chainrule.data.encodings.data_set import DataSet
-from chainrule.reporting.figures import SPLITS, protocol_of
+from chainrule.runs.figures import SPLITS, protocol_of
 
 __all__ = ["configuration_of", "free_place"]
 

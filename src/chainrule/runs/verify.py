@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.errors import InputError
 from chainrule.models.base import Model
 from chainrule.verification.certificate.check import Certificate
 from chainrule.verification.certificate.verify import verify
 from chainrule.verification.laws import randomised
 
-__all__ = ["refuse_if_failed", "stop_at_a_leak"]
+if TYPE_CHECKING:
+    from chainrule.runs.run import Run
+
+__all__ = ["refuse_if_failed", "stop_at_a_leak", "verify_run"]
 
 
 def stop_at_a_leak(model: Model) -> Certificate:
@@ -26,3 +31,13 @@ def refuse_if_failed(certificate: Certificate) -> None:
     if certificate.failed:
         first = certificate[certificate.failed[0]]
         raise InputError(f"the model has no likelihood: {first.name}, {first.where}; {first.advice}")
+
+
+def verify_run(run: Run, *, quick: bool = False) -> Certificate:
+    """Verify that the reported number is a log-likelihood, and write `certificate.json` into the run.
+
+    quick: only the checks that matter most, in under three seconds.
+    """
+    certificate = verify(run.model(), examples=run.data().test, domain=run.encoding().domain, quick=quick)
+    run.write_certificate(certificate.to_json())
+    return certificate

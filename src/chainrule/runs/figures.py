@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 from chainrule.baselines.compressors import MOST, code_lengths
@@ -13,30 +14,42 @@ from chainrule.data.examples.subset import elements_of, spread
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.likelihood import LogLikelihood, Protocol
 from chainrule.models.base import Model
-from chainrule.reporting.console import Console
-from chainrule.reporting.tables import baseline_table, result_table
 from chainrule.training.engine import Engine
 
-__all__ = ["SPLITS", "evaluated", "figures", "protocol_of", "scored_in_part", "scored_splits"]
+__all__ = ["SPLITS", "Figures", "evaluated", "figures", "protocol_of", "scored_in_part", "scored_splits"]
 
 SPLITS = ("train", "valid", "test")
 ENOUGH = 1 << 20  # elements of training data that are scored, or more where the test split has more examples
 
 
-def figures(model: Model, data: DataSet, engine: Engine, console: Console) -> dict[str, Any]:
-    """Every split under the model and under the baselines: tables for people, and what `report.json` says of them."""
+@dataclass(frozen=True)
+class Figures:
+    """Every split under a model and under the baselines.
+
+    results: the model on every split.
+    independent: independent elements on every split; empty where there is no such baseline.
+    baselines: every baseline on the test split, as JSON.
+    """
+
+    results: dict[str, LogLikelihood]
+    independent: dict[str, LogLikelihood]
+    baselines: dict[str, dict[str, Any]]
+
+    def to_json(self) -> dict[str, Any]:
+        """What `report.json` says of them."""
+        return {
+            "results": {split: likelihood.to_json() for split, likelihood in self.results.items()},
+            "baselines": self.baselines,
+            "independent_elements": {split: likelihood.to_json() for split, likelihood in self.independent.items()},
+        }
+
+
+def figures(model: Model, data: DataSet, engine: Engine) -> Figures:
+    """Every split under the model and under the baselines."""
     baselines = fit_baselines(data)
-    baseline = _scored(baselines, data)
+    independent = _scored(baselines, data)
     results = evaluated(model, data, engine)
-    console.print(result_table(results, baseline))
-    beside = _beside(baselines, data, results["test"])
-    if beside:
-        console.print(baseline_table(results["test"], beside))
-    return {
-        "results": {split: likelihood.to_json() for split, likelihood in results.items()},
-        "baselines": beside,
-        "independent_elements": {split: likelihood.to_json() for split, likelihood in baseline.items()},
-    }
+    return Figures(results, independent, _beside(baselines, data, results["test"]))
 
 
 def evaluated(model: Model, data: DataSet, engine: Engine) -> dict[str, LogLikelihood]:

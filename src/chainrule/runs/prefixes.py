@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from chainrule.errors import InputError
-from chainrule.runs.run import Run
+
+if TYPE_CHECKING:
+    from chainrule.runs.run import Run
 
 __all__ = ["Completion", "prefixes"]
 

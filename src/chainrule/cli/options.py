@@ -1,0 +1,32 @@
+"""Options that several commands share. Imports no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+if TYPE_CHECKING:
+    from chainrule.reporting.console import Console
+
+__all__ = ["BatchSize", "Data", "Json", "RunPath", "Split", "console_of"]
+
+BatchSize = Annotated[
+    int | None,
+    Parameter(
+        help="Examples scored at once, a matter of speed only [default: by their length].", validator=Number(gte=1)
+    ),
+]
+Data = Annotated[str | None, Parameter(name="DATA", help="What to read [default: the run's own data].")]
+Json = Annotated[bool, Parameter(negative="", help="Print one JSON object on standard output, and nothing else there.")]
+RunPath = Annotated[Path, Parameter(name="RUN", help="A run directory that `fit` made.")]
+Split = Annotated[str, Parameter(help="Split of the run's own data: train, valid or test.")]
+
+
+def console_of(json: bool) -> Console:
+    """Where a command prints."""
+    from chainrule.reporting.console import Console
+
+    return Console(json=json)

@@ -1,0 +1,90 @@
+"""`Run.classify`: which class an example is of, by Bayes from a model of p(x | label)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chainrule.data.sources.objects import Source
+from chainrule.errors import InputError
+from chainrule.evaluation.classify import Classification, class_prior, classify
+from chainrule.runs.chosen import chosen_examples, name_of
+from chainrule.runs.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from chainrule.runs.run import Run
+
+__all__ = ["ClassificationResult", "classify_run"]
+
+
+@dataclass(frozen=True, eq=False)
+class ClassificationResult:
+    """The class of each example, by Bayes and by the training split's shares of the classes alone.
+
+    run, data: what was classified by which run.
+    classes: the names of the classes.
+    by_model: p(y | x) of every example.
+    by_prior: p(y) of every example, which knows nothing of x.
+    """
+
+    run: str
+    data: str
+    classes: tuple[str, ...]
+    by_model: Classification
+    by_prior: Classification
+
+    def __len__(self) -> int:
+        return len(self.by_model.labels)
+
+    @property
+    def predicted(self) -> list[str]:
+        """The most probable class of each example."""
+        return [self.classes[k] for k in self.by_model.log_posterior.argmax(1)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Every figure by name, and the most probable class of each example."""
+        nats = self.by_model.likelihood.to_json()
+        return {
+            "run": self.run,
+            "data": self.data,
+            "examples": len(self),
+            "accuracy": self.by_model.accuracy.value,
+            "accuracy_se": self.by_model.accuracy.standard_error,
+            "accuracy_of_prior": self.by_prior.accuracy.value,
+            "nats_per_label": nats["nats_per_example"],
+            "nats_per_label_se": nats["nats_per_example_se"],
+            "impossible": nats["impossible"],
+            "classes": list(self.classes),
+            "predicted": self.predicted,
+        }
+
+
+def classify_run(
+    run: Run,
+    source: Source | None = None,
+    *,
+    split: str = "test",
+    batch_size: int | None = None,
+    progress: Progress = silent,
+) -> ClassificationResult:
+    """Say which class each example is of, by Bayes from a model that was fitted with --given label.
+
+    source: what to classify, by default the run's own data.
+    split: of the run's own data: train, valid or test.
+    batch_size: examples that are scored at once, a matter of speed only.
+    progress: shows how far it is.
+
+    p(y) is the share of each class in the training split.
+    """
+    conditions = run.encoding().conditions
+    names = None if conditions is None else conditions.class_names
+    if names is None:
+        raise InputError(
+            f"{run.name}: p(y | x) needs a model of p(x | label); make one with `chainrule fit --given label`"
+        )
+    examples = chosen_examples(run, source, split)
+    prior = class_prior(run.data().train, len(names))
+    with progress("classifying", len(examples)) as update:
+        found = classify(run.chain(), examples, prior, batch_size=batch_size, progress=update)
+    blind = Classification(prior.log().expand(len(examples), -1).numpy(), found.labels)
+    return ClassificationResult(run.name, split if source is None else name_of(source), names, found, blind)

@@ -1,0 +1,146 @@
+"""Draws from a model, group by group: plainly, with a compiled step, in parallel passes, in many orders, or shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from chainrule.data.alphabets.alphabet import Alphabet
+from chainrule.errors import InputError
+from chainrule.models.base import Model, Sample
+from chainrule.models.chain import AutoregressiveModel
+from chainrule.models.sampler import prefix_batch
+from chainrule.runs.progress import Progress
+from chainrule.runs.text_stream import TextStream
+from chainrule.sampling.compiled import compile_step
+from chainrule.sampling.parallel import parallel_sample
+
+__all__ = ["Drawing"]
+
+GROUP = 512  # examples that are drawn at once, a bound on the memory of their caches
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is to be drawn.
+
+    n: number of examples.
+    seed: draws are keyed by (seed, example, element).
+    progress: shows how far it is.
+    context: what the examples are conditioned on, shape (n, ...), None for p(x).
+    prefix: elements that are given, one tensor per example, None for nothing.
+    end: the symbol with which an example is over, None where there is none.
+    temperature, top_k, top_p: the filter; by default nothing is cut off.
+    group: examples that are drawn at once.
+    """
+
+    n: int
+    seed: int
+    progress: Progress
+    context: Tensor | None = None
+    prefix: Sequence[Tensor] | None = None
+    end: int | None = None
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    group: int = GROUP
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether the draws are from another distribution than the model itself."""
+        return (self.temperature, self.top_k, self.top_p) != (1.0, None, None)
+
+    def one_by_one(self, model: AutoregressiveModel, *, compiled: bool = False) -> Sample:
+        """Draw element by element; compiled: with a step that is compiled for a whole group."""
+        length = model.network.length
+        prefix_batch(self.prefix, self.n, length)  # refused before anything is drawn, not group by group
+        if compiled:
+            size = min(self.n, self.group)
+            model = compile_step(model, size, self._group_options(0)["context"])
+        starts = self._starts()
+        with self.progress("sampling", len(starts) * length) as update:
+            parts = [
+                model.sample(
+                    self._size(start),
+                    first=start,
+                    on_element=lambda d, x: update(1),
+                    **self._group_options(start),
+                    **self._filter_options(),
+                )
+                for start in starts
+            ]
+        return _joined(parts, self.end)
+
+    def shown(self, model: AutoregressiveModel, alphabet: Alphabet, show: Callable[[str], Any]) -> Sample:
+        """Draw one text, and show each piece of it as soon as it is drawn."""
+        prefix_batch(self.prefix, self.n, model.network.length)
+        stream = TextStream(alphabet, self.end, show)
+        sample = model.sample(self.n, on_element=stream, **self._group_options(0), **self._filter_options())
+        stream.close()
+        return sample
+
+    def in_passes(self, model: AutoregressiveModel) -> tuple[Sample, int]:
+        """The same draws by fixed-point iteration over whole examples, and how many passes that took."""
+        if self.prefix is not None or self.end is not None or self.is_filtered:
+            raise InputError(
+                "--parallel draws whole examples of one length from the model itself; leave out --prefix, filters, "
+                "--stream and --compile, or --parallel"
+            )
+        drawn = []
+        with self.progress("sampling", self.n) as update:
+            for start in self._starts():
+                options = self._group_options(start)
+                del options["prefix"]
+                drawn.append(parallel_sample(model, self._size(start), first=start, on_pass=update, **options))
+        return _joined([part.sample for part in drawn], None), sum(part.passes for part in drawn)
+
+    def in_orders(self, model: Model) -> Sample:
+        """Each example in an order of its own, from the mixture over orders itself."""
+        if self.is_filtered:
+            raise refusal_of_orders(model)
+        parts = []
+        with self.progress("sampling", self.n) as update:
+            for start in self._starts():
+                parts.append(model.sample(self._size(start), first=start, **self._group_options(start)))
+                update(len(parts[-1]))
+        return _joined(parts, None)
+
+    def _starts(self) -> range:
+        return range(0, self.n, self.group)
+
+    def _size(self, start: int) -> int:
+        return min(self.group, self.n - start)
+
+    def _group_options(self, start: int) -> dict[str, Any]:
+        """The seed, the conditions and the prefixes of the group of examples that starts there."""
+        rows = slice(start, start + self.group)
+        context = None if self.context is None else self.context[rows]
+        prefix = None if self.prefix is None else self.prefix[rows]
+        return {"seed": self.seed, "context": context, "prefix": prefix}
+
+    def _filter_options(self) -> dict[str, Any]:
+        return {"end": self.end, "temperature": self.temperature, "top_k": self.top_k, "top_p": self.top_p}
+
+
+def refusal_of_orders(model: Model) -> InputError:
+    """What a mixture over orders does not do."""
+    return InputError(
+        f"a {model.describe()} is sampled as it is, whole examples, each in an order of its own; "
+        "leave out filters, --stream, --compile and --parallel"
+    )
+
+
+def _joined(parts: list[Sample], end: int | None) -> Sample:
+    """Groups of examples as one sample; where one group was over before another, `end` fills it up."""
+    length = max(part.x.shape[1] for part in parts)
+    missing = [length - part.x.shape[1] for part in parts]
+    x = [pad(part.x, (0, more), value=end if more else 0) for part, more in zip(parts, missing, strict=True)]
+    mask = [pad(part.mask, (0, more), value=False) for part, more in zip(parts, missing, strict=True)]
+    log_q = [part.log_q for part in parts if part.log_q is not None]
+    log_p = torch.cat([part.log_prob for part in parts])
+    return Sample(torch.cat(x), torch.cat(mask), log_p, torch.cat(log_q) if log_q else None)
