@@ -135,7 +135,7 @@ BAD = {
     "truncated gzip": (fit("a.txt.gz", gzip.compress(LONG)[:-12]), "damaged or cut off"),
     "no gzip": (fit("a.txt.gz", LONG), "damaged or cut off"),
     "no UTF-8": (fit("a.txt", LONG + b"\xff\xfe", "--symbols", "characters"), "byte 0xff at 1000"),
-    "no UTF-8 for tokens": (fit("a.txt", LONG + b"\xff\xfe" * 99, "--symbols", "bpe:300"), "no UTF-8 text"),
+    "no UTF-8 for tokens": (fit("a.txt", LONG + b"\xff\xfe" * 99, "--symbols", "bpe:300"), "not UTF-8 text"),
     "unknown symbols": (fits("story.txt", "--symbols", "charcters"), "did you mean 'characters'"),
     "bpe without a size": (fits("story.txt", "--symbols", "bpe:many"), "bpe:1000"),
     "bpe of too few": (fits("story.txt", "--symbols", "bpe:100"), "at least bpe:257"),

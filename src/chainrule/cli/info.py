@@ -25,7 +25,8 @@ def info(
     json: Json = False,
 ) -> None:
     """Say what a run directory holds, or which networks, heads and defaults there are."""
-    from chainrule.runs.info import info_of_parts, info_run
+    from chainrule.runs.info import info as info_of
+    from chainrule.runs.info import info_of_parts
     from chainrule.runs.stored import StoredRun
 
     console = console_of(json)
@@ -34,7 +35,7 @@ def info(
         _show_parts(parts, console)
         console.result(parts.to_json())
     else:
-        found = info_run(StoredRun.open(run))
+        found = info_of(StoredRun.open(run))
         _show_run(found, console)
         console.result(found.to_json())
 

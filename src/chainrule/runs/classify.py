@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.data.sources.objects import Source
 from chainrule.errors import InputError
-from chainrule.evaluation.classify import Classification, class_prior, classify
+from chainrule.evaluation.classify import Classification, class_prior
+from chainrule.evaluation.classify import classify as classify_examples
 from chainrule.runs.chosen import chosen_examples, name_of
 from chainrule.runs.progress import Progress, silent
 
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
 
-__all__ = ["ClassificationResult", "classify_run"]
+__all__ = ["ClassificationResult", "classify"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,7 @@ class ClassificationResult:
         }
 
 
-def classify_run(
+def classify(
     run: Run,
     source: Source | None = None,
     *,
@@ -85,6 +86,6 @@ def classify_run(
     examples = chosen_examples(run, source, split)
     prior = class_prior(run.data().train, len(names))
     with progress("classifying", len(examples)) as update:
-        found = classify(run.chain(), examples, prior, batch_size=batch_size, progress=update)
+        found = classify_examples(run.chain(), examples, prior, batch_size=batch_size, progress=update)
     blind = Classification(prior.log().expand(len(examples), -1).numpy(), found.labels)
     return ClassificationResult(run.name, split if source is None else name_of(source), names, found, blind)

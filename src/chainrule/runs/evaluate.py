@@ -15,7 +15,7 @@ from chainrule.data.sources.objects import Source
 from chainrule.errors import InputError
 from chainrule.evaluation.by_position import NatsByPosition
 from chainrule.evaluation.calibration import Diagnosis, by_group, diagnose
-from chainrule.evaluation.evaluate import evaluate
+from chainrule.evaluation.evaluate import evaluate as evaluate_examples
 from chainrule.evaluation.scores import write_scores
 from chainrule.evaluation.streaming import STREAM_CONTEXT, StreamModel, side_by_side
 from chainrule.likelihood import LogLikelihood, Protocol
@@ -25,7 +25,7 @@ from chainrule.runs.progress import Progress, silent
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
 
-__all__ = ["EvaluationResult", "evaluate_run"]
+__all__ = ["EvaluationResult", "evaluate"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class EvaluationResult:
             raise InputError(f"{path}: cannot be written ({error.strerror}); name another place") from None
 
 
-def evaluate_run(
+def evaluate(
     run: Run,
     source: Source | None = None,
     *,
@@ -114,7 +114,7 @@ def evaluate_run(
     watched = NatsByPosition(model) if model.has_conditionals else None
     scored = StreamModel(chain) if carry and chain is not None else watched or model
     with progress("scoring", len(examples)) as update:
-        found = evaluate(scored, examples, batch_size=batch_size, protocol=protocol, progress=update)
+        found = evaluate_examples(scored, examples, batch_size=batch_size, protocol=protocol, progress=update)
     labels = read_labels(groups) if groups is not None else _classes(examples)
     names = run.encoding().column_names
     result = EvaluationResult(

@@ -7,7 +7,7 @@ from typing import Any
 
 from chainrule.runs.stored import StoredRun
 
-__all__ = ["PartsInfo", "RunInfo", "info_of_parts", "info_run"]
+__all__ = ["PartsInfo", "RunInfo", "info", "info_of_parts"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class PartsInfo:
         return {"networks": self.networks, "heads": self.heads, "defaults": self.defaults}
 
 
-def info_run(run: StoredRun) -> RunInfo:
+def info(run: StoredRun) -> RunInfo:
     """Say what a run holds: its configuration and, once it is trained, its results."""
     return RunInfo(run.name, run.config, run.report_dict)
 

@@ -11,13 +11,14 @@ import numpy.typing as npt
 from chainrule.data.recognition.load import load
 from chainrule.data.sources.objects import Source
 from chainrule.errors import InputError
-from chainrule.evaluation.probe import LayerAccuracy, probe
+from chainrule.evaluation.probe import LayerAccuracy
+from chainrule.evaluation.probe import probe as probe_layers
 from chainrule.runs.chosen import chosen_examples, name_of, read_labels
 
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
 
-__all__ = ["ProbeResult", "probe_run"]
+__all__ = ["ProbeResult", "probe"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class ProbeResult:
         return {"run": self.run, "examples": self.examples, "layers": layers, "best_layer": self.best.layer}
 
 
-def probe_run(
+def probe(
     run: Run,
     source: Source | None = None,
     *,
@@ -70,7 +71,7 @@ def probe_run(
         )
     classes = _own_labels(run, source, split) if labels is None else np.asarray(read_labels(labels))
     numbered: npt.NDArray[np.int64] = np.unique(classes, return_inverse=True)[1].astype(np.int64)
-    layers = probe(model, examples, numbered, segments=segments, folds=folds)
+    layers = probe_layers(model, examples, numbered, segments=segments, folds=folds)
     return ProbeResult(run.name, len(examples), folds, tuple(layers))
 
 

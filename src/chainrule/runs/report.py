@@ -20,7 +20,7 @@ from chainrule.verification.certificate.verify import verify
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
 
-__all__ = ["ReportResult", "report_run"]
+__all__ = ["ReportResult", "report"]
 
 MOST_TEXT = 1500  # characters
 TEXT_ROWS = 64  # test examples whose text is coloured
@@ -49,7 +49,7 @@ class ReportResult:
         return {"run": self.run, "out": None if self.out is None else str(self.out), "bytes": self.bytes}
 
 
-def report_run(run: Run, out: Path | str | None = None) -> ReportResult:
+def report(run: Run, out: Path | str | None = None) -> ReportResult:
     """Write one page: figures, learning curve, samples, where the bits are, calibration, certificate.
 
     out: an .html file, by default report.html in the run directory; for a run in memory, by default none.

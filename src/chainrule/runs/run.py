@@ -15,16 +15,16 @@ from chainrule.data.recognition.registry import encoding_from_json
 from chainrule.errors import InputError, RunError
 from chainrule.models.base import Model
 from chainrule.models.chain import AutoregressiveModel
-from chainrule.runs.classify import classify_run
-from chainrule.runs.evaluate import evaluate_run
+from chainrule.runs.classify import classify as _classify
+from chainrule.runs.evaluate import evaluate as _evaluate
 from chainrule.runs.files import RunFiles
-from chainrule.runs.info import info_run
-from chainrule.runs.probe import probe_run
-from chainrule.runs.report import report_run
-from chainrule.runs.sample import sample_run
-from chainrule.runs.score import score_run
+from chainrule.runs.info import info as _info
+from chainrule.runs.probe import probe as _probe
+from chainrule.runs.report import report as _report
+from chainrule.runs.sample import sample as _sample
+from chainrule.runs.score import score as _score
 from chainrule.runs.stored import StoredRun
-from chainrule.runs.verify import verify_run
+from chainrule.runs.verify import verify as _verify
 from chainrule.runs.weights import load_weights, weights_bytes
 
 __all__ = ["Run"]
@@ -102,11 +102,11 @@ class Run(StoredRun):
             raise InputError(f"{self.name}: {error}") from None
 
     # The verbs: each is a function of a run, in a file of its name.
-    evaluate = evaluate_run
-    sample = sample_run
-    score = score_run
-    verify = verify_run
-    report = report_run
-    probe = probe_run
-    classify = classify_run
-    info = info_run
+    evaluate = _evaluate
+    sample = _sample
+    score = _score
+    verify = _verify
+    report = _report
+    probe = _probe
+    classify = _classify
+    info = _info

@@ -21,7 +21,7 @@ from chainrule.runs.sample_files import check_place, write_samples_to
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
 
-__all__ = ["SampleResult", "default_sample_file", "sample_run"]
+__all__ = ["SampleResult", "default_sample_file", "sample"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ def default_sample_file(run: Run, seed: int) -> Path | None:
     return None if encoding.is_text else run.directory / f"samples-seed{seed}{encoding.file_endings[0]}"
 
 
-def sample_run(
+def sample(
     run: Run,
     n: int | None = None,
     *,

@@ -24,7 +24,7 @@ from chainrule.runs.progress import Progress, silent
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
 
-__all__ = ["Scores", "score_run"]
+__all__ = ["Scores", "score"]
 
 Numbers = npt.NDArray[np.float64]
 
@@ -70,7 +70,7 @@ class Scores:
         return zip(*(column.tolist() for column in self.columns.values()), strict=True)
 
 
-def score_run(
+def score(
     run: Run,
     source: Source,
     *,

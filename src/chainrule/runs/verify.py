@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from chainrule.errors import InputError
 from chainrule.models.base import Model
 from chainrule.verification.certificate.check import Certificate
-from chainrule.verification.certificate.verify import verify
+from chainrule.verification.certificate.verify import verify as verify_model
 from chainrule.verification.laws import randomised
 
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
 
-__all__ = ["refuse_if_failed", "stop_at_a_leak", "verify_run"]
+__all__ = ["refuse_if_failed", "stop_at_a_leak", "verify"]
 
 
 def stop_at_a_leak(model: Model) -> Certificate:
@@ -21,7 +21,7 @@ def stop_at_a_leak(model: Model) -> Certificate:
 
     A copy with its weights moved at random is verified, since many parts start at weights through which nothing leaks.
     """
-    certificate = verify(randomised(model, scale=0.05), quick=True)
+    certificate = verify_model(randomised(model, scale=0.05), quick=True)
     refuse_if_failed(certificate)
     return certificate
 
@@ -33,11 +33,11 @@ def refuse_if_failed(certificate: Certificate) -> None:
         raise InputError(f"the model has no likelihood: {first.name}, {first.where}; {first.advice}")
 
 
-def verify_run(run: Run, *, quick: bool = False) -> Certificate:
+def verify(run: Run, *, quick: bool = False) -> Certificate:
     """Verify that the reported number is a log-likelihood, and write `certificate.json` into the run.
 
     quick: only the checks that matter most, in under three seconds.
     """
-    certificate = verify(run.model(), examples=run.data().test, domain=run.encoding().domain, quick=quick)
+    certificate = verify_model(run.model(), examples=run.data().test, domain=run.encoding().domain, quick=quick)
     run.write_certificate(certificate.to_json())
     return certificate
