@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from chainrule.batch import Batch
 from chainrule.domain import Domain
+from chainrule.heads.bernoulli import BernoulliHead
 from chainrule.heads.categorical import CategoricalHead
 from chainrule.heads.columns import ColumnsHead
 from chainrule.heads.count import CountHead
@@ -36,6 +37,17 @@ def model(network=None, head=None, kind=AutoregressiveModel):
 def randomly(build):
     torch.manual_seed(0)
     return randomised(build())
+
+
+def sound_model(seed):
+    """A small model of our own; every choice about it is a function of the seed."""
+    generator = torch.Generator().manual_seed(seed)
+    v, d, width = (int(torch.randint(low, high, (), generator=generator)) for low, high in ((2, 7), (2, 12), (1, 5)))
+    torch.manual_seed(seed)
+    network = (CausalConv, Transformer)[seed % 2](v, d, 8 * width, depth=1 + seed % 3, dropout=0.1 * (seed % 4))
+    head = BernoulliHead(8 * width) if v == 2 else CategoricalHead(8 * width, v)
+    scale = (0.0, 0.1, 0.3, 1.0)[seed // 2 % 4]
+    return randomised(AutoregressiveModel(network, head), seed, scale)
 
 
 # --- leaks in a network of ours --------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from chainrule.errors import InputError
-from chainrule.heads.bernoulli import BernoulliHead
 from chainrule.heads.categorical import CategoricalHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.causal_conv import CausalConv
@@ -197,15 +196,8 @@ def test_what_cannot_be_verified():
 
 
 @pytest.mark.slow
-def test_two_hundred_sound_models_are_not_accused():
-    for seed in range(200):
-        generator = torch.Generator().manual_seed(seed)
-        v, d, width = (
-            int(torch.randint(low, high, (), generator=generator)) for low, high in ((2, 7), (2, 12), (1, 5))
-        )
-        torch.manual_seed(seed)
-        network = (CausalConv, Transformer)[seed % 2](v, d, 8 * width, depth=1 + seed % 3, dropout=0.1 * (seed % 4))
-        head = BernoulliHead(8 * width) if v == 2 else CategoricalHead(8 * width, v)
-        scale = (0.0, 0.1, 0.3, 1.0)[seed // 2 % 4]
-        certificate = verify(randomised(AutoregressiveModel(network, head), seed, scale))
+@pytest.mark.parametrize("start", range(0, 24, 12))
+def test_sound_models_of_many_shapes_are_not_accused(start):
+    for seed in range(start, start + 12):
+        certificate = verify(faults.sound_model(seed))
         assert certificate.passed, f"seed {seed}: {certificate}"

@@ -38,9 +38,9 @@ def lively(network):
     [
         pytest.param(lambda: Transformer(5, 12, 16, 2, 2, value_embeddings=True, ngrams=40), id="transformer"),
         pytest.param(lambda: Transformer(5, (3, 4), 16, 2, 4, groups=2, window=5, num_classes=3), id="image windows"),
-        pytest.param(lambda: CausalConv(5, 12, 16, 3), id="causal convolutions"),
-        pytest.param(lambda: CausalConv(5, 12, 16, 3, gated=False), id="plain convolutions"),
-        pytest.param(lambda: Transformer(5, ROOM + 9, 16, 2, 2, groups=1), id="caches that grow"),
+        pytest.param(lambda: CausalConv(5, 12, 16, 2), id="causal convolutions"),
+        pytest.param(lambda: CausalConv(5, 12, 16, 2, gated=False), id="plain convolutions"),
+        pytest.param(lambda: Transformer(5, ROOM + 9, 16, 1, 2, groups=1), id="caches that grow"),
         pytest.param(lambda: Transformer(5, 2 * ROOM, 16, 1, 2, window=ROOM + 3, ngrams=40), id="windows that grow"),
     ],
 )

@@ -219,15 +219,15 @@ def no_code(*arguments, **more):
     raise AssertionError("a checkpoint ran code")
 
 
-def test_hundreds_of_damaged_checkpoints_are_refused(intact, tmp_path, monkeypatch):
+def test_damaged_checkpoints_are_refused_without_running_code(intact, tmp_path, monkeypatch):
     for module, name in ((torch, "load"), (pickle, "loads"), (pickle, "load"), (pickle, "Unpickler")):
         monkeypatch.setattr(module, name, no_code)
     hunt(intact, tmp_path, 600, seed=0)
 
 
 @pytest.mark.slow
-def test_ten_thousand_damaged_checkpoints_are_refused(intact, tmp_path):
-    hunt(intact, tmp_path, 10_000, seed=1)
+def test_thousands_of_damaged_checkpoints_are_refused(intact, tmp_path):
+    hunt(intact, tmp_path, 2000, seed=1)
 
 
 @pytest.mark.parametrize("kind", [*DAMAGE, *FORGERIES])
@@ -277,17 +277,17 @@ def test_a_state_of_strange_things_is_refused():
 
 @pytest.mark.slow
 def test_memory_does_not_grow(tmp_path):
-    """The resident memory after 500 and after 10 500 steps of one process, checkpoints and validations included."""
+    """The resident memory after 500 and after 4500 steps of one process, checkpoints and validations included."""
     resident = []
 
     def look(record):
-        if record["step"] in (500, 10_500):
+        if record["step"] in (500, 4500):
             resident.append(int(Path("/proc/self/statm").read_text().split()[1]))
 
     model = AutoregressiveModel(CausalConv(4, 6, 4, depth=1), CategoricalHead(4, 4))
-    chosen = settings(steps=10_500, evaluate_every=500, patience=1000, checkpoint_every=1000)
+    chosen = settings(steps=4500, evaluate_every=500, patience=1000, checkpoint_every=1000)
     train(tmp_path, chosen, model, (rows(10, 0), VALID), on_step=look)
-    assert resident[1] < 1.01 * resident[0]
+    assert resident[1] < 1.004 * resident[0]
 
 
 @pytest.mark.slow

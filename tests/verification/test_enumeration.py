@@ -38,7 +38,7 @@ def test_the_total_mass_is_one(name, elements):
     x = table(name)
     assert x.shape[1] == elements
     torch.manual_seed(0)
-    model = AutoregressiveModel(Transformer(2, elements, 16, depth=2, heads=2), BernoulliHead(16))
+    model = AutoregressiveModel(Transformer(2, elements, 8, depth=2, heads=2), BernoulliHead(8))
     settings = TrainingSettings(steps=150, batch_size=64, evaluate_every=150)
     fit(model, ArrayExamples(x[:3000]), ArrayExamples(x[3000:]), settings)
     start = perf_counter()
