@@ -12,7 +12,9 @@ ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 FENCED = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-FOLDERS = sorted(path.parent for path in (ROOT / "src" / "chainrule").glob("**/__init__.py"))
+SOURCE = ROOT / "src" / "chainrule"
+EXAMPLES = {"heads/NAME.py", "networks/NAME.py", "cli/NAME.py", "utils.py"}
+FOLDERS = sorted(path.parent for path in SOURCE.glob("**/__init__.py"))
 
 
 def anchors(page):
@@ -32,6 +34,36 @@ def test_links_lead_to_files_and_headings_that_exist(page):
         assert place.exists(), f"{page.name}: {link} leads nowhere"
         if anchor:
             assert anchor in anchors(place), f"{page.name}: {link}: there is no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_modules_and_files_that_a_page_names_exist(page):
+    if page.name in ("CHANGELOG.md", "experiments.md"):
+        pytest.skip("tells what was")
+    text = page.read_text(encoding="utf-8")
+    for name in set(re.findall(r"\bchainrule(?:\.[A-Za-z_]\w*)+", text)):
+        assert located(name), f"{page.name}: there is no {name}"
+    for name in set(re.findall(r"`((?:[\w.]+/)*\w+\.py)`", text)) - EXAMPLES:
+        assert any((base / name).exists() for base in (ROOT, ROOT / "src", SOURCE, ROOT / "docs")), (
+            f"{page.name}: {name}"
+        )
+
+
+def located(name):
+    """Whether a dotted name is a module, or something in one."""
+    parts = name.split(".")
+    for size in range(len(parts), 0, -1):
+        try:
+            thing = import_module(".".join(parts[:size]))
+        except ModuleNotFoundError:
+            continue
+        try:
+            for part in parts[size:]:
+                thing = getattr(thing, part)
+        except AttributeError:
+            return False
+        return True
+    return False
 
 
 @pytest.fixture(scope="module")
