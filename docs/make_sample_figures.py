@@ -148,7 +148,7 @@ def main() -> None:
     options = parser.parse_args()
     (options.out / "img").mkdir(parents=True, exist_ok=True)
     lines = ["# Samples and completions", ""]
-    lines += ["Made by `docs/make_sample_figures.py` from trained runs: exact draws, the first that came.", ""]
+    lines += ["Made by `docs/make_sample_figures.py` from trained runs: exact draws, the first ones, none chosen.", ""]
     for named in options.runs:
         name, _, path = named.partition("=")
         lines += section(name, Run.open(Path(path)), options.out)
