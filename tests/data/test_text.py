@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -341,7 +342,7 @@ def test_prepared_texts_are_the_text(tmp_path, monkeypatch):
         assert isinstance(stream, np.memmap)
         assert alphabet.decode(stream) == PROSE.encode()
     assert len(list((tmp_path / "cache").iterdir())) == 1
-    stored_stream(str(tmp_path / "a.txt"), TOKENS, progress=lambda done: pytest.fail("prepared twice"))
+    stored_stream(str(tmp_path / "a.txt"), TOKENS, progress=lambda what, total: pytest.fail("prepared twice"))
 
 
 @pytest.mark.parametrize("text", [PROSE, PROSE.replace("\n", " "), "äöü" * 900, "x" * 2000])
@@ -351,7 +352,8 @@ def test_pieces_are_the_text(tmp_path, monkeypatch, text):
     for name, content in (("a.txt", text.encode()), ("a.txt.gz", gzip.compress(text.encode()))):
         (tmp_path / name).write_bytes(content)
         done = []
-        stream = stored_stream(str(tmp_path / name), TOKENS, progress=done.append)
+        shown = nullcontext(done.append)
+        stream = stored_stream(str(tmp_path / name), TOKENS, progress=lambda what, total, shown=shown: shown)
         assert TOKENS.decode(stream) == text.encode()
         assert len(done) > 5
         assert sum(done) == len(content)

@@ -25,7 +25,7 @@ def test_prepared_data_is_read_and_not_made_again(monkeypatch):
     def never():
         raise AssertionError("prepared anew")
 
-    x = stored("golden", never, "a test", 4, "rows")
+    x = stored("golden", never, "a test", 4)
     assert x.dtype == np.uint16
     assert (x == np.arange(12).reshape(4, 3)).all()
 

@@ -50,7 +50,7 @@ def fit(
         source, merged = recalled(out, source, merged)
     if source is None:
         raise InputError("fit needs DATA, such as digits, a folder of images, table.csv or book.txt")
-    data = opened(source, merged)
+    data = opened(source, merged, console.progress)
     spec, settings = specification(merged, data)
     asked = {"source": source, "options": merged}
     budget, members = budget_of(merged), members_of(merged, data)

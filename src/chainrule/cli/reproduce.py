@@ -174,7 +174,7 @@ def _fitted(recipe: Recipe, asked: Asked, console: Console) -> tuple[Run, DataSe
     finished = asked.resume and (place / "report.json").exists()
     if asked.resume:
         source, options = recalled(place, source, options)
-    data = opened(str(source), options)
+    data = opened(str(source), options, console.progress)
     data = data.first(SMOKE_EXAMPLES) if asked.smoke else data
     if finished:
         return _unchanged(Run.open(place), data, asked.options(recipe)), data

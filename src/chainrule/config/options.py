@@ -27,6 +27,7 @@ from chainrule.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from chainrule.data.encodings.data_set import DataSet
+    from chainrule.data.examples.stored import Progress
     from chainrule.training.budget import Budget
 
 __all__ = ["FitOptions", "budget_of", "members_of", "opened", "read_config", "specification"]
@@ -162,7 +163,7 @@ def read_config(path: Path | None) -> dict[str, Any]:
     return options
 
 
-def opened(source: str, options: dict[str, Any]) -> DataSet:
+def opened(source: str, options: dict[str, Any], progress: Progress | None = None) -> DataSet:
     """The data set that the options speak of, its images laid out for the default network."""
     from chainrule.data.encodings.pixel_blocks import in_pixel_blocks
     from chainrule.data.recognition.load import load
@@ -176,7 +177,7 @@ def opened(source: str, options: dict[str, Any]) -> DataSet:
     names = ("symbols", "documents", "field", "end", "pack", "window", "stride", "split")
     more = ("levels", "binarize", "pixel_block", "given", "columns", "drop")
     named = {name: options.get(name) for name in (*names, *more)}
-    found = load(source, shape=shape, **named)
+    found = load(source, shape=shape, progress=progress, **named)
     if options.keys() & {"pixel_block", "network"} or not found.encoding.is_image:  # chosen otherwise, or no pixels
         return found
     side = default_pixel_block(found.encoding.domain, found.encoding.group, len(found.train))

@@ -16,7 +16,7 @@ from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.levels import DrawnBits, StoredLevels, check_levels, to_grey, to_levels
 from chainrule.data.examples.splits import SPLITS, Part, check_same_shape, three_parts
-from chainrule.data.examples.stored import is_stored
+from chainrule.data.examples.stored import Progress, is_stored
 from chainrule.data.sources.array_files import array_parts
 from chainrule.data.sources.idx import idx_parts, is_idx
 from chainrule.data.sources.image_folder import folder_parts, png_bytes
@@ -92,13 +92,13 @@ class ImageEncoding(Encoding):
         return cls(Domain.from_json(fields["domain"]), fields["binarize"], classes)
 
 
-def image_parts(source: Source) -> dict[str, Part]:
+def image_parts(source: Source, progress: Progress | None = None) -> dict[str, Part]:
     """Images of bytes (N, H, W) or (N, H, W, 3) and their labels by split, from files or an object."""
     path = Path(str(source))
     if not isinstance(source, str) or path.suffix in (".npy", ".npz"):
         parts = array_parts(source)
     else:
-        parts = idx_parts(source) if is_idx(path) else folder_parts(source)
+        parts = idx_parts(source) if is_idx(path) else folder_parts(source, progress)
     grey = {}
     for name, (x, labels) in parts.items():
         what = f"{source} {name}".strip()
@@ -120,6 +120,7 @@ def load_images(
     binarize: str | None = None,
     given: str | None = None,
     split: str = "80/10/10",
+    progress: Progress | None = None,
 ) -> DataSet:
     """Images from a folder of PNG/JPEG, from IDX files (with their pair train/t10k), or from an array file of bytes.
 
@@ -128,11 +129,12 @@ def load_images(
         of training, while validation and test keep one draw; None for levels.
     given: "label", to model p(x | label).
     split: shares of a source without splits, see `divide`.
+    progress: shows the number of images that were prepared; None shows nothing.
     """
     levels = _levels(source, levels, binarize)
     if given not in (None, "label"):
         raise InputError(f"{source}: only the label of an image can be given, got {given!r}; use --given label")
-    parts, how = three_parts(image_parts(source), split)
+    parts, how = three_parts(image_parts(source, progress), split)
     shape = parts[0][0].shape[1:]
     if binarize is not None and len(shape) == 3:
         raise InputError(f"{source}: only grey images are binarized, these have {shape[2]} channels; use --levels 2")

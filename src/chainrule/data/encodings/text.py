@@ -13,7 +13,7 @@ from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.splits import parse_split
-from chainrule.data.examples.stored import LARGE
+from chainrule.data.examples.stored import LARGE, Progress
 from chainrule.data.examples.stream import StreamExamples
 from chainrule.data.sources.stored_text import head_of, size_of, stored_stream
 from chainrule.data.sources.text_files import read_file, text_files
@@ -94,6 +94,7 @@ def load_text(
     window: int = 256,
     stride: int | None = None,
     split: str = "80/10/10",
+    progress: Progress | None = None,
 ) -> DataSet:
     """A text file, or a folder of them, as one stream, divided in its order into train, valid and test.
 
@@ -105,13 +106,16 @@ def load_text(
     stride: symbols that a window moves on by in evaluation; None for half a window, so that every symbol but the first
         ones is scored given at least half a window before it.
     split: shares of train, valid and test, such as "80/10/10".
+    progress: shows the number of bytes that were prepared; None shows nothing.
     """
     if window < 2:
         raise InputError(f"a window holds at least 2 elements, got {window}")
     stride = max(1, window // 2) if stride is None else stride
     shares = np.cumsum([0, *parse_split(split)])[1:3]
-    divided = _stored if size_of(source) > LARGE else _in_memory
-    alphabet, pieces = divided(source, symbols, shares)
+    if size_of(source) > LARGE:
+        alphabet, pieces = _stored(source, symbols, shares, progress)
+    else:
+        alphabet, pieces = _in_memory(source, symbols, shares)
     encoding = TextEncoding(alphabet, window, stride)
     train, valid, test = map(encoding.examples, pieces)
     total = sum(map(len, pieces))
@@ -143,7 +147,9 @@ def _character_start(raw: bytes, place: int) -> int:
     return place
 
 
-def _stored(source: str, symbols: str | Alphabet, shares: Array) -> tuple[Alphabet, list[Array]]:
+def _stored(
+    source: str, symbols: str | Alphabet, shares: Array, progress: Progress | None
+) -> tuple[Alphabet, list[Array]]:
     """The alphabet and the splits of a source that stays on disk; the first part of the source trains a BPE."""
     if symbols == "characters":
         raise InputError(f"{source}: above {LARGE >> 20} MiB a text is read as bytes or tokens; leave out --symbols")
@@ -151,5 +157,5 @@ def _stored(source: str, symbols: str | Alphabet, shares: Array) -> tuple[Alphab
     if symbols not in ("bytes", Bytes()):
         head = head_of(source, LARGE // 4)
         alphabet = choose_alphabet(symbols, head, head, source)
-    stream = stored_stream(source, alphabet)
+    stream = stored_stream(source, alphabet, progress)
     return alphabet, np.split(stream, (shares * len(stream)).round().astype(int))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
 from math import prod
@@ -18,13 +18,14 @@ from chainrule.atomic_files import new_directory
 from chainrule.batch import Array, Rows
 from chainrule.errors import InputError
 
-__all__ = ["LARGE", "Selected", "cache_directory", "is_stored", "stored", "take", "write_stored"]
+__all__ = ["LARGE", "Progress", "Selected", "cache_directory", "is_stored", "stored", "take", "write_stored"]
 
 LARGE = 64 << 20  # bytes of a source above which nothing is read whole
 CONTENT, HEADER = "content.bin", "content.json"
 
 Pieces = Iterable[tuple[Array, int]]  # the next rows, and how much of the source they stand for
-Progress = Callable[[int], Any]
+Advance = Callable[[int], Any]  # called with the amount that was done since the last call
+Progress = Callable[[str, int], AbstractContextManager[Advance]]  # from what is done and how much of it there is
 
 
 def cache_directory() -> Path:
@@ -32,21 +33,19 @@ def cache_directory() -> Path:
     return Path(os.environ.get("CHAINRULE_CACHE") or Path.home() / ".cache" / "chainrule")
 
 
-def stored(
-    key: str, pieces: Callable[[], Pieces], what: str, total: int, unit: str, progress: Progress | None = None
-) -> Array:
+def stored(key: str, pieces: Callable[[], Pieces], what: str, total: int, progress: Progress | None = None) -> Array:
     """The pieces one after the other as one array that is mapped from the cache, where they are written on first use.
 
-    key: what the content is a function of. what, total, unit: the source, how much of it there is, and of what, for the
-    bar. progress: called with how much is done, instead of the bar.
+    key: what the content is a function of.
+    pieces: starts reading the source; called only where the cache has no such array.
+    what: the source, for messages.
+    total: how much of the source there is, in the unit of the pieces.
+    progress: shows how much is done; None shows nothing.
     """
     place = cache_directory() / sha256(key.encode()).hexdigest()[:24]
     if not (place / HEADER).exists():
-        if progress is not None:
-            write_stored(place, pieces(), progress)
-        else:
-            with _bar(f"preparing {what}", total, unit) as advance:
-                write_stored(place, pieces(), advance)
+        with nullcontext(_silent) if progress is None else progress(f"preparing {what}", total) as advance:
+            write_stored(place, pieces(), advance)
     header = json.loads((place / HEADER).read_text())
     dtype, shape = np.dtype(header["dtype"]), tuple(header["shape"])
     if not prod(shape) or (place / CONTENT).stat().st_size != dtype.itemsize * prod(shape):
@@ -54,8 +53,12 @@ def stored(
     return np.memmap(place / CONTENT, dtype=dtype, mode="r", shape=shape)
 
 
-def write_stored(place: Path, pieces: Pieces, progress: Progress) -> None:
-    """Write an array into a directory, a piece at a time.
+def _silent(amount: int) -> None:
+    """Shows nothing."""
+
+
+def write_stored(place: Path, pieces: Pieces, advance: Advance) -> None:
+    """Write an array into a directory, one piece at a time.
 
     An interrupted preparation leaves nothing that could be taken for a whole one, and the next one starts anew. Where
     another process was quicker, its array stays.
@@ -69,27 +72,13 @@ def write_stored(place: Path, pieces: Pieces, progress: Progress) -> None:
                     out.write(np.ascontiguousarray(piece).tobytes())
                     rows += len(piece)
                     header = {"dtype": piece.dtype.str, "shape": [rows, *piece.shape[1:]]}
-                    progress(done)
+                    advance(done)
             (beside / HEADER).write_text(json.dumps(header))
     except OSError as error:
         raise InputError(
             f"{place}: what is prepared cannot be written ({error.strerror}); "
             "free some space, or set CHAINRULE_CACHE to another place"
         ) from None
-
-
-@contextmanager
-def _bar(what: str, total: int, unit: str) -> Iterator[Progress]:
-    """A progress bar on standard error, if that is a terminal, as a context that gives `advance`."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    done = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
-    columns = (TextColumn("{task.description}"), BarColumn(), done, TextColumn(unit), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda amount: bar.advance(task, amount)
 
 
 @dataclass(frozen=True)

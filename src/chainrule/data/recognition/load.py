@@ -9,6 +9,7 @@ from typing import Any
 
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.pixel_blocks import in_pixel_blocks
+from chainrule.data.examples.stored import Progress
 from chainrule.data.recognition.registry import KINDS
 from chainrule.data.sources.clues import Clues
 from chainrule.data.sources.digits import DIGITS
@@ -20,13 +21,14 @@ __all__ = ["OLD_OPTIONS", "load", "open"]
 OLD_OPTIONS = {"blocks": "pixel_block"}  # options as earlier versions called them
 
 
-def load(source: Any, **options: Any) -> DataSet:
+def load(source: Any, *, progress: Progress | None = None, **options: Any) -> DataSet:
     """Recognise a source by its name and content and load it: images, arrays, tables, text, sequences.
 
     source: "digits"; a `.npy` or `.npz` file; a folder of PNG or JPEG; IDX; CSV, TSV, Parquet or Arrow; FASTA; JSON
         lists of symbols or sets; a folder of texts; any other file is text, one document per line where it looks like
         that, else one long stream; or a Python object, see `from_object`: an array, a list, a frame, a data set of
         torch or Hugging Face, or a dictionary of them by split.
+    progress: shows how much of a large source is prepared, from its name and size; None shows nothing.
     options: the options of the kind of data (`shape` and `split` for arrays; `symbols`, `documents`, `window`, ... for
         text; `pixel_block` for images, see `in_pixel_blocks`); None stands for the default.
 
@@ -47,11 +49,13 @@ def load(source: Any, **options: Any) -> DataSet:
     known = {p.name for p in signature(kind.load).parameters.values() if p.kind is p.KEYWORD_ONLY}
     if clues.path is None and "field" not in known:
         options.pop("field", None)  # the object was already read by it
+    shows = {"progress": progress} if "progress" in known else {}
+    known -= shows.keys()
     surplus = set(options) - known
     if surplus:
         takes = f"takes {', '.join(sorted(known))}" if known else "takes no options"
         raise InputError(f"{source}: the option {sorted(surplus)[0]!r} does not apply here; this kind of data {takes}")
-    return in_pixel_blocks(kind.load(source, **options), side)
+    return in_pixel_blocks(kind.load(source, **options, **shows), side)
 
 
 def open(source: Any, **options: Any) -> DataSet:

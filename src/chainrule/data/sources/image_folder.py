@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.batch import Array
-from chainrule.data.examples.stored import LARGE, stored
+from chainrule.data.examples.stored import LARGE, Progress, stored
 from chainrule.errors import InputError
 
 __all__ = ["folder_parts", "is_image_folder", "png_bytes"]
@@ -57,7 +57,7 @@ def is_image_folder(path: Path) -> bool:
     return sum(file.suffix.lower() in ENDINGS for file in files) * 2 > len(files)
 
 
-def folder_parts(source: str) -> dict[str, Part]:
+def folder_parts(source: str, progress: Progress | None = None) -> dict[str, Part]:
     """Images (N, H, W) or (N, H, W, 3), and labels where they lie in class folders, by split; "" for a single part.
 
     Above 64 MiB of pixels the images are prepared once into a file that is mapped, see `stored`.
@@ -68,14 +68,14 @@ def folder_parts(source: str) -> dict[str, Part]:
     folder = Path(source)
     named = {SPLITS[part.name]: part for part in sorted(folder.iterdir()) if part.is_dir() and part.name in SPLITS}
     if "train" not in named:
-        return {"": _part(folder)}
+        return {"": _part(folder, progress)}
     stray = [file for file in _files(folder) if file.relative_to(folder).parts[0] not in SPLITS]
     if stray:
         raise InputError(f"{stray[0]}: lies beside the folders {', '.join(named)}; move it into one of them")
-    return {name: _part(part) for name, part in named.items()}
+    return {name: _part(part, progress) for name, part in named.items()}
 
 
-def _part(folder: Path) -> Part:
+def _part(folder: Path, progress: Progress | None) -> Part:
     files = _files(folder)
     if not files:
         raise InputError(f"{folder}: the folder holds no images; give it PNG or JPEG files")
@@ -83,11 +83,11 @@ def _part(folder: Path) -> Part:
     labels = np.array(["/".join(parts) for parts in classes]) if all(classes) else None
     first = _image(files[0])
     if first.nbytes * len(files) > LARGE:
-        return _stored_images(folder, files), labels
+        return _stored_images(folder, files, progress), labels
     return np.stack(list(_read(files))), labels
 
 
-def _stored_images(folder: Path, files: list[Path]) -> Array:
+def _stored_images(folder: Path, files: list[Path], progress: Progress | None) -> Array:
     """The images as an array on disk, prepared once."""
     marks = [(str(file.relative_to(folder)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
 
@@ -97,7 +97,7 @@ def _stored_images(folder: Path, files: list[Path]) -> Array:
             yield np.stack(chunk), len(chunk)
 
     key = json.dumps(["images", str(folder.resolve()), marks])
-    return stored(key, pieces, str(folder), len(files), "images")
+    return stored(key, pieces, str(folder), len(files), progress)
 
 
 def _read(files: Iterable[Path]) -> Iterable[Array]:

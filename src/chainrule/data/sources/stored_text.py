@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.batch import Array
 from chainrule.data.alphabets.alphabet import Alphabet, Bytes
-from chainrule.data.examples.stored import stored
+from chainrule.data.examples.stored import Progress, stored
 from chainrule.data.sources.text_files import text_files
 from chainrule.errors import InputError
 
@@ -39,10 +39,12 @@ def head_of(source: str, size: int) -> bytes:
     return b"".join(lines)
 
 
-def stored_stream(source: str, alphabet: Alphabet, progress: Callable[[int], Any] | None = None) -> Array:
+def stored_stream(source: str, alphabet: Alphabet, progress: Progress | None = None) -> Array:
     """The symbols of a source as an array on disk: one plain file of bytes is that already, others are prepared once.
 
-    progress: called with the number of bytes done; by default a bar is shown.
+    source: a file or a folder of text.
+    alphabet: what the symbols stand for.
+    progress: shows the number of bytes done; None shows nothing.
     """
     files = text_files(source)
     if isinstance(alphabet, Bytes) and len(files) == 1 and files[0].suffix != ".gz":
@@ -56,7 +58,7 @@ def stored_stream(source: str, alphabet: Alphabet, progress: Callable[[int], Any
             for raw, read in _chunks(file):
                 yield alphabet.encode(raw, str(file)).astype(dtype), read
 
-    return stored(key, pieces, source, size_of(source), "bytes", progress)
+    return stored(key, pieces, source, size_of(source), progress)
 
 
 def _chunks(file: Path) -> Iterator[tuple[bytes, int]]:
