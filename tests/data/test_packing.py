@@ -91,7 +91,7 @@ def test_who_cannot_isolate_refuses():
     net = AutoregressiveModel(CausalConv(6, 4, width=8), CategoricalHead(8, 6))
     with pytest.raises(InputError, match="cannot keep packed examples apart"):
         net.log_prob(batch)
-    with pytest.raises(InputError, match="no example"):
+    with pytest.raises(InputError, match="not one example"):
         LogLikelihood.of(batch, torch.zeros(1))
     image = AutoregressiveModel(Transformer(6, (2, 2), width=8, depth=1, heads=2), CategoricalHead(8, 6))
     with pytest.raises(InputError, match="packing is for sequences"):
