@@ -253,7 +253,7 @@ BAD = {
     "option of another kind of data": (_fit("digits", "--window", "9"), "does not apply"),
     "a split that is none": (lambda h, t: ["fit", h / "rows.npy", "--split", "1/2", "--out", t / "out"], "80/10/10"),
     "config that is missing": (_fit("digits", "--config", "/no/c.toml"), "check --config"),
-    "config that is no TOML": (_toml("steps = = 3"), "is no TOML"),
+    "config that is no TOML": (_toml("steps = = 3"), "is not TOML"),
     "config with an unknown name": (_toml("stepz = 3"), "did you mean 'steps'"),
     "config with an unknown part option": (_toml("[network]\nkernel = 3"), "did you mean 'kernel_size'"),
     "config with a word for a number": (_toml('steps = "many"'), "steps must be of type int"),

@@ -109,16 +109,16 @@ def test_every_command_takes_it(fitted, capsys, tmp_path):
 def test_resuming_trains_only_what_is_not_finished(rows, capsys, tmp_path, monkeypatch):
     out, whole = tmp_path / "cut", tmp_path / "whole"
     run_json(capsys, "fit", rows, "--out", whole, "--members", "2", *QUICK)
-    original, trained = ensemble.fit_run, []
+    original, trained = ensemble.fit_one, []
 
-    def fails_at_the_second(data, spec, own, place, *rest, **more):
+    def fails_at_the_second(plan, place, job):
         if place.name == "2" and not trained.count("2"):
             trained.append("2")
             raise InputError("the machine goes down")
         trained.append(place.name)
-        return original(data, spec, own, place, *rest, **more)
+        return original(plan, place, job)
 
-    monkeypatch.setattr(ensemble, "fit_run", fails_at_the_second)
+    monkeypatch.setattr(ensemble, "fit_one", fails_at_the_second)
     assert main(["fit", str(rows), "--out", str(out), "--members", "2", *QUICK]) == 2
     assert main(["evaluate", str(out)]) == 2  # there are no weights yet
     assert main(["fit", "--resume", "--out", str(out), "--json"]) == 0
@@ -129,10 +129,10 @@ def test_resuming_trains_only_what_is_not_finished(rows, capsys, tmp_path, monke
 
 
 def test_an_interrupted_member_names_the_whole(rows, capsys, tmp_path, monkeypatch):
-    def interrupted(data, spec, own, place, *rest, **more):
+    def interrupted(plan, place, job):
         raise Interrupted(f"interrupted; go on with: chainrule fit --resume --out {place}", 143)
 
-    monkeypatch.setattr(ensemble, "fit_run", interrupted)
+    monkeypatch.setattr(ensemble, "fit_one", interrupted)
     assert main(["fit", str(rows), "--out", str(tmp_path / "run"), "--members", "2", *QUICK]) == 143
     assert capsys.readouterr().err.strip().endswith(f"--resume --out {tmp_path / 'run'}")
 

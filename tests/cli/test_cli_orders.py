@@ -9,7 +9,6 @@ import torch
 
 from chainrule.batch import Batch
 from chainrule.cli.app import main
-from chainrule.config.options import specification
 from chainrule.config.registry import build_model
 from chainrule.data import load
 from chainrule.domain import Domain
@@ -19,8 +18,9 @@ from chainrule.models.chain import AutoregressiveModel
 from chainrule.models.order_mixture import OrderMixture
 from chainrule.models.permuted import random_orders, scan_orders
 from chainrule.reproduction.recipe import Recipe
-from chainrule.runs import fit as fit_command
+from chainrule.runs import start as fit_command
 from chainrule.runs.run import Run
+from chainrule.runs.specification import specification
 from chainrule.training.forward import TrainingForward
 from chainrule.training.precision import Precision
 from chainrule.training.regularisers import Regularisers
@@ -163,7 +163,7 @@ def test_an_interrupted_run_ends_as_one_that_was_not(home, capsys, tmp_path):
 
 @pytest.mark.slow
 def test_a_time_budget_is_for_one_set_of_weights(home, capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("chainrule.cli.app.budget_of", lambda options: None)
+    monkeypatch.setattr("chainrule.runs.plan._budget", lambda options: None)
     arguments = [
         "fit",
         home / "rows.npy",
@@ -212,7 +212,7 @@ def test_a_recipe_of_orders_has_a_record(capsys, home, monkeypatch, tmp_path):
 
 TEXT = "\n".join("a" * (1 + n % 20) + "bc"[n % 2] * (n % 11) for n in range(400))
 REFUSED = {
-    "no order": (["--orders", "0"], "--orders is a number of orders, at least 1, got 0"),
+    "no order": (["--orders", "0"], "orders must be at least 1 (32 is a good number), got 0"),
     "another network": (["--orders", "2", "--network", "nade"], "needs --network made, whose weights all orders share"),
     "members, too": (["--orders", "2", "--members", "2"], "--members 2 averages conditionals, --orders whole examples"),
     "compiling": (["--orders", "2", "--compile"], "trains another chain in every batch and is not compiled"),
@@ -247,7 +247,7 @@ def test_a_number_of_orders_in_a_file_is_a_number(home, capsys, tmp_path):
     (tmp_path / "orders.toml").write_text('orders = "many"\n')
     code, _, err = run(capsys, "fit", home / "rows.npy", "--config", tmp_path / "orders.toml", *QUICK)
     assert code == 2
-    assert "--orders is a number of orders, at least 1, got 'many'" in err
+    assert "orders must be of type int, got 'many'" in err
 
 
 @pytest.fixture(scope="module")
@@ -334,7 +334,7 @@ def test_an_image_has_so_many_scans(images, capsys):
 
 def test_scans_that_began_apart_go_on_apart(images, tmp_path, monkeypatch):
     with monkeypatch.context() as earlier:
-        earlier.setattr("chainrule.config.options.COMMON_START", 0.0)
+        earlier.setattr("chainrule.runs.specification.COMMON_START", 0.0)
         asked = ["--width", "8", "--depth", "1", "--orders", "2", *QUICK]
         assert main(["fit", str(images / "images.npy"), "--out", str(tmp_path / "run"), *asked]) == 0
     assert main(["fit", "--resume", "--out", str(tmp_path / "run")]) == 0

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from chainrule.cli.app import main
-from chainrule.config.options import specification
 from chainrule.domain import Domain
+from chainrule.runs.specification import specification
 from tests.support.command_line import run_json
 
 QUICK = ["--steps", "6", "--evaluate-every", "3", "--width", "8", "--depth", "2", "--json"]

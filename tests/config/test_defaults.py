@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from chainrule.config.defaults import default_members, default_pixel_block, default_spec
-from chainrule.config.options import members_of, specification
 from chainrule.config.registry import NETWORKS, build_model
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.data.examples.sequences import SequenceExamples
 from chainrule.domain import Column, Domain
+from chainrule.runs.specification import members_of, specification
 
 BITS, PICTURE = Domain((12,), 2), Domain((4, 4), 2)
 

@@ -171,16 +171,11 @@ def test_splits_of_lists_as_given():
 
 
 def test_a_fit_on_objects_keeps_what_reads_files(home, tmp_path):
-    from chainrule.config.defaults import default_spec
-    from chainrule.reporting.console import Console
-    from chainrule.runs.fit import fit_run
+    from chainrule.runs.fit import fit
     from chainrule.runs.run import Run
-    from chainrule.training.settings import TrainingSettings
 
     data = load(RAGGED)
-    spec = default_spec(data.encoding.domain, data.encoding.group)
-    spec["network"] |= {"width": 8, "depth": 1, "heads": 2}
-    run = fit_run(data, spec, TrainingSettings(steps=1, evaluate_every=1), tmp_path / "run", Console(json=True))
+    run = fit(RAGGED, out=tmp_path / "run", width=8, depth=1, steps=1, evaluate_every=1)
     assert Run.open(run.path).encoding().encode(home / "ragged.json").digest() == data.encoding.encode(RAGGED).digest()
     with pytest.raises(InputError, match="unknown data set or file 'the list'"):
         Run.open(run.path).data()

@@ -126,7 +126,7 @@ def test_an_interrupted_recipe_says_how_to_go_on(capsys, tmp_path, monkeypatch):
     def interrupted(*_, **__):
         raise Interrupted("interrupted at step 3; step 3 is saved; go on with: chainrule fit --resume --out x", 130)
 
-    monkeypatch.setattr(reproduce, "fit_run", interrupted)
+    monkeypatch.setattr(reproduce, "fit_plan", interrupted)
     code, _, err = run(capsys, "reproduce", "digits", "--minutes", "0.5", "--out", tmp_path)
     assert code == 130
     assert f"go on with: chainrule reproduce digits --resume --out {tmp_path} --minutes 0.5" in err

@@ -96,7 +96,7 @@ def test_what_is_not_given_again_is_as_it_was(home, capsys):
 def test_a_microbatch_that_was_found_stays(home, tmp_path, monkeypatch):
     run = ["--out", str(tmp_path / "run")]
     assert main(["fit", str(home / "rows.npy"), *run, *QUICK, "--microbatch", "auto"]) == 0
-    monkeypatch.setattr("chainrule.runs.fit.largest_microbatch", lambda *arguments: 1)
+    monkeypatch.setattr("chainrule.runs.start.largest_microbatch", lambda *arguments: 1)
     assert main(["fit", "--resume", *run]) == 0
     assert main(["fit", "--resume", *run, "--microbatch", "1"]) == 2
 
@@ -127,9 +127,13 @@ def test_other_settings_or_data_are_named_and_refused(home, tmp_path, capsys):
 
 
 def test_a_run_begun_before_a_setting_came_goes_on(home, tmp_path, monkeypatch, capsys):
-    run, asdict = tmp_path / "run", dataclasses.asdict
+    run = tmp_path / "run"
+
+    def without_the_setting(settings):
+        return {name: value for name, value in dataclasses.asdict(settings).items() if name != "common_start"}
+
     with monkeypatch.context() as earlier:
-        earlier.setattr(dataclasses, "asdict", lambda s: {k: v for k, v in asdict(s).items() if k != "common_start"})
+        earlier.setattr("chainrule.runs.new.asdict", without_the_setting)
         assert main(["fit", str(home / "rows.npy"), "--out", str(run), *QUICK]) == 0
     assert "common_start" not in json.loads((run / "config.json").read_text())["training"]
     assert main(["fit", str(home / "rows.npy"), "--resume", "--out", str(run), *QUICK]) == 0

@@ -16,48 +16,20 @@ from cyclopts.validators import Number
 from chainrule import __version__
 from chainrule.cli.options import Json, console_of
 from chainrule.config.old_names import with_new_flags
-from chainrule.config.options import FitOptions, budget_of, members_of, opened, read_config, specification
+from chainrule.config.options_text import ABOUT, help_page
 from chainrule.errors import InputError, Interrupted
 
 __all__ = ["app", "main"]
 
-app = App(name="chainrule", version=__version__, help="Autoregressive models by their exact log-likelihood.")
+app = App(
+    name="chainrule",
+    version=__version__,
+    help="Autoregressive models by their exact log-likelihood.",
+    help_format="plaintext",
+)
 
 
-@app.command
-def fit(
-    source: Annotated[
-        str | None, Parameter(name="DATA", help="digits, images, arrays, a table, text, JSON or FASTA.")
-    ] = None,
-    options: FitOptions | None = None,
-    *,
-    out: Annotated[Path | None, Parameter(help="The run directory [default: runs/NAME-K].")] = None,
-    resume: Annotated[
-        bool, Parameter(negative="", help="Go on with the run at --out; what is not given again is as it was.")
-    ] = False,
-    tensorboard: Annotated[bool, Parameter(negative="", help="Also log for TensorBoard.")] = False,
-    config: Annotated[Path | None, Parameter(help="A TOML file with any of these options.")] = None,
-    json: Json = False,
-) -> None:
-    """Train a model on DATA and report its exact log-likelihood."""
-    from chainrule.runs.ensemble import fit_members
-    from chainrule.runs.fit import fit_run
-    from chainrule.runs.recalled import recalled
-
-    console = console_of(json)
-    merged = read_config(config) | (options or FitOptions()).chosen()
-    if resume:
-        source, merged = recalled(out, source, merged)
-    if source is None:
-        raise InputError("fit needs DATA, such as digits, a folder of images, table.csv or book.txt")
-    data = opened(source, merged, console.progress)
-    spec, settings = specification(merged, data)
-    asked = {"source": source, "options": merged}
-    budget, members = budget_of(merged), members_of(merged, data)
-    if members == 1:
-        fit_run(data, spec, settings, out, console, resume=resume, tensorboard=tensorboard, asked=asked, budget=budget)
-    else:
-        fit_members(members, data, spec, settings, out, console, resume, tensorboard, asked, budget)
+app.command("chainrule.cli.fit:fit", name="fit", help=ABOUT)
 
 
 # Each command is imported when it is called; its help stands here so that `chainrule --help` imports none of them.
@@ -105,6 +77,9 @@ def main(arguments: list[str] | None = None) -> int:
     warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
     try:
         words = with_new_flags(sys.argv[1:] if arguments is None else arguments)
+        if words[:1] == ["fit"] and {"--help", "-h"} & set(words):
+            print(help_page(), end="")
+            return 0
         code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except InputError as error:
         return _fail(str(error))

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from chainrule.atomic_files import write_file, write_json
-from chainrule.config.options import budget_of, members_of, opened, specification
+from chainrule.config.options import checked
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.errors import InputError, Interrupted
 from chainrule.evaluation.evaluate import evaluate
@@ -27,9 +27,9 @@ from chainrule.reporting.visible import bold
 from chainrule.reproduction.recipe import Recipe, chosen, find_recipes, recipe_folder
 from chainrule.reproduction.record import machine_load, record_of, state_of_sources
 from chainrule.reproduction.results import read_records, results_page
-from chainrule.runs.ensemble import fit_members
 from chainrule.runs.figures import protocol_of
-from chainrule.runs.fit import fit_run
+from chainrule.runs.fit import fit_plan
+from chainrule.runs.plan import load_for, plan_of
 from chainrule.runs.provenance import changed_since
 from chainrule.runs.recalled import recalled
 from chainrule.runs.run import Run
@@ -174,18 +174,13 @@ def _fitted(recipe: Recipe, asked: Asked, console: Console) -> tuple[Run, DataSe
     finished = asked.resume and (place / "report.json").exists()
     if asked.resume:
         source, options = recalled(place, source, options)
-    data = opened(str(source), options, console.progress)
+    options = checked(options)
+    data = load_for(source, options, console.progress)
     data = data.first(SMOKE_EXAMPLES) if asked.smoke else data
     if finished:
         return _unchanged(Run.open(place), data, asked.options(recipe)), data
-    spec, settings = specification(options, data)
-    told, budget = {"source": source, "options": options}, budget_of(options)
     try:
-        if (members := members_of(options, data)) == 1:
-            aside = console.aside()
-            run = fit_run(data, spec, settings, place, aside, resume=asked.resume, asked=told, budget=budget)
-        else:
-            run = fit_members(members, data, spec, settings, place, console.aside(), asked.resume, False, told, budget)
+        run = fit_plan(plan_of(data, options, source), place, console.aside(), resume=asked.resume)
     except Interrupted as end:
         said = str(end).partition("; go on with")[0]
         raise Interrupted(f"{said}; go on with: {asked.again(recipe)}", end.code) from None

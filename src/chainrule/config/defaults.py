@@ -5,8 +5,12 @@ Found by experiment on validation data alone, which `docs/experiments.md` tells 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.config.registry import Spec, part_options
-from chainrule.domain import Domain
+
+if TYPE_CHECKING:
+    from chainrule.domain import Domain
 
 __all__ = ["DEFAULTS", "default_members", "default_pixel_block", "default_spec", "default_training"]
 
@@ -130,6 +134,7 @@ def default_pixel_block(domain: Domain, kind: str, examples: int) -> int:
     kind: "image", "text" or "row", the group of the encoding.
     examples: number of training examples.
 
+    >>> from chainrule.domain import Domain
     >>> bits, levels = Domain((28, 28), 2), Domain((28, 28), 256)
     >>> default_pixel_block(bits, "image", 50_000), default_pixel_block(levels, "image", 50_000)
     (2, 1)

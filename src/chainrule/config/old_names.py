@@ -11,7 +11,6 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from operator import attrgetter
 from types import ModuleType
@@ -92,7 +91,8 @@ def with_new_options(options: Mapping[str, Any], command: str = "fit") -> dict[s
     """Options of a command under their new names, with a warning for each old one.
 
     >>> import warnings
-    >>> with warnings.catch_warnings(record=True):
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
     ...     with_new_options({"average": 0.9, "steps": 3})
     {'ema': 0.9, 'steps': 3}
     """
@@ -103,7 +103,8 @@ def with_new_flags(arguments: Sequence[str]) -> list[str]:
     """The words of a command line, with its command first, under the new names of the command's options.
 
     >>> import warnings
-    >>> with warnings.catch_warnings(record=True):
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
     ...     with_new_flags(["fit", "digits", "--average=0.9"])
     ['fit', 'digits', '--ema=0.9']
     """
@@ -157,7 +158,7 @@ def _warn_user(message: str) -> None:
     warnings.warn(message, FutureWarning, stacklevel=4)
 
 
-class OldModules(MetaPathFinder, Loader):
+class OldModules:
     """Finds the modules of `MODULES` under their old names; asked last of all, so only where nothing else is found."""
 
     @classmethod
@@ -169,7 +170,7 @@ class OldModules(MetaPathFinder, Loader):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        return None if _new_module(fullname) is None else ModuleSpec(fullname, self, is_package=True)
+        return None if _new_module(fullname) is None else ModuleSpec(fullname, self, is_package=True)  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return None

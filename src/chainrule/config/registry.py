@@ -12,12 +12,12 @@ from importlib import import_module
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
-from chainrule.domain import Domain
 from chainrule.errors import InputError, unknown_name
 from chainrule.heads.table import HEADS
 from chainrule.networks.table import NETWORKS
 
 if TYPE_CHECKING:
+    from chainrule.domain import Domain
     from chainrule.heads.base import Head
     from chainrule.models.base import Model
     from chainrule.models.chain import AutoregressiveModel

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from chainrule.config.options import opened
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.errors import InputError
 from chainrule.heads.logits import LogitsHead
@@ -13,6 +12,7 @@ from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.huggingface import HuggingFace
 from chainrule.runs.figures import figures
 from chainrule.runs.new import configuration_of
+from chainrule.runs.plan import load_for
 from chainrule.runs.run import Run
 from chainrule.runs.verify import refuse_if_failed
 from chainrule.training.engine import Engine
@@ -74,9 +74,9 @@ def import_model(
 
 def _text(directory: Path, network: HuggingFace, source: str, options: dict[str, Any]) -> DataSet:
     """The text, its windows as long as the model reads; refuses what the model cannot read."""
-    data = opened(source, options)
+    data = load_for(source, options)
     if options["window"] is None and _too_long(network, data):
-        data = opened(source, options | {"window": network.positions})
+        data = load_for(source, options | {"window": network.positions})
     if (symbols := data.encoding.domain.num_symbols) != network.features:
         raise InputError(
             f"the text has {symbols} symbols, one of them the end of a text, and {directory} knows {network.features}: "

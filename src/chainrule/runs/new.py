@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from chainrule.config.registry import Spec
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.runs.figures import SPLITS, protocol_of
+from chainrule.runs.job import Job
+from chainrule.runs.plan import Plan
+from chainrule.runs.run import Run
 
-__all__ = ["configuration_of", "free_place"]
+__all__ = ["configuration_of", "free_place", "placed"]
 
 
 def free_place(name: str) -> Path:
@@ -19,8 +22,18 @@ def free_place(name: str) -> Path:
     return next(p for k in range(1, 10_000) if not (p := Path("runs") / f"{stem}-{k}").exists())
 
 
+def placed(plan: Plan, out: Path | None, job: Job) -> Run:
+    """The run with its configuration: new, or the one to go on with. out: its directory, None for memory."""
+    spec = plan.spec if plan.members == 1 else {"members": plan.members} | plan.spec
+    configuration = configuration_of(plan.data, spec, asdict(plan.settings))
+    configuration |= {"asked": {"source": plan.source, "options": dict(plan.options or {})}}
+    if job.resume and out is not None:
+        return job.engine.of_first(lambda: Run.resume(out, configuration))
+    return job.engine.of_first(lambda: Run.create(out, configuration))
+
+
 def configuration_of(data: DataSet, spec: Spec, training: dict[str, Any]) -> dict[str, Any]:
-    """What `config.json` says of a run."""
+    """The content of `config.json`, but for versions and machine."""
     described = {
         "name": data.name,
         "options": data.options,
@@ -31,7 +44,7 @@ def configuration_of(data: DataSet, spec: Spec, training: dict[str, Any]) -> dic
     }
     return {
         "data": described,
-        "protocol": dataclasses.asdict(protocol_of(data)),
+        "protocol": asdict(protocol_of(data)),
         "model": spec,
         "training": training,
     }

@@ -1,0 +1,36 @@
+"""How a plan is carried out: the processes, what a person sees, and whether an earlier run goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from chainrule.reporting.console import Console
+from chainrule.training.engine import Engine
+
+__all__ = ["Job"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """How a plan is carried out.
+
+    engine: the processes that share the work.
+    console: where a person reads how it goes; silent in all processes but the first.
+    resume: whether to go on with a run that was begun.
+    tensorboard: whether to write logs for TensorBoard, too.
+    """
+
+    engine: Engine
+    console: Console
+    resume: bool = False
+    tensorboard: bool = False
+
+    @classmethod
+    def begin(cls, engine_name: str, console: Console, *, resume: bool = False, tensorboard: bool = False) -> Job:
+        """The job of this process. engine_name: ddp or fsdp."""
+        engine = Engine(engine_name)
+        return cls(engine, console if engine.first else Console(silent=True), resume, tensorboard)
+
+    def part(self) -> Job:
+        """The same for a part of the work: people see it, the JSON object is that of the whole."""
+        return replace(self, console=self.console.aside())

@@ -1,0 +1,127 @@
+"""A plan: everything that `fit` needs, made from a source and options.
+
+    source, options -> data, specification of the model, settings, budget, members
+
+`fit`, ensembles, `reproduce` and whoever works in Python by hand go through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chainrule.config.defaults import default_pixel_block
+from chainrule.config.option import options_of
+from chainrule.config.options import DataOptions, checked
+from chainrule.config.registry import Spec
+from chainrule.data.encodings.data_set import DataSet
+from chainrule.data.encodings.pixel_blocks import in_pixel_blocks
+from chainrule.data.examples.stored import Progress
+from chainrule.data.recognition.load import load
+from chainrule.errors import InputError
+from chainrule.runs.specification import members_of, specification
+from chainrule.training.budget import Budget
+from chainrule.training.settings import TrainingSettings
+
+__all__ = ["Plan", "load_for", "plan", "plan_from", "plan_of"]
+
+OF_THE_WHOLE = ("minutes", "members")  # options that the members of an ensemble know as plain settings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that `fit` needs.
+
+    data: the data set, its images laid out for the network.
+    spec: names and options of network and head, and the number of orders.
+    settings: the training settings.
+    budget: the time from which the number of steps is planned; None where `settings.steps` counts.
+    members: the number of models whose conditionals are averaged.
+    source: the name of the data, None where it is an object.
+    options: the options as they were given, plain values.
+    """
+
+    data: DataSet
+    spec: Spec
+    settings: TrainingSettings
+    budget: Budget | None = None
+    members: int = 1
+    source: str | None = None
+    options: Mapping[str, Any] | None = None
+
+    def with_settings(self, settings: TrainingSettings) -> Plan:
+        """The plan with these settings, none of which is left to be found."""
+        return replace(self, settings=settings, budget=None)
+
+    def member(self, k: int) -> Plan:
+        """The plan of member k = 0, 1, ... of an ensemble whose settings are final: it has the seed SEED + k."""
+        settings = replace(self.settings, seed=self.settings.seed + k)
+        plain = {name: value for name, value in (self.options or {}).items() if name not in OF_THE_WHOLE}
+        plain |= {"steps": settings.steps, "evaluate_every": settings.evaluate_every, "seed": settings.seed}
+        return replace(self, settings=settings, budget=None, members=1, options=plain | self.spec)
+
+
+def plan(source: Any, **options: Any) -> Plan:
+    """What `fit` does with a source and these options, before it does it.
+
+    source: name, path or object that `load` takes, or a data set that it made.
+    options: those of `fit`, see `docs/options.md`; what is not given is by the kind of data.
+
+    Raises InputError for an unknown option, a value out of range, and options that exclude each other.
+
+    >>> plan("digits", width=8).spec["network"]["width"]
+    8
+    """
+    return plan_from(source, options)
+
+
+def plan_from(source: Any, options: Mapping[str, Any], progress: Progress | None = None) -> Plan:
+    """The same, with a progress bar for data that takes long to read."""
+    given = checked(options)
+    return plan_of(load_for(source, given, progress), given, source if isinstance(source, str) else None)
+
+
+def plan_of(data: DataSet, options: Mapping[str, Any], source: str | None = None) -> Plan:
+    """The plan for a data set as `load_for` made it. options: checked ones. source: the name of the data."""
+    budget = _budget(options)
+    spec, settings = specification(options, data)
+    return Plan(data, spec, settings, budget, members_of(options, data), source, options)
+
+
+def load_for(source: Any, options: Mapping[str, Any], progress: Progress | None = None) -> DataSet:
+    """The data set that the options speak of, its images laid out for the network."""
+    named = {stated.name: options.get(stated.name) for stated in options_of(DataOptions)}
+    data = _loaded(source, named, progress)
+    if options.keys() & {"pixel_block", "network"} or not data.encoding.is_image:  # chosen otherwise, or no pixels
+        return data
+    side = default_pixel_block(data.encoding.domain, data.encoding.group, len(data.train))
+    return in_pixel_blocks(data, side)
+
+
+def _loaded(source: Any, named: dict[str, Any], progress: Progress | None) -> DataSet:
+    if isinstance(source, DataSet):
+        if given := [name for name, value in named.items() if value is not None and name != "pixel_block"]:
+            raise InputError(f"{source.name}: is a data set already; give {given[0]} where it is loaded")
+        return source if named["pixel_block"] in (None, 1) else in_pixel_blocks(source, named["pixel_block"])
+    return load(source, progress=progress, **named | {"shape": _sides(named["shape"])})
+
+
+def _sides(shape: Any) -> tuple[int, ...] | None:
+    """The shape of an example, as sides or as text such as "28,28"."""
+    if shape is None:
+        return None
+    sides = shape.replace("x", ",").split(",") if isinstance(shape, str) else shape
+    try:
+        return tuple(int(side) for side in sides)
+    except ValueError:
+        raise InputError(f"--shape is a list of sides such as 28,28, got {shape!r}") from None
+
+
+def _budget(options: Mapping[str, Any]) -> Budget | None:
+    """The time that training may take, if the steps are planned from it."""
+    if "minutes" not in options:
+        return None
+    if "steps" in options:
+        raise InputError(f"--minutes {options['minutes']} plans the steps and --steps sets them; give one of the two")
+    return Budget(options["minutes"], options.get("evaluate_every"))

@@ -1,0 +1,110 @@
+"""From options and data to what is trained: the model's specification, the training settings, the number of members.
+
+What the options do not say comes from the defaults of the kind of data, see `config.defaults`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chainrule.config.defaults import COMMON_START, default_members, default_spec, default_training
+from chainrule.config.registry import Spec, part_options
+from chainrule.data.encodings.data_set import DataSet
+from chainrule.errors import InputError
+from chainrule.models.permuted import scan_orders
+from chainrule.training.settings import TrainingSettings
+
+__all__ = ["members_of", "specification"]
+
+
+def specification(options: Mapping[str, Any], data: DataSet) -> tuple[Spec, TrainingSettings]:
+    """The model's specification and the training settings: given options over the defaults of the kind of data."""
+    spec = _model(options, data)
+    return spec, _settings(options, spec, data)
+
+
+def members_of(options: Mapping[str, Any], data: DataSet) -> int:
+    """The number of models whose conditionals are averaged: as given, else by the kind of data and the time.
+
+    Orders are a mixture of their own, over one set of weights or one model each.
+    """
+    if "orders" in options:
+        if (members := options.get("members", 1)) != 1:
+            raise InputError(f"--members {members} averages conditionals, --orders whole examples; give one of the two")
+        return 1
+    default = default_members(data.encoding.group, options.get("minutes", 0.0), _document_length(data))
+    return int(options.get("members", default))
+
+
+def _model(options: Mapping[str, Any], data: DataSet) -> Spec:
+    tables = {part: options.get(part, {}) for part in ("network", "head")}
+    tables = {part: {"name": table} if isinstance(table, str) else table for part, table in tables.items()}
+    kind = data.encoding.group
+    network = tables["network"].get("name")
+    if "orders" in options and kind != "image":
+        network = network or "made"
+    spec = default_spec(
+        data.encoding.domain,
+        kind,
+        network,
+        tables["head"].get("name"),
+        examples=len(data.train),
+        elements=_document_length(data),
+        minutes=options.get("minutes", 0.0) / members_of(options, data),
+        pixel_block=data.encoding.pixel_block,
+    )
+    for part, table in tables.items():
+        spec[part] |= table
+    for name in ("width", "depth", "dropout"):
+        if name in options:
+            if name not in part_options("network", spec["network"]["name"]):
+                raise InputError(f"the network {spec['network']['name']!r} has no {name}; leave the option out")
+            spec["network"][name] = options[name]
+    if "orders" in options:
+        spec["orders"] = _orders(options["orders"], spec, data)
+    return spec
+
+
+def _settings(options: Mapping[str, Any], spec: Spec, data: DataSet) -> TrainingSettings:
+    defaults = default_training(data.encoding.group, len(data.train), _mean_length(data))
+    if "orders" in spec and spec["network"]["name"] != "made":  # each of the models has the steps of one
+        defaults = defaults | {name: defaults[name] * spec["orders"] for name in ("steps", "evaluate_every")}
+        defaults["common_start"] = COMMON_START
+    given = {name: options[name] for name in TrainingSettings.names() if name in options}
+    if "steps" in given:
+        defaults = defaults | {"epochs": None}  # a number of steps that is given is taken
+    if "prior" in given:
+        defaults = defaults | {"weight_decay": 0.0}  # decay beside a prior would move its optimum
+    return TrainingSettings(**(defaults | given))
+
+
+def _orders(orders: int, spec: Spec, data: DataSet) -> int:
+    """The number of orders, where the network and the data allow it: any that a MADE serves, or scans of an image."""
+    domain = data.encoding.domain
+    if domain.variable_length:
+        raise InputError(
+            f"--orders needs examples of one length, those of {data.name} differ in theirs; leave it out, for orders "
+            "permute the elements of whole examples"
+        )
+    if (name := spec["network"]["name"]) == "made":
+        return orders
+    if data.encoding.group != "image":
+        raise InputError(f"--orders needs --network made, whose weights all orders share, got {name!r}; change one")
+    if orders > (most := len(scan_orders(domain.shape))):
+        raise InputError(
+            f"--orders {orders}: an image of shape {domain.shape} is scanned in {most} ways; take at most {most}, or "
+            "--network made, which reads any order"
+        )
+    return orders
+
+
+def _document_length(data: DataSet) -> float:
+    """Mean number of elements per document; 0 for other data, and for windows of a stream, which are not examples."""
+    return _mean_length(data) if data.encoding.kind == "documents" else 0.0
+
+
+def _mean_length(data: DataSet) -> float:
+    """Mean number of elements per training example, or per window of one."""
+    lengths = data.train.row_lengths
+    return float(data.encoding.domain.length) if lengths is None else float(lengths.sum() / len(lengths))

@@ -1,0 +1,98 @@
+"""The start of a fit: the model before its first step, and the plan with everything that is found by trial.
+
+The weights depend on the seed and, where parts begin at what the data says, on the training data: standardisation and
+quantiles for rows, counts of symbols for heads that are laid out by them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from chainrule.config.registry import build_model
+from chainrule.data.examples.base import Examples
+from chainrule.data.examples.in_batches import in_batches
+from chainrule.models.base import Model
+from chainrule.runs.job import Job
+from chainrule.runs.plan import Plan
+from chainrule.runs.verify import stop_at_a_leak
+from chainrule.training.budget import Budget, measured, planned
+from chainrule.training.fit import training_forward
+from chainrule.training.microbatch import largest_microbatch
+from chainrule.training.precision import resolved
+
+__all__ = ["initial_model", "started"]
+
+MOST_TO_START = 1 << 16  # rows of a table from which its units are taken
+
+
+def initial_model(plan: Plan) -> Model:
+    """The model of a plan before its first step, on the CPU.
+
+    >>> from chainrule.runs.plan import plan
+    >>> sum(part.numel() for part in initial_model(plan("digits", width=8)).parameters())
+    10465
+    """
+    torch.manual_seed(plan.settings.seed)
+    data = plan.data
+    model = build_model(plan.spec, data.encoding.domain, data.encoding.context_options)
+    for chain in model.chains:
+        if data.encoding.group == "row":
+            chain.initialise(data.train.batch(np.arange(min(len(data.train), MOST_TO_START))).x)
+        elif chain.head.needs_counts:
+            chain.head.initialise(_symbols(data.train))
+    return model
+
+
+def started(plan: Plan, job: Job) -> tuple[Model, Plan]:
+    """The model before its first step, and the plan with all that is found by trial made plain settings.
+
+    What does not fit together is refused here, before anything is written.
+    """
+    engine, data = job.engine, plan.data
+    model = initial_model(plan).to(engine.device)
+    precision = engine.of_first(lambda: resolved(plan.settings.precision, engine.device.type))
+    plan = replace(plan, settings=replace(plan.settings, precision=precision))
+    if not model.has_conditionals or plan.settings.common_start:
+        training_forward(model, plan.settings)  # refuses what needs network and head apart, or several orders
+    if plan.settings.microbatch == "auto":
+        plan = _with_microbatch(plan, model, job)
+    stop_at_a_leak(model)
+    with torch.no_grad():
+        model(data.train.epoch(plan.settings.seed, 0).batch(np.arange(1)).to(engine.device))
+    if plan.budget is not None:
+        plan = _with_steps(plan, plan.budget, model, job)
+    return model, plan.with_settings(plan.settings.bounded(len(data.train)))
+
+
+def _symbols(train: Examples) -> torch.Tensor:
+    """The elements of the training data that count, of rows evenly apart where they are many."""
+    rows = np.arange(0, len(train), -(-len(train) // MOST_TO_START))
+    return torch.cat([batch.x[batch.mask] for _, batch in in_batches(train, 1024, rows)])
+
+
+def _with_microbatch(plan: Plan, model: Model, job: Job) -> Plan:
+    """The plan with a number of examples per forward pass, the smallest that any process finds."""
+    settings = plan.settings
+    forward = training_forward(model, settings)
+    examples = plan.data.train.epoch(settings.seed, 0)
+    size = job.engine.smallest(largest_microbatch(forward, examples, settings.batch_size, job.engine.world))
+    job.console.print(f"microbatch: {size} of {settings.batch_size} examples fit into memory at once")
+    return replace(plan, settings=replace(settings, microbatch=size))
+
+
+def _with_steps(plan: Plan, budget: Budget, model: Model, job: Job) -> Plan:
+    """The plan with as many steps as fit the time, which all processes agree on."""
+    data, settings = plan.data, plan.settings
+    speed = measured(model, data.train, data.valid, settings, job.engine, budget)
+    steps, every = planned(budget, speed)
+    job.console.print(
+        f"budget: {steps} steps of {speed.step:.2g} s, validated every {every} in {speed.validation:.2g} s, "
+        f"fit into {budget.minutes:.3g} minutes at the speed of the start"
+    )
+    settings = replace(settings, steps=steps, evaluate_every=every)
+    if (most := settings.bounded(len(data.train)).steps) < steps:
+        job.console.print(f"at most {settings.epochs:g} passes over the data, which are {most} steps (--epochs)")
+    return replace(plan, settings=settings)
