@@ -119,9 +119,12 @@ class LogLikelihood:
         protocol: Protocol | None = None,
         block: int = 1,
     ) -> LogLikelihood:
-        """The log-likelihood of examples from their L_n, shape (N,), and their elements, dims and bytes, (N, 3).
+        """The log-likelihood of examples from the ln p of each.
 
-        block: how many neighbours are taken together as one independent unit, where examples are stretches of a stream.
+        nats: L_n = ln p of each example, shape (N,), nats.
+        counts: elements, dims and bytes of each example, shape (N, 3).
+        protocol: how the examples were scored.
+        block: number of neighbours that are one independent unit, where examples are stretches of a stream.
 
         Sums and counts are the same; the second moments are those of the sums over blocks, so that standard errors are
         sqrt(J/(J-1) sum_j (A_j - r W_j)^2) / sum W over J blocks.

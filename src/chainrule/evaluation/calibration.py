@@ -35,14 +35,15 @@ Numbers = npt.NDArray[np.float64]
 class Diagnosis:
     """Where the nats are, and whether the conditionals are calibrated, from one pass over the examples.
 
-    nats_by_position: mean -ln p of element d, shape (D,); for the windows of a stream d is the context that was
-        available.
+    nats_by_position: mean -ln p of element d, shape (D,); in the windows of a stream, d elements stand before it.
     count_by_position: number of examples that have an element d, shape (D,).
     pit: counts of the randomised transform in equal bins.
-    reliability: for each bin of probability how often such a probability was given, its mean, and how often the symbol
-        came, (bins, 3).
-    surprise, surprise_se: nats minus entropy per example, and its standard error. A part is None where the head has no
-        cdf, no finite support or no entropy.
+    reliability: for each bin of probability: how often such a probability was given, its mean, and how often the symbol
+        occurred, shape (bins, 3).
+    surprise: mean of nats minus entropy, per example.
+    surprise_se: standard error of that mean.
+
+    A part is None where the head has no cdf, no finite support or no entropy.
     """
 
     nats_by_position: Numbers
@@ -73,6 +74,9 @@ def diagnose(model: Model, examples: Examples, *, batch_size: int | None = None,
     """One pass over the examples, in evaluation mode.
 
     model: an AutoregressiveModel; any other model with conditionals gives the nats by position only.
+    examples: the examples that are scored, at least one.
+    batch_size: number of examples that are scored at a time, by default by their length.
+    seed: seed of the randomised transform.
 
     >>> from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
     >>> from chainrule.data.examples.arrays import ArrayExamples

@@ -101,7 +101,10 @@ def classify(
 ) -> Classification:
     """p(y | x) of every example, which is conditioned on its class; costs one evaluation for each class.
 
-    prior: p(y), shape (K,), such as `class_prior` of the training split.
+    model: model that is conditional on classes.
+    examples: examples with their classes as context.
+    prior: p(y), shape (K,), for example `class_prior` of the training split.
+    batch_size: number of examples that are scored at a time, by default by their length.
     progress: called with the number of examples done.
     """
     batch_size = rows_at_once(examples, model.device) if batch_size is None else batch_size

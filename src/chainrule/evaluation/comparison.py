@@ -73,9 +73,13 @@ class Comparison:
 
 
 def compare(a: Nats, b: Nats, names: tuple[str, str] = ("A", "B"), *, seed: int = 0, block: int = 1) -> Comparison:
-    """Compare ln p of the same examples under two models, shape (N,) each, in nats and in the same order.
+    """Compare ln p of the same examples under two models.
 
-    block: how many neighbouring examples are taken for one unit: 1 for independent examples, more for the windows of a
+    a: ln p of each example under the first model, shape (N,), nats.
+    b: ln p of the same examples under the second model, in the same order, shape (N,), nats.
+    names: names of the two models.
+    seed: seed of the sign flips and of the bootstrap.
+    block: number of neighbouring examples that are one unit: 1 for independent examples, more for the windows of a
         stream, whose difficulty is correlated; resampling and sign flips move whole blocks.
 
     >>> result = compare(np.array([-1.0, -2.0, -3.0, -2.0]), np.array([-1.5, -2.4, -3.7, -2.5]))

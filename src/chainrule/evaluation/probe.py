@@ -37,9 +37,14 @@ def pooled_features(
 ) -> npt.NDArray[np.float32]:
     """The features of a layer, averaged over equal stretches of the example, shape (N, segments * width).
 
-    segments: 1 averages over everything; more keep some order, e.g. 8 for the rows of an 8x8 image. Elements that do
-        not count, such as padding, are in none. Raises InputError for more segments than the shortest example has
-        elements.
+    model: the model whose features are taken.
+    examples: the examples, as many as there are rows in the result.
+    layer: number of the layer; 0 is the embedding.
+    segments: number of stretches: 1 averages over everything, 8 keep apart the rows of an 8x8 image.
+    batch_size: number of examples that are read at a time.
+
+    Elements that do not count, such as padding, are in no stretch. Raises InputError for more segments than the
+    shortest example has elements.
     """
     pieces = []
     for _, batch in in_batches(examples, batch_size):
@@ -70,6 +75,8 @@ def probe(
 
     The features are standardised inside each fold.
 
+    model: the model whose features are taken.
+    examples: N examples.
     labels: class of each example, shape (N,).
     layers: numbers of the layers, all by default.
     segments: number of stretches whose features are averaged apart, see `pooled_features`.

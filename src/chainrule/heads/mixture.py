@@ -71,6 +71,7 @@ def invert_cdf(cdf: Callable[[Tensor], Tensor], quantiles: Tensor, u: Tensor, st
     cdf: F.
     quantiles: quantile of each component at u, shape (..., K).
     u: probabilities in (0, 1), shape (...).
+    steps: number of halvings.
 
     Returns shape (...).
 

@@ -152,6 +152,10 @@ class OrderMixture(Model):
     ) -> Sample:
         """Draw n examples, each in an order of its own; both are functions of (seed, number of the example).
 
+        n: number of examples.
+        seed: any integer; by default it is taken from torch's generator.
+        first: number of the first example.
+        context: classes, shape (n,), or vectors, shape (n, C), for conditional models.
         prefix: the first elements of the example, (P,), (n, P) or a list of n of any lengths, where all orders read
             them first; the order is then sampled from p(o | prefix), in proportion to p_o(prefix).
 

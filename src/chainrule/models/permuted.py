@@ -120,8 +120,10 @@ class PermutedModel(Model):
         return self.element_log_prob(batch).sum(1, dtype=torch.float64)
 
     def draw(self, noise: Tensor, context: Tensor | None = None, given: Batch | None = None) -> Tensor:
-        """The examples that uniform noise of shape (n, D) stands for; noise d draws the d-th element of the order.
+        """The examples that uniform noise stands for; noise d draws the d-th element of the order.
 
+        noise: uniform numbers in [0, 1), shape (n, D).
+        context: classes, shape (n,), or vectors, shape (n, C), for conditional models.
         given: elements that are not drawn, where its mask is True, shape (n, D).
         """
 
@@ -137,6 +139,7 @@ class PermutedModel(Model):
     def sample(self, n: int, *, prefix: Tensor | Sequence[Any] | None = None, **options: Any) -> Sample:
         """Draw n examples; see `AutoregressiveModel.sample`, whose options these are.
 
+        n: number of examples.
         prefix: the first elements of the example, where the order reads them first, too.
         """
         options = known_options(options, {"seed", "generator", "first", "context", "temperature", "top_k", "top_p"})

@@ -69,7 +69,9 @@ class Attention(nn.Module):
     def project(self, x: Tensor, values: Tensor | None, position: slice | Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (B, heads, D, size), keys and values (B, groups, D, size) of positions, a slice or (B, 1, D).
 
-        values: what is added to the values, shape (B, D, groups * size).
+        x: inputs, shape (B, D, width).
+        values: vectors that are added to the values, shape (B, D, groups * size); None for none.
+        position: positions of the elements, a slice or shape (B, 1, D).
         """
         qkv = self.qkv(x).view(*x.shape[:2], -1, self.size).transpose(1, 2)
         qk, v = qkv[:, : -self.groups], qkv[:, -self.groups :]
@@ -109,8 +111,11 @@ class Attention(nn.Module):
     ) -> Tensor:
         """The attention's output at a position, shape (B, width); writes its key and value into the cache.
 
-        plus: what is added to the value.
-        position: an integer of shape (1,).
+        x: inputs, shape (B, width).
+        plus: vector that is added to the value, shape (B, groups * size); None for none.
+        position: number of the position, an integer of shape (1,).
+        keys: cache of the keys, shape (B, groups, room, size).
+        values: cache of the values, of the same shape.
         unseen: -inf for the places of the cache that are empty, 0 for the others, shape (room,).
 
         With one query per head two batched products are twice as fast as `scaled_dot_product_attention`, which is made

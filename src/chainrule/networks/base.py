@@ -82,7 +82,10 @@ class AutoregressiveNetwork(nn.Module, ABC):
     def packed(self, x: Tensor, segment_ids: Tensor) -> Tensor:
         """The features (B, D, H) that each example of a packed row would have if it were alone.
 
-        segment_ids: the number of each element's example, see `Batch`. A network that cannot keep them apart refuses.
+        x: elements, shape (B, D).
+        segment_ids: number of each element's example, shape (B, D), see `Batch`.
+
+        A network that cannot keep the examples apart refuses.
         """
         raise InputError(
             f"{type(self).__name__} cannot keep packed examples apart; take a transformer, or train without packing"
@@ -96,9 +99,10 @@ class AutoregressiveNetwork(nn.Module, ABC):
     def step(self, x_previous: Tensor | None, state: State) -> tuple[Tensor, State]:
         """The features of the next element, shape (B, H), and the state after it.
 
-        x_previous: the element before, shape (B,), None for the first. The state may be updated in place: a state that
-            was passed in is spent. The cost does not grow with what was computed before, but for attention's look at
-            its own cache.
+        x_previous: the element before, shape (B,), None for the first.
+        state: the state before it, which may be updated in place: a state that was passed in cannot be used again.
+
+        The cost does not grow with what was computed before, except that attention reads its own cache.
         """
 
     def advance(self, x_previous: Tensor | None, position: Tensor, background: Tensor, caches: list[Tensor]) -> Tensor:

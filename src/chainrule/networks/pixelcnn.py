@@ -132,18 +132,7 @@ class PixelCNN(AutoregressiveNetwork):
         context_size: int | None = None,
     ) -> None:
         super().__init__(shape, width)
-        if len(self.shape) not in (2, 3):
-            raise InputError(f"a PixelCNN reads images, (H, W) or (H, W, channels), got the shape {self.shape}")
-        if min(width, depth, heads) < 1 or kernel_size < 3 or kernel_size % 2 == 0:
-            raise InputError(
-                "width, depth and heads start at 1 and kernel_size is odd and at least 3, "
-                f"got {width}, {depth}, {heads} and {kernel_size}"
-            )
-        if attention and (width % heads or not set(attention) <= set(range(1, depth + 1))):
-            raise InputError(
-                f"attention follows blocks 1 to {depth} with a number of heads that divides the width {width}, "
-                f"got blocks {list(attention)} and {heads} heads"
-            )
+        _check_options(self.shape, width, depth, kernel_size, attention, heads)
         self.rows, self.columns, self.channels = (*self.shape, 1)[:3]
         self.size = kernel_size // 2
         self.embedding = PixelEmbedding(
@@ -266,3 +255,21 @@ class PixelCNN(AutoregressiveNetwork):
             if str(number) in self.attention:
                 h = self.attention[str(number)].step(h, pixel, state.attention[str(number)])
         state.pixel = h + state.summit[column]
+
+
+def _check_options(
+    shape: tuple[int, ...], width: int, depth: int, kernel_size: int, attention: Sequence[int], heads: int
+) -> None:
+    """Refuse options of a `PixelCNN` that do not fit together."""
+    if len(shape) not in (2, 3):
+        raise InputError(f"a PixelCNN reads images, (H, W) or (H, W, channels), got the shape {shape}")
+    if min(width, depth, heads) < 1 or kernel_size < 3 or kernel_size % 2 == 0:
+        raise InputError(
+            "width, depth and heads start at 1 and kernel_size is odd and at least 3, "
+            f"got {width}, {depth}, {heads} and {kernel_size}"
+        )
+    if attention and (width % heads or not set(attention) <= set(range(1, depth + 1))):
+        raise InputError(
+            f"attention follows blocks 1 to {depth} with a number of heads that divides the width {width}, "
+            f"got blocks {list(attention)} and {heads} heads"
+        )

@@ -152,12 +152,15 @@ def divided(head: Head) -> tuple[nn.Module, Head]:
 
 
 def compile_step(model: AutoregressiveModel, batch_size: int = 1, context: Tensor | None = None) -> AutoregressiveModel:
-    """The same model with a step compiled by AOTInductor for a batch size; the weights are those of now.
+    """The same model with a step compiled by AOTInductor for a batch size, with the weights that it has now.
 
-    context: of that many examples, for conditional models. Needs a C++ compiler. Sampling, stepwise scoring and coding
-        take the compiled step by themselves, `compile_step(model).sample(1, seed=0)`. Categorical logits are compiled
-        with it, and the model that comes back makes all of them at once; score whole examples of many symbols with the
-        model.
+    model: model whose network has a step that can be compiled.
+    batch_size: number of examples per step.
+    context: context of that many examples, for conditional models.
+
+    Needs a C++ compiler. Sampling, stepwise scoring and coding then use the compiled step,
+    `compile_step(model).sample(1, seed=0)`. Categorical logits are compiled with it, and the compiled model computes
+    all of them at once; score whole examples of many symbols with the original model.
 
     Raises InputError for networks whose step depends on the position in more than numbers: see their `advance`.
     """

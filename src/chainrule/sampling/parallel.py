@@ -46,7 +46,6 @@ def parallel_sample(
     *,
     seed: int,
     first: int = 0,
-    length: int | None = None,
     context: Tensor | None = None,
     tolerance: float = 1e-5,
     on_pass: Callable[[int], object] | None = None,
@@ -56,6 +55,12 @@ def parallel_sample(
     The parallel pass and the step differ by rounding. Where a uniform number lies within `tolerance` of a border
     between two symbols, that could decide which one is drawn; such examples are drawn again element by element.
 
+    model: model whose head has one finite support.
+    n: number of examples.
+    seed: seed of the draws, any integer.
+    first: number of the first example.
+    context: classes, shape (n,), or vectors, shape (n, C), for conditional models.
+    tolerance: distance of a uniform number from a border between symbols that counts as doubtful.
     on_pass: called after each pass with the number of examples that it settled.
 
     Raises InputError for heads without a finite support, whose conditionals need the elements before (`at`), or that
@@ -71,7 +76,7 @@ def parallel_sample(
         raise InputError(f"a sample has at least one example, got n={n}")
     if model.head.num_symbols is None or not model.head.elementwise:
         raise InputError(f"parallel sampling needs a head with one finite support, got {model.head}; use model.sample")
-    length = model.network.length if length is None else length
+    length = model.network.length
     u = torch.from_numpy(uniforms(seed, range(first, first + n), range(length))).to(model.device)
     x = torch.zeros(n, length, dtype=torch.long, device=model.device)
     log_prob = torch.zeros(n, dtype=torch.float64, device=model.device)
@@ -95,7 +100,7 @@ def parallel_sample(
                 on_pass(int(settled.sum()))
     for row in doubtful.nonzero().flatten().tolist():
         alone = None if context is None else context[row : row + 1]
-        again = model.sample(1, seed=seed, first=first + row, length=length, context=alone)
+        again = model.sample(1, seed=seed, first=first + row, context=alone)
         x[row], log_prob[row] = again.x[0], again.log_prob[0]
     sample = Sample(x, torch.ones_like(x, dtype=torch.bool), log_prob, None)
     return ParallelSample(sample, passes, int(doubtful.sum()))
