@@ -11,69 +11,49 @@ from typing import TYPE_CHECKING, Any
 from chainrule.config.old_names import NAMES, OldModules, old_attributes
 
 if TYPE_CHECKING:
-    from chainrule.batch import Batch
-    from chainrule.domain import Domain
-    from chainrule.errors import InputError
-    from chainrule.heads.adaptive_softmax import AdaptiveSoftmaxHead
-    from chainrule.heads.bernoulli import BernoulliHead
-    from chainrule.heads.categorical import CategoricalHead
-    from chainrule.heads.channel_chain import ChannelChainHead
-    from chainrule.heads.columns import ColumnsHead
-    from chainrule.heads.count import CountHead
-    from chainrule.heads.gaussian_mixture import GaussianMixtureHead
-    from chainrule.heads.hierarchical_softmax import HierarchicalSoftmaxHead
-    from chainrule.heads.logistic_mixture import LogisticMixtureHead
-    from chainrule.heads.missing import MissingHead
-    from chainrule.heads.rare import RareHead
-    from chainrule.heads.sampled_softmax import SampledSoftmaxHead
-    from chainrule.likelihood import LogLikelihood
-    from chainrule.models.chain import AutoregressiveModel
-    from chainrule.models.order_mixture import OrderMixture
-    from chainrule.models.permuted import PermutedModel
-    from chainrule.networks.causal_conv import CausalConv
-    from chainrule.networks.made import MADE
-    from chainrule.networks.nade import NADE
-    from chainrule.networks.pixelcnn import PixelCNN
-    from chainrule.networks.recurrent import Recurrent
-    from chainrule.networks.transformer import Transformer
-    from chainrule.training.objective import ARMLogLikelihood
-    from chainrule.verification.certificate.verify import verify
-    from chainrule.verification.wrap import wrap
+    from chainrule.batch import Batch as Batch
+    from chainrule.data.recognition.load import load as load
+    from chainrule.domain import Domain as Domain
+    from chainrule.errors import InputError as InputError
+    from chainrule.heads.adaptive_softmax import AdaptiveSoftmaxHead as AdaptiveSoftmaxHead
+    from chainrule.heads.bernoulli import BernoulliHead as BernoulliHead
+    from chainrule.heads.categorical import CategoricalHead as CategoricalHead
+    from chainrule.heads.channel_chain import ChannelChainHead as ChannelChainHead
+    from chainrule.heads.columns import ColumnsHead as ColumnsHead
+    from chainrule.heads.count import CountHead as CountHead
+    from chainrule.heads.gaussian_mixture import GaussianMixtureHead as GaussianMixtureHead
+    from chainrule.heads.hierarchical_softmax import HierarchicalSoftmaxHead as HierarchicalSoftmaxHead
+    from chainrule.heads.logistic_mixture import LogisticMixtureHead as LogisticMixtureHead
+    from chainrule.heads.missing import MissingHead as MissingHead
+    from chainrule.heads.rare import RareHead as RareHead
+    from chainrule.heads.sampled_softmax import SampledSoftmaxHead as SampledSoftmaxHead
+    from chainrule.likelihood import LogLikelihood as LogLikelihood
+    from chainrule.models.chain import AutoregressiveModel as AutoregressiveModel
+    from chainrule.models.order_mixture import OrderMixture as OrderMixture
+    from chainrule.models.permuted import PermutedModel as PermutedModel
+    from chainrule.networks.causal_conv import CausalConv as CausalConv
+    from chainrule.networks.made import MADE as MADE
+    from chainrule.networks.nade import NADE as NADE
+    from chainrule.networks.pixelcnn import PixelCNN as PixelCNN
+    from chainrule.networks.recurrent import Recurrent as Recurrent
+    from chainrule.networks.transformer import Transformer as Transformer
+    from chainrule.runs.compare import compare as compare
+    from chainrule.runs.import_model import import_model as import_model
+    from chainrule.runs.run import Run as Run
+    from chainrule.training.objective import ARMLogLikelihood as ARMLogLikelihood
+    from chainrule.verification.certificate.verify import verify as verify
+    from chainrule.verification.wrap import wrap as wrap
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "MADE",
-    "NADE",
-    "ARMLogLikelihood",
-    "AdaptiveSoftmaxHead",
-    "AutoregressiveModel",
-    "Batch",
-    "BernoulliHead",
-    "CategoricalHead",
-    "CausalConv",
-    "ChannelChainHead",
-    "ColumnsHead",
-    "CountHead",
-    "Domain",
-    "GaussianMixtureHead",
-    "HierarchicalSoftmaxHead",
-    "InputError",
-    "LogLikelihood",
-    "LogisticMixtureHead",
-    "MissingHead",
-    "OrderMixture",
-    "PermutedModel",
-    "PixelCNN",
-    "RareHead",
-    "Recurrent",
-    "SampledSoftmaxHead",
-    "Transformer",
-    "verify",
-    "wrap",
-]
-
-_HOME = {
+# Every public name and the file it stands in: what a user does, then the parts.
+PUBLIC = {
+    "load": "chainrule.data.recognition.load",
+    "Run": "chainrule.runs.run",
+    "compare": "chainrule.runs.compare",
+    "import_model": "chainrule.runs.import_model",
+    "verify": "chainrule.verification.certificate.verify",
+    "wrap": "chainrule.verification.wrap",
     "ARMLogLikelihood": "chainrule.training.objective",
     "AdaptiveSoftmaxHead": "chainrule.heads.adaptive_softmax",
     "AutoregressiveModel": "chainrule.models.chain",
@@ -90,8 +70,8 @@ _HOME = {
     "InputError": "chainrule.errors",
     "LogLikelihood": "chainrule.likelihood",
     "LogisticMixtureHead": "chainrule.heads.logistic_mixture",
-    "MissingHead": "chainrule.heads.missing",
     "MADE": "chainrule.networks.made",
+    "MissingHead": "chainrule.heads.missing",
     "NADE": "chainrule.networks.nade",
     "OrderMixture": "chainrule.models.order_mixture",
     "PermutedModel": "chainrule.models.permuted",
@@ -100,10 +80,9 @@ _HOME = {
     "Recurrent": "chainrule.networks.recurrent",
     "SampledSoftmaxHead": "chainrule.heads.sampled_softmax",
     "Transformer": "chainrule.networks.transformer",
-    "verify": "chainrule.verification.certificate.verify",
-    "wrap": "chainrule.verification.wrap",
 }
 
+__all__ = list(PUBLIC)
 
 OldModules.install()
 
@@ -111,10 +90,10 @@ OldModules.install()
 def __getattr__(name: str) -> Any:
     if name in NAMES[__name__]:
         return old_attributes(__name__)(name)
-    if name not in _HOME:
-        raise AttributeError(f"module 'chainrule' has no attribute {name!r}; it has {', '.join(sorted(_HOME))}")
-    return getattr(import_module(_HOME[name]), name)
+    if name not in PUBLIC:
+        raise AttributeError(f"module 'chainrule' has no attribute {name!r}; it has {', '.join(PUBLIC)}")
+    return getattr(import_module(PUBLIC[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return [*PUBLIC, *(name for name in globals() if name not in PUBLIC)]

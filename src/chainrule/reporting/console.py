@@ -26,14 +26,13 @@ class Console:
 
     json: whether standard output is for the JSON object alone; people then read standard error.
     silent: print nothing, as all processes of a job do but the first.
+    console: where lines and tables go, by default standard output, or with `json` standard error.
     """
 
-    def __init__(self, json: bool = False, silent: bool = False) -> None:
+    def __init__(self, json: bool = False, silent: bool = False, console: rich.console.Console | None = None) -> None:
         self.json = json and not silent
-        self.console = rich.console.Console(stderr=json, highlight=False, markup=False, emoji=False, quiet=silent)
-        self.progress_console = rich.console.Console(
-            stderr=True, highlight=False, markup=False, emoji=False, quiet=silent
-        )
+        self.console = rich.console.Console(stderr=json, quiet=silent) if console is None else console
+        self.progress_console = rich.console.Console(stderr=True, quiet=silent)
 
     def print(self, *parts: str | Text | Table) -> None:
         """A line, its parts put together, or a table.
@@ -47,7 +46,8 @@ class Console:
         for table in (part for part in parts if isinstance(part, Table)):
             most = self.console.width if self.console.is_terminal else WIDTH
             self.console.print(text(table.title, "italic"), soft_wrap=True)
-            self.console.print(table.rich(most), width=max(most, table.width(most)), crop=False)
+            for line in table.lines(self.console, most):
+                self.console.print(line, soft_wrap=True)
 
     def write(self, content: str) -> None:
         """A text of several lines on standard output: whole and as it is in a file, its control characters shown."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-import rich.table
+from rich.console import Console
 from rich.text import Text
 
 from chainrule.reporting.visible import text
@@ -41,22 +41,30 @@ class Table:
         """The number of characters of a line, at most `most` where the figures allow it."""
         return sum(self._widths(most)) + GAP * (len(self.headings) - 1)
 
-    def rich(self, most: int) -> rich.table.Table:
-        """What stands below the title, as rich draws it, in lines of `width(most)` characters."""
-        made = rich.table.Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
-        for number, (heading, width) in enumerate(zip(self.headings, self._widths(most), strict=True)):
-            is_word = number in self.words
-            made.add_column(
-                Text(heading, style="bold"),
-                width=width,
-                justify="left" if is_word or number in self.left else "right",
-                overflow="fold",
-                no_wrap=not is_word,
-                vertical="top",
-            )
-        for row in self.rows:
-            made.add_row(*(cell if isinstance(cell, Text) else text(cell) for cell in row))
-        return made
+    def lines(self, console: Console, most: int) -> Iterator[Text]:
+        """The headings and the rows, in lines of at most `width(most)` characters.
+
+        console: measures and wraps characters.
+        """
+        widths = self._widths(most)
+        headings = [Text(heading, style="bold") for heading in self.headings]
+        for row in (headings, *self.rows):
+            columns = [self._cell(cell, number, widths[number], console) for number, cell in enumerate(row)]
+            for k in range(max(map(len, columns))):
+                parts = [column[k] if k < len(column) else Text() for column in columns]
+                for number, part in enumerate(parts):
+                    begins_left = number in self.words | self.left
+                    part.align("left" if begins_left else "right", widths[number])
+                line = Text(" " * GAP).join(parts)
+                line.rstrip()
+                yield line
+
+    def _cell(self, cell: Cell, number: int, width: int, console: Console) -> list[Text]:
+        """The lines of a cell."""
+        content = cell.copy() if isinstance(cell, Text) else text(cell)
+        if number in self.words:
+            return list(content.wrap(console, width, overflow="fold"))
+        return list(content.split("\n", allow_blank=True))
 
     def _widths(self, most: int) -> list[int]:
         """Characters per column: figures have all they need, words share what is left."""

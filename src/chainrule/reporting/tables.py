@@ -56,8 +56,8 @@ def result_table(results: Mapping[str, Record], independent: Mapping[str, Record
         "examples": {split: f"{found['examples']:,}" for split, found in results.items()},
         "nats/example": {split: _ratio(found, "nats_per_example") for split, found in results.items()},
         per.replace("bits_per_", "bits/"): {split: _ratio(found, per) for split, found in results.items()},
-        "impossible\nexamples": {split: f"{found['impossible']:,}" for split, found in impossible.items()},
-        "nats/example\nof the rest": {s: f"{r['nats_per_example_of_possible']:.6g}" for s, r in impossible.items()},
+        "p(x) = 0": {split: f"{found['impossible']:,}" for split, found in impossible.items()},
+        "nats of\nthe rest": {s: f"{r['nats_per_example_of_possible']:.6g}" for s, r in impossible.items()},
         "independent\nelements": {split: _ratio(found, "nats_per_example") for split, found in beside.items()},
     }
     columns = {heading: cells for heading, cells in columns.items() if cells}
