@@ -89,7 +89,7 @@ CHECKS = [
     Check("normalisation.enumeration", None, "every element has the same finite alphabet, or there is no model"),
     Check.of("invariance.padding", float("inf"), 1e-4, "padding of three lengths, several fillings", "here"),
 ]
-OF_THE_REST = {"nats_per_example_of_possible": 1.5}
+OF_THE_REST = {"nats_per_example_of_possible": 1.5, "nats_per_example_se": None, "bits_per_dim_se": None}
 COMPARISONS = [
     Comparison(
         a="runs/a-rather-long-name/of-a-run-1",
