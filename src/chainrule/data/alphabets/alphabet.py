@@ -34,7 +34,7 @@ class Alphabet(Protocol):
 
     @property
     def end(self) -> int | None:
-        """The symbol that ends a text, where one of the V does and no further one has to be made for it."""
+        """The symbol that ends a text; None where none of the V symbols does."""
 
     def encode(self, raw: bytes, what: str) -> Array:
         """The symbols of a text, integers of shape (T,); `what` names it in errors."""
@@ -113,10 +113,13 @@ class Characters:
 
 
 def choose_alphabet(symbols: str | Alphabet, training: bytes, whole: bytes, what: str) -> Alphabet:
-    """The alphabet that an option names; one that is given as it is stays.
+    """The alphabet that an option names; an alphabet stays as it is.
 
-    symbols: "bytes"; "characters", those of the whole source; "bpe:V", V tokens learned from the training split alone;
-    the path of a `tokenizer.json`; or the directory of a Hugging Face model, whose tokens and end of a text these are.
+    symbols: "bytes"; "characters", those of the whole source; "bpe:V", V tokens learned from the training split only;
+        the path of a `tokenizer.json`; or the directory of a Hugging Face model, for its tokens and its end of a text.
+    training: the training split.
+    whole: the whole source.
+    what: the name of the source, for errors.
     """
     if not isinstance(symbols, str):
         return symbols

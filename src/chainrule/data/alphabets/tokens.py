@@ -22,10 +22,12 @@ class Tokens:
     """The tokens of a tokenizer, given as the JSON of the `tokenizers` library.
 
     A text that the tokenizer does not give back byte for byte (one that lower-cases, say) is refused: a likelihood of
-    its tokens would be none of the text.
+    its tokens would not be a likelihood of the text.
 
-    size: V of the model that reads them, which may have more symbols than the tokenizer; those stand for no bytes. By
-    default the tokenizer's own. end: the token that ends a text, if one does.
+    specification: the content of a `tokenizer.json`.
+    size: V of the model that reads the tokens; symbols beyond those of the tokenizer stand for no bytes. None for the
+        tokenizer's own number.
+    end: the token that ends a text; None where no token does.
     """
 
     specification: str = field(repr=False)

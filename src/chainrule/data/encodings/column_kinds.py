@@ -14,18 +14,27 @@ from chainrule.errors import InputError, unknown_name
 
 __all__ = ["Profile", "profiles"]
 
-FEW = 32  # whole numbers of at most so many values are levels
-KEPT = 4096  # values that are counted of a column that seems to hold numbers
-MOST = 2**20  # values that a column of names may have
-EXACT = 2.0**53
+FEW = 32  # whole numbers with at most this many values are ordinal
+KEPT = 4096  # most values of a column of numbers that are counted
+MOST = 2**20  # most values of a column of names
+EXACT = 2.0**53  # whole numbers below are exact in float64
 
 
 @dataclass
 class Profile:
-    """What has been seen of a column: its values and their counts, and whether all of them are numbers or dates.
+    """What a column holds, as far as it has been read: its values and counts, and whether all are numbers or dates.
 
-    counts: of each value, None where numbers are too many to be kept. number, date: whether every value is one. whole,
-    low, high, resolution: of the numbers. rising: whether the numbers go up by ones, as row numbers do.
+    name: the name of the column.
+    rows: the number of rows read.
+    missing: how a missing value is written; None where there is none.
+    counts: the count of each value; None where there are too many numbers to keep.
+    number, date: whether every value is a number, or a date.
+    whole: whether every number is a whole number, or every date has no time.
+    low, high: the smallest and the largest number.
+    resolution: the step of the numbers; None where there is none.
+    between: the character between date and time, "" for dates without a time.
+    rising: whether each number is one more than the one before, as row numbers are.
+    last: the last number read.
     """
 
     name: str
@@ -43,7 +52,7 @@ class Profile:
     last: float | None = None
 
     def update(self, texts: Any) -> None:
-        """Look at a block of texts, an Arrow array."""
+        """Read a block of texts, an Arrow array."""
         import pyarrow.compute as pc
 
         gone = is_missing(texts)
@@ -115,7 +124,7 @@ class Profile:
         return self.number and self.rising and self.rows >= 50
 
     def column(self, kind: str | None) -> Symbols | Numbers:
-        """The encoding of the column, of the kind that its values suggest or of one that was asked for ("real:0.1")."""
+        """The encoding of the column, of the kind that its values suggest or of a given one ("real:0.1")."""
         kind, _, declared = (kind or self.kind).partition(":")
         if kind not in KINDS:
             raise unknown_name(f"kind of the column {self.name!r}", kind, KINDS)
@@ -146,7 +155,7 @@ class Profile:
 
 
 class Recount(Exception):
-    """A column whose values were not kept turns out to need them."""
+    """Raised where a column of names looked like numbers, so that its values have to be counted from the start."""
 
 
 def _step(name: str, text: str) -> float:
@@ -160,9 +169,10 @@ def _step(name: str, text: str) -> float:
 
 
 def profiles(blocks: Callable[[], Iterator[Any]], wanted: Mapping[str, str | None]) -> list[Profile]:
-    """The profiles of the wanted columns, by name and declared kind; one pass, or two where numbers prove names.
+    """The profiles of the wanted columns, in one pass; in two where a column of numbers turns out to hold names.
 
     blocks: starts a pass over Arrow tables of texts.
+    wanted: the declared kind of each column by name; None where it is to be found.
     """
     as_names = {name for name, kind in wanted.items() if kind in ("categorical", "identifier", "constant")}
     while True:

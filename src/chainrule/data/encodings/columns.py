@@ -34,7 +34,7 @@ def is_missing(texts: Any) -> Any:
 
 
 def is_number(texts: Any) -> Any:
-    """Where a text is a number; codes such as 007, whose zeros mean something, are none."""
+    """Where a text is a number; codes such as 007, whose zeros mean something, are not numbers."""
     import pyarrow.compute as pc
 
     return pc.and_(pc.match_substring_regex(texts, NUMBER), pc.invert(pc.match_substring_regex(texts, PADDED)))
@@ -51,8 +51,10 @@ def is_date(texts: Any) -> Any:
 class Symbols:
     """A column of names: its values are the symbols 0, ..., V-1, and a missing one is V.
 
-    values: the text of each symbol, by falling frequency, or in order where the kind is ordinal. missing: how a missing
-    value is written, None where none may be.
+    name: the name of the column.
+    kind: "categorical", "ordinal", "constant" or "identifier".
+    values: the text of each symbol, the most frequent first; in order where the kind is ordinal.
+    missing: how a missing value is written; None where a value may not be missing.
     """
 
     name: str
@@ -71,7 +73,7 @@ class Symbols:
         return len(self.values) + (self.missing is not None)
 
     def encode(self, texts: Any, gone: Array, where: Where) -> tuple[Array, Array]:
-        """Symbols of an Arrow array of texts, float64 (N,), and where a value is none of the column's."""
+        """Symbols of an Arrow array of texts, float64 (N,), and where the column cannot hold a value."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -95,13 +97,16 @@ class Symbols:
 
 @dataclass(frozen=True)
 class Numbers:
-    """A column of numbers recorded at a resolution r, which stand in a row as whole multiples of it; NaN is missing.
+    """A column of numbers recorded at a resolution r, encoded as whole multiples of it; NaN is missing.
 
     Without a resolution they stand as they are, and their part of the likelihood is a density. Dates are numbers of
     days or seconds since 1970.
 
-    kind: "count", "real", "density" or "date". resolution: r, None for a density; for dates in seconds. missing: how a
-    missing value is written, None where none may be. between: what stands between date and time, "" for dates alone.
+    name: the name of the column.
+    kind: "count", "real", "density" or "date".
+    resolution: r, for dates in seconds; None for a density.
+    missing: how a missing value is written; None where a value may not be missing.
+    between: the character between date and time; "" for dates without a time.
     """
 
     name: str
@@ -117,7 +122,7 @@ class Numbers:
         return Column(None, resolution=step, count=self.kind == "count", missing=self.missing is not None)
 
     def encode(self, texts: Any, gone: Array, where: Where) -> tuple[Array, Array]:
-        """Numbers of an Arrow array of texts, float64 (N,), and where a value is none of the column's."""
+        """Numbers of an Arrow array of texts, float64 (N,), and where the column cannot hold a value."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -125,9 +130,9 @@ class Numbers:
         bad = ~(fits.to_numpy(zero_copy_only=False) | gone)
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
-            came = texts[row].as_py()
+            value = texts[row].as_py()
             raise InputError(
-                f"{where(row)}: {came!r} in the column {self.name!r} is not a {self._one}; correct the row"
+                f"{where(row)}: {value!r} in the column {self.name!r} is not a {self._one}; correct the row"
             )
         texts = pc.if_else(pa.array(gone), None, texts)
         try:

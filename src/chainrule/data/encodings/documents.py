@@ -1,4 +1,4 @@
-"""Documents: texts of any lengths, each an example of its own that ends with an element."""
+"""Documents: texts of different lengths, each an example of its own that ends with an element."""
 
 from __future__ import annotations
 

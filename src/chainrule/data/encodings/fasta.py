@@ -77,7 +77,7 @@ class FastaEncoding(Encoding):
         return self.examples(read_fasta(Path(source)), source)
 
     def decode(self, x: Array) -> list[str]:
-        """One string a row, up to its end."""
+        """One string per row, up to its end."""
         return [Characters(self.letters).decode(until_end(row, self.domain.end)).decode() for row in x]
 
     def write(self, raw: list[str], given: str | None = None) -> bytes:

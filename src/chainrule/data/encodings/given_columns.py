@@ -20,7 +20,8 @@ __all__ = ["GivenColumns"]
 class GivenColumns(Conditions):
     """Contexts (N, C): one indicator for each symbol, one standardised number and one for missing for each number.
 
-    columns: their encodings. centre, spread: of each column in the training rows; 0 and 1 for symbols.
+    columns: the encodings of the columns.
+    centre, spread: mean and standard deviation of each column in the training rows; 0 and 1 for symbols.
     """
 
     columns: tuple[Symbols | Numbers, ...]
@@ -29,7 +30,7 @@ class GivenColumns(Conditions):
 
     @classmethod
     def of(cls, columns: Sequence[Symbols | Numbers], train: Array) -> GivenColumns:
-        """Standardised by training rows of their numbers, shape (N, G)."""
+        """Standardised by the training rows, shape (N, G)."""
         numbers = [
             x[~np.isnan(x)] if isinstance(column, Numbers) else np.array([0.0])
             for column, x in zip(columns, train.T, strict=True)

@@ -60,8 +60,8 @@ class ImageEncoding(Encoding):
         """Examples from images (N, *shape) and labels; `key` is that of the draws, if bits are drawn."""
         grey, labels = part
         if grey.shape[1:] != self.domain.shape:
-            came, expected = ("x".join(map(str, side)) for side in (grey.shape[1:], self.domain.shape))
-            raise InputError(f"{what}: the images are {came}, expected {expected}; bring them to that size")
+            found, expected = ("x".join(map(str, side)) for side in (grey.shape[1:], self.domain.shape))
+            raise InputError(f"{what}: the images are {found}, expected {expected}; bring them to that size")
         context = None if self.conditions is None else self.conditions.encode(labels, what)
         if self.binarize is not None:
             return DrawnBits(grey, context, key, fresh=self.binarize == "dynamic" and key == 0)

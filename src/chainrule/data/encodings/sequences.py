@@ -106,7 +106,7 @@ class SequenceEncoding(Encoding):
         return self.examples(parts.get("test") or parts[""], str(source))
 
     def decode(self, x: Array) -> list[list[Any]]:
-        """One list a row, up to its end; incomplete last steps are left out."""
+        """One list per row, up to its end; an incomplete last step is left out."""
         flat = [[self.symbols[k] for k in until_end(row, self.domain.end)] for row in x]
         if self.width is None:
             return flat

@@ -1,4 +1,4 @@
-"""Packing: short examples side by side in rows of one length, told apart by segment ids, with little padding."""
+"""Packing: short examples side by side in rows of one length, kept apart by segment ids, with little padding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["PackedExamples"]
 
 @dataclass(frozen=True)
 class PackedExamples(Examples):
-    """Rows of whole examples, each of them once; `Batch.segment_ids` tells them apart.
+    """Rows of whole examples, each of them once; `Batch.segment_ids` keeps them apart.
 
     The log-probability and the gradient of a packed row are the sums of those of its examples: a network that packs
     starts each example anew and lets none see another.

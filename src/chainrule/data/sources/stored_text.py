@@ -23,13 +23,13 @@ CHUNK = 1 << 15  # bytes; a tokenizer is slower on longer texts
 
 
 def size_of(source: str) -> int:
-    """The bytes of the source's files; 0 where there are none."""
+    """The size of the source's files in bytes; 0 where there are no files."""
     path = Path(source)
     return sum(file.stat().st_size for file in (text_files(source) if path.is_dir() else [path]) if file.is_file())
 
 
 def head_of(source: str, size: int) -> bytes:
-    """The first lines of a source, about `size` bytes of them."""
+    """The first lines of a source, about `size` bytes."""
     lines: list[bytes] = []
     for file in text_files(source):
         for raw, _ in _chunks(file):

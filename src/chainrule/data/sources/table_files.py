@@ -86,7 +86,7 @@ def _is_delimited(source: Source) -> bool:
 
 
 def _delimited(path: Path) -> tuple[list[str], str, bool]:
-    """The names, the delimiter, and whether the first line is a header; a line of numbers alone is none."""
+    """The names, the delimiter, and whether the first line is a header; a line of numbers only is not a header."""
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             first = file.readline().decode("utf-8-sig")
@@ -191,7 +191,7 @@ def _as_text(table: Any, what: str) -> Any:
     columns = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         if arrow.types.is_nested(column.type):
-            raise InputError(f"{what}: the column {name!r} holds {column.type}, expected one value a row; drop it")
+            raise InputError(f"{what}: the column {name!r} holds {column.type}, expected one value per row; drop it")
         values = column.combine_chunks()
         values = values.dictionary_decode() if arrow.types.is_dictionary(values.type) else values
         columns[str(name)] = values.cast(arrow.string())

@@ -54,10 +54,12 @@ def text_files(source: str) -> list[Path]:
 
 
 def read_documents(source: str, documents: str, field: str | None) -> tuple[list[bytes], bytes]:
-    r"""The documents of a source, none of them empty, and what stands between them in the raw text.
+    r"""The documents of a source, none of them empty, and the bytes between two of them.
 
+    source: a file or a folder.
     documents: "line", "file", "record" (the text field of each line of a `.jsonl`), or a separator such as
-    "<|endoftext|>", in which \n and \t may be written. field: the name of the text field, by default "text".
+        "<|endoftext|>", in which \n and \t may be written.
+    field: the name of the text field; None for "text".
     """
     if documents == "record":
         rows = read_json_lines(Path(source))
@@ -89,7 +91,7 @@ def read_documents(source: str, documents: str, field: str | None) -> tuple[list
 
 
 def check_filled(texts: list[bytes], source: str, unit: str) -> list[bytes]:
-    """The texts, if none is empty; the first one that is is named."""
+    """The texts; raises InputError for an empty one."""
     for number, text in enumerate(texts, start=1):
         if not text:
             raise InputError(f"{source} {unit} {number}: is empty; remove it, or divide the text in another way")
@@ -97,7 +99,7 @@ def check_filled(texts: list[bytes], source: str, unit: str) -> list[bytes]:
 
 
 def read_json_lines(path: Path) -> list[object]:
-    """The values of a `.jsonl` file, one a line; blank lines are skipped."""
+    """The values of a `.jsonl` file, one per line; blank lines are skipped."""
     rows = []
     for number, line in enumerate(read_file(path).splitlines(), start=1):
         if line.strip():
