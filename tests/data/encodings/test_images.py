@@ -114,7 +114,7 @@ def test_all_of_mnist_from_idx_and_from_npz(shared_data, tmp_path):
 
 
 @given(st.integers(2, 256), st.data())
-def test_levels_survive_the_way_through_grey(levels, data):
+def test_levels_are_recovered_from_grey_values(levels, data):
     x = np.array(data.draw(st.lists(st.integers(0, levels - 1), min_size=1)), dtype=np.uint8)
     assert (to_levels(to_grey(x, levels), levels) == x).all()
 
@@ -146,7 +146,7 @@ def test_any_image_survives_its_png(tmp_path_factory, data):
     assert (encoding.encode(str(home)).batch(np.arange(len(x))).x.numpy() == x).all()
 
 
-def test_colour_survives(tmp_path):
+def test_colour_images_are_recovered_from_their_elements(tmp_path):
     x = np.random.default_rng(2).integers(0, 256, (9, 3, 4, 3)).astype(np.uint8)
     for k, image in enumerate(x):
         Image.fromarray(image).save(tmp_path / f"{k}.png")
@@ -166,7 +166,7 @@ def test_bits_are_bernoulli_draws_with_a_key():
     assert (examples.batch(rows[100:110]).x.numpy() == x[100:110]).all()
 
 
-def test_only_training_is_drawn_anew(sources):
+def test_only_training_draws_new_bits_each_epoch(sources):
     rows = np.arange(6)
     dynamic, fixed = (load(str(sources / "idx"), binarize=how) for how in ("dynamic", "fixed"))
     draws = [dynamic.train.epoch(0, epoch).batch(rows).x for epoch in (0, 1, 1)]
@@ -274,7 +274,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_images_are_named(tmp_path, case):
+def test_bad_images_are_refused_by_name(tmp_path, case):
     prepare, options, words = BAD[case]
     for name in ("a", "c", "d"):
         png(tmp_path / f"{name}.png")
@@ -283,7 +283,7 @@ def test_bad_images_are_named(tmp_path, case):
         load(str(tmp_path), **options)
 
 
-def test_an_array_of_many_channels_is_no_picture(tmp_path):
+def test_an_array_of_many_channels_is_not_an_image(tmp_path):
     np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 2, (60, 4, 4, 5)))
     assert not load(str(tmp_path / "a.npy")).encoding.is_image
     assert load(str(tmp_path / "a.npy"), shape=(4, 20)).encoding.is_image

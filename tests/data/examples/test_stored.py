@@ -116,7 +116,7 @@ def test_a_full_disk_at_any_moment_is_one_line_and_leaves_nothing(cache, monkeyp
 
 
 @pytest.mark.skipif(not __import__("pathlib").Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_a_disk_that_is_really_full(cache, monkeypatch):
+def test_a_full_disk_is_an_input_error(cache, monkeypatch):
     def full(path, mode="r", **options):
         return builtins.open("/dev/full" if "w" in mode else path, mode, **options)
 
@@ -126,14 +126,14 @@ def test_a_disk_that_is_really_full(cache, monkeypatch):
     assert list(cache.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written(tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_written_is_an_input_error(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path / "file"))
     with pytest.raises(InputError, match="set CHAINRULE_CACHE to another place"):
         stored("key", lambda: PIECES, "test", 20)
 
 
-def test_another_process_was_quicker(cache):
+def test_the_array_of_a_quicker_process_stays(cache):
     def meanwhile():
         yield PIECES[0]
         write_stored_by_another = cache / "k"
@@ -153,7 +153,7 @@ def test_a_damaged_array_is_refused(cache):
         stored("key", lambda: PIECES, "test", 20)
 
 
-def test_rows_of_a_stored_array_are_taken_late(cache):
+def test_rows_of_a_stored_array_are_read_when_needed(cache):
     x = stored("key", lambda: PIECES, "test", 20)
     rows = np.array([3, 1, 7, 19])
     late = take(x, rows)
@@ -249,6 +249,6 @@ def test_a_full_disk_ends_the_command_with_one_line(tmp_path, cache, monkeypatch
     assert list(cache.iterdir()) == []
 
 
-def test_headers_are_plain(cache):
+def test_the_header_of_a_stored_array_is_json(cache):
     write_stored(cache / "k", PIECES, ignore)
     assert json.loads((cache / "k" / "content.json").read_text()) == {"dtype": "<u2", "shape": [20, 3]}

@@ -112,7 +112,7 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_an_object_is_what_its_file_is(home, name):
+def test_an_object_gives_the_elements_of_its_file(home, name):
     file, source, options = SOURCES[name]
     data = load(source, **options)
     from_file = load(home / file, **{k: v for k, v in options.items() if k != "field"})
@@ -206,14 +206,14 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_objects_are_told(case):
+def test_bad_objects_are_refused_with_the_reason(case):
     source, words, *options = BAD[case]
     with pytest.raises(InputError, match=words) as error:
         load(source, **(options[0] if options else {}))
     assert "\n" not in str(error.value)
 
 
-def test_another_kind_than_the_one_that_was_fitted():
+def test_an_object_of_another_kind_than_the_fitted_one_is_refused():
     encoding = load(X).encoding
     with pytest.raises(InputError, match="holds texts, expected arrays"):
         encoding.encode(TEXTS)

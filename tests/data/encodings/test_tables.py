@@ -324,7 +324,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_tables_are_named(tmp_path, case):
+def test_bad_tables_are_refused_by_name(tmp_path, case):
     content, options, words = BAD[case]
     path = tmp_path / "t.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -36,14 +36,14 @@ def test_stretches_hold_every_row_once_and_cut_no_example(sequences, parts):
     assert np.concatenate(nats).tolist() == [-n for n in LENGTHS]
 
 
-def test_examples_from_all_over_come_whole(sequences):
+def test_spread_examples_keep_all_their_rows(sequences):
     some = spread(sequences, 3)
     assert evaluate(Counting(), some).nats.tolist() == [-LENGTHS[n] for n in (0, 2, 4)]
     assert some.row_lengths.tolist() == sequences.row_lengths[some.rows].tolist()
     assert spread(sequences, 7) is sequences
 
 
-def test_windows_of_a_stream_score_what_is_theirs():
+def test_windows_of_a_part_of_a_stream_score_only_their_elements():
     stream = StreamExamples(np.arange(100) % 7, window=8, stride=4)
     some = spread(stream, 5)
     assert len(some) == 5

@@ -40,12 +40,12 @@ def everything(examples):
 
 
 @given(st.binary(max_size=200))
-def test_bytes_come_back(raw):
+def test_bytes_are_decoded_without_loss(raw):
     assert Bytes().decode(Bytes().encode(raw, "")) == raw
 
 
 @given(st.text(max_size=200))
-def test_text_comes_back_in_every_alphabet_and_its_bytes_are_counted(text):
+def test_every_alphabet_is_lossless_and_counts_bytes(text):
     raw = text.encode("utf-8", "surrogatepass")
     if any("\ud800" <= c <= "\udfff" for c in text):
         return
@@ -103,7 +103,7 @@ words = st.text(alphabet="abcdé", min_size=1, max_size=12)
     st.sampled_from(["bytes", "characters"]),
     st.sampled_from(["scored", "given"]),
 )
-def test_documents_come_back(tmp_path_factory, texts, symbols, end):
+def test_documents_are_decoded_without_loss(tmp_path_factory, texts, symbols, end):
     home = tmp_path_factory.mktemp("documents")
     (home / "a.txt").write_text("\n".join(texts) + "\n")
     try:
@@ -125,7 +125,7 @@ def test_documents_come_back(tmp_path_factory, texts, symbols, end):
     assert sum(map(len, parts)) == len(set.union(*parts))
 
 
-def test_what_a_document_is(tmp_path):
+def test_documents_are_lines_files_records_or_between_separators(tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
     for n in range(80):
@@ -148,7 +148,7 @@ def test_what_a_document_is(tmp_path):
     assert data.encoding.decode(batch.x.numpy()) == drawn
 
 
-def test_one_string_a_line_is_recognised(tmp_path):
+def test_one_string_per_line_is_recognised(tmp_path):
     (tmp_path / "names.txt").write_text("\n".join(f"name{n}" for n in range(60)))
     (tmp_path / "prose.txt").write_text(PROSE)
     assert load(str(tmp_path / "names.txt")).encoding.kind == "documents"
@@ -195,7 +195,7 @@ def test_the_sum_is_that_of_any_batch_size_and_bucket():
 
 
 @pytest.mark.slow
-def test_tinyshakespeare_is_one_number_whatever_the_batches(shared_data):
+def test_the_score_of_tinyshakespeare_does_not_depend_on_batches(shared_data):
     source = shared_data / "tinyshakespeare" / "input.txt"
     stream, lines = load(source, window=64), load([line for line in source.read_bytes().splitlines() if line])
     assert lines.test.length.max() <= lines.encoding.window < 100  # so no line is read through two windows
@@ -248,7 +248,7 @@ pieces = st.lists(
 
 
 @given(pieces, pieces, pieces)
-def test_sets_come_back(tmp_path_factory, train, valid, test):
+def test_sets_are_decoded_without_loss(tmp_path_factory, train, valid, test):
     parts = (train, valid, test)
     home = tmp_path_factory.mktemp("sets")
     for part in parts:
@@ -266,7 +266,7 @@ def test_sets_come_back(tmp_path_factory, train, valid, test):
 
 
 @given(st.lists(st.lists(st.sampled_from(["C", "G#", 3, -1]), min_size=1, max_size=9), min_size=1, max_size=5))
-def test_sequences_come_back(tmp_path_factory, part):
+def test_sequences_are_decoded_without_loss(tmp_path_factory, part):
     home = tmp_path_factory.mktemp("sequences")
     part.append(["C", "G#", 3, -1])
     (home / "a.json").write_text(json.dumps({"train": part, "valid": part, "test": part}))
@@ -288,7 +288,7 @@ def test_music_of_the_shared_data(shared_data):
 
 
 @pytest.mark.parametrize("lengths", [[5] * 60, list(range(1, 61))])
-def test_fasta_comes_back(tmp_path, lengths):
+def test_fasta_is_decoded_without_loss(tmp_path, lengths):
     rng = np.random.default_rng(0)
     texts = ["".join(rng.choice(list("ACGT-"), size)) for size in lengths]
     (tmp_path / "a.fasta").write_text("".join(f">s{n} about\n{t[:3]}\n{t[3:]}\n" for n, t in enumerate(texts)))

@@ -29,7 +29,7 @@ def model(dtype, **options):
 
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-6), (torch.float64, 1e-12)])
 @pytest.mark.parametrize("options", [{}, {"groups": 1, "window": 3, "value_embeddings": True, "ngrams": 40}])
-def test_packed_is_unpacked(dtype, bound, options):
+def test_packed_rows_have_the_log_probabilities_of_their_examples(dtype, bound, options):
     examples, net = sequences(), model(dtype, **options)
     apart = examples.batch(np.arange(len(examples)))
     packed = PackedExamples.of(examples, 13, seed=3, epoch=0)
@@ -86,7 +86,7 @@ def test_every_example_is_packed_once_and_the_order_is_a_function_of_seed_and_ep
     assert all(sorted(order) == list(range(len(LENGTHS))) for order in orders)
 
 
-def test_who_cannot_isolate_refuses():
+def test_networks_that_cannot_keep_examples_apart_refuse_packed_rows():
     batch = Batch(torch.ones(1, 4, dtype=torch.long), segment_ids=torch.tensor([[0, 0, 1, 1]]))
     net = AutoregressiveModel(CausalConv(6, 4, width=8), CategoricalHead(8, 6))
     with pytest.raises(InputError, match="cannot keep packed examples apart"):

@@ -1,12 +1,15 @@
+"""Loading: what a source is recognised as, and what its options mean."""
+
 import numpy as np
 import pytest
 
 from chainrule import Domain, InputError
 from chainrule.data import encoding_from_json, load
+from chainrule.data import open as open_as_before
 from chainrule.data.examples.splits import split_by_content
 
 
-def test_digits_are_those_of_the_literature():
+def test_digits_have_the_split_of_the_literature():
     data = load("digits")
     assert [len(data.split(name)) for name in ("train", "valid", "test")] == [1000, 350, 447]
     assert data.encoding.domain == Domain((8, 8), 17, ordinal=True)
@@ -37,7 +40,7 @@ def test_one_array_is_split_by_content(tmp_path):
     assert sum(len(data.split(name)) for name in ("train", "valid", "test")) == 400
 
 
-def test_shares_are_met():
+def test_splits_have_the_requested_shares():
     rows = np.arange(5000).reshape(-1, 1)
     sizes = [len(part) / 5000 for part in split_by_content(rows, (0.8, 0.1, 0.1))]
     assert sizes == pytest.approx([0.8, 0.1, 0.1], abs=0.02)
@@ -48,7 +51,7 @@ def test_grey_images_have_256_levels(tmp_path):
     assert load(str(tmp_path / "a.npy")).encoding.domain == Domain((4, 4), 256, ordinal=True)
 
 
-def test_text_is_bytes_in_order(tmp_path):
+def test_text_is_read_as_bytes_and_split_in_order(tmp_path):
     content = bytes(range(256)) * 8
     (tmp_path / "a.txt").write_bytes(content)
     data = load(str(tmp_path / "a.txt"), window=64)
@@ -71,3 +74,31 @@ def test_domains_name_the_first_bad_element():
     with pytest.raises(InputError, match="nan at"):
         Domain((2,), None).check(np.array([[0.0, np.nan]]))
     assert Domain.from_json(domain.to_json()) == domain
+
+
+def test_names_of_the_version_before_work_with_a_warning():
+    with pytest.warns(DeprecationWarning, match="is called load now"):
+        assert open_as_before("digits").digest() == load("digits").digest()
+    with pytest.warns(FutureWarning, match="blocks is called pixel_block now"):
+        assert load("digits", blocks=2).encoding.pixel_block == 2
+
+
+def test_words_that_were_loaded_as_a_stream_are_loaded_again_as_a_stream(tmp_path):
+    (tmp_path / "names.txt").write_text("".join(f"name{n}\n" for n in range(100)))
+    data = load(str(tmp_path / "names.txt"), documents="stream", window=8)
+    assert data.train.is_stream
+    assert load(data.name, **data.options).digest() == data.digest()
+
+
+def test_every_option_of_a_data_set_loads_it_again(tmp_path):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 5, (100, 12)))
+    data = load(str(tmp_path / "a.npy"), shape=(3, 4), pixel_block=None)
+    assert load(data.name, **data.options).digest() == data.digest()
+
+
+def test_arrays_with_many_channels_are_not_read_in_pixel_blocks():
+    bits = np.random.default_rng(0).integers(0, 2, (30, 2, 2, 5))
+    data = load({"train": bits, "valid": bits, "test": bits})
+    assert (data.encoding.is_image, data.encoding.group) == (False, "image")
+    with pytest.raises(InputError, match="pixel blocks need images"):
+        load({"train": bits, "valid": bits, "test": bits}, pixel_block=2)

@@ -15,7 +15,7 @@ from tests.support.command_line import run, run_json
 
 
 @pytest.mark.parametrize(("shape", "side"), [((4, 6), 2), ((6, 6), 3), ((4, 4, 3), 2)])
-def test_each_block_is_a_stretch_of_the_chain(shape, side):
+def test_each_block_is_contiguous_in_the_chain(shape, side):
     order = block_order(shape, side)
     assert sorted(order.tolist()) == list(range(np.prod(shape)))
     channels = shape[2] if len(shape) == 3 else 1
@@ -26,7 +26,7 @@ def test_each_block_is_a_stretch_of_the_chain(shape, side):
     assert (order.reshape(-1, channels) % channels == np.arange(channels)).all()
 
 
-def test_there_and_back():
+def test_decoding_inverts_encoding():
     plain, blocks = load("digits"), load("digits", pixel_block=4)
     assert blocks.encoding.domain.shape == (2, 2, 16)
     assert blocks.digest() == plain.digest()
@@ -39,13 +39,13 @@ def test_there_and_back():
     assert (blocks.encoding.in_raster(x[0].numpy()) == plain.test.batch(rows).x[0].numpy()).all()
 
 
-def test_what_is_known_of_images_is_known_of_blocks():
+def test_context_and_duplicates_are_those_of_the_images():
     plain, blocks = (load("digits", given="label", **more) for more in ({}, {"pixel_block": 2}))
     assert (blocks.test.context == plain.test.context).all()
     assert blocks.duplicates() == plain.duplicates() == (0, 447)
 
 
-def test_bits_are_drawn_from_the_same_numbers(tmp_path):
+def test_bits_are_drawn_as_for_the_images(tmp_path):
     grey = np.random.default_rng(0).integers(0, 256, (40, 4, 4), dtype=np.uint8)
     np.savez(tmp_path / "g.npz", train=grey[:20], valid=grey[20:30], test=grey[30:])
     plain, blocks = (load(str(tmp_path / "g.npz"), binarize="dynamic", **more) for more in ({}, {"pixel_block": 2}))
@@ -55,7 +55,7 @@ def test_bits_are_drawn_from_the_same_numbers(tmp_path):
             assert torch.equal(one[:, block_order((4, 4), 2)], other)
 
 
-def test_the_likelihood_is_one_of_images():
+def test_the_likelihood_sums_to_one_over_images():
     """Summed over all images, in whatever order they are read."""
     model = randomised(AutoregressiveModel(PixelCNN(2, (1, 2, 4), width=8, depth=1), BernoulliHead(8)))
     images = np.array([[(n >> d) & 1 for d in range(8)] for n in range(256)]).reshape(256, 2, 4).astype(np.uint8)
@@ -65,12 +65,12 @@ def test_the_likelihood_is_one_of_images():
 
 
 @pytest.mark.parametrize("side", [0, 3, -2])
-def test_blocks_fill_the_image(side):
+def test_a_side_that_does_not_divide_the_image_is_refused(side):
     with pytest.raises(InputError, match="blocks of"):
         load("digits", pixel_block=side)
 
 
-def test_blocks_are_of_images(tmp_path):
+def test_data_that_are_not_images_are_refused(tmp_path):
     np.save(tmp_path / "rows.npy", np.random.default_rng(0).integers(0, 7, (300, 4)))
     (tmp_path / "t.txt").write_text("some words\n" * 50)
     for name in ("rows.npy", "t.txt"):
@@ -99,7 +99,7 @@ def test_the_command_line(tmp_path, capsys):
     assert (np.load(tmp_path / "c.npy")[:, :2] == seen[:, :2]).all()  # the upper half
 
 
-def test_many_images_are_in_blocks_by_default(tmp_path, capsys, monkeypatch):
+def test_many_binary_images_are_read_in_pixel_blocks_by_default(tmp_path, capsys, monkeypatch):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 2, (60, 4, 6)))
     monkeypatch.setattr("chainrule.config.defaults.PIXEL_BLOCKS", (30, 4, {"width": 8}))
     arguments = ("fit", tmp_path / "x.npy", "--depth", "1", "--steps", "2")
