@@ -16,9 +16,9 @@ LONGEST_FILE = 320  # lines
 LONGEST_FUNCTION = 50  # lines, docstring apart
 MOST_PARAMETERS = 7
 
-# The public functions of the commands take the options of the commands, by keyword.
+# The public functions of the commands take the options of the commands, by keyword, as does what `load` hands them to.
 COMMANDS = {"load", "open", "plan", "fit", "evaluate", "sample", "score", "verify", "compare", "classify", "probe"}
-COMMANDS |= {"report", "info", "import_model", "reproduce"}
+COMMANDS |= {"report", "info", "import_model", "reproduce", "load_documents"}
 
 
 def name_of(path):

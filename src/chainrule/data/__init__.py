@@ -16,7 +16,8 @@ from chainrule.data.examples.base import Examples
 from chainrule.data.examples.packing import PackedExamples
 from chainrule.data.examples.sequences import SequenceExamples
 from chainrule.data.examples.stream import StreamExamples
-from chainrule.data.recognition.load import load, open
+from chainrule.data.recognition.load import load
+from chainrule.data.recognition.load import old_open as open
 from chainrule.data.recognition.registry import encoding_from_json
 
 __all__ = [

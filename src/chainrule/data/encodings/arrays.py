@@ -92,6 +92,7 @@ class ArrayEncoding(Encoding):
 def load_digits(source: str = DIGITS, *, given: str | None = None) -> DataSet:
     """Handwritten digits, 8x8 pixels of 17 grey levels (UCI, in scikit-learn); rows [:1000], [1000:1350], [1350:].
 
+    source: "digits".
     given: "label", to model p(x | label).
 
     >>> data = load_digits()
@@ -113,6 +114,7 @@ def load_arrays(
     The number of symbols is one more than the largest value; arrays with rows and columns are images, whose symbols
     are levels.
 
+    source: a file, an array, or a dictionary of arrays by split.
     shape: the layout of an example; None for that of the array.
     given: "label", to model p(x | label).
     split: shares of a single array, see `divide`.
@@ -130,8 +132,9 @@ def load_arrays(
 
 
 def load_binary_table(source: str, *, split: str = "80/10/10") -> DataSet:
-    """A binary table from its folder or one of its files, see `binary_parts`.
+    """A binary table, see `binary_parts`.
 
+    source: the folder of the table, or one of its files.
     split: shares of a file that stands alone, see `divide`.
     """
     parts = binary_parts(source)

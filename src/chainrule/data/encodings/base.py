@@ -148,6 +148,7 @@ class Encoding(ABC):
     def write(self, raw: Any, given: str | None = None) -> bytes:
         """The content of a file that holds what `decode` gave, and loads as the same examples.
 
+        raw: what `decode` gave.
         given: the condition of all of them, as on the command line.
         """
         buffer = BytesIO()

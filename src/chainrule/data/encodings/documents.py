@@ -165,6 +165,7 @@ def load_documents(
 ) -> DataSet:
     """Documents of a file, a folder or a list, as given or divided by a hash of their content into three splits.
 
+    source: a file, a folder or an object.
     documents: what a document is, see `read_documents`; None for "record" in JSON lines and objects, else "line".
     symbols: the alphabet, see `choose_alphabet`.
     field: the text field of JSON lines; None for "text".

@@ -34,6 +34,7 @@ def describe(what: str, lengths: Array, alphabet: str, window: int, stride: int)
     what: what an example is called, in the plural.
     lengths: elements (or steps) of each example, shape (N,).
     alphabet: a phrase on the symbols.
+    window, stride: in the unit of the lengths.
     """
     low, middle, high = (int(q) for q in np.quantile(lengths, [0, 0.5, 1]))
     longer = int((lengths > window).sum())

@@ -103,6 +103,7 @@ def load_fasta(
 
     Sequences of one length are an alignment: columns are elements, without an end. Others end, see `load_documents`.
 
+    source: a FASTA file.
     end: "scored" for p(x, T), "given" for p(x | T).
     window: letters that the network reads at once; None for the longest sequence or 512.
     stride: letters that a window moves on by in evaluation; None for half a window.

@@ -124,6 +124,7 @@ def load_images(
 ) -> DataSet:
     """Images from a folder of PNG/JPEG, from IDX files (with their pair train/t10k), or from an array file of bytes.
 
+    source: a folder, a file, or an object.
     levels: L equal steps of the grey values; None for 256, or for 2 with `binarize`.
     binarize: "threshold" at 128; "fixed", bits drawn once with p = grey/255; "dynamic", bits drawn anew in every epoch
         of training, while validation and test keep one draw; None for levels.

@@ -143,6 +143,7 @@ def load_sequences(
 
     The alphabet is what occurs in the file.
 
+    source: a `.json` or `.jsonl` file, or an object.
     field: the field of JSON lines that holds a sequence; None where each line is one.
     end: "scored" for p(x, T), "given" for p(x | T); None for "scored" with flat lists and for "given" with steps, whose
         nats are counted per step.

@@ -106,6 +106,7 @@ def load_sets(
 
     The keys are the symbols that occur in the file; if they are integers, every one from the smallest to the largest.
 
+    source: a `.json` or `.jsonl` file, or an object.
     window: steps that the network reads at once; None for as many as make 512 elements.
     stride: steps that a window moves on by in evaluation; None for half a window.
     split: shares of train, valid and test, see `divide`.

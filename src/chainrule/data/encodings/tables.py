@@ -131,6 +131,7 @@ def load_table(
 ) -> DataSet:
     """A table from CSV, TSV, Parquet or Arrow, a folder with one for each split, or a pandas, polars or Arrow table.
 
+    source: a file, a folder, a frame, or a dictionary of frames by split.
     columns: kinds of columns that cannot be found from the data, "age=count,zip=categorical" or a mapping; they are
         categorical, ordinal, constant, identifier, count, real, real:STEP, density and date.
     drop: names of the columns to leave out.

@@ -100,6 +100,7 @@ def load_text(
 
     A source above 64 MiB stays on disk: bytes are mapped from the file itself, other symbols from a prepared one.
 
+    source: a file or a folder.
     symbols: what an element is, see `choose_alphabet`.
     documents: "stream" where the text would else be read as documents; None elsewhere.
     window: symbols that the network reads at once.

@@ -16,7 +16,7 @@ from chainrule.data.sources.digits import DIGITS
 from chainrule.data.sources.objects import as_source
 from chainrule.errors import InputError, unknown_name
 
-__all__ = ["OLD_OPTIONS", "load", "open"]
+__all__ = ["OLD_OPTIONS", "load", "old_open"]
 
 OLD_OPTIONS = {"blocks": "pixel_block"}  # options as earlier versions called them
 
@@ -58,7 +58,7 @@ def load(source: Any, *, progress: Progress | None = None, **options: Any) -> Da
     return in_pixel_blocks(kind.load(source, **options, **shows), side)
 
 
-def open(source: Any, **options: Any) -> DataSet:
+def old_open(source: Any, **options: Any) -> DataSet:
     """The same as `load`, under the name of earlier versions."""
     warnings.warn(
         "chainrule.data.open is called load now; the old name is read by this version only",
