@@ -196,12 +196,13 @@ def test_classes_and_pictures_have_orders_too(capsys, tmp_path, network):
 
 
 def test_a_recipe_of_orders_has_a_record(capsys, home, monkeypatch, tmp_path):
-    from chainrule.cli import reproduce
+    from chainrule.reproduction import reproduce, run_recipe
 
     options = {"network": {"name": "made", "hidden": 8}, "orders": 3, "steps": 2, "evaluate_every": 2}
     rows = Recipe("rows", "rows", "nats/row", "rows.npy", ("rows.npy",), options, None)
     monkeypatch.setattr(reproduce, "find_recipes", lambda: {"rows": (rows,)})
-    monkeypatch.setattr(reproduce, "records_folder", lambda: tmp_path / "records")
+    for module in (reproduce, run_recipe):
+        monkeypatch.setattr(module, "records_folder", lambda: tmp_path / "records")
     (record,) = run_json(capsys, "reproduce", "rows", "--data", home, "--out", tmp_path / "runs")["records"]
     assert record["model"]["orders"] == 3
     assert record["certificate"]["passed"]

@@ -66,15 +66,16 @@ def test_a_recipe_is_a_program(capsys, tmp_path, monkeypatch):
 
 
 def test_a_smoke_test_leaves_records_and_table_alone(capsys, tmp_path, monkeypatch):
-    from chainrule.cli import reproduce
+    from chainrule.reproduction import reproduce, run_recipe
 
-    monkeypatch.setattr(reproduce, "records_folder", lambda: tmp_path / "checkout" / "records")
+    for module in (reproduce, run_recipe):
+        monkeypatch.setattr(module, "records_folder", lambda: tmp_path / "checkout" / "records")
     run_json(capsys, "reproduce", "digits", "--smoke", "--out", tmp_path / "runs")
     assert not (tmp_path / "checkout").exists()
 
 
 def test_a_whole_recipe_writes_record_and_table_and_goes_on_where_it_was(capsys, tmp_path, monkeypatch):
-    from chainrule.cli import reproduce
+    from chainrule.reproduction import reproduce, run_recipe
 
     np.savez(tmp_path / "coins.npz", **{s: np.eye(6, 4, dtype=int) for s in ("train", "valid", "test")})
     quick = {"steps": 4, "evaluate_every": 2, "width": 8, "depth": 2, "network": "causal_conv"}
@@ -82,7 +83,8 @@ def test_a_whole_recipe_writes_record_and_table_and_goes_on_where_it_was(capsys,
         "coins", "coins", "nats/row", "coins.npz", ("coins.npz",), quick, None, (Published(2.0, "fair", "by hand"),)
     )
     monkeypatch.setattr(reproduce, "find_recipes", lambda: {"coins": (coins,)})
-    monkeypatch.setattr(reproduce, "records_folder", lambda: tmp_path / "records")
+    for module in (reproduce, run_recipe):
+        monkeypatch.setattr(module, "records_folder", lambda: tmp_path / "records")
     asked = ("reproduce", "coins", "--data", tmp_path, "--out", tmp_path / "runs")
     first = run_json(capsys, *asked)["records"][0]
     assert json.loads((tmp_path / "records" / "coins.json").read_text()) == first
@@ -104,13 +106,14 @@ def test_a_whole_recipe_writes_record_and_table_and_goes_on_where_it_was(capsys,
 
 
 def test_an_ensemble_has_a_record_too(capsys, tmp_path, monkeypatch):
-    from chainrule.cli import reproduce
+    from chainrule.reproduction import reproduce, run_recipe
 
     np.savez(tmp_path / "coins.npz", **{s: np.eye(6, 4, dtype=int) for s in ("train", "valid", "test")})
     quick = {"steps": 2, "evaluate_every": 2, "width": 8, "depth": 2, "network": "causal_conv", "members": 2}
     coins = Recipe("coins", "coins", "nats/row", "coins.npz", ("coins.npz",), quick, None)
     monkeypatch.setattr(reproduce, "find_recipes", lambda: {"coins": (coins,)})
-    monkeypatch.setattr(reproduce, "records_folder", lambda: tmp_path / "records")
+    for module in (reproduce, run_recipe):
+        monkeypatch.setattr(module, "records_folder", lambda: tmp_path / "records")
     (record,) = run_json(capsys, "reproduce", "coins", "--data", tmp_path, "--out", tmp_path / "runs")["records"]
     assert record["model"]["members"] == 2
     assert record["training"]["seconds"] > 0
@@ -120,13 +123,13 @@ def test_an_ensemble_has_a_record_too(capsys, tmp_path, monkeypatch):
 
 
 def test_an_interrupted_recipe_says_how_to_go_on(capsys, tmp_path, monkeypatch):
-    from chainrule.cli import reproduce
     from chainrule.errors import Interrupted
+    from chainrule.reproduction import run_recipe
 
     def interrupted(*_, **__):
         raise Interrupted("interrupted at step 3; step 3 is saved; go on with: chainrule fit --resume --out x", 130)
 
-    monkeypatch.setattr(reproduce, "fit_plan", interrupted)
+    monkeypatch.setattr(run_recipe, "fit_plan", interrupted)
     code, _, err = run(capsys, "reproduce", "digits", "--minutes", "0.5", "--out", tmp_path)
     assert code == 130
     assert f"go on with: chainrule reproduce digits --resume --out {tmp_path} --minutes 0.5" in err

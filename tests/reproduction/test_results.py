@@ -120,5 +120,13 @@ def test_records_are_read_and_what_is_none_is_refused(tmp_path):
     assert read_records(tmp_path)["coin"]["figure"] == 6.5
     assert read_records(tmp_path / "absent") == {}
     (tmp_path / "odd.json").write_text("[1, 2")
-    with pytest.raises(InputError, match=r"odd\.json: is no record"):
+    with pytest.raises(InputError, match=r"odd\.json: is not a record"):
         read_records(tmp_path)
+
+
+def test_a_record_of_the_version_before_is_read_under_the_names_of_today(tmp_path):
+    old = record(options={"blocks": 2}, settings={"average": 0.99}, asked={"blocks": 2})
+    (tmp_path / "coin.json").write_text(json.dumps(old))
+    read = read_records(tmp_path)["coin"]
+    assert read["options"] == read["asked"] == {"pixel_block": 2}
+    assert read["settings"] == {"ema": 0.99}

@@ -7,14 +7,10 @@ from __future__ import annotations
 
 import sys
 import warnings
-from pathlib import Path
-from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
-from cyclopts.validators import Number
+from cyclopts import App, CycloptsError
 
 from chainrule import __version__
-from chainrule.cli.options import Json, console_of
 from chainrule.config.old_names import with_new_flags
 from chainrule.config.options_text import ABOUT, help_page
 from chainrule.errors import InputError, Interrupted
@@ -43,33 +39,12 @@ COMMANDS = {
     "probe": "Say how well a linear classifier reads labels off each layer.",
     "classify": "Say which class each example is of, by Bayes from a model that was fitted with --given label.",
     "score": "Print ln p(x) of every example of DATA, in nats, and how strange it is if so asked.",
+    "reproduce": "Reproduce published results: train by each recipe, verify, score, and write records/NAME.json.",
     "info": "Say what a run directory holds, or which networks, heads and defaults there are.",
 }
 for _name, _help in COMMANDS.items():
     _file = "import_model" if _name == "import" else _name
     app.command(f"chainrule.cli.{_file}:{_file}", name=_name, help=_help)
-
-
-@app.command
-def reproduce(
-    *names: Annotated[str, Parameter(name="NAME", help="Recipes or families of them [default: list what there is].")],
-    every: Annotated[bool, Parameter(name="--all", negative="", help="Every recipe, one after the other.")] = False,
-    table: Annotated[bool, Parameter(negative="", help="Only write docs/results.md from the records.")] = False,
-    data: Annotated[
-        Path | None, Parameter(help="The directory of the data sets [default: CHAINRULE_DATA, ../shared/data].")
-    ] = None,
-    out: Annotated[Path, Parameter(help="The directory of the runs, one a recipe.")] = Path("runs/reproduce"),
-    minutes: Annotated[float | None, Parameter(help="Of training, instead of the recipe's budget.")] = None,
-    threads: Annotated[int | None, Parameter(help="Of torch.", validator=Number(gte=1))] = None,
-    seed: Annotated[int | None, Parameter(help="Of weights, order and dropout [default: 0].")] = None,
-    smoke: Annotated[bool, Parameter(negative="", help="Two steps on a few examples: does it run at all?")] = False,
-    resume: Annotated[bool, Parameter(negative="", help="Go on with the runs at --out; finished ones stay.")] = False,
-    json: Json = False,
-) -> int:
-    """Have a published number again: train by its recipe, verify, score, and write records/NAME.json."""
-    from chainrule.cli.reproduce import reproduce_recipes
-
-    return reproduce_recipes(names, every, table, data, out, minutes, threads, smoke, seed, resume, console_of(json))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -23,6 +23,7 @@ __all__ = [
     "OPTIONS",
     "OldModules",
     "old_attributes",
+    "renamed_options",
     "with_new_flags",
     "with_new_keys",
     "with_new_options",
@@ -124,22 +125,24 @@ def with_new_keys(config: Mapping[str, Any]) -> dict[str, Any]:
     {'training': {'ema': 0.9}, 'asked': {'options': {'ema': 0.9}}}
     """
 
-    def renamed(options: Any) -> Any:
-        return {OPTIONS["fit"].get(name, name): value for name, value in options.items()}
-
     def part(name: str, value: Any) -> Any:
         if name == "training" and isinstance(value, Mapping):
-            return renamed(value)
+            return renamed_options(value)
         if name not in ("asked", "data") or not isinstance(value, Mapping):
             return value
         if isinstance(value.get("options"), Mapping):
-            value = {**value, "options": renamed(value["options"])}
+            value = {**value, "options": renamed_options(value["options"])}
         if isinstance(encoding := value.get("encoding"), Mapping):
             kind = str(encoding.get("kind"))
             value = {**value, "encoding": {**encoding, "kind": ENCODINGS.get(kind, kind)}}
         return value
 
     return {name: part(name, value) for name, value in config.items()}
+
+
+def renamed_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of `fit` from a file under their new names, in silence."""
+    return {OPTIONS["fit"].get(name, name): value for name, value in options.items()}
 
 
 def _new_option(command: str, name: str, shown: Callable[[str], str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from chainrule.config.old_names import renamed_options
 from chainrule.errors import InputError
 from chainrule.likelihood import Ratio
 from chainrule.reproduction.recipe import Published, Recipe
@@ -27,15 +28,19 @@ MARKS = """\\* not yet compared with a copy of the source. † another split, ra
 not the same quantity."""
 
 
+WITH_OPTIONS = ("options", "asked", "settings")  # parts of a record that hold options of `fit`
+
+
 def read_records(folder: Path) -> dict[str, dict[str, Any]]:
-    """The records of a folder by recipe. Raises InputError for a file that is none."""
+    """The records of a folder by recipe, under today's names. Raises InputError for a file that is not one."""
     found = {}
     for path in sorted(folder.glob("*.json")):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            found[record["recipe"]] = record
+            renamed = {name: renamed_options(record[name]) for name in WITH_OPTIONS if name in record}
+            found[record["recipe"]] = record | renamed
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: is no record ({error}); remove it, or reproduce the number again") from None
+            raise InputError(f"{path}: is not a record ({error}); remove it, or reproduce the number again") from None
     return found
 
 
