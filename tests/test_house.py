@@ -177,7 +177,6 @@ ASKED = {
         "hasattr(tensor, 'full_tensor')": "a tensor of torch, whole or sharded",
         "hasattr(parameter, 'full_tensor')": "a tensor of torch, whole or sharded",
     },
-    "training/precision.py": {"getattr(torch, self.name)": "a type of torch, by name"},
     "verification/certificate/subject.py": {
         "getattr(self.thing, '__name__', type(self.thing).__name__)": "a user's function or module",
         "getattr(thing, 'num_symbols', None)": "a user's module",

@@ -1,10 +1,10 @@
-"""What goes wrong, by whose hand.
+"""The exceptions of the package.
 
     ValueError
-    └── InputError        what came cannot be used: says what came, what was expected, what to do
+    └── InputError        input that cannot be used: says what was given, what was expected, what to do
         └── RunError      a run directory cannot be read or written
     Exception
-    └── Interrupted       a signal ended the work, which was put away in order; carries the exit code
+    └── Interrupted       a signal ended the work, whose state was saved; carries the exit code
 
 The command line turns an `InputError` into one line and exit code 2; anything else is a defect of ours and keeps its
 traceback.
@@ -25,9 +25,9 @@ class RunError(InputError):
 
 
 class Interrupted(Exception):
-    """A signal ended the work, which was put away in order.
+    """A signal ended the work, whose state was saved.
 
-    code: what the process should exit with, 130 after Ctrl-C and 143 after SIGTERM.
+    code: exit code of the process, 130 after Ctrl-C and 143 after SIGTERM.
     """
 
     def __init__(self, message: str, code: int) -> None:

@@ -269,7 +269,7 @@ def test_a_damaged_checkpoint_is_replaced_when_training_comes_there_again(intact
 def test_a_state_of_strange_things_is_refused():
     with pytest.raises(InputError, match=r"a\.b is a set"):
         split({"a": {"b": {1}}})
-    with pytest.raises(InputError, match="does not know the tensor x"):
+    with pytest.raises(InputError, match="does not refer to the tensor x"):
         join({}, {"x": torch.zeros(1)})
     with pytest.raises(InputError, match="not there"):
         join({"#tensor": "x"}, {})

@@ -121,7 +121,7 @@ def test_a_shared_weight_counts_once():
         ("gaussian:-1", "positive width"),
         ("laplace:x", "positive width"),
         ({}, "empty"),
-        ({"no.such": "gaussian:1"}, "fits no parameter"),
+        ({"no.such": "gaussian:1"}, "matches no parameter"),
     ],
 )
 def test_bad_priors(rules, words):

@@ -55,7 +55,7 @@ def test_heads_that_know_ln_p_of_every_symbol(head):
     log_p = p.log_pmf()
     expected = 0.1 * (p.log_prob(x) - log_p.mean(-1)) + 0.2 * (log_p.exp() * log_p).sum(-1)
     torch.testing.assert_close(added, expected)
-    with pytest.raises(InputError, match="z-loss needs logits"):
+    with pytest.raises(InputError, match="does not have logits"):
         Regularisers(z_loss=0.1)(p, x)
 
 

@@ -1,4 +1,4 @@
-"""Memory that training frees stays with the process.
+"""Memory that training frees is kept by the process, for its next tensors.
 
 By default the allocator of glibc gives large blocks back to the system when a tensor dies, and the next tensor of that
 size has its pages cleared and mapped anew: for activations of some megabytes that is a tenth to a quarter of a step.
@@ -17,9 +17,9 @@ MAPPED = (2**30, 2**25)  # bytes from which a block is mapped, and given back, b
 
 
 def keep_freed_memory() -> bool:
-    """Whether the allocator was told to keep what is freed; False where it is not that of glibc.
+    """Tell the allocator to keep freed memory, and return whether it did; False where it is not that of glibc.
 
-    Results do not depend on it. What lies free between blocks that are in use adds to the memory that is taken.
+    Results do not depend on it. Free memory between blocks that are in use adds to the memory of the process.
     """
     if not sys.platform.startswith("linux"):
         return False

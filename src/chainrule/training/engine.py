@@ -1,4 +1,4 @@
-"""The processes of a training job: what each does, and the sums over all of them. Alone knows `torch.distributed`.
+"""The processes of a training job: the share of each, and sums over all. The only file that knows `torch.distributed`.
 
     torchrun --nproc-per-node 2 -m chainrule fit ...
 
@@ -10,7 +10,7 @@ processes, even where some of them have no example left.
     fsdp   gradients and the optimizer's state are spread over the processes (`fully_shard`); the weights are gathered
            after each step, for the average, the validation and the checkpoints
 
-A single process takes the same way and imports nothing of it.
+A single process runs the same code and imports nothing of `torch.distributed`.
 """
 
 from __future__ import annotations
@@ -41,13 +41,15 @@ BUCKET = 2**22  # numbers of a gradient that are added up at once, 16 MiB in flo
 
 
 class ProcessLost(InputError):
-    """Another process of the job is gone, and with it the sums that this one waits for."""
+    """Another process of the job has ended, and with it the sums that this one waits for."""
 
 
 class Engine:
     """The processes of this job, of which this is number `rank` of `world`; outside of `torchrun` the only one.
 
-    name: "ddp" or "fsdp". first: whether this is the process that writes. device: where its work is done.
+    name: "ddp" or "fsdp".
+    first: whether this is the process that writes.
+    device: the device of this process.
 
     >>> engine = Engine()
     >>> engine.world, engine.add_up([2, 3.5]), engine.share(np.arange(3))
@@ -73,14 +75,14 @@ class Engine:
         return self.rank == 0
 
     def close(self) -> None:
-        """Leave the job, once all processes have come so far."""
+        """Leave the job, once all processes have reached this point."""
         if self.world > 1 and torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
 
     # --- shares -----------------------------------------------------------------------------------------------------
 
     def share(self, rows: Rows) -> Rows:
-        """The rows of a batch that are those of this process: neighbours, as many on each but for one more or less."""
+        """The rows of a batch for this process: neighbours, in shares that differ by at most one row."""
         return rows[len(rows) * self.rank // self.world : len(rows) * (self.rank + 1) // self.world]
 
     def reseed(self, seed: int, step: int) -> None:
@@ -96,7 +98,7 @@ class Engine:
         return parts
 
     def evaluate(self, model: nn.Module, examples: Examples, **options: Any) -> Evaluation:
-        """`evaluation.evaluate`, each example on one process; all of them have the whole result."""
+        """`evaluation.evaluate`, each example on one process; all processes get the whole result."""
         if self.world == 1:
             return evaluate(model, examples, **options)
         evaluation = evaluate(model, stretch(examples, self.rank, self.world), **options)
@@ -107,7 +109,7 @@ class Engine:
             return Evaluation(evaluation.likelihood.all_reduced(), nats, counts, evaluation.block)
 
     def of_first(self, make: Callable[[], Value]) -> Value:
-        """What the first process makes, once, given to all; if it cannot, the others end without a word."""
+        """The result of a function that only the first process calls; if it fails there, the others end silently."""
         if self.world == 1:
             return make()
         made: list[Any] = [None]
@@ -134,7 +136,7 @@ class Engine:
         return total.tolist()
 
     def any(self, flag: bool) -> bool:
-        """Whether it is so on any process."""
+        """Whether a flag is set on any process."""
         return flag if self.world == 1 else self.add_up([float(flag)])[0] > 0
 
     def add_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
@@ -153,7 +155,7 @@ class Engine:
                 gradient.copy_(part.view_as(gradient))
 
     def smallest(self, number: int) -> int:
-        """The smallest of the numbers that all processes have."""
+        """The smallest number of all processes."""
         least = torch.tensor(number, device=self.device)
         if self.world > 1:
             with self.together():
@@ -162,7 +164,7 @@ class Engine:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Around what needs the other processes: says so if one of them is gone."""
+        """Around an operation with the other processes: raises ProcessLost if one of them has ended."""
         try:
             yield
         except RuntimeError as error:
@@ -176,7 +178,7 @@ class Engine:
     # --- sharded weights --------------------------------------------------------------------------------------------
 
     def trained(self, module: nn.Module) -> nn.Module:
-        """The module that is differentiated: itself, or a copy of it whose parameters are sharded."""
+        """The module that is differentiated: the module itself, or a copy whose parameters are sharded."""
         if not self.sharded:
             return module
         from torch.distributed.fsdp import FSDPModule, fully_shard
@@ -194,7 +196,7 @@ class Engine:
 
     @torch.no_grad()
     def gather(self, trained: nn.Module, whole: nn.Module) -> None:
-        """Bring the weights of a sharded copy into the module that it was made from."""
+        """Copy the weights of a sharded copy into the module that it was made from."""
         if self.sharded:
             for shard, parameter in zip(trained.parameters(), whole.parameters(), strict=True):
                 parameter.copy_(unsharded(shard))

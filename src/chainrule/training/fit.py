@@ -25,6 +25,7 @@ from chainrule.training.precision import Precision
 from chainrule.training.priors import Prior
 from chainrule.training.regularisers import Regularisers
 from chainrule.training.schedule import trapezoid
+from chainrule.training.schedule_free import ScheduleFree
 from chainrule.training.settings import TrainingSettings
 from chainrule.training.state import StepMetrics, TrainingState
 from chainrule.training.step import Stepper
@@ -50,6 +51,12 @@ class TrainingResult:
     steps: int
     seconds: float
     validations: list[StepMetrics]
+
+    @classmethod
+    def of(cls, state: TrainingState, interrupted: bool) -> TrainingResult:
+        """The result of training that ended in a state, by an interrupt or not."""
+        stopped = "interrupt" if interrupted else state.ended
+        return cls(state.best_step, state.best_valid_nats, stopped, state.step, state.seconds, state.validations)
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,8 @@ def begin(model: nn.Module, settings: TrainingSettings, engine: Engine | None = 
     )
     if settings.common_start:
         copy_first_to_all(as_model(model), optimizer)
-    ema = WeightEMA(model, settings.ema, getattr(optimizer, "averaged", None))
+    averaged = optimizer.averaged if isinstance(optimizer, ScheduleFree) else None
+    ema = WeightEMA(model, settings.ema, averaged)
     return TrainingState(model, ema, optimizer, forward, trained, engine)
 
 
@@ -149,10 +157,7 @@ def fit(
             state.count(result)
             metrics = {"step": state.step, "epoch": epoch, "learning_rate": rate, **result.metrics()}
             callbacks.on_step(metrics | {result.nats_name: result.nats / result.examples} | state.throughput.metrics())
-            if state.step == settings.steps or state.step % settings.evaluate_every == 0:
-                _validate(state, metrics, valid, settings, callbacks)
-            if settings.sample_every and state.step % settings.sample_every == 0:
-                callbacks.on_sample(state.ema.model, state.step)
+            _look(state, metrics, valid, settings, callbacks)
             if checkpoints is not None and state.engine.any(checkpoints.due(state.step)):
                 save_if_finite(state, checkpoints)
         if checkpoints is not None:
@@ -162,8 +167,17 @@ def fit(
     finally:
         model.load_state_dict(state.kept)
         model.eval()
-    stopped = "interrupt" if interrupted else state.ended
-    return TrainingResult(state.best_step, state.best_valid_nats, stopped, state.step, state.seconds, state.validations)
+    return TrainingResult.of(state, interrupted)
+
+
+def _look(
+    state: TrainingState, metrics: StepMetrics, valid: Examples, settings: TrainingSettings, callbacks: Callbacks
+) -> None:
+    """After a step, validate and draw samples when it is time for them."""
+    if state.step == settings.steps or state.step % settings.evaluate_every == 0:
+        _validate(state, metrics, valid, settings, callbacks)
+    if settings.sample_every and state.step % settings.sample_every == 0:
+        callbacks.on_sample(state.ema.model, state.step)
 
 
 def _validate(

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, as a question that the loop asks between two steps."""
+"""Ctrl-C and SIGTERM, as a flag that the training loop reads between two steps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Interruption:
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a process that ended by a signal: 130 for Ctrl-C, 143 for SIGTERM."""
+        """The exit code of a process that ended by the signal: 130 for Ctrl-C, 143 for SIGTERM."""
         return 128 + (self.signal or 0)
 
 

@@ -1,4 +1,4 @@
-"""Where a loss stopped being a number: the first module whose output or gradient is not finite."""
+"""Where a loss became NaN or infinite: the first module whose output or gradient is not finite."""
 
 from __future__ import annotations
 

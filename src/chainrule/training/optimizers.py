@@ -21,7 +21,11 @@ def optimizer_of(
 ) -> torch.optim.Optimizer:
     """The optimizer of that name; raises InputError for others.
 
-    half: whether the network is trained in half precision; what an optimizer can do in bfloat16, it then does.
+    name: "adamw", "muon" or "schedule_free".
+    model: the model whose parameters are optimized.
+    learning_rate: peak learning rate.
+    weight_decay: decoupled decay of weight matrices.
+    half: whether the network is trained in half precision; Muon then iterates in bfloat16.
     """
     if name not in OPTIMIZERS:
         raise unknown_name("optimizer", name, OPTIMIZERS)
@@ -56,7 +60,7 @@ def muon(model: nn.Module, learning_rate: float, weight_decay: float, *, half: b
 
 
 def schedule_free(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
-    """Schedule-free AdamW; decay as in `adamw`. Its own average takes the place of the weights' exponential one."""
+    """Schedule-free AdamW; decay as in `adamw`. Its own average replaces the EMA of the weights."""
     matrices, tables, rest = _kinds(model)
     groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": tables + rest, "weight_decay": 0.0}]
     return ScheduleFree([group for group in groups if group["params"]], learning_rate, betas=BETAS)

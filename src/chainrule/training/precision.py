@@ -1,4 +1,4 @@
-"""The numbers in which the network is trained; log-probabilities and sums are in float32 or better whatever they are.
+"""The precision in which the network is trained; log-probabilities and sums are in float32 or better in any case.
 
     float32    everything in float32
     float64    everything in float64
@@ -24,10 +24,11 @@ from chainrule.errors import unknown_name
 __all__ = ["PRECISIONS", "Precision", "resolved"]
 
 PRECISIONS = ("float32", "float64", "bfloat16", "float16", "auto")
+HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def resolved(name: str, device: str = "cpu") -> str:
-    """The precision that a name means on a kind of device: its own, or what "auto" comes to there.
+    """The precision that a name means on a kind of device: itself, or what "auto" resolves to there.
 
     >>> resolved("float64"), resolved("auto") in ("float32", "bfloat16")
     ('float64', True)
@@ -45,8 +46,10 @@ def _multiplies_bfloat16(device: str) -> bool:
 
 
 class Precision:
-    """A precision by name, on a kind of device ("cpu", "cuda"). Half precision that a CPU is slow at is warned about.
+    """A precision by name, on a kind of device. Warns about half precision for which a CPU has no instructions.
 
+    name: one of PRECISIONS.
+    device: "cpu" or "cuda".
     scaler: scales the loss of float16 and skips steps whose scaled gradients overflow; otherwise it does nothing.
 
     >>> with Precision("float32").autocast():
@@ -56,7 +59,7 @@ class Precision:
 
     def __init__(self, name: str = "float32", device: str = "cpu") -> None:
         self.name, self.device = resolved(name, device), device
-        self.half = self.name in ("bfloat16", "float16")
+        self.half = self.name in HALF
         if self.half and device == "cpu" and resolved("auto", device) != self.name:
             warnings.warn(
                 f"{name} on this processor is slower than float32 and less exact; leave out --precision", stacklevel=2
@@ -64,11 +67,11 @@ class Precision:
         self.scaler = torch.amp.GradScaler(device, enabled=self.name == "float16")
 
     def autocast(self) -> AbstractContextManager[object]:
-        """What the forward pass of the network runs in."""
-        return torch.autocast(self.device, getattr(torch, self.name)) if self.half else nullcontext()
+        """The context in which the forward pass of the network runs."""
+        return torch.autocast(self.device, HALF[self.name]) if self.half else nullcontext()
 
     def convert(self, model: nn.Module) -> None:
-        """Give the weights, in place, the type in which they are kept."""
+        """Convert the weights, in place, to the type in which they are trained."""
         if self.name == "float64":
             model.double()
 

@@ -1,4 +1,4 @@
-"""Priors over parameters: ln p(theta), a sum over parameters of a density that a rule gives to each.
+"""Priors over parameters: ln p(theta), the sum of a density over all parameters, by rules on their names.
 
     Gaussian of width s:  ln p(w) = -w^2 / (2 s^2) - ln(s sqrt(2 pi))
     Laplace of width b:   ln p(w) = -|w| / b - ln(2 b)
@@ -37,7 +37,7 @@ DENSITIES: dict[str, Callable[[Tensor, float], tuple[Tensor, float]]] = {"gaussi
 
 @dataclass(frozen=True)
 class Width:
-    """A density about zero by its name and width; "none" is the flat prior, ln p(w) = 0.
+    """A density with mode zero, by name and width; "none" is the flat prior, ln p(w) = 0.
 
     >>> Width.parse("laplace:0.1")
     Width(name='laplace', width=0.1)
@@ -84,7 +84,7 @@ class Prior:
         self.rules = {pattern: Width.parse(text) for pattern, text in table.items()}
 
     def widths(self, model: nn.Module) -> dict[str, Width]:
-        """The density of each trained parameter, by its name. Raises InputError for a pattern that fits nothing."""
+        """The density of each trained parameter by name. Raises InputError for a pattern that matches no parameter."""
         found, used = {}, set()
         for name, labels, _ in _parameters(model):
             fits = [rule for rule in self.rules if any(fnmatchcase(label, rule) for label in labels)]
@@ -93,7 +93,7 @@ class Prior:
         for pattern in self.rules:
             if pattern not in used:
                 names = ", ".join(list(found)[:3])
-                raise InputError(f"the prior's pattern {pattern!r} fits no parameter; their names are {names}, ...")
+                raise InputError(f"the prior's pattern {pattern!r} matches no parameter; their names are {names}, ...")
         return found
 
     def log_density(self, model: nn.Module) -> Tensor:
@@ -109,7 +109,7 @@ class Prior:
 
 
 def _parameters(model: nn.Module) -> Iterator[tuple[str, set[str], nn.Parameter]]:
-    """Each trained parameter once: its name, what patterns are held against, and itself."""
+    """Each trained parameter once: its name, the texts that patterns are matched with, and the parameter."""
     seen: set[int] = set()
     for prefix, module in model.named_modules():
         classes = {kind.__name__ for kind in type(module).__mro__}

@@ -1,4 +1,4 @@
-"""What keeps the conditionals of a model moderate while it trains; none of it is a likelihood, none is ever reported.
+"""Penalties on the conditionals of a model while it trains; they are no part of the reported likelihood.
 
     label smoothing e:     e (ln p(x) - mean_k ln p(k)),  so that -ln p(x) plus it scores (1 - e) [x] + e uniform
     confidence penalty b:  -b H(p),  H(p) = -sum_k p(k) ln p(k)
@@ -25,7 +25,7 @@ __all__ = ["Regularisers"]
 
 @dataclass(frozen=True)
 class Regularisers:
-    """The strengths of the three; 0 is without.
+    """The weights of the three penalties; 0 leaves a penalty out.
 
     >>> from chainrule.heads.categorical import Categorical
     >>> p = Categorical(torch.zeros(1, 2, 4))
@@ -48,7 +48,7 @@ class Regularisers:
         return bool(self.label_smoothing or self.confidence_penalty or self.z_loss)
 
     def __call__(self, p: Distribution, x: Tensor) -> Tensor:
-        """What is added to -ln p(x) of each element, of the batch shape; x are the elements.
+        """The penalty that is added to -ln p(x) of each element x, of the batch shape.
 
         Raises InputError for a distribution that has not what it takes.
         """

@@ -1,4 +1,4 @@
-"""The learning rate over time: warm-up, a stable stretch, a cooldown to zero."""
+"""The learning rate over time: warm-up, a constant stretch, a cooldown to zero."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedule-free AdamW: no cooldown to plan, the averaged point is good at any time.
+"""Schedule-free AdamW: no cooldown to plan, since the averaged weights are good at any time.
 
     y = (1 - beta) z + beta x            gradients g are taken at y, the weights of the model in training
     v <- beta_2 v + (1 - beta_2) g^2
@@ -69,7 +69,7 @@ class ScheduleFree(torch.optim.Optimizer):
         y.copy_(x.lerp(z, 1 - beta))
 
     def averaged(self, y: Tensor, beta: float | None = None) -> Tensor:
-        """x of a parameter, from where it stands and from z; the parameter itself before it was ever moved."""
+        """x of a parameter, from y and z; the parameter itself before its first step."""
         state = self.state.get(y, {})
         if not state:
             return y.detach().clone()

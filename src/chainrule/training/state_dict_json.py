@@ -67,14 +67,14 @@ def join(json: Any, tensors: dict[str, Tensor]) -> Any:
     try:
         value = part(json)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"the state refers to what is not there ({error})") from None
+        raise InputError(f"the state refers to a tensor that is not there ({error})") from None
     if left:
-        raise InputError(f"the state does not know the tensor {min(left)}")
+        raise InputError(f"the state does not refer to the tensor {min(left)}")
     return value
 
 
 def difference(live: Any, saved: Any, path: str = "") -> str | None:
-    """What keeps a saved state from taking the place of a live one: names, types, shapes; None if it fits.
+    """Why a saved state cannot take the place of a live one: names, types, shapes; None if it can.
 
     >>> import torch
     >>> difference({"weight": torch.zeros(2, 3)}, {"weight": torch.zeros(3)})
@@ -82,15 +82,15 @@ def difference(live: Any, saved: Any, path: str = "") -> str | None:
     """
     if isinstance(live, Tensor):
         if not isinstance(saved, Tensor):
-            return f"{path} is no tensor"
+            return f"{path} is not a tensor"
         if (live.dtype, live.shape) != (saved.dtype, saved.shape):
             return f"{path} is {saved.dtype} {tuple(saved.shape)}, expected {live.dtype} {tuple(live.shape)}"
         return None
     if isinstance(live, dict):
         if not isinstance(saved, dict):
-            return f"{path or 'it'} is no dictionary"
-        if odd := live.keys() ^ saved.keys():
-            name = min(map(str, odd))
+            return f"{path or 'it'} is not a dictionary"
+        if unmatched := live.keys() ^ saved.keys():
+            name = min(map(str, unmatched))
             return f"{path}.{name}".lstrip(".") + (" is missing" if name in map(str, live) else " is unknown")
         parts = [(entry, saved[key], f"{path}.{key}".lstrip(".")) for key, entry in live.items()]
     elif isinstance(live, list | tuple):

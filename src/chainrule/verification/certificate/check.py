@@ -29,11 +29,14 @@ ADVICE = {
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was tried.
+    """The result of one check.
 
-    name: family.what, such as "causality.suffix". passed: None where the check does not apply. tried: what was done.
-    figure, bound: the worst figure found, and how large it may be. where: the place of the worst figure and, for a
-    leak, the first module that shows it.
+    name: family.what, such as "causality.suffix.training".
+    passed: whether the figure is within its bound, None where the check does not apply.
+    tried: what was done.
+    figure: the worst figure found.
+    bound: the largest figure that passes.
+    where: the place of the worst figure and, for a leak, the first module that shows it.
     """
 
     name: str
@@ -74,7 +77,9 @@ def skipped(name: str, why: str) -> Check:
 class Certificate:
     """The checks of one model, in the order in which they were made.
 
-    subject: what was verified. seconds: how long it took.
+    subject: name of what was verified.
+    checks: the results.
+    seconds: duration in seconds.
     """
 
     subject: str

@@ -93,7 +93,7 @@ def integrates_to_one(head: Head, h: Tensor) -> None:
 
 
 def mass_is_rise_of_cdf(head: Head, h: Tensor) -> None:
-    """On an infinite grid p(x) = F(x) - F(x - r), within 1e-5, and F climbs from 0 to 1: so the mass sums to one."""
+    """On an infinite grid p(x) = F(x) - F(x - r), within 1e-5, and F rises from 0 to 1: so the mass sums to one."""
     p = head(h)
     generator = torch.Generator().manual_seed(4)
     for _ in range(100):

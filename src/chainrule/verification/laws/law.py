@@ -16,11 +16,11 @@ Part = TypeVar("Part", bound=nn.Module)
 
 
 class LawBroken(AssertionError):
-    """A part that does not keep its contract."""
+    """A part breaks a law of its contract."""
 
 
 def within(figure: float, bound: float, law: str) -> None:
-    """Raises LawBroken, with the law and both numbers, where the figure is above the bound or is none."""
+    """Raise LawBroken, with the law and both numbers, if the figure is above the bound or NaN."""
     if not figure <= bound:
         raise LawBroken(f"{law}: worst figure {figure:.3g}, bound {bound:.3g}")
 
