@@ -266,7 +266,7 @@ def test_a_damaged_checkpoint_is_replaced_when_training_comes_there_again(intact
     assert Checkpoints(tmp_path / "c").steps() == [12]
 
 
-def test_a_state_of_strange_things_is_refused():
+def test_a_state_of_unknown_types_or_references_is_refused():
     with pytest.raises(InputError, match=r"a\.b is a set"):
         split({"a": {"b": {1}}})
     with pytest.raises(InputError, match="does not refer to the tensor x"):

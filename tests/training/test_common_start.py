@@ -22,7 +22,7 @@ def alike(model):
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon", "schedule_free"])
-def test_weights_averages_and_optimizer_are_alike_until_the_share_is_over(tmp_path, optimizer):
+def test_weights_ema_and_optimizer_are_equal_during_the_common_start(tmp_path, optimizer):
     chosen = settings(steps=12, common_start=0.5, evaluate_every=1, optimizer=optimizer)
     for steps, same in ((6, True), (12, False)):
         state, _ = train(tmp_path / str(steps), chosen, ensemble(), stop=stop_after(steps))
@@ -64,12 +64,12 @@ def test_resumed_within_and_after_the_common_start_it_ends_with_the_same_bits(tm
         assert fingerprint(parts) == fingerprint(whole)
 
 
-def test_without_it_models_are_their_own_from_the_start(tmp_path):
+def test_without_a_common_start_models_differ_from_the_first_step(tmp_path):
     state, _ = train(tmp_path, settings(steps=12), ensemble(), stop=stop_after(1))
     assert not alike(state.model)
 
 
-def test_what_cannot_start_as_one_is_refused(tmp_path, capsys):
+def test_models_that_cannot_start_as_one_are_refused(tmp_path, capsys):
     with pytest.raises(InputError, match="common_start is for orders with a model each"):
         train(tmp_path, settings(common_start=0.5))
     with pytest.raises(InputError, match="common_start must be a share from 0 to 1, got 2"):

@@ -58,7 +58,7 @@ def test_every_microbatch_split_takes_the_same_steps(microbatch, name, monkeypat
 
 
 @pytest.mark.slow
-def test_a_killed_process_ends_the_job_with_a_clear_word(tmp_path):
+def test_a_killed_process_ends_the_job_with_a_clear_message(tmp_path):
     done = torchrun(2, HERE / "support" / "processes.py", tmp_path, "ddp", "killed")
     assert done.returncode != 0
     assert "process 0 of 2 lost another one" in done.stderr

@@ -26,7 +26,7 @@ def forward():
     ],
 )
 @pytest.mark.parametrize(("most", "limit", "found"), [(64, 10, 8), (64, 64, 64), (7, 3, 2), (5, 4, 3), (9, 1, 1)])
-def test_out_of_memory_halves(error, most, limit, found):
+def test_the_size_is_halved_while_memory_runs_out(error, most, limit, found):
     tried = []
 
     def trial(size):
@@ -66,7 +66,7 @@ def test_on_a_cpu_it_goes_by_the_memory_that_is_free():
     assert largest_microbatch(part, EXAMPLES, 32, free_bytes=1.0) == 1
 
 
-def test_it_leaves_no_gradient_and_no_trace_in_the_noise():
+def test_the_search_leaves_gradients_and_random_state_as_they_were():
     part = forward()
     before = torch.get_rng_state()
     largest_microbatch(part, EXAMPLES, 16)

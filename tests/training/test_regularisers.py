@@ -59,7 +59,7 @@ def test_heads_that_know_ln_p_of_every_symbol(head):
         Regularisers(z_loss=0.1)(p, x)
 
 
-def test_what_a_head_has_not_is_refused():
+def test_a_head_that_lacks_what_a_penalty_needs_is_refused():
     p = AdaptiveSoftmaxHead(8, 30)(torch.randn(2, 3, 8))
     for name in ("label_smoothing", "confidence_penalty", "z_loss"):
         with pytest.raises(InputError, match="take a categorical head"):
@@ -67,7 +67,7 @@ def test_what_a_head_has_not_is_refused():
 
 
 @pytest.mark.parametrize("bad", [{"label_smoothing": 1.0}, {"z_loss": -1.0}, {"confidence_penalty": float("inf")}])
-def test_bad_strengths(bad):
+def test_weights_out_of_range_are_refused(bad):
     with pytest.raises(InputError, match=next(iter(bad))):
         Regularisers(**bad)
 

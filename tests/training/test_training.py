@@ -92,7 +92,7 @@ def test_an_interrupt_keeps_the_best_so_far():
     assert evaluate(model, valid).likelihood.nats_per_example.value == pytest.approx(result.best_valid_nats, rel=1e-9)
 
 
-def test_a_loss_that_is_no_number_names_the_step():
+def test_a_loss_that_is_not_finite_names_the_step():
     model = build()
     calls = 0
 
