@@ -86,8 +86,8 @@ def _scores(subject: Subject, x: Tensor) -> Tensor:
 def first_leak(subject: Subject, x: Tensor, changed: Tensor, j: int, bound: float, earlier: bool) -> str:
     """The first module, in the order of execution, that shows what it must not of x_j and what follows.
 
-    earlier: whether the leak is to elements before x_j; else x_j is seen by itself alone. That is not a fault before the
-    elements are shifted by one, so the first module is meant after the last in which only later elements changed.
+    earlier: whether the leak is to elements before x_j; else only x_j sees itself. This is not a fault before the
+        elements are shifted by one, so the module is the first after the last in which only later elements changed.
     """
     if subject.module is None:
         return "the function is not a module"
