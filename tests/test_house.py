@@ -101,7 +101,7 @@ def test_files_are_short():
     none_of([f"{name}: {length} lines" for name, length in lengths.items() if length >= LONGEST_FILE])
 
 
-@unfinished("9 functions")
+@unfinished("3 functions")
 def test_functions_are_short():
     offenders = []
     for path in FILES:
@@ -112,7 +112,7 @@ def test_functions_are_short():
     none_of(offenders)
 
 
-@unfinished("10 functions")
+@unfinished("8 functions")
 def test_functions_take_few_parameters():
     """Constructors and the public functions of the commands apart."""
     offenders = []
@@ -160,10 +160,6 @@ ASKED = {
         "getattr(out, 'past_key_values', None)": "what a model of transformers returns",
     },
     "networks/recomputed.py": {"getattr(output, 'logits', output)": "what a user's module returns"},
-    "reporting/tables.py": {
-        "getattr(likelihood, per)": "a property of LogLikelihood, by the name of its unit",
-        "getattr(model, per)": "a property of LogLikelihood, by the name of its unit",
-    },
     "reproduction/recipe.py": {"getattr(module, 'RECIPES', ())": "a user's file of recipes"},
     "reproduction/record.py": {
         "getattr(likelihood, recipe.metric)": "a property of LogLikelihood, by the name of its unit",
@@ -187,7 +183,7 @@ ASKED = {
 }
 
 
-@unfinished("31 questions")
+@unfinished("2 questions")
 def test_only_what_is_not_ours_is_asked_for_its_attributes():
     offenders = []
     for path in FILES:
@@ -212,7 +208,6 @@ def classes_of(folder):
 
 
 @pytest.mark.parametrize(("folder", "contracts"), [("data", "Encoding"), ("models", "Model")])
-@unfinished("7 questions after an encoding")
 def test_nobody_outside_asks_which_encoding_or_which_model_it_is(folder, contracts):
     """Whether something that a user brings is a model at all may be asked."""
     leaves = {name for name in classes_of(folder) if folder == "models" or name.endswith("Encoding")} - {contracts}
@@ -225,24 +220,24 @@ def test_nobody_outside_asks_which_encoding_or_which_model_it_is(folder, contrac
     none_of(offenders)
 
 
-@unfinished("2 imports")
 def test_no_builtin_is_shadowed_by_an_import():
     """But for the alias of `load` that stays in `chainrule.data` for one version."""
+    alias = {"open"}
     builtins = {"open", "input", "list", "dict", "set", "type", "iter", "next", "filter", "map", "sum", "max", "min"}
     offenders = []
     for path in FILES:
+        shadowed = builtins - (alias if name_of(path) in ("data/__init__.py", "data/recognition/load.py") else set())
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.ImportFrom):
-                taken = {alias.asname or alias.name for alias in node.names} & builtins
-                taken -= {"open"} if name_of(path) == "data/__init__.py" else set()
+                taken = {name.asname or name.name for name in node.names} & shadowed
                 offenders += [f"{name_of(path)}:{node.lineno}: {name}" for name in taken]
         for node in tree(path).body:
-            if isinstance(node, ast.FunctionDef) and node.name in builtins:
+            if isinstance(node, ast.FunctionDef) and node.name in shadowed:
                 offenders.append(f"{name_of(path)}:{node.lineno}: {node.name}")
     none_of(offenders)
 
 
-@unfinished("44 functions")
+@unfinished("5 functions")
 def test_a_docstring_that_describes_one_parameter_describes_all():
     """Each on a line of its own, or in the text."""
     offenders = []

@@ -69,6 +69,8 @@ def samples_beside_data(samples: Array, data: Array, num_symbols: int) -> bytes:
 def learning_curve(records: Sequence[dict[str, Any]], best_step: int, baseline: float) -> bytes:
     """A PNG of training and validation nats per example over the steps, the kept weights marked.
 
+    records: metrics of each validation.
+    best_step: step of the kept weights.
     baseline: the validation nats of independent elements, drawn where it is in reach of the axis.
     """
     figure, (axis,) = _figure(6, 3.6)

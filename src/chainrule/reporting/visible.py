@@ -12,6 +12,7 @@ __all__ = ["bold", "text", "visible"]
 def visible(content: object, keep: str = "") -> str:
     r"""The text with control characters, escape sequences and what cannot be encoded shown as escapes.
 
+    content: anything; what `str` makes of it is shown.
     keep: control characters that stay, such as "\n\t" in a text of several lines.
 
     >>> visible("age\x1b[31m\n"), visible("naïve [bold]"), visible("a\tb", keep="\t")

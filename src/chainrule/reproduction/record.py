@@ -34,6 +34,7 @@ def record_of(
 ) -> dict[str, Any]:
     """Everything that a row of the results says, as JSON; times are added by who measured them.
 
+    recipe: what was reproduced.
     data: what was fitted. report: the `report.json` of the run. evaluation: the kept weights on every test example.
     """
     model, likelihood = run.model(), evaluation.likelihood

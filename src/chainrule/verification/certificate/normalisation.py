@@ -26,6 +26,9 @@ def every_example(num_symbols: int, length: int) -> Tensor:
 def steps(subject: Subject, positions: int, bound: float, work: int = WORK) -> Check:
     """sum_k p(x_d = k | x_<d) = 1 by the path that is scored: x_d runs through the alphabet, the rest stays.
 
+    subject: what is checked.
+    positions: number of positions that are tried.
+    bound: largest deviation from 1 that is rounding.
     work: the elements that may be scored. For an alphabet that is too large for that see `sampled_steps`.
     """
     name, v = "normalisation.steps", subject.num_symbols

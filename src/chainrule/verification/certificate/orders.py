@@ -34,6 +34,7 @@ def of_orders(
 ) -> list[Check]:
     """Every check of a chain on some of the orders, evenly spread, and the checks of their mean.
 
+    thing: the model with several orders.
     of_chain: the certificate of one chain. context: of the examples that are tried. quick: one order, a second where
     there is time, and of the mean what there is time for after its two most telling checks.
     """

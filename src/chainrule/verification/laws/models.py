@@ -72,6 +72,8 @@ def check_model(
 ) -> None:
     """All laws of a model on a domain small enough to enumerate (V^D up to about 10^4). Raises LawBroken.
 
+    num_symbols: V, None for reals.
+    length: D.
     context: one entry for each of three examples, for conditional models.
     """
     model = randomised(model)
