@@ -195,7 +195,6 @@ def test_only_what_is_not_ours_is_asked_for_its_attributes():
     none_of(offenders)
 
 
-@unfinished("files move")
 def test_no_reason_to_ask_outlives_its_question():
     for name, reasons in ASKED.items():
         there = {ast.unparse(call) for _, call in calls(SOURCE / name)}
@@ -237,7 +236,6 @@ def test_no_builtin_is_shadowed_by_an_import():
     none_of(offenders)
 
 
-@unfinished("3 functions")
 def test_a_docstring_that_describes_one_parameter_describes_all():
     """Each on a line of its own, or in the text."""
     offenders = []

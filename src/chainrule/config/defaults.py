@@ -153,7 +153,9 @@ def _default_head(domain: Domain) -> str:
 def default_training(kind: str, examples: int = 0, elements: float = 0.0) -> Spec:
     """The settings of training that are not as in `TrainingSettings`.
 
-    examples: of the training data. elements: of one of them, on average; 0 if that is not known.
+    kind: "image", "text" or "row", the group of the encoding.
+    examples: number of training examples.
+    elements: mean number of elements per example; 0 if that is not known.
 
     >>> default_training("text", elements=256)["batch_size"], default_training("text", elements=7)["batch_size"]
     (16, 256)

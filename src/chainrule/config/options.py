@@ -264,6 +264,7 @@ FIT_OPTIONS: tuple[Option, ...] = (*OPTIONS, *options_of(FitOptions))
 def checked(options: Mapping[str, Any], known: Iterable[Option] = OPTIONS, where: str = "") -> dict[str, Any]:
     """The options that are given, those that are None left out, under today's names, each of its type and checked.
 
+    known: the options that there are.
     where: what they were read from, for the message about an unknown one.
     """
     by_name = {stated.name: stated for stated in known}

@@ -46,6 +46,9 @@ def adamw(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.
 def muon(model: nn.Module, learning_rate: float, weight_decay: float, *, half: bool = False) -> torch.optim.Optimizer:
     """Muon for the linear maps and convolutions of networks, AdamW for tables, gains and heads; one learning rate.
 
+    model: the model whose parameters it updates.
+    learning_rate: peak learning rate.
+    weight_decay: decoupled weight decay.
     half: iterate in bfloat16.
     """
     networks = [module for module in model.modules() if isinstance(module, AutoregressiveNetwork)]

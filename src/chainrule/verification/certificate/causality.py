@@ -86,6 +86,11 @@ def _scores(subject: Subject, x: Tensor) -> Tensor:
 def first_leak(subject: Subject, x: Tensor, changed: Tensor, j: int, bound: float, earlier: bool) -> str:
     """The first module, in the order of execution, that shows what it must not of x_j and what follows.
 
+    subject: what is checked.
+    x: elements, shape (B, D).
+    changed: the same with other elements from j on.
+    j: first position that was changed.
+    bound: largest difference that is rounding.
     earlier: whether the leak is to elements before x_j; else only x_j sees itself. This is not a fault before the
         elements are shifted by one, so the module is the first after the last in which only later elements changed.
     """
