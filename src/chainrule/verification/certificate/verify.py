@@ -16,7 +16,8 @@ from chainrule.models.base import Model
 from chainrule.verification.certificate import accounting, orders
 from chainrule.verification.certificate.check import NO_TIME, Certificate, Check, skipped
 from chainrule.verification.certificate.subject import Subject, subject_of
-from chainrule.verification.certificate.table import CHECKS, QuickViews, ThoroughViews
+from chainrule.verification.certificate.table import CHECKS
+from chainrule.verification.certificate.views import QuickViews, ThoroughViews
 
 if TYPE_CHECKING:
     from chainrule.data.examples.base import Examples
