@@ -266,5 +266,5 @@ def test_splits_that_overlap_are_counted(tmp_path, capsys):
     sequences = [[1, 2], [3], [4, 4, 4]]
     (tmp_path / "a.json").write_text(json.dumps({"train": sequences * 3, "valid": sequences, "test": sequences[1:]}))
     assert main(["fit", str(tmp_path / "a.json"), "--out", str(tmp_path / "run"), *QUICK]) == 0
-    assert "of the 2 test examples 2 stand in train, too" in capsys.readouterr().out
+    assert "2 of the 2 test examples are in train, too" in capsys.readouterr().out
     assert json.loads((tmp_path / "run" / "report.json").read_text())["test_examples_in_train"] == 2

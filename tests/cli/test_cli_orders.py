@@ -18,7 +18,7 @@ from chainrule.models.chain import AutoregressiveModel
 from chainrule.models.order_mixture import OrderMixture
 from chainrule.models.permuted import random_orders, scan_orders
 from chainrule.reproduction.recipe import Recipe
-from chainrule.runs import start as fit_command
+from chainrule.runs import start
 from chainrule.runs.run import Run
 from chainrule.runs.specification import specification
 from chainrule.training.forward import TrainingForward
@@ -121,7 +121,7 @@ def test_a_leak_in_an_order_stops_a_fit(home, capsys, monkeypatch, tmp_path):
         model.chains[0].network.direct.register_forward_hook(lambda part, _, out: out + out.roll(-1, 1))
         return model
 
-    monkeypatch.setattr(fit_command, "build_model", leaky)
+    monkeypatch.setattr(start, "build_model", leaky)
     code, _, err = run(capsys, "fit", home / "rows.npy", "--orders", "2", "--out", tmp_path / "run", *QUICK)
     assert code == 2
     assert "causality.suffix" in err

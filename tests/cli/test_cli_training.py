@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from chainrule.cli.app import main
+from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.domain import Domain
 from chainrule.runs.specification import specification
 from tests.support.command_line import run_json
@@ -196,7 +197,8 @@ def test_a_killed_rank_leaves_a_checkpoint_to_go_on_from(rows, capsys, tmp_path)
 
 
 def test_a_long_budget_pays_for_a_larger_network_of_text():
-    data = SimpleNamespace(encoding=SimpleNamespace(domain=Domain((64,), 256), kind="text"), train=range(100))
+    encoding = SimpleNamespace(domain=Domain((64,), 256), kind="text", group="text", pixel_block=1)
+    data = SimpleNamespace(encoding=encoding, train=ArrayExamples(np.zeros((100, 1), dtype=np.uint8)))
     widths = [
         specification(options, data)[0]["network"]["width"]
         for options in ({}, {"minutes": 10.0}, {"minutes": 30.0}, {"minutes": 30.0, "members": 4})

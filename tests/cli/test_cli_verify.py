@@ -10,7 +10,7 @@ import pytest
 
 from chainrule.cli.app import main
 from chainrule.config.registry import build_model
-from chainrule.runs import fit as fit_command
+from chainrule.runs import start
 from tests.support.command_line import run_json
 
 QUICK = ["--steps", "4", "--evaluate-every", "2", "--width", "8", "--depth", "2"]
@@ -56,7 +56,7 @@ def test_a_leak_fails_verification_with_code_1(home, capsys, monkeypatch):
 
 
 def test_a_leak_stops_a_fit_before_it_begins(home, capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(fit_command, "build_model", leaky)
+    monkeypatch.setattr(start, "build_model", leaky)
     assert (
         main(["fit", str(home / "rows.npy"), "--out", str(tmp_path / "run"), "--network", "transformer", *QUICK]) == 2
     )

@@ -132,7 +132,7 @@ def test_every_command_takes_the_run(place, tmp_path, capsys):
     assert scored == pytest.approx([by_hand(place, name) for name in (b"anna", b"bertson")], rel=1e-5)
     text.write_text("anna\nbert<|endoftext|>son\n")
     assert main(["score", run, str(text)]) == 2
-    assert "document 2: holds the end of a text" in capsys.readouterr().err
+    assert "document 2: contains the end of a text" in capsys.readouterr().err
     assert main(["sample", run, "-n", "4", "--prefix", "an", "--out", str(tmp_path / "s.txt")]) == 0
     assert (tmp_path / "s.txt").read_bytes().startswith(b"an")
     fitted = ["--symbols", str(place / "gpt2"), "--steps", "3", "--width", "8", "--depth", "1"]

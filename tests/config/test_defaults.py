@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from chainrule.config.defaults import default_members, default_pixel_block, default_spec
+from chainrule.config.defaults import Amount, default_members, default_pixel_block, default_spec
 from chainrule.config.registry import NETWORKS, build_model
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.data.examples.sequences import SequenceExamples
@@ -77,12 +77,15 @@ def test_many_images_of_bits_are_in_blocks():
 
 def test_rows_of_numbers():
     columns = (Column(None, resolution=0.1), Column(4))
-    assert default_spec(Domain((2,), None, columns=columns), "row", examples=300)["network"]["dropout"] == 0.2
+    assert (
+        default_spec(Domain((2,), None, columns=columns), "row", amount=Amount(examples=300))["network"]["dropout"]
+        == 0.2
+    )
     assert default_spec(Domain((2,), 4, columns=(Column(3), Column(4))), "row")["network"]["dropout"] == 0.7
 
 
 def test_another_network_has_what_it_knows_of_the_defaults():
-    network = default_spec(BITS, "row", "transformer", examples=50)["network"]
+    network = default_spec(BITS, "row", "transformer", amount=Amount(examples=50))["network"]
     assert network["positions"]
     assert network["dropout"] == 0.7
 
@@ -90,7 +93,7 @@ def test_another_network_has_what_it_knows_of_the_defaults():
 @pytest.mark.parametrize("name", [name for name in NETWORKS if name not in ("huggingface", "pixelcnn")])
 @pytest.mark.parametrize(("domain", "kind"), [(BITS, "row"), (PICTURE, "image"), (Domain((12,), 5), "text")])
 def test_every_network_can_be_built_for_every_kind(name, domain, kind):
-    model = build_model(default_spec(domain, kind, name, examples=50), domain)
+    model = build_model(default_spec(domain, kind, name, amount=Amount(examples=50)), domain)
     assert model.log_prob(torch.zeros(2, domain.length, dtype=torch.long)).shape == (2,)
 
 

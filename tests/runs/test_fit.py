@@ -1,6 +1,7 @@
 """Python's fit and the command line's are one: the same weights, bit for bit, for every kind of data."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -132,3 +133,9 @@ def test_a_model_built_by_hand_starts_at_what_the_data_says(home):
     by_hand.initialise(rows.x)
     assert torch.equal(by_hand(rows), initial_model(made)(rows))
     assert not torch.equal(by_hand(rows), before)
+
+
+def test_a_fit_runs_in_a_thread(home):
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(fit, str(home / "reals.csv"), **QUICK).result()
+    assert run.report_dict["steps"] == 4

@@ -1,10 +1,11 @@
-"""What `fit` does unasked: a network and its training for each kind of data, for how much of it there is, and how long.
+"""The defaults of `fit`: a network and its training by the kind of data, by how much of it there is, and by the time.
 
 Found by experiment on validation data alone, which `docs/experiments.md` tells with what failed.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chainrule.config.registry import Spec, part_options
@@ -12,7 +13,7 @@ from chainrule.config.registry import Spec, part_options
 if TYPE_CHECKING:
     from chainrule.domain import Domain
 
-__all__ = ["DEFAULTS", "default_members", "default_pixel_block", "default_spec", "default_training"]
+__all__ = ["DEFAULTS", "Amount", "default_members", "default_pixel_block", "default_spec", "default_training"]
 
 # By kind of data: an image has rows and columns, a text or sequence a stream of symbols, anything else a row.
 DEFAULTS: dict[str, dict[str, Spec]] = {
@@ -52,7 +53,7 @@ DEFAULTS: dict[str, dict[str, Spec]] = {
     },
 }
 
-# What changes from so many training examples on, each line over those before it: many examples regularise themselves.
+# What changes from a number of training examples on, each line over those before it: many examples regularise.
 MORE_EXAMPLES: dict[str, tuple[tuple[int, Spec], ...]] = {
     "image": (
         (
@@ -66,53 +67,64 @@ MORE_EXAMPLES: dict[str, tuple[tuple[int, Spec], ...]] = {
 # So many images of bits, of so many pixels per side, are read in pixel blocks of 2x2 by a wider network.
 PIXEL_BLOCKS: tuple[int, int, Spec] = (10_000, 16, {"width": 64})
 
-# A step on text takes about so many elements, and at most so many examples, whatever their length.
+# Elements per step on text, and the largest number of examples per step, whatever their length.
 STEP_ELEMENTS, STEP_EXAMPLES = 4096, 256
 
 # What rows with columns of numbers, whose values say more than symbols do, have instead.
 NUMBERS: Spec = {"dropout": 0.2}
 
-# What a time budget of so many minutes a model pays for.
+# What a time budget of at least this many minutes per model pays for.
 MORE_MINUTES: dict[str, tuple[float, Spec]] = {"text": (15.0, {"width": 192, "depth": 5})}
 
 # The share of the steps in which the models of an image's scans have the same weights.
 COMMON_START = 0.5
 
-# What documents of fewer elements than so many have, on average: names and words soon overfit a wide network.
+# What documents have that are shorter than this on average: names and words soon overfit a wide network.
 SHORT: tuple[float, Spec] = (32.0, {"width": 64, "depth": 4})
 
-# What a time budget of so many minutes is shared by: models whose conditionals are averaged.
+# The number of models, whose conditionals are averaged, that share a budget of at least this many minutes.
 MEMBERS: dict[str, tuple[float, int]] = {"row": (1.0, 4), "short text": (4.0, 4)}
 
 
-def default_spec(
-    domain: Domain,
-    kind: str,
-    network: str | None = None,
-    head: str | None = None,
-    *,
-    examples: int = 0,
-    elements: float = 0.0,
-    minutes: float = 0.0,
-    pixel_block: int = 1,
-) -> Spec:
-    """The network and head for a domain, every option spelt out; names choose others than the default.
+@dataclass(frozen=True)
+class Amount:
+    """How much there is of what decides the size of a network.
 
-    kind: "image", "text" or "row", the group of the encoding.
     examples: number of training examples.
-    elements: mean number of elements of a document; 0 for other data.
-    minutes: time budget for this model; 0 for none.
+    elements: mean number of elements per document; 0 for other data.
+    minutes: time budget of the model; 0 for none.
     pixel_block: pixels per side of a block; 1 for pixel by pixel.
     """
-    chosen = DEFAULTS[kind]["network"] | _more(kind, examples)
+
+    examples: int = 0
+    elements: float = 0.0
+    minutes: float = 0.0
+    pixel_block: int = 1
+
+
+NO_AMOUNT = Amount()
+
+
+def default_spec(
+    domain: Domain, kind: str, network: str | None = None, head: str | None = None, amount: Amount = NO_AMOUNT
+) -> Spec:
+    """The network and head for a domain, with all their options.
+
+    domain: what each element may be, and the shape of an example.
+    kind: "image", "text" or "row", the group of the encoding.
+    network: name of the network; None for the default of the kind.
+    head: name of the head; None for the default of the domain.
+    amount: how much data and time there is.
+    """
+    chosen = DEFAULTS[kind]["network"] | _more(kind, amount.examples)
     if kind == "row" and (domain.num_symbols is None or any(column.num_symbols is None for column in domain.columns)):
         chosen = chosen | NUMBERS
     enough, larger = MORE_MINUTES.get(kind, (float("inf"), {}))
-    if minutes >= enough:
+    if amount.minutes >= enough:
         chosen = chosen | larger
-    if _is_short(kind, elements):
+    if _is_short(kind, amount.elements):
         chosen = chosen | SHORT[1]
-    if pixel_block > 1:
+    if amount.pixel_block > 1:
         chosen = chosen | PIXEL_BLOCKS[2]
     name = network or chosen["name"]
     options = part_options("network", name)
@@ -151,7 +163,7 @@ def _default_head(domain: Domain) -> str:
 
 
 def default_training(kind: str, examples: int = 0, elements: float = 0.0) -> Spec:
-    """The settings of training that are not as in `TrainingSettings`.
+    """The training settings that differ from `TrainingSettings`.
 
     kind: "image", "text" or "row", the group of the encoding.
     examples: number of training examples.
@@ -167,7 +179,11 @@ def default_training(kind: str, examples: int = 0, elements: float = 0.0) -> Spe
 
 
 def default_members(kind: str, minutes: float, elements: float = 0.0) -> int:
-    """How many models share a time budget, 0 for none. elements: of a document, on average; 0 for other data.
+    """The number of models that share a time budget.
+
+    kind: "image", "text" or "row", the group of the encoding.
+    minutes: the budget; 0 for none.
+    elements: mean number of elements per document; 0 for other data.
 
     >>> default_members("row", 10.0), default_members("row", 0.0), default_members("text", 10.0, elements=7)
     (4, 1, 4)
@@ -181,7 +197,7 @@ def _is_short(kind: str, elements: float) -> bool:
 
 
 def _more(kind: str, examples: int) -> Spec:
-    """What so many examples change."""
+    """What this number of examples changes."""
     changed: Spec = {}
     for enough, changes in MORE_EXAMPLES.get(kind, ()):
         if examples >= enough:

@@ -8,7 +8,7 @@ the fields below; defaults that depend on the kind of data stand in `defaults`. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -261,13 +261,13 @@ OPTIONS: tuple[Option, ...] = (  # what `plan` takes
 FIT_OPTIONS: tuple[Option, ...] = (*OPTIONS, *options_of(FitOptions))
 
 
-def checked(options: Mapping[str, Any], known: Iterable[Option] = OPTIONS, where: str = "") -> dict[str, Any]:
+def checked(options: Mapping[str, Any], where: str = "") -> dict[str, Any]:
     """The options that are given, those that are None left out, under today's names, each of its type and checked.
 
-    known: the options that there are.
+    options: options of `plan` by name.
     where: what they were read from, for the message about an unknown one.
     """
-    by_name = {stated.name: stated for stated in known}
+    by_name = {stated.name: stated for stated in OPTIONS}
     given = {name: value for name, value in with_new_options(options).items() if value is not None}
     for name, value in given.items():
         if name not in by_name:

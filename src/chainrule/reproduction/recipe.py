@@ -1,9 +1,9 @@
-"""A recipe: one published number, and all that is needed to have it again.
+"""A recipe: one published result, and all that is needed to reproduce it.
 
-    recipe = data + what `chainrule fit` is told + a budget + the figures that others published
+    recipe = data + options of `chainrule fit` + a budget + the figures that others published
 
-Recipes live in a folder `recipes` beside the sources, or inside the installed package: one file a number or a family
-of numbers, each with a tuple `RECIPES`. They hold no code that trains or scores: one runner does that for all.
+Recipes live in a folder `recipes` beside the sources, or inside the installed package: one file per result or family
+of results, each with a tuple `RECIPES`. They hold no code that trains or scores: one runner does that for all.
 """
 
 from __future__ import annotations
@@ -31,8 +31,11 @@ __all__ = ["Published", "Recipe", "chosen", "data_directory", "find_recipes", "r
 class Published:
     """A figure of others on the same test examples, in the unit of the recipe.
 
-    source: where it is printed. checked: whether it was compared with a copy of the source. comparable: whether it is a
-    figure of the same quantity; one that is not stands beside ours, but is no goal.
+    figure: the value.
+    model: what it was reached with.
+    source: where it is printed.
+    checked: whether it was compared with a copy of the source.
+    comparable: whether it is a figure of the same quantity; one that is not stands beside ours, but is not a goal.
     """
 
     figure: float
@@ -44,16 +47,22 @@ class Published:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One published number.
+    """One published result.
 
-    name: of the recipe and its record. title: what is modelled. unit: of the figure, per what. source: what `fit` is
-    given, a path inside the data directory, or the name of an embedded data set where `files` is empty. files: what has
-    to be there, inside the data directory. options: of `fit`, by their names in Python; the rest is by default.
-    minutes: the budget of training on two cores, None for the default number of steps. published: figures of others.
-    goal: what is to be reached, by default the best of the comparable ones. metric: the property of `LogLikelihood`
-    that is the figure. prepared: the name of the file that `fit` reads where the data has to be rewritten first.
-    prepare: its content, from the data directory. measure: figures of the test split by unit, where no metric says it;
-    the recipe's own unit among them.
+    name: name of the recipe and its record.
+    title: what is modelled.
+    unit: unit of the figure, such as nats/image.
+    source: the source that `fit` reads: a path inside the data directory, or the name of an embedded data set where
+        `files` is empty.
+    files: files that have to be in the data directory.
+    options: options of `fit`, by their names in Python; the rest is by default.
+    minutes: minutes of training on two cores; None for the default number of steps.
+    published: figures of others.
+    goal: figure to reach, by default the best of the comparable ones.
+    metric: the property of `LogLikelihood` that is the figure.
+    prepared: name of the file that `fit` reads where the data has to be rewritten first.
+    prepare: its content, from the data directory.
+    measure: figures of the test split by unit, where no metric says it; the recipe's own unit among them.
 
     >>> coin = Recipe("coin", "ten throws", "nats/example", "coin.csv", ("coin.csv",), minutes=1,
     ...               published=(Published(6.9, "independent throws", "by hand"),))
@@ -83,7 +92,7 @@ class Recipe:
         return min((other.figure for other in self.published if other.comparable), default=None)
 
     def located(self, data: Path | None, out: Path) -> str:
-        """What `fit` is given: the path of the data, which is prepared under `out` first where it has to be.
+        """The source that `fit` reads: the path of the data, which is prepared under `out` first where it has to be.
 
         Raises InputError, naming what is missing and where it was looked for.
         """

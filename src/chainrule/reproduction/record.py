@@ -1,4 +1,4 @@
-"""The record of a reproduced number: the figure with its error, and all that says where it comes from."""
+"""The record of a reproduced result: the figure with its error, and all that says where it comes from."""
 
 from __future__ import annotations
 
@@ -32,10 +32,13 @@ NORMAL_95 = 1.959964
 def record_of(
     recipe: Recipe, run: Run, data: DataSet, report: dict[str, Any], evaluation: Evaluation
 ) -> dict[str, Any]:
-    """Everything that a row of the results says, as JSON; times are added by who measured them.
+    """Everything that a row of the results says, as JSON; times are added by the caller, who measured them.
 
-    recipe: what was reproduced.
-    data: what was fitted. report: the `report.json` of the run. evaluation: the kept weights on every test example.
+    recipe: the recipe that was run.
+    run: its run.
+    data: the data set that it was fitted to.
+    report: the `report.json` of the run.
+    evaluation: the kept weights on every test example.
     """
     model, likelihood = run.model(), evaluation.likelihood
     figure: Ratio = getattr(likelihood, recipe.metric)
@@ -79,12 +82,12 @@ def record_of(
 
 
 def state_of_sources() -> dict[str, Any] | None:
-    """The commit of the package and the recipes, and whether they were changed; ask before they are used."""
+    """The commit of the package and the recipes, and whether they were changed since; take it before their use."""
     return git_state(Path(__file__).parents[1], ".", str(recipe_folder()))
 
 
 def machine_load() -> list[float] | None:
-    """Processes that ran or wanted to, averaged over 1, 5 and 15 minutes; None where the system does not say."""
+    """Load of the machine, averaged over 1, 5 and 15 minutes; None where the system does not say."""
     return [round(load, 2) for load in os.getloadavg()] if hasattr(os, "getloadavg") else None
 
 
@@ -111,16 +114,16 @@ def _certificate(certificate: Certificate) -> dict[str, Any]:
 def _beside(recipe: Recipe, data: DataSet, evaluation: Evaluation, report: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Each baseline on the same examples: its figure and, where it scores example by example, the paired difference.
 
-    Figures are in the unit of the recipe, or, where that takes a measure of its own, in nats an example; `gain` is
-    positive where the model is better. block: neighbouring windows of a stream that are taken for one. A model of
-    p(x | c) has no baselines: those know nothing of c.
+    Figures are in the unit of the recipe, or, where that takes a measure of its own, in nats per example; `gain` is
+    positive where the model is better, and `block` is the number of neighbouring windows of a stream that are taken as
+    one. A model of p(x | c) has no baselines, because those do not condition on c.
     """
     if data.encoding.conditions is not None:
         return {}
     metric, unit = recipe.metric, recipe.unit if recipe.measure is None else "nats/example"
     found: dict[str, dict[str, Any]] = {}
     weights = evaluation.likelihood.possible
-    scale = getattr(weights, metric).value / weights.nats_per_example.value  # from nats an example to the metric
+    scale = getattr(weights, metric).value / weights.nats_per_example.value  # from nats per example to the metric
     for name, baseline in fit_baselines(data).items():
         scored = evaluate(baseline, data.test)
         ratio: Ratio = getattr(scored.likelihood, metric)

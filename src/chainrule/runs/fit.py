@@ -66,6 +66,8 @@ def fit_plan(plan: Plan, out: Path | None, console: Console, *, resume: bool = F
     if out is None and (resume or tensorboard):
         raise InputError("--resume and --tensorboard need a run directory; name it with --out")
     job = Job.begin(plan.settings.engine, console, resume=resume, tensorboard=tensorboard)
+    if out is None and job.engine.world > 1:
+        raise InputError("several processes share a run directory; name it with --out")
     run = fit_one(plan, out, job) if plan.members == 1 else fit_members(plan, out, job)
     job.engine.close()
     return run.with_data(plan.data)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chainrule.config.defaults import COMMON_START, default_members, default_spec, default_training
+from chainrule.config.defaults import COMMON_START, Amount, default_members, default_spec, default_training
 from chainrule.config.registry import Spec, part_options
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.errors import InputError
@@ -44,16 +44,13 @@ def _model(options: Mapping[str, Any], data: DataSet) -> Spec:
     network = tables["network"].get("name")
     if "orders" in options and kind != "image":
         network = network or "made"
-    spec = default_spec(
-        data.encoding.domain,
-        kind,
-        network,
-        tables["head"].get("name"),
+    amount = Amount(
         examples=len(data.train),
         elements=_document_length(data),
         minutes=options.get("minutes", 0.0) / members_of(options, data),
         pixel_block=data.encoding.pixel_block,
     )
+    spec = default_spec(data.encoding.domain, kind, network, tables["head"].get("name"), amount)
     for part, table in tables.items():
         spec[part] |= table
     for name in ("width", "depth", "dropout"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from time import monotonic
 
 from torch.nn import Module
@@ -19,7 +20,7 @@ from chainrule.runs.run import Run
 from chainrule.training.allocation import keep_freed_memory
 from chainrule.training.checkpoint import Checkpoints
 from chainrule.training.fit import Callbacks, TrainingResult, begin, fit
-from chainrule.training.interruption import interruptible
+from chainrule.training.interruption import Interruption, interruptible
 from chainrule.training.settings import TrainingSettings
 from chainrule.training.state import StepMetrics, TrainingState
 
@@ -40,7 +41,7 @@ def train(run: Run, model: Model, plan: Plan, job: Job) -> TrainingResult:
     with (
         _loggers(run, state, job) as loggers,
         _line(state, settings, job.console) as show,
-        interruptible() as stop,
+        _stopping() as stop,
     ):
 
         def on_validation(metrics: StepMetrics) -> None:
@@ -63,6 +64,12 @@ def train(run: Run, model: Model, plan: Plan, job: Job) -> TrainingResult:
     if fitted.stopped == "interrupt":
         raise Interrupted(_interrupted(run, fitted, checkpoints, stop()), stop.exit_code)
     return fitted
+
+
+def _stopping() -> AbstractContextManager[Interruption]:
+    """Whether Ctrl-C or SIGTERM came; in a thread, which cannot be told, it never did."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    return interruptible() if in_main_thread else nullcontext(Interruption())
 
 
 def _checkpoints(run: Run, settings: TrainingSettings, job: Job) -> Checkpoints | None:

@@ -1,4 +1,4 @@
-"""A time budget: how many steps, and how many validations between them, fit into so many minutes.
+"""A time budget: how many steps, with how many validations between them, fit into some minutes.
 
     T = first + steps * step + validations * validation        in seconds, as measured before training
 
@@ -30,19 +30,20 @@ from chainrule.training.step import Stepper
 
 __all__ = ["Budget", "Speed", "measured", "planned"]
 
-SHARE = 0.05  # of the time may go into validations
-MOST = 20  # validations: more would show no more
+SHARE = 0.05  # share of the time that may go into validations
+MOST = 20  # validations; more would show nothing more
 TRIAL = 10.0  # seconds for steps and again for validation, but no more than this share of the budget:
 TRIAL_SHARE = 0.03
-LEAST = 3  # steps that are timed, after the first
-ROWS = 256  # of a batch of the validation
+LEAST = 3  # number of steps that are timed, after the first
+ROWS = 256  # rows per batch of the validation
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What may be spent on training and its validations.
+    """The time for training and its validations.
 
-    minutes: on the clock. evaluate_every: the steps between validations; None to have them chosen.
+    minutes: minutes on the clock.
+    evaluate_every: number of steps between validations; None to choose it by their cost.
     """
 
     minutes: float
@@ -58,13 +59,18 @@ class Budget:
         return 60 * self.minutes
 
     def shared(self, runs: int) -> Budget:
-        """The part of each of so many runs."""
+        """The equal part of each of a number of runs."""
         return dataclasses.replace(self, minutes=self.minutes / runs)
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds of the first step, with what is compiled or set up in it, of a later step, and of a validation."""
+    """What steps and validations take.
+
+    first: seconds of the first step, with what is compiled or set up in it.
+    step: seconds of a later step.
+    validation: seconds of a validation.
+    """
 
     first: float
     step: float
@@ -72,7 +78,7 @@ class Speed:
 
 
 def planned(budget: Budget, speed: Speed) -> tuple[int, int]:
-    """How many steps fit, and how many lie between two validations, the last of which comes after the last step.
+    """The number of steps that fit, and the number between two validations, the last of which follows the last step.
 
     Validations are as far apart as keeps them to a twentieth of the time, and there are at most about twenty.
 
@@ -99,7 +105,7 @@ def planned(budget: Budget, speed: Speed) -> tuple[int, int]:
 def measured(
     model: nn.Module, train: Examples, valid: Examples, settings: TrainingSettings, engine: Engine, budget: Budget
 ) -> Speed:
-    """Time some steps, at the rate zero on a copy, and a part of a validation; model and random state stay as they are.
+    """Time some steps, at learning rate 0 on a copy, and a part of a validation; model and random state do not change.
 
     All processes measure together and get their mean.
     """
