@@ -1,6 +1,7 @@
 """The command line: the main job to its end, JSON that adds up, and bad input in one line."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from chainrule.cli.app import main
+from chainrule.config.options import OPTIONS
 from tests.support.command_line import run, run_json
 
 QUICK = ["--steps", "6", "--evaluate-every", "3", "--width", "8", "--depth", "2"]
@@ -129,13 +131,19 @@ def test_two_fits_of_one_seed_are_the_same_bits(tmp_path, capsys):
     assert (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
 
 
-def test_help_names_every_default(capsys):
+def test_help_describes_every_option_with_its_default(capsys):
     code, out, _ = run(capsys, "fit", "--help")
-    text = " ".join(out.replace("│", " ").split())
     assert code == 0
-    for option in ("--learning-rate", "--window", "--ema", "--patience", "--config"):
-        assert option in text
-    assert "default: image" in text
+    entries = [" ".join(entry.split()) for entry in re.split(r"\n  (?=\S)", out)]
+    described = {entry.split()[0]: entry for entry in entries}
+    for option in OPTIONS:
+        entry = described[f"--{option.name.replace('_', '-')}"]
+        assert option.help in entry
+        if option.value_type is not bool:
+            shown = re.search(r"\[default: (.+?)\]", entry)
+            assert shown, entry
+            if isinstance(option.default, int | float) and not re.match("image|text|row", shown[1]):
+                assert shown[1] == option.default_text or float(shown[1]) == option.default, entry
 
 
 # --- bad input: one line on standard error that names the thing and what to do, code 2, nothing left behind ----------
