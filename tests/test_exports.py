@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,21 @@ def test_faces_export_what_they_say(package):
         assert hasattr(module, name)
 
 
-@pytest.mark.parametrize("code", ["import chainrule", "from chainrule.cli.app import main; main(['--help'])"])
+RUN = Path(__file__).parent / "golden" / "runs-1" / "array"
+COMMAND = "from chainrule.cli.app import main; main({})"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import chainrule",
+        COMMAND.format(["--help"]),
+        COMMAND.format(["sample", "--help"]),
+        COMMAND.format(["info", str(RUN)]),
+    ],
+)
 def test_torch_is_not_imported_for_little(code):
-    script = f"{code}; import sys; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", script], capture_output=True).returncode == 0
+    heavy = {"torch", "sklearn", "numpy", "pyarrow", "matplotlib"}
+    script = f"{code}; import sys; sys.exit(', '.join({heavy} & set(sys.modules)) or None)"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from chainrule.networks.recurrent import Recurrent as Recurrent
     from chainrule.networks.transformer import Transformer as Transformer
     from chainrule.runs.compare import compare as compare
+    from chainrule.runs.fit import fit as fit
     from chainrule.runs.import_model import import_model as import_model
+    from chainrule.runs.plan import plan as plan
     from chainrule.runs.run import Run as Run
     from chainrule.training.objective import ARMLogLikelihood as ARMLogLikelihood
     from chainrule.verification.certificate.verify import verify as verify
@@ -49,6 +51,8 @@ __version__ = "0.1.0"
 # Every public name and the file it stands in: what a user does, then the parts.
 PUBLIC = {
     "load": "chainrule.data.recognition.load",
+    "plan": "chainrule.runs.plan",
+    "fit": "chainrule.runs.fit",
     "Run": "chainrule.runs.run",
     "compare": "chainrule.runs.compare",
     "import_model": "chainrule.runs.import_model",

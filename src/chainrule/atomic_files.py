@@ -12,13 +12,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite, isnan, nan
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 __all__ = [
     "json_bytes",
@@ -113,10 +112,12 @@ def json_bytes(value: Any, indent: int | None = 2) -> bytes:
 def json_value(value: Any) -> Any:
     """A number, or everything in a dictionary, list or array, as JSON has it: NaN is None, infinity is a text.
 
+    >>> import numpy as np
     >>> json_value([1.5, float("nan"), -float("inf")]), json_value(np.array([[1, 2]]))
     ([1.5, None, '-inf'], [[1, 2]])
     """
-    if isinstance(value, np.ndarray | np.generic):
+    numpy = sys.modules.get("numpy")  # where nobody has imported it, nothing is an array
+    if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic):
         value = value.tolist()
     if isinstance(value, float):
         return value if isfinite(value) else None if isnan(value) else str(value)

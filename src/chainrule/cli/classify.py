@@ -10,6 +10,7 @@ __all__ = ["classify"]
 def classify(
     run: RunPath,
     source: Data = None,
+    /,
     *,
     split: Split = "test",
     batch_size: BatchSize = None,

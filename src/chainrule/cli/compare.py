@@ -21,6 +21,7 @@ SHOWN = 5  # examples and elements that are named
 
 def compare(
     first: Annotated[Path, Parameter(name="A", help="A run directory, or a CSV file with ln p of each example.")],
+    /,
     *others: Annotated[Path, Parameter(name="B", help="One or more others of the same kinds.")],
     data: Annotated[str | None, Parameter(help="What to score with the runs [default: the first run's data].")] = None,
     split: Split = "test",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from chainrule.cli.options import BatchSize, Data, Json, RunPath, Split, console_of
+from chainrule.cli.options import BatchSize, Data, Json, RunPath, Split, console_of, flag
 
 if TYPE_CHECKING:
     from chainrule.reporting.console import Console
@@ -19,6 +19,7 @@ __all__ = ["evaluate"]
 def evaluate(
     run: RunPath,
     source: Data = None,
+    /,
     *,
     split: Split = "test",
     window: Annotated[
@@ -27,12 +28,8 @@ def evaluate(
     stride: Annotated[
         int | None, Parameter(help="Sequences: elements the window moves on by [default: as in the run].")
     ] = None,
-    carry: Annotated[
-        bool, Parameter(negative="", help="Stream, recurrent network: carry the state over the windows.")
-    ] = False,
-    calibration: Annotated[
-        bool, Parameter(negative="", help="Also say whether the conditionals mean what they say.")
-    ] = False,
+    carry: Annotated[bool, flag("Stream, recurrent network: carry the state over the windows.")] = False,
+    calibration: Annotated[bool, flag("Also say whether the conditionals mean what they say.")] = False,
     save: Annotated[
         Path | None, Parameter(help="A .csv or .parquet file for ln p of each example; the figures beside it.")
     ] = None,

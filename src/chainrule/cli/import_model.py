@@ -17,8 +17,9 @@ __all__ = ["import_model"]
 
 
 def import_model(
-    model: Annotated[Path, Parameter(help="A local directory with a language model of Hugging Face.")],
+    model: Annotated[Path, Parameter(name="MODEL", help="A local directory with a language model of Hugging Face.")],
     source: Annotated[str, Parameter(name="DATA", help="A text file, a folder of texts or JSON lines.")],
+    /,
     *,
     out: Annotated[Path | None, Parameter(help="The run directory [default: runs/NAME-K].")] = None,
     documents: Annotated[

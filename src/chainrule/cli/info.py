@@ -21,6 +21,7 @@ def info(
     run: Annotated[
         Path | None, Parameter(name="RUN", help="A run directory [default: the parts there are to choose from].")
     ] = None,
+    /,
     *,
     json: Json = False,
 ) -> None:

@@ -11,7 +11,13 @@ from cyclopts.validators import Number
 if TYPE_CHECKING:
     from chainrule.reporting.console import Console
 
-__all__ = ["BatchSize", "Data", "Json", "RunPath", "Split", "console_of"]
+__all__ = ["BatchSize", "Data", "Json", "RunPath", "Split", "console_of", "flag"]
+
+
+def flag(help: str) -> Parameter:
+    """An option that is given or not."""
+    return Parameter(negative="", show_default=False, help=help)
+
 
 BatchSize = Annotated[
     int | None,
@@ -20,7 +26,7 @@ BatchSize = Annotated[
     ),
 ]
 Data = Annotated[str | None, Parameter(name="DATA", help="What to read [default: the run's own data].")]
-Json = Annotated[bool, Parameter(negative="", help="Print one JSON object on standard output, and nothing else there.")]
+Json = Annotated[bool, flag("Print one JSON object on standard output, and nothing else there.")]
 RunPath = Annotated[Path, Parameter(name="RUN", help="A run directory that `fit` made.")]
 Split = Annotated[str, Parameter(help="Split of the run's own data: train, valid or test.")]
 

@@ -16,6 +16,7 @@ __all__ = ["probe"]
 def probe(
     run: RunPath,
     source: Data = None,
+    /,
     *,
     labels: Annotated[
         Path | None, Parameter(help="A .npy file or a text with one label per example [default: the data's own].")

@@ -14,6 +14,7 @@ __all__ = ["report"]
 
 def report(
     run: RunPath,
+    /,
     *,
     out: Annotated[Path | None, Parameter(help="An .html file [default: report.html in the run directory].")] = None,
     json: Json = False,

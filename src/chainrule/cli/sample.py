@@ -7,13 +7,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from chainrule.cli.options import Json, RunPath, console_of
+from chainrule.cli.options import Json, RunPath, console_of, flag
 
 __all__ = ["sample"]
 
 
 def sample(
     run: RunPath,
+    /,
     *,
     n: Annotated[
         int | None, Parameter(name=["-n", "--number"], help="Number of examples [default: 64, 1 with --stream].")
@@ -35,13 +36,9 @@ def sample(
     top_p: Annotated[
         float | None, Parameter(help="Keep only the most probable symbols up to this mass [default: all].")
     ] = None,
-    stream: Annotated[bool, Parameter(negative="", help="Text: show each symbol as it is drawn.")] = False,
-    compile: Annotated[
-        bool, Parameter(negative="", help="Compile the step first (20 s); several times as fast for many elements.")
-    ] = False,
-    parallel: Annotated[
-        bool, Parameter(negative="", help="The same draws by fixed-point iteration, in fewer passes.")
-    ] = False,
+    stream: Annotated[bool, flag("Text: show each symbol as it is drawn.")] = False,
+    compile: Annotated[bool, flag("Compile the step first (20 s); several times as fast for many elements.")] = False,
+    parallel: Annotated[bool, flag("The same draws by fixed-point iteration, in fewer passes.")] = False,
     json: Json = False,
 ) -> None:
     """Draw examples from the model: its own distribution, nothing cut off, unless a filter is asked for."""

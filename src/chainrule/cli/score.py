@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from chainrule.cli.options import BatchSize, Json, RunPath, console_of
+from chainrule.cli.options import BatchSize, Json, RunPath, console_of, flag
 
 __all__ = ["score"]
 
@@ -15,9 +15,10 @@ __all__ = ["score"]
 def score(
     run: RunPath,
     source: Annotated[str, Parameter(name="DATA", help="What to score.")],
+    /,
     *,
     out: Annotated[Path | None, Parameter(help="A .csv or .jsonl file [default: CSV on standard output].")] = None,
-    novelty: Annotated[bool, Parameter(negative="", help="Also typicality, ratio and conformal p-values.")] = False,
+    novelty: Annotated[bool, flag("Also typicality, ratio and conformal p-values.")] = False,
     background: Annotated[
         Path | None, Parameter(help="A run whose likelihood is taken out of the ratio [default: symbol counts].")
     ] = None,

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
-
-from chainrule.cli.options import Json, RunPath, console_of
+from chainrule.cli.options import Json, RunPath, console_of, flag
 
 __all__ = ["verify"]
 
 
 def verify(
     run: RunPath,
+    /,
     *,
-    quick: Annotated[
-        bool, Parameter(negative="", help="Only the checks that matter most, in under three seconds.")
-    ] = False,
+    quick: Annotated[bool, flag("Only the checks that matter most, in under three seconds.")] = False,
     json: Json = False,
 ) -> int:
     """Verify that the reported number is a log-likelihood; exit code 1 if it is not."""
-    from chainrule.reporting.tables import certificate_table, verdict_of
+    from chainrule.reporting.certificate import verdict_of
+    from chainrule.reporting.tables import certificate_table
     from chainrule.runs.run import Run
 
     console = console_of(json)

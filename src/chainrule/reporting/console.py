@@ -96,18 +96,18 @@ class Console:
 
 
 def training_line(record: dict[str, Any]) -> str:
-    """The figures of training in one line, from a record of `training.fit`.
+    """The figures of training in one line, from the metrics of a step.
 
     >>> training_line({"train_nats_per_example": 78.1, "train_bits_per_dim": 1.76, "gradient_norm": 3.2,
     ...                "examples_per_second": 512.4, "elements_per_second": 32793.6, "waiting_share": 0.013})
     'train 78.10 nats = 1.760 bits/dim, gradient 3.2, 512 examples/s, 32.8k elements/s, 1% waiting for data'
     """
     if "train_nats_per_example" in record:
-        climbed = f"{record['train_nats_per_example']:.2f} nats = {record['train_bits_per_dim']:.3f} bits/dim"
+        trained = f"{record['train_nats_per_example']:.2f} nats = {record['train_bits_per_dim']:.3f} bits/dim"
     else:
-        climbed = f"estimate {record['train_estimate_per_example']:.2f}, which is no likelihood"
+        trained = f"estimate {record['train_estimate_per_example']:.2f}, which is not a likelihood"
     return (
-        f"train {climbed}, "
+        f"train {trained}, "
         f"gradient {record['gradient_norm']:.2g}, {_short(record['examples_per_second'])} examples/s, "
         f"{_short(record['elements_per_second'])} elements/s, {record['waiting_share']:.0%} waiting for data"
     )

@@ -24,7 +24,7 @@ def _svg(label: str, content: str, width: int = WIDTH, height: int = HEIGHT) -> 
 
 
 def _axes(x_range: tuple[float, float], y_range: tuple[float, float], x_name: str, y_name: str) -> str:
-    """The frame, three marks a side, and what the axes are."""
+    """The frame, three marks per side, and the names of the axes."""
     lines = [f'<path class="axis" d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - 8}"/>']
     for share in (0.0, 0.5, 1.0):
         x, y = LEFT + share * (WIDTH - LEFT - 8), HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP)
@@ -69,7 +69,7 @@ def curve(steps: Sequence[float], lines: Mapping[str, Sequence[float]], best: fl
 
 
 def bars(values: Numbers, label: str, x_name: str, y_name: str, expected: float | None = None) -> str:
-    """One bar an entry, a title on each; a line where all of them should be."""
+    """One bar per entry, a title on each; a line where all of them should be."""
     top = float(np.nanmax(values)) * 1.1 or 1.0
     width = (WIDTH - LEFT - 8) / len(values)
     drawn = [_axes((0, len(values)), (0, top), x_name, y_name)]
@@ -86,7 +86,7 @@ def bars(values: Numbers, label: str, x_name: str, y_name: str, expected: float 
 
 
 def reliability(table: Numbers, label: str) -> str:
-    """What was given (across) against what happened (up), for each bin of probability that was used."""
+    """Probability given (across) against the share that happened (up), for each bin of probability that was used."""
     used = table[table[:, 0] > 0]
     unit = (0.0, 1.0)
     drawn = [_axes(unit, unit, "probability given", "share that happened")]
@@ -102,7 +102,7 @@ def reliability(table: Numbers, label: str) -> str:
 
 
 def heat_map(values: Numbers, label: str) -> str:
-    """A grid of cells (rows, columns), darker for more bits, the figure on each."""
+    """A grid of cells (rows, columns), darker for more bits, the figure as the title of each."""
     rows, columns = values.shape
     top = float(np.nanmax(values)) or 1.0
     cells = "".join(
@@ -114,7 +114,7 @@ def heat_map(values: Numbers, label: str) -> str:
 
 
 def bits_colour(share: float) -> str:
-    """From pale to deep blue; `share` is between 0, cheap, and 1, dear.
+    """From pale to deep blue; `share` is between 0, cheap, and 1, expensive.
 
     >>> bits_colour(0.0)
     '#f2f5fa'

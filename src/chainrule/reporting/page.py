@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.evaluation.calibration import Diagnosis
+from chainrule.reporting.certificate import verdict_of
 from chainrule.reporting.drawings import bars, bits_colour, curve, heat_map, picture, reliability
 
 __all__ = ["Page", "coloured_text", "preformatted", "tiled"]
@@ -55,11 +56,21 @@ pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85rem;margin:.3rem 0;
 class Page:
     """What the page says; a part that is None or empty is left out.
 
-    title, note: what was trained on what. results: of each split, the fields of `LogLikelihood.to_json`. baseline: the
-    same of independent elements. records: of the training. best_step: of the kept weights. samples, data: pictures or
-    texts, as HTML. shape: the layout of an example. is_image: whether that is rows and columns. columns: of a
-    table, by name. bits_text: text coloured by bits, as HTML. certificate: of `Certificate.to_json`. config: what
-    `config.json` says.
+    title: what was trained on what.
+    note: the data in words.
+    results: of each split, the fields of `LogLikelihood.to_json`.
+    baseline: the same of independent elements.
+    records: the metrics of the validations.
+    best_step: the step of the kept weights.
+    samples: pictures or texts drawn from the model, as HTML.
+    data: the same of the test split.
+    shape: the layout of an example.
+    is_image: whether that is rows and columns.
+    columns: names of the columns of a table.
+    bits_text: text coloured by bits, as HTML.
+    diagnosis: nats by position, and calibration.
+    certificate: the fields of `Certificate.to_json`.
+    config: the content of `config.json`.
     """
 
     title: str
@@ -147,7 +158,7 @@ class Page:
             return []
         if found.pit is not None:
             share = found.pit / found.pit.sum() * len(found.pit)
-            text = '<p class="note">Flat if the conditionals are right; a hump in the middle says too timid.</p>'
+            text = '<p class="note">Flat if the conditionals are right; a hump in the middle: they are too broad.</p>'
             if found.z_score is not None and found.surprise is not None and found.surprise_se is not None:
                 text += (
                     f"<p>Nats minus entropy: {found.surprise:.3g} ± {found.surprise_se:.2g} per example "
@@ -156,8 +167,8 @@ class Page:
             drawn = bars(share, "Histogram of the randomised transform", "bin of F(x)", "density", 1.0)
             parts.append(_section("Calibration", drawn + text))
         if found.reliability is not None:
-            drawn = reliability(found.reliability, "Probability given against share that happened")
-            note = '<p class="note">On the dashed line what is given is what happens.</p>'
+            drawn = reliability(found.reliability, "Probability of the model against the share that happened")
+            note = '<p class="note">On the dashed line, a probability is the share that happens.</p>'
             parts.append(_section("Reliability of the conditionals", drawn + note))
         return parts
 
@@ -177,7 +188,7 @@ class Page:
             for check in self.certificate["checks"]
         ]
         fine = self.certificate["passed"]
-        word = '<p class="ok">A likelihood, as far as tried.</p>' if fine else '<p class="failed">Not a likelihood.</p>'
+        word = f'<p class="{"ok" if fine else "failed"}">{escape(verdict_of(self.certificate))}</p>'
         heads = ["check", "", "worst figure", "bound", "tried"]
         table = f'<div class="last">{_table("Checks", heads, rows, text_columns=(1, 4))}</div>'
         return _section("Certificate", word + table, wide=True)
@@ -212,14 +223,14 @@ def _table(
 
 
 def _named_bars(names: Sequence[str], bits: npt.NDArray[np.float64], most: int = 40) -> str:
-    """The dearest columns of a table, a bar beside each name."""
-    dearest = np.argsort(-np.nan_to_num(bits))[:most]
+    """The most expensive columns of a table, a bar beside each name."""
+    costly = np.argsort(-np.nan_to_num(bits))[:most]
     top = max(float(np.nanmax(bits)), 1e-9)
     rows = [
         (names[d], [f'<span class="rod" style="width:{max(0.0, bits[d]) / top:.1%}"></span>', f"{bits[d]:.3f}"])
-        for d in dearest
+        for d in costly
     ]
-    caption = "Bits by column" if len(names) <= most else f"Bits by column, the {most} dearest of {len(names)}"
+    caption = "Bits by column" if len(names) <= most else f"Bits by column, the {most} most expensive of {len(names)}"
     table = _table(caption, ["column", "", "bits"], rows, text_columns=(1,))
     return f'<div class="rods">{table}</div>'
 
@@ -257,7 +268,7 @@ def preformatted(content: str) -> str:
 
 
 def coloured_text(pieces: Sequence[str], nats: npt.NDArray[Any]) -> str:
-    """Pieces of text, each on a ground that darkens with its bits, its probability in the title.
+    """Pieces of text, each on a background that darkens with its bits, its probability in the title.
 
     >>> "p = 0.5" in coloured_text(["a"], np.array([-0.6931472]))
     True

@@ -28,7 +28,6 @@ __all__ = [
     "position_table",
     "probe_table",
     "result_table",
-    "verdict_of",
 ]
 
 Record = Mapping[str, Any]
@@ -156,15 +155,6 @@ def letter_of(number: int) -> str:
     ('A', 'B', 'model 27')
     """
     return LETTERS[number] if number < len(LETTERS) else f"model {number + 1}"
-
-
-def verdict_of(certificate: Record) -> str:
-    """Whether every check that applies was passed, in one line; from the fields of `Certificate.to_json`."""
-    made = [check for check in certificate["checks"] if check["passed"] is not None]
-    failed = [check["name"] for check in made if not check["passed"]]
-    if certificate["passed"]:
-        return f"all {len(made)} checks passed"
-    return f"{len(failed)} of {len(made)} checks failed: {', '.join(failed)}"
 
 
 def probe_table(layers: Sequence[LayerAccuracy], best: LayerAccuracy, title: str) -> Table:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["Progress", "silent"]
+from chainrule.data.examples.stored import Progress
 
-# (what is done, how many steps it has) -> a context, inside which a function takes the number of steps just done
-Progress = Callable[[str, int], AbstractContextManager[Callable[[int], Any]]]
+__all__ = ["Progress", "silent"]
 
 
 @contextmanager

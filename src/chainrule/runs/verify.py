@@ -30,7 +30,7 @@ def refuse_if_failed(certificate: Certificate) -> None:
     """Raise InputError if a check failed, with the first failed check."""
     if certificate.failed:
         first = certificate[certificate.failed[0]]
-        raise InputError(f"the model has no likelihood: {first.name}, {first.where}; {first.advice}")
+        raise InputError(f"check {first.name} failed: {first.where}; {first.advice}")
 
 
 def verify(run: Run, *, quick: bool = False) -> Certificate:
