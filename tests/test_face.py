@@ -13,8 +13,7 @@ OF_THE_TERMINAL = {"json", "surplus"}  # how a command prints, and what is one w
 OF_PYTHON = {"progress", "verbose", "group"}  # parameters that only a program can give
 BY_ANOTHER_NAME = {"import": "import_model"}  # `import` is a word of Python
 OF_A_RUN = {"evaluate", "sample", "score", "verify", "report", "probe", "classify", "info"}
-NOT_YET = {"reproduce"}
-COMMANDS = sorted(name for name in app if not name.startswith("-") and name not in NOT_YET)
+COMMANDS = sorted(name for name in app if not name.startswith("-"))
 SUBFOLDERS = {path.name for path in Path(cr.__file__).parent.iterdir() if path.is_dir()}
 
 
@@ -25,7 +24,8 @@ def public(command):
 
 def options(function, without):
     taken = inspect.signature(function).parameters.values()
-    return {p.name: p.default for p in taken if p.name not in without and p.kind != p.VAR_KEYWORD}
+    given = {p.name: p.default for p in taken if p.name not in without and p.kind != p.VAR_KEYWORD}
+    return {name: str(default) if isinstance(default, Path) else default for name, default in given.items()}
 
 
 def test_one_list_makes_the_names_that_are_exported_and_listed():

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from chainrule.networks.pixelcnn import PixelCNN as PixelCNN
     from chainrule.networks.recurrent import Recurrent as Recurrent
     from chainrule.networks.transformer import Transformer as Transformer
+    from chainrule.reproduction.reproduce import reproduce as reproduce
     from chainrule.runs.compare import compare as compare
     from chainrule.runs.fit import fit as fit
     from chainrule.runs.import_model import import_model as import_model
@@ -56,6 +57,7 @@ PUBLIC = {
     "Run": "chainrule.runs.run",
     "compare": "chainrule.runs.compare",
     "import_model": "chainrule.runs.import_model",
+    "reproduce": "chainrule.reproduction.reproduce",
     "verify": "chainrule.verification.certificate.verify",
     "wrap": "chainrule.verification.wrap",
     "ARMLogLikelihood": "chainrule.training.objective",

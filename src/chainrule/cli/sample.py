@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from chainrule.cli.options import Json, RunPath, console_of, flag
+
+if TYPE_CHECKING:
+    from chainrule.reporting.console import Console
+    from chainrule.runs.sample import SampleResult
 
 __all__ = ["sample"]
 
@@ -62,11 +66,16 @@ def sample(
     )
     if stream:
         console.write("\n")
+    _show(result, console, text=None if stream or json else result.text)
+    console.result(result.to_json())
+
+
+def _show(result: SampleResult, console: Console, text: str | None) -> None:
+    """Where the samples stand, or the samples themselves."""
     if result.passes is not None:
         console.print(f"{result.passes} passes for {result.steps} steps")
     if result.out is not None:
         mean = float(result.sample.log_prob.mean())
         console.print(f"{len(result)} samples: {result.out}, mean ln p {mean:.2f} nats")
-    elif not stream and not json and result.text is not None:
-        console.write(result.text + "\n")
-    console.result(result.to_json())
+    elif text is not None:
+        console.write(text + "\n")
