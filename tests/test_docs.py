@@ -66,6 +66,17 @@ def located(name):
     return False
 
 
+def test_the_python_part_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    assert code.count("minutes=2") == 2
+    exec(compile(code.replace("minutes=2", "steps=2, evaluate_every=2, width=8, depth=1"), "README.md", "exec"), {})
+    assert (tmp_path / "digits.html").exists()
+    assert (tmp_path / "runs" / "digits-1" / "model.safetensors").exists()
+    assert "±" in capsys.readouterr().out.splitlines()[0]
+
+
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
     place = tmp_path_factory.mktemp("reference")
