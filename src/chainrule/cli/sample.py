@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["sample"]
 
+SampleFile = Annotated[
+    Path | None,
+    Parameter(help="A .png, .npy, .csv or text file, or a folder of PNG [default: in RUN; text: printed]."),
+]
+
 
 def sample(
     run: RunPath,
@@ -30,10 +35,7 @@ def sample(
         str | None,
         Parameter(help="What each example starts with: text, a .npy file, or test:0.5 for half of a test example."),
     ] = None,
-    out: Annotated[
-        Path | None,
-        Parameter(help="A .png, .npy, .csv or text file, or a folder of PNG [default: in RUN; text: printed]."),
-    ] = None,
+    out: SampleFile = None,
     seed: Annotated[int, Parameter(help="Draws are keyed by (seed, example, element).")] = 0,
     temperature: Annotated[float, Parameter(help="Temperature of the draws; 1 is the model itself.")] = 1.0,
     top_k: Annotated[int | None, Parameter(help="Keep only the k most probable symbols [default: all].")] = None,
