@@ -18,6 +18,7 @@ RECIPES = (
         unit="nats/row",
         source="mushroom_csv/mushroom.csv",
         files=("mushroom_csv/mushroom.csv",),
+        options={"split": "distinct:80/10/10"},
         minutes=10,
     ),
 )

@@ -10,6 +10,8 @@ from safetensors.torch import load_file
 from tests.golden.places import GOLDEN, RUNS
 from tests.support.command_line import run, run_json
 
+pytestmark = pytest.mark.filterwarnings("ignore:of .* are distinct:UserWarning")  # they were split by content
+
 NAMES = sorted(path.name for path in RUNS.iterdir())
 QUICK = ("interrupted", "packed", "imported")  # those that go on in the default tier, too
 INTERRUPTED_END = -157.35565227270126  # total nats of its test split, once it has gone on to its last step

@@ -88,6 +88,10 @@ NAMES: dict[str, dict[str, str]] = {
 }
 
 
+# Kinds of encodings whose runs recorded bare shares for a split by content; today the way stands before the shares.
+ONCE_BY_CONTENT = ("array", "image", "pixel_blocks", "table", "documents", "sequences", "sets", "fasta")
+
+
 def with_new_options(options: Mapping[str, Any], command: str = "fit") -> dict[str, Any]:
     """Options of a command under their new names, with a warning for each old one.
 
@@ -137,7 +141,29 @@ def with_new_keys(config: Mapping[str, Any]) -> dict[str, Any]:
             value = {**value, "encoding": {**encoding, "kind": ENCODINGS.get(kind, kind)}}
         return value
 
-    return {name: part(name, value) for name, value in config.items()}
+    return with_new_split({name: part(name, value) for name, value in config.items()})
+
+
+def with_new_split(config: dict[str, Any]) -> dict[str, Any]:
+    """The split of a run under its name of today: shares alone meant a split by content, of a text its order.
+
+    >>> with_new_split({"data": {"options": {"split": "80/10/10"}, "encoding": {"kind": "table"}}})["data"]["options"]
+    {'split': 'distinct:80/10/10', 'split_seed': 0}
+    """
+    data = config.get("data")
+    options = data.get("options") if isinstance(data, Mapping) else None
+    split = options.get("split") if isinstance(options, Mapping) else None
+    if not isinstance(data, Mapping) or not isinstance(options, Mapping) or not isinstance(split, str):
+        return config
+    encoding = data.get("encoding")
+    kind = encoding.get("kind") if isinstance(encoding, Mapping) else None
+    if "split_seed" in options or kind not in ONCE_BY_CONTENT:
+        return config
+    now = {"split": split if ":" in split else f"distinct:{split}", "split_seed": 0}
+    asked = config.get("asked")
+    if isinstance(asked, Mapping) and isinstance(asked.get("options"), Mapping):
+        config = config | {"asked": {**asked, "options": {**asked["options"], **now}}}
+    return config | {"data": {**data, "options": {**options, **now}}}
 
 
 def renamed_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -49,10 +49,12 @@ class DataOptions:
     )
     split: str | None = option(
         None,
-        "shares of train/valid/test such as 80/10/10, or order:80/10/10",
+        "how rows are divided into train/valid/test: random:80/10/10, distinct:80/10/10 (equal rows together) or "
+        "order:80/10/10",
         DATA,
-        default_text="80/10/10, or as the source is split",
+        default_text="as the source is split, else random; distinct for images and documents",
     )
+    split_seed: int | None = option(None, "key of a random split", DATA, default_text="0")
     window: int | None = option(
         None,
         "text: number of elements that the network reads at once",

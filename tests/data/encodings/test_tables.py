@@ -172,7 +172,7 @@ def test_splits_given_by_files(frame, tmp_path):
         frame[rows].to_csv(tmp_path / f"{name}.csv", index=False)
     data = load(str(tmp_path))
     assert [len(data.split(name)) for name in ("train", "valid", "test")] == [250, 50, 100]
-    assert "the last sixth of train" in data.note
+    assert "a sixth of train at random" in data.note
 
 
 def test_chow_liu_is_the_best_tree():

@@ -98,6 +98,7 @@ def test_a_bpe_sees_the_training_split_only(tmp_path):
 words = st.text(alphabet="abcdé", min_size=1, max_size=12)
 
 
+@pytest.mark.filterwarnings("ignore:.*are distinct:UserWarning")
 @given(
     st.lists(words, min_size=40, max_size=60),
     st.sampled_from(["bytes", "characters"]),
@@ -107,7 +108,9 @@ def test_documents_are_decoded_without_loss(tmp_path_factory, texts, symbols, en
     home = tmp_path_factory.mktemp("documents")
     (home / "a.txt").write_text("\n".join(texts) + "\n")
     try:
-        data = load(str(home / "a.txt"), documents="line", symbols=symbols, end=end, window=40)
+        data = load(
+            str(home / "a.txt"), documents="line", symbols=symbols, end=end, window=40, split="distinct:80/10/10"
+        )
     except InputError as error:
         if "split is empty" not in str(error):
             raise

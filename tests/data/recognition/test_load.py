@@ -31,10 +31,11 @@ def test_npz_with_splits(tmp_path):
     assert (again.decode(x) == x.reshape(30, 3, 4)).all()
 
 
-def test_one_array_is_split_by_content(tmp_path):
+def test_a_split_by_content_keeps_equal_rows_together(tmp_path):
     x = np.random.default_rng(0).integers(0, 5, (400, 3))
     np.save(tmp_path / "a.npy", x)
-    data = load(str(tmp_path / "a.npy"))
+    with pytest.warns(UserWarning, match="are distinct"):
+        data = load(str(tmp_path / "a.npy"), split="distinct:80/10/10")
     parts = [{tuple(row) for row in data.split(name).x} for name in ("train", "valid", "test")]
     assert sum(map(len, parts)) == len(set.union(*parts))
     assert sum(len(data.split(name)) for name in ("train", "valid", "test")) == 400

@@ -14,7 +14,7 @@ from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.conditions import Classes
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.examples.arrays import ArrayExamples
-from chainrule.data.examples.splits import Part, check_same_shape, three_parts
+from chainrule.data.examples.splits import Part, Split, check_same_shape, three_parts
 from chainrule.data.sources.array_files import array_parts, as_integers
 from chainrule.data.sources.binary_tables import binary_parts
 from chainrule.data.sources.digits import DIGITS, digits_parts
@@ -107,7 +107,12 @@ def load_digits(source: str = DIGITS, *, given: str | None = None) -> DataSet:
 
 
 def load_arrays(
-    source: Source, *, shape: Sequence[int] | None = None, given: str | None = None, split: str = "80/10/10"
+    source: Source,
+    *,
+    shape: Sequence[int] | None = None,
+    given: str | None = None,
+    split: str | None = None,
+    split_seed: int = 0,
 ) -> DataSet:
     """Integers from a `.npy` file or array (N, ...), or by split from a `.npz` file or a dictionary of arrays.
 
@@ -117,7 +122,8 @@ def load_arrays(
     source: a file, an array, or a dictionary of arrays by split.
     shape: the layout of an example; None for that of the array.
     given: "label", to model p(x | label).
-    split: shares of a single array, see `divide`.
+    split: how a single array is divided, see `Split`; None for random:80/10/10, for images distinct:80/10/10.
+    split_seed: key of a random split.
 
     Raises InputError for missing, empty or damaged files, reals, negative values, and shapes that do not fit.
     """
@@ -127,28 +133,31 @@ def load_arrays(
     layout = tuple(shape if shape is not None else next(iter(arrays.values()))[0].shape[1:])
     if not layout:
         raise InputError(f"{source}: the array has one axis, expected (examples, elements); reshape it")
-    options = {"shape": None if shape is None else list(shape), "given": given, "split": split}
-    return _data_set(source, arrays, layout, options)
+    divided_by = Split.parse(split, "distinct" if len(layout) > 1 else "random", split_seed)
+    options = {"shape": None if shape is None else list(shape), "given": given}
+    return _data_set(source, arrays, layout, divided_by, options)
 
 
-def load_binary_table(source: str, *, split: str = "80/10/10") -> DataSet:
+def load_binary_table(source: str, *, split: str | None = None, split_seed: int = 0) -> DataSet:
     """A binary table, see `binary_parts`.
 
     source: the folder of the table, or one of its files.
-    split: shares of a file that stands alone, see `divide`.
+    split: how a file that stands alone is divided, see `Split`; None for random:80/10/10.
+    split_seed: key of a random split.
     """
-    parts = binary_parts(source)
-    options = {"given": None, "split": split}
-    return _data_set(source, parts, next(iter(parts.values()))[0].shape[1:], options)
+    parts, divided_by = binary_parts(source), Split.parse(split, "random", split_seed)
+    return _data_set(source, parts, next(iter(parts.values()))[0].shape[1:], divided_by, {"given": None})
 
 
-def _data_set(source: str, arrays: dict[str, Part], layout: tuple[int, ...], options: dict[str, Any]) -> DataSet:
+def _data_set(
+    source: str, arrays: dict[str, Part], layout: tuple[int, ...], split: Split, options: dict[str, Any]
+) -> DataSet:
     """A data set of integers 0, 1, ..., V-1 from its parts."""
     arrays = {name: (as_integers(x, f"{source} {name}".strip()), y) for name, (x, y) in arrays.items()}
     domain = _domain(source, arrays, layout)
     for name, (x, _) in arrays.items():
         ArrayEncoding(domain).flat(x, f"{source} {name}".strip())
-    parts, how = three_parts(arrays, options["split"])
+    parts, how = three_parts(arrays, split)
     encoding = ArrayEncoding(domain, _classes(source, options["given"], [y for _, y in parts]))
     train, valid, test = (encoding.examples(part, source) for part in parts)
     kind = "images" if len(layout) > 1 else "rows"
@@ -156,7 +165,7 @@ def _data_set(source: str, arrays: dict[str, Part], layout: tuple[int, ...], opt
     side = "x".join(map(str, layout))
     count = sum(len(x) for x, _ in parts)
     note = f"{count} {kind} of {side} elements, {domain.num_symbols} symbols; {how}: {sizes}"
-    return DataSet(source, encoding, train, valid, test, note, options)
+    return DataSet(source, encoding, train, valid, test, note, options | split.options)
 
 
 def _domain(source: str, arrays: dict[str, Part], layout: tuple[int, ...]) -> Domain:

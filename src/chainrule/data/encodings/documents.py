@@ -15,7 +15,7 @@ from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.ends import WINDOW, check_end, describe, until_end
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.sequences import SequenceExamples
-from chainrule.data.examples.splits import divided
+from chainrule.data.examples.splits import Split, default_way, divided
 from chainrule.data.sources.objects import Source, as_source, from_object
 from chainrule.data.sources.text_files import check_filled, read_documents
 from chainrule.domain import Domain
@@ -161,9 +161,10 @@ def load_documents(
     window: int | None = None,
     stride: int | None = None,
     pack: int | None = None,
-    split: str = "80/10/10",
+    split: str | None = None,
+    split_seed: int = 0,
 ) -> DataSet:
-    """Documents of a file, a folder or a list, as given or divided by a hash of their content into three splits.
+    """Documents of a file, a folder or a list, as given or divided into three splits.
 
     source: a file, a folder or an object.
     documents: what a document is, see `read_documents`; None for "record" in JSON lines and objects, else "line".
@@ -173,15 +174,17 @@ def load_documents(
     window: symbols that the network reads at once; None for the longest document or 512.
     stride: symbols that a window moves on by in evaluation; None for half a window.
     pack: elements of a packed row in training; None for padding.
-    split: shares of train, valid and test, see `divide`.
+    split: how they are divided, see `Split`; None for distinct:80/10/10, for short ones random:80/10/10.
+    split_seed: key of a random split.
     """
     check_end(end)
     if documents is None:
         documents = "record" if not isinstance(source, str) or ".jsonl" in Path(source).suffixes else "line"
     parts, separator = _document_parts(source, documents, field)
     source = str(source)
-    splits, how = divided(parts, split, bytes)
     texts = [text for part in parts.values() for text in part]
+    divided_by = Split.parse(split, default_way(texts), split_seed)
+    splits, how = divided(parts, divided_by, bytes)
     alphabet = choose_alphabet(symbols, (separator or b"\n").join(splits[0]), b"".join(texts), source)
     lengths = np.array([len(sequence) for sequence in _encoded(alphabet, end, texts, source)]) + (end == "scored")
     window = min(int(lengths.max()), WINDOW) if window is None else window
@@ -192,5 +195,5 @@ def load_documents(
     train, valid, test = (encoding.examples(part, source) for part in splits)
     note = f"{describe('documents', lengths, f'({alphabet.name}), the end {end}', window, stride)}; {how}"
     options = {"documents": documents, "symbols": symbols, "field": field, "end": end, "window": window}
-    options |= {"stride": stride, "pack": pack, "split": split}
+    options |= {"stride": stride, "pack": pack} | divided_by.options
     return DataSet(source, encoding, train, valid, test, note, options)

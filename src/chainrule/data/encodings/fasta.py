@@ -16,7 +16,7 @@ from chainrule.data.encodings.ends import WINDOW, check_end, describe, until_end
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.sequences import SequenceExamples
-from chainrule.data.examples.splits import divided
+from chainrule.data.examples.splits import Split, default_way, divided
 from chainrule.data.sources.fasta import read_fasta
 from chainrule.domain import Domain
 from chainrule.errors import InputError
@@ -97,9 +97,10 @@ def load_fasta(
     end: str = "scored",
     window: int | None = None,
     stride: int | None = None,
-    split: str = "80/10/10",
+    split: str | None = None,
+    split_seed: int = 0,
 ) -> DataSet:
-    """FASTA, divided by a hash of the content, so that equal sequences are in the same split; headers are not modelled.
+    """The sequences of a FASTA file, divided into three splits; headers are not modelled.
 
     Sequences of one length are an alignment: columns are elements, without an end. Others end, see `load_documents`.
 
@@ -107,7 +108,8 @@ def load_fasta(
     end: "scored" for p(x, T), "given" for p(x | T).
     window: letters that the network reads at once; None for the longest sequence or 512.
     stride: letters that a window moves on by in evaluation; None for half a window.
-    split: shares of train, valid and test, see `divide`.
+    split: how they are divided, see `Split`; None for distinct:80/10/10, for short ones random:80/10/10.
+    split_seed: key of a random split.
     """
     check_end(end)
     sequences = read_fasta(Path(source))
@@ -122,10 +124,14 @@ def load_fasta(
     stride = max(1, window // 2) if stride is None else stride
     letters = "".join(sorted(set(b"".join(sequences).decode("latin-1"))))
     encoding = FastaEncoding(letters, aligned, window, stride, end)
-    splits, how = divided({"": sequences}, split, bytes)
+    splits, how = divided({"": sequences}, divided_by := Split.parse(split, default_way(sequences), split_seed), bytes)
     train, valid, test = (encoding.examples(part, source) for part in splits)
     kind = "sequences" if aligned is None else "aligned sequences"
     ends = f", the end {end}" if aligned is None else ""
     note = f"{describe(kind, lengths, f'({len(letters)} letters){ends}', window, stride)}; {how}"
-    options = {"end": end, "window": None if aligned else window, "stride": None if aligned else stride, "split": split}
+    options = {
+        "end": end,
+        "window": None if aligned else window,
+        "stride": None if aligned else stride,
+    } | divided_by.options
     return DataSet(source, encoding, train, valid, test, note, options)

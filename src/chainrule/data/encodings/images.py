@@ -15,7 +15,7 @@ from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.levels import DrawnBits, StoredLevels, check_levels, to_grey, to_levels
-from chainrule.data.examples.splits import SPLITS, Part, check_same_shape, three_parts
+from chainrule.data.examples.splits import SPLITS, Part, Split, check_same_shape, three_parts
 from chainrule.data.examples.stored import Progress, is_stored
 from chainrule.data.sources.array_files import array_parts
 from chainrule.data.sources.idx import idx_parts, is_idx
@@ -119,7 +119,8 @@ def load_images(
     levels: int | None = None,
     binarize: str | None = None,
     given: str | None = None,
-    split: str = "80/10/10",
+    split: str | None = None,
+    split_seed: int = 0,
     progress: Progress | None = None,
 ) -> DataSet:
     """Images from a folder of PNG/JPEG, from IDX files (with their pair train/t10k), or from an array file of bytes.
@@ -129,13 +130,15 @@ def load_images(
     binarize: "threshold" at 128; "fixed", bits drawn once with p = grey/255; "dynamic", bits drawn anew in every epoch
         of training, while validation and test keep one draw; None for levels.
     given: "label", to model p(x | label).
-    split: shares of a source without splits, see `divide`.
+    split: how a source without splits is divided, see `Split`; None for distinct:80/10/10.
+    split_seed: key of a random split.
     progress: shows the number of images that were prepared; None shows nothing.
     """
     levels = _levels(source, levels, binarize)
     if given not in (None, "label"):
         raise InputError(f"{source}: only the label of an image can be given, got {given!r}; use --given label")
-    parts, how = three_parts(image_parts(source, progress), split)
+    divided_by = Split.parse(split, "distinct", split_seed)
+    parts, how = three_parts(image_parts(source, progress), divided_by)
     shape = parts[0][0].shape[1:]
     if binarize is not None and len(shape) == 3:
         raise InputError(f"{source}: only grey images are binarized, these have {shape[2]} channels; use --levels 2")
@@ -148,7 +151,7 @@ def load_images(
     train, valid, test = (encoding.examples(part, f"{source} {SPLITS[k]}", k) for k, part in enumerate(parts))
     sizes = [len(part) for part in (train, valid, test)]
     note = f"{_note(encoding, sum(sizes), classes)}; {how}: {'/'.join(map(str, sizes))}"
-    options = {"levels": levels, "binarize": binarize, "given": given, "split": split}
+    options = {"levels": levels, "binarize": binarize, "given": given} | divided_by.options
     return DataSet(str(source), encoding, train, valid, test, note, options)
 
 

@@ -14,7 +14,7 @@ from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.ends import WINDOW, check_end, describe, until_end
 from chainrule.data.examples.sequences import SequenceExamples
-from chainrule.data.examples.splits import divided
+from chainrule.data.examples.splits import Split, default_way, divided
 from chainrule.data.sources.objects import Source, as_source
 from chainrule.data.sources.sequence_files import read_sequences
 from chainrule.domain import Domain
@@ -137,7 +137,8 @@ def load_sequences(
     window: int | None = None,
     stride: int | None = None,
     pack: int | None = None,
-    split: str = "80/10/10",
+    split: str | None = None,
+    split_seed: int = 0,
 ) -> DataSet:
     """Lists of symbols; where every step is a list of the same number of symbols, a chain over them in their order.
 
@@ -150,9 +151,12 @@ def load_sequences(
     window: steps that the network reads at once; None for the longest sequence or 512 elements.
     stride: steps that a window moves on by in evaluation; None for half a window.
     pack: elements of a packed row in training; None for padding.
-    split: shares of train, valid and test, see `divide`.
+    split: how they are divided, see `Split`; None for distinct:80/10/10, for short ones random:80/10/10.
+    split_seed: key of a random split.
     """
-    parts, how = divided(read_sequences(source, field), split, as_json)
+    read = read_sequences(source, field)
+    divided_by = Split.parse(split, default_way([x for part in read.values() for x in part]), split_seed)
+    parts, how = divided(read, divided_by, as_json)
     source = str(source)
     first = parts[0][0][0] if parts[0] else None
     width = len(first) if isinstance(first, list) else None
@@ -167,7 +171,7 @@ def load_sequences(
     train, valid, test = (encoding.examples(part, source) for part in parts)
     per_step = "" if width is None else f", {width} per step"
     note = describe("sequences", lengths, f"({len(symbols)} symbols{per_step}), the end {end}", window, stride)
-    options = {"field": field, "end": end, "window": window, "stride": stride, "pack": pack, "split": split}
+    options = {"field": field, "end": end, "window": window, "stride": stride, "pack": pack} | divided_by.options
     return DataSet(source, encoding, train, valid, test, f"{note}; {how}", options)
 
 

@@ -14,7 +14,7 @@ from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.ends import WINDOW, describe
 from chainrule.data.encodings.sequences import as_json
 from chainrule.data.examples.sequences import SequenceExamples
-from chainrule.data.examples.splits import divided
+from chainrule.data.examples.splits import Split, default_way, divided
 from chainrule.data.sources.objects import Source, as_source
 from chainrule.data.sources.sequence_files import read_sequences
 from chainrule.domain import Domain
@@ -100,7 +100,12 @@ class SetEncoding(Encoding):
 
 
 def load_sets(
-    source: Source, *, window: int | None = None, stride: int | None = None, split: str = "80/10/10"
+    source: Source,
+    *,
+    window: int | None = None,
+    stride: int | None = None,
+    split: str | None = None,
+    split_seed: int = 0,
 ) -> DataSet:
     """Sequences of sets from JSON, `{"train": [[[60, 64], [62], ...], ...], ...}`; lengths are given, p(x | T).
 
@@ -109,9 +114,12 @@ def load_sets(
     source: a `.json` or `.jsonl` file, or an object.
     window: steps that the network reads at once; None for as many as make 512 elements.
     stride: steps that a window moves on by in evaluation; None for half a window.
-    split: shares of train, valid and test, see `divide`.
+    split: how they are divided, see `Split`; None for distinct:80/10/10, for short ones random:80/10/10.
+    split_seed: key of a random split.
     """
-    parts, how = divided(read_sequences(source), split, as_json)
+    read = read_sequences(source)
+    divided_by = Split.parse(split, default_way([x for part in read.values() for x in part]), split_seed)
+    parts, how = divided(read, divided_by, as_json)
     source = str(source)
     found = {key for part in parts for sequence in part for step in sequence for key in _keys(step, source)}
     if not found:
@@ -126,7 +134,7 @@ def load_sets(
     encoding = SetEncoding(keys, window, stride)
     train, valid, test = (encoding.examples(part, source) for part in parts)
     note = describe("sequences of sets", lengths, f"(steps; {len(keys)} keys each), lengths given", window, stride)
-    options = {"window": window, "stride": stride, "split": split}
+    options = {"window": window, "stride": stride} | divided_by.options
     return DataSet(source, encoding, train, valid, test, f"{note}; {how}", options)
 
 

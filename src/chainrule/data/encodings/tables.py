@@ -19,7 +19,7 @@ from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.given_columns import GivenColumns
 from chainrule.data.encodings.table_rows import MOST_SYMBOLS, Columns, encode_rows
 from chainrule.data.examples.arrays import ArrayExamples
-from chainrule.data.examples.splits import three_parts
+from chainrule.data.examples.splits import Split, three_parts
 from chainrule.data.sources.objects import Source, as_source
 from chainrule.data.sources.table_files import read_blocks, table_names, table_parts
 from chainrule.domain import Domain
@@ -127,7 +127,8 @@ def load_table(
     columns: str | Mapping[str, str] | None = None,
     drop: str | Sequence[str] | None = None,
     given: str | Sequence[str] | None = None,
-    split: str = "80/10/10",
+    split: str | None = None,
+    split_seed: int = 0,
 ) -> DataSet:
     """A table from CSV, TSV, Parquet or Arrow, a folder with one for each split, or a pandas, polars or Arrow table.
 
@@ -136,7 +137,8 @@ def load_table(
         categorical, ordinal, constant, identifier, count, real, real:STEP, density and date.
     drop: names of the columns to leave out.
     given: names of the columns to condition on.
-    split: shares of a single table, see `divide`; duplicates of a row are in the same split.
+    split: how a single table is divided, see `Split`; None for random:80/10/10.
+    split_seed: key of a random split.
     """
     what = source if isinstance(source, str) else "the frame"
     kinds, left_out, conditions = _kinds(columns), _names(drop), _names(given)
@@ -155,7 +157,8 @@ def load_table(
     chosen = Columns(modelled, context, left_out)
     rows = {name: encode_rows(part, chosen, fitting=True)[:2] for name, part in parts.items()}
     whole = {name: (np.concatenate(pair, 1) if context else pair[0], None) for name, pair in rows.items()}
-    splits, how = three_parts(whole, split)
+    divided_by = Split.parse(split, "random", split_seed)
+    splits, how = three_parts(whole, divided_by)
     width = len(modelled)
     given_columns = GivenColumns.of(context, splits[0][0][:, width:]) if context else None
     encoding = TableEncoding(tuple(modelled), given_columns, tuple(left_out))
@@ -167,7 +170,7 @@ def load_table(
         f"{sum(sizes)} rows of {width} columns: {_describe(modelled)}"
         f"{f'; given {given_columns.description}' if given_columns else ''}; {how}: {'/'.join(map(str, sizes))}"
     )
-    options = {"columns": kinds or None, "drop": left_out or None, "given": conditions or None, "split": split}
+    options = {"columns": kinds or None, "drop": left_out or None, "given": conditions or None} | divided_by.options
     return DataSet(what, encoding, train, valid, test, note, options)
 
 

@@ -12,7 +12,7 @@ from chainrule.data.alphabets.alphabet import Alphabet, Bytes, alphabet_from_jso
 from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.examples.base import Examples
-from chainrule.data.examples.splits import parse_split
+from chainrule.data.examples.splits import parse_shares
 from chainrule.data.examples.stored import LARGE, Progress
 from chainrule.data.examples.stream import StreamExamples
 from chainrule.data.sources.stored_text import head_of, size_of, stored_stream
@@ -106,13 +106,13 @@ def load_text(
     window: symbols that the network reads at once.
     stride: symbols that a window moves on by in evaluation; None for half a window, so that every symbol but the first
         ones is scored given at least half a window before it.
-    split: shares of train, valid and test, such as "80/10/10".
+    split: shares of train, valid and test in the order of the text, such as "80/10/10" or "order:80/10/10".
     progress: shows the number of bytes that were prepared; None shows nothing.
     """
     if window < 2:
         raise InputError(f"a window holds at least 2 elements, got {window}")
     stride = max(1, window // 2) if stride is None else stride
-    shares = np.cumsum([0, *parse_split(split)])[1:3]
+    shares = np.cumsum([0, *parse_shares(split.removeprefix("order:"))])[1:3]
     if size_of(source) > LARGE:
         alphabet, pieces = _stored(source, symbols, shares, progress)
     else:
