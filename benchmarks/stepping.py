@@ -76,7 +76,7 @@ class Phases:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Inside, the calls of the climbed model, of `backward` and of the optimizer's step are counted."""
+        """Inside, the calls of the trained model, of `backward` and of the optimizer's step are counted."""
         forward, optimizer = self.state.forward, self.state.optimizer
         with (
             patch.object(forward, "forward", self.timed("forward", forward.forward)),

@@ -38,14 +38,14 @@ class Crops(Examples):
     """Windows of so many elements from a stream, one after the other."""
 
     def __init__(self, stream: np.ndarray, window: int) -> None:
-        self.windows = stream[: len(stream) // window * window].reshape(-1, window)
+        self.crops = stream[: len(stream) // window * window].reshape(-1, window)
 
     def __len__(self) -> int:
-        return len(self.windows)
+        return len(self.crops)
 
     def batch(self, rows: Rows) -> Batch:
         """The windows of these numbers."""
-        return Batch(torch.from_numpy(self.windows[rows]))
+        return Batch(torch.from_numpy(self.crops[rows]))
 
     def digest(self) -> str:
         """Nothing that outlives the benchmark."""
