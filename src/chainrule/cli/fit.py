@@ -25,15 +25,17 @@ def fit(source: str | None = None, *surplus: str, json: bool = False, **options:
     from chainrule.errors import InputError
     from chainrule.reporting.console import Console
     from chainrule.runs import fit as runs
-    from chainrule.runs.new import free_place
+    from chainrule.runs.new import reserved_place
 
     if surplus:
         words = " ".join(surplus)
         raise InputError(f"fit takes one DATA, got {source} and {words}; options are given by name, such as --network")
     given = {name: value for name, value in options.items() if value is not None}
-    if source is not None and not given.get("resume"):
-        given.setdefault("out", free_place(source))
-    runs.fit(source, verbose=Console(json=json), **given)
+    if source is None or given.get("resume") or "out" in given:
+        runs.fit(source, verbose=Console(json=json), **given)
+        return
+    with reserved_place(source) as out:
+        runs.fit(source, verbose=Console(json=json), out=out, **given)
 
 
 def _parameters() -> Iterator[inspect.Parameter]:

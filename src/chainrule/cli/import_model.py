@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,21 +41,22 @@ def import_model(
 ) -> None:
     """Make a run of a Hugging Face language model, to evaluate, compare, sample, probe and score with it."""
     from chainrule.runs.import_model import import_model as make_run
-    from chainrule.runs.new import free_place
+    from chainrule.runs.new import reserved_place
 
     console = console_of(json)
-    run = make_run(
-        model,
-        source,
-        out=free_place(source) if out is None else out,
-        documents=documents,
-        field=field,
-        end=end,
-        window=window,
-        stride=stride,
-        split=split,
-        start=start,
-    )
+    with reserved_place(source) if out is None else nullcontext(out) as place:
+        run = make_run(
+            model,
+            source,
+            out=place,
+            documents=documents,
+            field=field,
+            end=end,
+            window=window,
+            stride=stride,
+            split=split,
+            start=start,
+        )
     _show(run, console)
     report = run.report_dict or {}
     console.result({"run": run.name} | report | {"certificate": run.certificate_dict})

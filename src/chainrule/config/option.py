@@ -23,6 +23,7 @@ __all__ = [
     "NOT_NEGATIVE",
     "OUTPUT",
     "POSITIVE",
+    "SEED",
     "SHARE",
     "TIME",
     "TRAINING",
@@ -61,6 +62,7 @@ def one_of(*names: str) -> Check:
 
 POSITIVE = Check("positive", lambda value: 0 < value < inf)
 NOT_NEGATIVE = Check("at least 0", lambda value: 0 <= value < inf)
+SEED = Check("a whole number from 0 to 2^63 - 1", lambda value: 0 <= value < 2**63)
 SHARE = Check("a share from 0 to 1", lambda value: 0 <= value <= 1)
 
 

@@ -20,6 +20,7 @@ from chainrule.config.option import (
     NOT_NEGATIVE,
     OUTPUT,
     POSITIVE,
+    SEED,
     SHARE,
     TIME,
     TRAINING,
@@ -54,7 +55,7 @@ class DataOptions:
         DATA,
         default_text="as the source is split, else random; distinct for images and documents",
     )
-    split_seed: int | None = option(None, "key of a random split", DATA, default_text="0")
+    split_seed: int | None = option(None, "key of a random split", DATA, check=SEED, default_text="0")
     window: int | None = option(
         None,
         "text: number of elements that the network reads at once",
@@ -184,7 +185,7 @@ class TrainingOptions:
     sample_every: int | None = option(
         None, "number of steps between samples drawn in training", OUTPUT, check=at_least(1), default_text="none"
     )
-    seed: int = option(0, "seed of weights, data order and dropout", TRAINING, common=True)
+    seed: int = option(0, "seed of weights, data order and dropout", TRAINING, check=SEED, common=True)
     prior: str | dict[str, str] | None = option(
         None,
         "prior of the weights: gaussian:WIDTH or laplace:WIDTH; in TOML also a table of patterns",

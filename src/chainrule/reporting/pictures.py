@@ -77,7 +77,7 @@ def learning_curve(records: Sequence[dict[str, Any]], best_step: int, baseline: 
     steps = [record["step"] for record in records]
     train = [record["train_nats_per_example"] for record in records if "train_nats_per_example" in record]
     valid = [record["valid_nats_per_example"] for record in records]
-    if len(train) == len(steps):  # where training climbs an estimate, there are none
+    if len(train) == len(steps):  # where training maximises an estimate, there are none
         axis.plot(steps, train, color=ORANGE, label="training, as it was fitted (dropout on)", linewidth=1.5)
     axis.plot(steps, valid, color=BLUE, label="validation, averaged weights", linewidth=2)
     best = min(valid)

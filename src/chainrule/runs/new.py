@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from chainrule.config.registry import Spec
 from chainrule.data.encodings.data_set import DataSet
+from chainrule.errors import RunError
 from chainrule.runs.figures import SPLITS, protocol_of
 from chainrule.runs.job import Job
 from chainrule.runs.plan import Plan
 from chainrule.runs.run import Run
 
-__all__ = ["configuration_of", "free_place", "placed"]
+__all__ = ["configuration_of", "placed", "reserved_place"]
 
 
-def free_place(name: str) -> Path:
-    """runs/NAME-1, or the next number that is free."""
+@contextmanager
+def reserved_place(name: str) -> Iterator[Path]:
+    """The directory runs/NAME-1, or the next number that is free; removed afterwards if nothing was written into it.
+
+    name: the source of the data.
+
+    The directory is made at once, so that of two processes that begin together each has its own. Of the processes of
+    one job the first makes it; the others need only its name.
+    """
     stem = Path(name).stem
-    return next(p for k in range(1, 10_000) if not (p := Path("runs") / f"{stem}-{k}").exists())
+    if int(os.environ.get("RANK", "0")) > 0:
+        yield Path("runs") / stem
+        return
+    place = next(place for k in count(1) if _made(place := Path("runs") / f"{stem}-{k}"))
+    try:
+        yield place
+    finally:
+        with suppress(OSError):
+            place.rmdir()  # refused by the system if there is something in it
+
+
+def _made(place: Path) -> bool:
+    """Make a directory; False if there is something of that name."""
+    try:
+        place.mkdir(parents=True)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise RunError(f"{place}: cannot be made ({error.strerror}); name another place with --out") from None
+    return True
 
 
 def placed(plan: Plan, out: Path | None, job: Job) -> Run:

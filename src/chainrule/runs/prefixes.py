@@ -46,7 +46,7 @@ def prefixes(run: Run, value: str, n: int) -> Completion:
         try:
             x = np.load(Path(value), allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{value}: is no readable .npy file ({error})") from None
+            raise InputError(f"{value}: is not a readable .npy file ({error})") from None
         rows = x.reshape(1 if x.ndim == 1 else len(x), -1)
         encoding.domain.check(rows, value)
         given = torch.from_numpy(rows.astype(np.float64 if rows.dtype.kind == "f" else np.int64))

@@ -22,6 +22,7 @@ from chainrule.training.budget import Budget, measured, planned
 from chainrule.training.fit import training_forward
 from chainrule.training.microbatch import largest_microbatch
 from chainrule.training.precision import resolved
+from chainrule.training.priors import Prior
 
 __all__ = ["initial_model", "started"]
 
@@ -59,6 +60,8 @@ def started(plan: Plan, job: Job) -> tuple[Model, Plan]:
         training_forward(model, plan.settings)  # refuses what needs network and head apart, or several orders
     if plan.settings.microbatch == "auto":
         plan = _with_microbatch(plan, model, job)
+    if plan.settings.prior is not None:
+        Prior(plan.settings.prior).widths(model)  # refuses what is not a prior of these parameters
     stop_at_a_leak(model)
     with torch.no_grad():
         model(data.train.epoch(plan.settings.seed, 0).batch(np.arange(1)).to(engine.device))
