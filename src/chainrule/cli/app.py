@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import sys
 import warnings
+from errno import ENOSPC
 
 from cyclopts import App, CycloptsError
 
 from chainrule import __version__
+from chainrule.cli.unforeseen import UNFORESEEN, output_failed, unforeseen
 from chainrule.config.old_names import with_new_flags
 from chainrule.config.options_text import ABOUT, help_page
 from chainrule.errors import InputError, Interrupted
@@ -48,22 +50,44 @@ for _name, _help in COMMANDS.items():
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; 0 on success, 1 if verification fails, 2 and one line on standard error for unusable input."""
+    """Run a command and return its exit code, see `docs/exit_codes.md`; an error is one line on standard error.
+
+    arguments: the words of the command line, by default those of the process. `--debug` among them lets an error that
+        nobody foresaw through, with its traceback.
+    """
     warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
     try:
-        words = with_new_flags(sys.argv[1:] if arguments is None else arguments)
-        if words[:1] == ["fit"] and {"--help", "-h"} & set(words):
-            print(help_page(), end="")
-            return 0
-        code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
-    except InputError as error:
-        return _fail(str(error))
-    except CycloptsError as error:
+        return _run(with_new_flags([word for word in words if word != "--debug"]))
+    except (InputError, CycloptsError) as error:
         return _fail(str(error))
     except Interrupted as end:
         return _fail(str(end), code=end.code)
     except KeyboardInterrupt:
         return _fail("interrupted", code=130)
+    except MemoryError as error:
+        return _fail(f"out of memory ({error}); use a smaller --batch-size, --microbatch or --width", code=UNFORESEEN)
+    except Exception as error:
+        if debug:
+            raise
+        return _fail(unforeseen(error), code=UNFORESEEN)
+
+
+def _run(words: list[str]) -> int:
+    """Run a command; standard output that cannot be written ends it with a code of its own."""
+    try:
+        if words[:1] == ["fit"] and {"--help", "-h"} & set(words):
+            print(help_page(), end="")
+            code = 0
+        else:
+            code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError) and (error.filename is not None or error.errno != ENOSPC):
+            raise
+        message, code = output_failed(error)
+        return _fail(message, code) if message else code
     return code if isinstance(code, int) else 0
 
 

@@ -21,6 +21,13 @@ __all__ = ["Console", "training_line"]
 WIDTH = 80  # characters of a line where there is no terminal
 
 
+class Terminal(rich.console.Console):
+    """Rich's console, which leaves a closed pipe to the command line."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 class Console:
     """Prints for a person, or keeps quiet and prints one JSON object at the end.
 
@@ -31,7 +38,7 @@ class Console:
 
     def __init__(self, json: bool = False, silent: bool = False, console: rich.console.Console | None = None) -> None:
         self.json = json and not silent
-        self.console = rich.console.Console(stderr=json, quiet=silent) if console is None else console
+        self.console = Terminal(stderr=json, quiet=silent) if console is None else console
         self.progress_console = rich.console.Console(stderr=True, quiet=silent)
 
     def print(self, *parts: str | Text | Table) -> None:

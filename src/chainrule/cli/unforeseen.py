@@ -1,0 +1,38 @@
+"""The end of a command that nobody foresaw: one line for people, the traceback in a file, an exit code of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+
+__all__ = ["OUTPUT_FAILED", "UNFORESEEN", "output_failed", "unforeseen"]
+
+UNFORESEEN = 70  # EX_SOFTWARE of sysexits.h
+OUTPUT_FAILED = 74  # EX_IOERR
+PIPE_CLOSED = 141  # what a shell reports of a program that SIGPIPE ended
+
+
+def unforeseen(error: BaseException) -> str:
+    """A line about an error that is a fault of the program; the traceback goes into a file that the line names."""
+    try:
+        handle, place = tempfile.mkstemp(prefix="chainrule-", suffix=".txt")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            traceback.print_exception(error, file=file)
+        where = f"the traceback is in {place}"
+    except OSError:
+        where = "run it again with --debug for the traceback"
+    said = " ".join(str(error).split())[:200]
+    return (
+        f"{type(error).__name__}{f' ({said})' if said else ''}: this is a fault of chainrule, not of your input; "
+        f"{where}, please report it"
+    )
+
+
+def output_failed(error: OSError) -> tuple[str, int]:
+    """A line and the exit code where standard output cannot be written; what is still buffered is given up."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain once more at its end
+    if isinstance(error, BrokenPipeError):
+        return "", PIPE_CLOSED
+    return f"standard output cannot be written ({error.strerror}); what was computed is in the run", OUTPUT_FAILED
