@@ -47,7 +47,7 @@ def read_delimited(path: Path, dialect: Dialect) -> Iterator[pa.Table]:
         with plain(path, dialect) as (file, skip, delimiter):
             read = _by_arrow if dialect.width >= WIDE else _by_duckdb
             yield from _trimmed(read(file, skip, delimiter, dialect), path, dialect)
-    except (duckdb.Error, pa.ArrowException) as error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:  # Arrow passes DuckDB's on as OSError
         raise _explained(path, dialect, str(error)) from None
 
 

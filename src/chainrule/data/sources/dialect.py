@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -133,8 +134,8 @@ def _dialect(
         raise InputError("has a header and no rows; give it rows, or say --header no if the line is data")
     same = [row.cells for row in body if len(row.cells) == number]
     names, trailing, renamed = _fitted_names(top, same, number)
-    cells = [cell for row in (*same, *(row.cells for row in later if len(row.cells) == number)) for cell in row]
-    marks = notation(cells[:: 1 + len(cells) // NUMERALS], delimiter, asked.decimal)
+    cells = {cell for row in (*same, *(row.cells for row in later if len(row.cells) == number)) for cell in row}
+    marks = notation(islice(cells, 0, None, 1 + len(cells) // NUMERALS), delimiter, asked.decimal)
     return Dialect(
         delimiter=delimiter,
         quote='"' if found.quotes else "",
@@ -152,7 +153,7 @@ def _dialect(
         blank_end=found.blank_end,
         lines=found.lines,
         odd_header=any(line < body[0].line for line, _ in found.odd),
-        first=tuple(body[0].cells[: number - trailing]),
+        first=tuple(cell.lstrip(" ") if spaced else cell for cell in body[0].cells[: number - trailing]),
         notes=tuple(filter(None, (*_notes(rows, top, marks, stray), renamed))),
     )
 
@@ -164,7 +165,9 @@ def _fitted_names(top: Header, same: list[list[str]], number: int) -> tuple[list
     trailing = empty and (names is None or len(names) < number or not names[-1].strip()) and len(same) > 1
     if names is None:
         return None, trailing, ""
-    names = [names[0].lstrip("# "), *names[1:]][: number - trailing]
+    names = [names[0].lstrip("# "), *names[1:]]
+    if not any(name.strip() for name in names[number - trailing :]):
+        names = names[: number - trailing]
     if len(names) == number - 1 and not trailing:
         return ["row", *names], False, "the header lacks the name of the first column, which is called 'row'"
     if len(names) != number - trailing:
@@ -197,7 +200,7 @@ def _checked(delimiter: str | None, decimal: str | None, header: str | int | Non
     if not (header in (None, "yes", "no") or (isinstance(header, int) and header > 0)):
         raise InputError(f"--header is yes, no, or the line of the names counted from 1; got {header!r}")
     if delimiter is not None:
-        delimiter = DELIMITER_NAMES.get(delimiter.lower(), delimiter[:1] if delimiter.strip() else delimiter)
+        delimiter = DELIMITER_NAMES.get(delimiter.lower(), delimiter.strip(" ") or delimiter[:1])
         if len(delimiter) != 1 or delimiter in '"\r\n':
             raise InputError(f"--delimiter is one character, or tab, space or none; got {delimiter!r}")
     return Asked(delimiter, decimal, header)
@@ -241,7 +244,7 @@ def _later_lines(path: Path, found: Scan) -> list[str]:
         size = file.seek(0, 2)
         for place in (size // 2, size - SAMPLE // 4):
             file.seek(max(0, place))
-            lines += _lines(file.read(SAMPLE // 4), found)[1:-1]
+            lines += _lines(file.read(SAMPLE // 4), found)[1:]
     return lines
 
 

@@ -164,7 +164,7 @@ def _is_scale(first: Sequence[str], body: Sequence[Sequence[str]], strict: bool 
 
     if not rises(first):
         return False
-    return not any(map(rises, body[:20])) and not (years and any(map(is_year, body[:20])))
+    return not any(map(is_year if years else rises, body[:20]))
 
 
 def _occurs_below(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:

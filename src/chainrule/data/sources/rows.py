@@ -26,12 +26,12 @@ def line_of(path: Path, dialect: Dialect, row: int) -> int:
     return line
 
 
-def first_ragged(path: Path, dialect: Dialect) -> tuple[int, int, str]|None:
+def first_ragged(path: Path, dialect: Dialect) -> tuple[int, int, str] | None:
     """The first row that has more or fewer values than the others: its line, its values, and how it begins.
 
     path: the file. dialect: as `sniff` finds it. None where there is none.
     """
-    for line, cells in _walk(path, dialect):
+    for line, cells in _walk(path, dialect, strict=True):
         if len(cells) != dialect.width:
             return line, len(cells), max(cells, key=len) if cells else ""
     return None
@@ -52,7 +52,7 @@ def lines_and_rows(dialect: Dialect, rows: int) -> str:
     return f"{dialect.lines} lines: {', '.join(parts)}"
 
 
-def _walk(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+def _walk(path: Path, dialect: Dialect, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
     """Each row with its first line."""
     quote = "" if dialect.delimiter == SPACE else dialect.quote
     lines = _text_lines(path, dialect)
@@ -64,6 +64,7 @@ def _walk(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
         quotechar=quote or None,
         quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
         skipinitialspace=dialect.spaced,
+        strict=strict,
     )
     line = dialect.skipped + 1
     try:
@@ -72,7 +73,10 @@ def _walk(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
                 yield line, cells or [""]
             line = dialect.skipped + reader.line_num + 1
     except csv.Error as error:
-        raise InputError(f"{path} line {line}: cannot be read ({error}); correct the line") from None
+        raise InputError(
+            f"{path} line {line}: a quote is not closed, or a quoted value goes on after it ({error}); double the quotes "
+            "within values, or correct the line"
+        ) from None
 
 
 def _text_lines(path: Path, dialect: Dialect) -> Iterator[str]:
