@@ -21,7 +21,7 @@ __all__ = ["NumberCells", "canonical_numbers", "float_texts", "plain_values", "r
 
 BLANK = rf"[ {SPACES}]"
 PADDED = r"^[+-]?0\d"
-CANONICAL = r"^-?(?:0|[1-9]\d*)(?:\.\d*[1-9])?$"
+CANONICAL = r"^(?:0|-?[1-9]\d*|-?(?:0|[1-9]\d*)\.\d*[1-9])$"
 SHORT = 16  # characters of a canonical text whose digits a double certainly keeps
 WHOLE = r"^-?[1-9]\d*$"
 LEAST, MOST = 1e-15, 1e22  # outside of which a canonical text has an exponent

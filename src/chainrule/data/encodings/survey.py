@@ -1,0 +1,194 @@
+"""What the cells of a column are, found in one pass over its blocks: numbers, truth values, dates or texts.
+
+A column that is a number (or a date) in more than nine of ten of its cells is meant to be one. The cells that are not
+are an error that names them with their lines, never a silent change of kind.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chainrule.data.encodings.cells import MISSING, Spelling, booleans, is_missing
+from chainrule.data.encodings.date_cells import read_dates
+from chainrule.data.encodings.number_cells import plain_values, read_numbers
+from chainrule.data.examples.base import Array
+from chainrule.errors import InputError
+
+__all__ = ["Survey"]
+
+MEANT = 0.9  # share of numbers above which a column is meant to be one
+SHOWN = 5  # cells that an error names
+WORDS = ("na", "null", "none", "nan")  # that can also be a code or a surname
+
+Where = Callable[[int], str]  # names the file and the line of a row, for errors
+
+
+@dataclass
+class Survey:
+    """What has been seen of the cells of a column.
+
+    name: of the column.
+    missing: texts that stand for a missing value.
+    decimal, thousands: how the file writes numbers.
+    as_text: whether the column was declared to hold names.
+    """
+
+    name: str
+    missing: tuple[str, ...] = MISSING
+    decimal: str = "."
+    thousands: str = ""
+    as_text: bool = False
+    rows: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    words: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+
+    def update(self, texts: Any) -> None:
+        """Look at a block of cells, Arrow texts."""
+        texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+        gone = is_missing(texts, self.missing)
+        present = texts.filter(pc.invert(gone))
+        if len(present) < len(texts):
+            self._count_words(texts.filter(gone))
+        if len(present):
+            self.counts["present"] += len(present)
+            if not self.as_text:
+                self._look(present, np.flatnonzero(~gone.to_numpy(zero_copy_only=False)))
+        self.rows += len(texts)
+
+    def _look(self, present: Any, rows: Array) -> None:
+        if self.decimal == "." and (value := plain_values(present)) is not None:
+            truth = (value == 0) | (value == 1)
+            everywhere = np.full(len(present), True)
+            counted = {"number": everywhere, "unit ": everywhere, "boolean": truth}
+            kept = {"of unit ": everywhere, "not date": everywhere}
+            for name, found in counted.items():
+                self.counts[name] += int(found.sum())
+            for name, found in kept.items():
+                self._keep(name, found, present, rows)
+            return
+        different = present.dictionary_encode()
+        code = different.indices.to_numpy(zero_copy_only=False)
+        count = np.bincount(code, minlength=len(different.dictionary))
+        counted, kept = _classes(different.dictionary, self.decimal, self.thousands)
+        for name, found in counted.items():
+            self.counts[name] += int(count[found].sum())
+        for name, found in kept.items():
+            self._keep(name, found[code], present, rows)
+
+    def _keep(self, name: str, found: Array, present: Any, rows: Array) -> None:
+        kept = self.examples.setdefault(name, [])
+        if len(kept) < SHOWN and found.any():
+            for k in np.flatnonzero(found)[: SHOWN - len(kept)]:
+                kept.append((self.rows + int(rows[k]), present[int(k)].as_py()))
+
+    def _count_words(self, cells: Any) -> None:
+        counted = pc.utf8_trim_whitespace(cells.drop_null()).value_counts()
+        for word, n in zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True):
+            self.words[word] += n
+
+    @property
+    def present(self) -> int:
+        """The number of cells that are not missing."""
+        return self.counts["present"]
+
+    def decide(self, where: Where, day_first: bool | None = None) -> tuple[Spelling, list[str]]:
+        """The spelling of the column, and what is to be said about it.
+
+        where: names the file and the line of a row, counted from 0.
+        day_first: whether 1/2/2024 is the first of February, None to find it.
+
+        Raises InputError where more than nine of ten cells are numbers (or dates) and others are not, and for
+        infinite numbers and impossible dates.
+        """
+        said = list(self._said(where))
+        spelling = Spelling("text", self.missing, self.decimal, self.thousands)
+        if self.as_text or not self.present:
+            return spelling, said
+        if self.counts["boolean"] == self.present and self.counts["named boolean"]:
+            return replace(spelling, kind="boolean"), said
+        units = {name.removeprefix("unit "): n for name, n in self.counts.items() if name.startswith("unit ")}
+        unit = max(units, key=lambda unit: units[unit], default="")
+        if self._is_meant("number", units.get(unit, 0), self.counts["infinite"], self._others(unit), where):
+            said += [f"the numbers of {self.name!r} are read without {unit!r}"] if unit else []
+            return replace(spelling, kind="number", unit=unit), said
+        ahead = self.counts["day first"] >= self.counts["month first"] if day_first is None else day_first
+        order = "day first" if ahead else "month first"
+        possible = self.counts[order]
+        impossible = self.counts["date"] - possible if possible >= self.counts["date"] / 2 else 0
+        others = [*self.examples.get(f"not {order}", []), *self.examples.get("not date", [])]
+        if self._is_meant("date", possible, impossible, others, where):
+            if day_first is None and self.counts["open"] and self.counts["month first"] == self.present:
+                said.append(
+                    f"the dates of {self.name!r} could have the day or the month first; the day is read first, "
+                    "--dates month-first reads the month"
+                )
+            return replace(spelling, kind="date", day_first=ahead), said
+        return spelling, [*said, *self._said_of_texts(where)]
+
+    def _others(self, unit: str) -> list[tuple[int, str]]:
+        """The first cells that are not numbers of the unit."""
+        kept = (cells for name, cells in self.examples.items() if name.startswith("of unit ") and name[8:] != unit)
+        return [*self.examples.get("not number", []), *(cell for cells in kept for cell in cells)]
+
+    def _is_meant(self, kind: str, fits: int, refused: int, others: list[tuple[int, str]], where: Where) -> bool:
+        """Whether the column is of the kind; an error where it is meant to be and some cells are not."""
+        if fits == self.present:
+            return fits > 0
+        if not (fits > MEANT * self.present or (refused and fits + refused == self.present)):
+            return False
+        others = sorted(others)[:SHOWN]
+        shown = ", ".join(f"{text!r} ({where(row)})" for row, text in others)
+        more = self.present - fits - len(others)
+        texts = ",".join(dict.fromkeys(text.strip() for _, text in others))
+        raise InputError(
+            f"the column {self.name!r} holds a {kind} in {fits} of {self.present} cells, but not in {shown}"
+            f"{f' and {more} more' if more > 0 else ''}; correct them, or say --missing '{texts}' if they mean that "
+            f"there is no value, or --columns {self.name}=categorical if the column holds names"
+        )
+
+    def _said(self, where: Where) -> Iterator[str]:
+        """Of missing values that are written with a word."""
+        for word, n in self.words.items():
+            if word.lower() in WORDS and self.counts["number"] <= self.present / 2 and self.present:
+                yield (
+                    f"{word!r} in the column {self.name!r} stands for a missing value in {n} rows; if it is a value, "
+                    f"leave it out of --missing"
+                )
+
+    def _said_of_texts(self, where: Where) -> Iterator[str]:
+        for row, text in self.examples.get("word", [])[:1]:
+            yield f"{text!r} in the column {self.name!r} ({where(row)}) is read as a value; --missing '{text}' if it is none"
+
+
+def _classes(cells: Any, decimal: str, thousands: str) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Of which classes different cells are: those that are counted, and those of which the first cells are kept."""
+    numbers, truth, dates = read_numbers(cells, decimal, thousands), booleans(cells), read_dates(cells)
+    counted = {
+        "number": numbers.is_number,
+        "infinite": numbers.is_infinite,
+        "boolean": np.isfinite(truth),
+        "named boolean": np.isfinite(truth) & ~numbers.is_number,
+        "date": dates.looks_like,
+        "day first": dates.day_first,
+        "month first": dates.month_first,
+        "open": dates.day_first & dates.month_first & ~dates.sorted_day,
+    }
+    kept = {
+        "not number": ~numbers.is_number,
+        "not date": ~dates.looks_like,
+        "not day first": dates.looks_like & ~dates.day_first,
+        "not month first": dates.looks_like & ~dates.month_first,
+        "word": pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(cells)), pa.array(WORDS)).to_numpy(zero_copy_only=False),
+    }
+    for unit in pc.unique(numbers.unit.filter(pa.array(numbers.is_number))).to_pylist():
+        has = pc.equal(numbers.unit, unit).to_numpy(zero_copy_only=False) & numbers.is_number
+        counted[f"unit {unit}"] = kept[f"of unit {unit}"] = has
+    return counted, kept
