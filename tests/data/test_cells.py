@@ -70,7 +70,12 @@ COLUMNS = [  # cells, options, kind, canonical texts
     (["2024-02-29 12:30", "2024-02-29T12:30:05"], {}, "date", ["2024-02-29T12:30:00", "2024-02-29T12:30:05"]),
     (["2024-02-29 12:30:05.120", "2024-02-29"], {}, "date", ["2024-02-29T12:30:05.12", "2024-02-29"]),
     (["2024-02-29T12:30:05.123456Z"], {}, "date", ["2024-02-29T12:30:05.123456"]),
-    (["2024-02-29T01:00:00+02:00", "2024-02-29T01:00:00-0530"], {}, "date", ["2024-02-28T23:00:00", "2024-02-29T06:30:00"]),
+    (
+        ["2024-02-29T01:00:00+02:00", "2024-02-29T01:00:00-0530"],
+        {},
+        "date",
+        ["2024-02-28T23:00:00", "2024-02-29T06:30:00"],
+    ),
     (["2024-02-29 10:00 UTC"], {}, "date", ["2024-02-29T10:00:00"]),
     (["29/02/2024", "01/03/2024"], {}, "date", ["2024-02-29", "2024-03-01"]),
     (["2/29/2024", "3/1/2024"], {}, "date", ["2024-02-29", "2024-03-01"]),
@@ -80,7 +85,12 @@ COLUMNS = [  # cells, options, kind, canonical texts
     (["1/2/2024"], {"day_first": False}, "date", ["2024-01-02"]),
     (["2/29/2024 1:05 PM", "2/29/2024 12:00 am"], {}, "date", ["2024-02-29T13:05:00", "2024-02-29"]),
     (["2024/02/29"], {}, "date", ["2024-02-29"]),
-    (["1969-12-31 23:59:59.5", "0001-01-01", "9999-12-31"], {}, "date", ["1969-12-31T23:59:59.5", "0001-01-01", "9999-12-31"]),
+    (
+        ["1969-12-31 23:59:59.5", "0001-01-01", "9999-12-31"],
+        {},
+        "date",
+        ["1969-12-31T23:59:59.5", "0001-01-01", "9999-12-31"],
+    ),
     (["2024-02-29", "soon"], {}, "text", ["2024-02-29", "soon"]),
     (["99-99-2024", "88-88-2024"], {}, "text", ["99-99-2024", "88-88-2024"]),
     (["12:30", "13:45"], {}, "text", ["12:30", "13:45"]),
@@ -100,13 +110,22 @@ def test_canonical_texts_are_fixed_points(cells, options, kind, texts):
 
 @pytest.mark.parametrize(
     ("odd", "shown"),
-    [("-", "'-' (a.csv line 14)"), ("n/a", "'n/a'"), ("inf", "'inf'"), ("1O", "'1O'"), ("5%", "'5%'"), ("1e999", "1e999")],
+    [
+        ("-", "'-' (a.csv line 14)"),
+        ("n/a", "'n/a'"),
+        ("inf", "'inf'"),
+        ("1O", "'1O'"),
+        ("5%", "'5%'"),
+        ("1e999", "1e999"),
+    ],
 )
 def test_a_number_column_with_a_typo_is_refused(odd, shown):
     cells = [str(k) for k in range(12)] + [odd] + ["7"]
     with pytest.raises(InputError) as error:
         survey(cells)
-    assert all(part in str(error.value) for part in (shown, "'x'", "13 of 14", f"--missing '{odd}'", "--columns x=categorical"))
+    assert all(
+        part in str(error.value) for part in (shown, "'x'", "13 of 14", f"--missing '{odd}'", "--columns x=categorical")
+    )
     kind, texts = read(cells, missing=(*MISSING, odd))
     assert (kind, texts[12]) == ("number", None)
     assert read(cells, as_text=True)[0] == "text"
@@ -147,7 +166,9 @@ def test_words_for_missing_values_are_said():
     _, said = survey(["Smith", "Null", "Jones"])
     assert "'Null' in the column 'x' (a.csv line 3) is read as a value" in said[0]
     assert survey(["1", "2", "NA"])[1] == []
-    assert survey(["DE", "FR", "NA"], missing=("",))[1] == ["'NA' in the column 'x' (a.csv line 4) is read as a value; --missing 'NA' if it is none"]
+    assert survey(["DE", "FR", "NA"], missing=("",))[1] == [
+        "'NA' in the column 'x' (a.csv line 4) is read as a value; --missing 'NA' if it is none"
+    ]
 
 
 def test_units_are_said():
@@ -162,7 +183,9 @@ def test_missing():
 
 
 def test_values():
-    assert values(pa.array(["1.234,5", "x", "?", "2"]), Spelling("number", decimal=",", thousands=".")).tolist()[0::3] == [1234.5, 2]
+    assert values(pa.array(["1.234,5", "x", "?", "2"]), Spelling("number", decimal=",", thousands=".")).tolist()[
+        0::3
+    ] == [1234.5, 2]
     assert np.isnan(values(pa.array(["1.234,5", "x", "?", "2"]), Spelling("number", decimal=","))[[0, 1, 2]]).all()
     assert values(pa.array(["True", "0"]), Spelling("boolean")).tolist() == [1, 0]
     assert values(pa.array(["1970-01-02T00:00:00.5", "1/2/1970"]), Spelling("date")).tolist() == [86400.5, 31 * 86400]
@@ -180,7 +203,11 @@ def test_a_spelling_is_kept_in_a_file():
 def test_every_double_has_one_text(x):
     texts = typed_texts(pa.array(x, pa.float64()), "x")
     assert [float(text) for text in texts.to_pylist()] == x
-    for spelled in (map(repr, x), (f"{value:.17e}" for value in x), (f"+{abs(value)!r}" if value >= 0 else repr(value) for value in x)):
+    for spelled in (
+        map(repr, x),
+        (f"{value:.17e}" for value in x),
+        (f"+{abs(value)!r}" if value >= 0 else repr(value) for value in x),
+    ):
         assert canonical(pa.array(list(spelled)), Spelling("number")).to_pylist() == texts.to_pylist()
 
 

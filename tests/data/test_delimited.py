@@ -90,7 +90,9 @@ def test_lines_of_rows(tmp_path):
     path.write_text('title\na,b\n1,2\n\n"x\ny",4\n5,6\n')
     dialect, rows = table(path)
     assert [line_of(path, dialect, row) for row in range(3)] == [3, 5, 7]
-    assert lines_and_rows(dialect, rows.num_rows) == "7 lines: 2 above the data, 3 rows, 2 blank or within quoted values"
+    assert (
+        lines_and_rows(dialect, rows.num_rows) == "7 lines: 2 above the data, 3 rows, 2 blank or within quoted values"
+    )
 
 
 @pytest.mark.parametrize("name", ["a*.csv", "a?.csv", "[ab].csv", "a b'c\".csv", "größe;%s{}.csv", "http:", "x.csv.gz"])

@@ -49,7 +49,11 @@ FILES = {  # text, names, rows
     "Excel's separator, odd": ("sep=^\r\na^b\r\n1^2\r\n3^4\r\n", ("a", "b"), NUMBERS),
     "title": ("Sales of 2023\na,b\n1,2\n3,4\n", ("a", "b"), NUMBERS),
     "title and blank line": ("Sales of 2023\n\na,b\n1,2\n3,4\n", ("a", "b"), NUMBERS),
-    "title with a comma": ("Sales, by year\na,b,c\n1,2,x\n3,4,y\n", ("a", "b", "c"), [("1", "2", "x"), ("3", "4", "y")]),
+    "title with a comma": (
+        "Sales, by year\na,b,c\n1,2,x\n3,4,y\n",
+        ("a", "b", "c"),
+        [("1", "2", "x"), ("3", "4", "y")],
+    ),
     "title of a sheet": ("Sales,,\na,b,c\n1,2,x\n3,4,y\n", ("a", "b", "c"), [("1", "2", "x"), ("3", "4", "y")]),
     "comment above": ("# made by hand, in a hurry, twice\na,b\n1,2\n3,4\n", ("a", "b"), NUMBERS),
     "comments inside": ("# a\na,b\n1,2\n# two\n3,4\n", ("a", "b"), NUMBERS),
@@ -68,15 +72,27 @@ FILES = {  # text, names, rows
     ),
     "two years": ("1990,1991\n5,7\n3,4\n", ("1990", "1991"), [("5", "7"), ("3", "4")]),
     "numbers of columns": ("0,1,2\n5.5,7,2\n3,4,9\n", ("0", "1", "2"), [("5.5", "7", "2"), ("3", "4", "9")]),
-    "years that are data": ("1990,1991\n1992,1993\n1993,1995\n", ("c0", "c1"), [("1990", "1991"), ("1992", "1993"), ("1993", "1995")]),
-    "spaces after commas": ("age, job\n39, clerk\n50, farm hand\n", ("age", "job"), [("39", "clerk"), ("50", "farm hand")]),
+    "years that are data": (
+        "1990,1991\n1992,1993\n1993,1995\n",
+        ("c0", "c1"),
+        [("1990", "1991"), ("1992", "1993"), ("1993", "1995")],
+    ),
+    "spaces after commas": (
+        "age, job\n39, clerk\n50, farm hand\n",
+        ("age", "job"),
+        [("39", "clerk"), ("50", "farm hand")],
+    ),
     "spaces before quotes": ('a, b\n1, "x, y"\n2, "z"\n', ("a", "b"), [("1", "x, y"), ("2", "z")]),
     "quoted header": ('"a";"b"\n1;2\n3;4\n', ("a", "b"), NUMBERS),
     "quoted line ends": ('a,b\n1,"x\ny"\n2,z\n', ("a", "b"), [("1", "x\ny"), ("2", "z")]),
     "header over two lines": ('"a\nz",b\n1,2\n3,4\n', ("a z", "b"), NUMBERS),
     "quotes within quotes": ('a,b\n1,"say ""hi"""\n2,z\n', ("a", "b"), [("1", 'say "hi"'), ("2", "z")]),
     "inches": ('a,b\n1,5" pipe\n2,6" pipe\n', ("a", "b"), [("1", '5" pipe'), ("2", '6" pipe')]),
-    "stray quotes": ('a,b\n1,"oops\n3,4\n5,x"\n6,7\n', ("a", "b"), [("1", '"oops'), ("3", "4"), ("5", 'x"'), ("6", "7")]),
+    "stray quotes": (
+        'a,b\n1,"oops\n3,4\n5,x"\n6,7\n',
+        ("a", "b"),
+        [("1", '"oops'), ("3", "4"), ("5", 'x"'), ("6", "7")],
+    ),
     "stray quotes among right ones": (
         'a,b\n1,"oops\n3,"x,y"\n5,x"\n',
         ("a", "b"),
@@ -88,21 +104,33 @@ FILES = {  # text, names, rows
     "nothing and empty": ('a,b\n1,\n,""\n', ("a", "b"), [("1", None), (None, "")]),
     "decimal commas": ("a;b\n1,5;2\n2,25;3\n", ("a", "b"), [("1,5", "2"), ("2,25", "3")]),
     "decimal commas without header": ("1,5;2,5\n2,25;3,5\n", ("c0", "c1"), [("1,5", "2,5"), ("2,25", "3,5")]),
-    "dates and times": ("t,x\n2020-01-01 10:00:00,5\n2020-01-02 10:00:00,6\n", ("t", "x"), [("2020-01-01 10:00:00", "5"), ("2020-01-02 10:00:00", "6")]),
+    "dates and times": (
+        "t,x\n2020-01-01 10:00:00,5\n2020-01-02 10:00:00,6\n",
+        ("t", "x"),
+        [("2020-01-01 10:00:00", "5"), ("2020-01-02 10:00:00", "6")],
+    ),
     "one column": ("a\n1\n2\n", ("a",), [("1",), ("2",)]),
     "one column without header": ("1\n2\n", ("c0",), [("1",), ("2",)]),
     "one column of decimal commas": ("a\n1,5\n2,5\n", ("a",), [("1,5",), ("2,5",)]),
     "one column of phrases": ("city\nNew York\nLos Angeles\n", ("city",), [("New York",), ("Los Angeles",)]),
     "one column, a cell missing": ("a\n1\n\n2\n\n", ("a",), [("1",), (None,), ("2",)]),
     "one column, the last missing": ('a\n1\n""\n', ("a",), [("1",), ("",)]),
-    "one column of times": ("t\n2020-01-01 10:00\n2020-01-02 11:00\n", ("t",), [("2020-01-01 10:00",), ("2020-01-02 11:00",)]),
+    "one column of times": (
+        "t\n2020-01-01 10:00\n2020-01-02 11:00\n",
+        ("t",),
+        [("2020-01-01 10:00",), ("2020-01-02 11:00",)],
+    ),
     "runs of spaces": ("  1.5   2  x\n 10.0  13  y\n", ("c0", "c1", "c2"), [("1.5", "2", "x"), ("10.0", "13", "y")]),
     "auto-mpg": (
         '18.0   8   307.0\t"chevrolet chevelle"\n15.0   8   350.0\t"buick skylark 320"\n',
         ("c0", "c1", "c2", "c3"),
         [("18.0", "8", "307.0", "chevrolet chevelle"), ("15.0", "8", "350.0", "buick skylark 320")],
     ),
-    "odd names": ("pulse [/min],a=b,größe\n1,2,3\n4,5,6\n", ("pulse [/min]", "a=b", "größe"), [("1", "2", "3"), ("4", "5", "6")]),
+    "odd names": (
+        "pulse [/min],a=b,größe\n1,2,3\n4,5,6\n",
+        ("pulse [/min]", "a=b", "größe"),
+        [("1", "2", "3"), ("4", "5", "6")],
+    ),
     "names that differ in case": ("a,A\n1,2\n3,4\n", ("a", "A"), NUMBERS),
     "a nameless column": (",b\n1,2\n3,4\n", ("c0", "b"), NUMBERS),
     "a line separator within a value": ("a,b\n1,x\u2028y\n2,z\n", ("a", "b"), [("1", "x\u2028y"), ("2", "z")]),
@@ -198,7 +226,7 @@ def test_options_decide(opened):
     assert opened("a,b\n1,2\n", delimiter="none")[0].delimiter == ONE_COLUMN
     assert opened("a;b\n1,234;2\n", decimal=".")[0].decimal == "."
     for wrong in ({"header": "maybe"}, {"header": 0}, {"header": 99}, {"decimal": ";"}, {"delimiter": "ab\n"}):
-        with pytest.raises(InputError, match="header|decimal|delimiter"):
+        with pytest.raises(InputError, match=r"header|decimal|delimiter"):
             opened("a,b\n1,2\n", **wrong)
 
 
@@ -219,7 +247,9 @@ def test_what_cannot_be_read(opened, text, message):
         opened(text)
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, lambda b: pa.compress(b, "zstd", asbytes=True)])
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, bz2.compress, lzma.compress, lambda b: pa.compress(b, "zstd", asbytes=True)]
+)
 @pytest.mark.parametrize("name", ["a.csv", "A.CSV.GZ"])
 def test_compressed_files_are_known_by_content(opened, pack, name):
     dialect, rows = opened(pack(b"a,b\n1,2\n3,4\n"), name)

@@ -74,7 +74,9 @@ def is_missing(texts: Any, missing: tuple[str, ...]) -> Any:
     texts: Arrow texts. missing: texts that stand for a missing value, spaces around them apart.
     """
     words = pa.array(missing, pa.string())
-    return pc.or_(pc.is_null(texts), pc.fill_null(pc.is_in(pc.utf8_trim_whitespace(texts), words), False))
+    spaced = pc.any(pc.match_substring(texts, " ")).as_py()
+    texts = pc.utf8_trim_whitespace(texts) if spaced else texts
+    return pc.or_(pc.is_null(texts), pc.is_in(texts, words))
 
 
 def canonical(texts: Any, spelling: Spelling) -> Any:
@@ -160,7 +162,9 @@ def _values(texts: Any, spelling: Spelling) -> Array:
     if spelling.kind == "date":
         dates = read_dates(texts)
         fits = dates.day_first if spelling.day_first else dates.month_first
-        return np.where(fits, (dates.by_day_first if spelling.day_first else dates.by_month_first) / MICROSECONDS, np.nan)
+        return np.where(
+            fits, (dates.by_day_first if spelling.day_first else dates.by_month_first) / MICROSECONDS, np.nan
+        )
     numbers = read_numbers(texts, spelling.decimal, spelling.thousands)
     return np.where(numbers.is_number & _has_unit(numbers.unit, spelling.unit), numbers.value, np.nan)
 

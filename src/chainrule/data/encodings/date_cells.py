@@ -90,7 +90,8 @@ def _zone(texts: Any) -> Array:
     digits = pc.utf8_rpad(pc.replace_substring_regex(texts, r"[^\d]", ""), 4, "0")
     number = _integers(digits)
     sign = np.where(pc.starts_with(texts, "-").to_numpy(zero_copy_only=False), -1, 1)
-    return sign * (number // 100 * HOUR + number % 100 * MINUTE)
+    ahead: Array = sign * (number // 100 * HOUR + number % 100 * MINUTE)
+    return ahead
 
 
 def _days(year: Array, month: Array, day: Array) -> tuple[Array, Array]:

@@ -56,7 +56,7 @@ class Survey:
         gone = is_missing(texts, self.missing)
         present = texts.filter(pc.invert(gone))
         if len(present) < len(texts):
-            self._count_words(texts.filter(gone))
+            self.count_words(texts.filter(gone))
         if len(present):
             self.counts["present"] += len(present)
             if not self.as_text:
@@ -89,7 +89,10 @@ class Survey:
             for k in np.flatnonzero(found)[: SHOWN - len(kept)]:
                 kept.append((self.rows + int(rows[k]), present[int(k)].as_py()))
 
-    def _count_words(self, cells: Any) -> None:
+    def count_words(self, cells: Any) -> None:
+        """Count how missing values are written; cells: those that are missing."""
+        if cells.null_count == len(cells):
+            return
         counted = pc.utf8_trim_whitespace(cells.drop_null()).value_counts()
         for word, n in zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True):
             self.words[word] += n

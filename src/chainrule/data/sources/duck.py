@@ -27,6 +27,7 @@ def connection(folder: Path, file: Path | None = None) -> Iterator[duckdb.DuckDB
     settings: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
+        "python_enable_replacements": False,  # a name in a query is never a variable of ours
         "memory_limit": MEMORY,
         "threads": torch.get_num_threads(),
         "temp_directory": str(folder / "spill"),
