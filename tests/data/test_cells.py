@@ -85,6 +85,8 @@ COLUMNS = [  # cells, options, kind, canonical texts
     (["1/2/2024"], {"day_first": False}, "date", ["2024-01-02"]),
     (["2/29/2024 1:05 PM", "2/29/2024 12:00 am"], {}, "date", ["2024-02-29T13:05:00", "2024-02-29"]),
     (["2024/02/29"], {}, "date", ["2024-02-29"]),
+    (["31/12/20", "1/2/69"], {}, "date", ["2020-12-31", "1969-02-01"]),
+    (["1.2.20", "1.3.10"], {}, "text", ["1.2.20", "1.3.10"]),
     (
         ["1969-12-31 23:59:59.5", "0001-01-01", "9999-12-31"],
         {},
@@ -155,7 +157,7 @@ def test_dates_in_both_orders_are_refused():
 
 def test_open_orders_are_said():
     assert "--dates month-first" in survey(["1/2/2024", "3/4/2024"])[1][0]
-    for cells in (["1/2/2024", "31/1/2024"], ["5/5/2024"], ["2024-01-02"]):
+    for cells in (["1/2/2024", "31/1/2024"], ["1/2/2024", "12/31/2024"], ["5/5/2024"], ["2024-01-02"]):
         assert survey(cells)[1] == []
 
 
@@ -169,6 +171,10 @@ def test_words_for_missing_values_are_said():
     assert survey(["DE", "FR", "NA"], missing=("",))[1] == [
         "'NA' in the column 'x' (a.csv line 4) is read as a value; --missing 'NA' if it is none"
     ]
+
+
+def test_short_years_are_said():
+    assert survey(["31/12/20"])[1] == ["the years of two digits of 'x' are read as 1969 to 2068"]
 
 
 def test_units_are_said():

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import zipfile
+from types import SimpleNamespace
 
 import duckdb
 import numpy as np
@@ -65,6 +66,7 @@ def test_a_ragged_row_of_a_wide_file(tmp_path):
     ("text", "message"),
     [
         ("a,b\n1,2\n  \n3,4\n5,6\n", "line 3: holds nothing but spaces"),
+        ("a,b\n1\n2,3,4\n5,6\n7\n8,9\n", "line 2: has 1 values, expected 2"),
         ('a,b\n1,2\n3,"4,5\n6,7\n', "line 3: a quote is not closed"),
         ('a,b\n1,2\n3,"4"5\n', "line 3: .*a quoted value goes on"),
         ("a,b,\n" + "1,2,\n" * 100_000 + "1,2,9\n", "line 100002: has 3 values, expected 2: '9'"),
@@ -150,7 +152,7 @@ def test_standard_input(name):
 
 
 def test_a_copy_that_would_fill_the_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr("shutil.disk_usage", lambda path: os.statvfs_result and type("U", (), {"free": 0}))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=0))
     path = tmp_path / "a.csv"
     path.write_bytes(gzip.compress(b"a,b\n1,2\n"))
     with pytest.raises(InputError, match="TMPDIR"):

@@ -53,7 +53,7 @@ def canonical_block(block: pa.Table, spellings: Sequence[Spelling]) -> pa.Table:
     block: columns of texts. spellings: one of each column.
     """
     made: list[Any] = [None] * len(spellings)
-    for group in _groups([s.missing for s in spellings], [_is_plain(s) for s in spellings], block):
+    for group in _groups([s.missing for s in spellings], [s.is_plain for s in spellings], block):
         cells = _joined(block, group)
         gone = is_missing(cells, spellings[group[0]].missing)
         cells = pc.if_else(gone, None, cells)
@@ -74,7 +74,7 @@ def values_of_block(block: pa.Table, spellings: Sequence[Spelling]) -> Array:
     """
     x = np.full((len(spellings), block.num_rows), np.nan)
     done: set[int] = set()
-    for group in _groups([s.missing for s in spellings], [_is_plain(s) for s in spellings], block):
+    for group in _groups([s.missing for s in spellings], [s.is_plain for s in spellings], block):
         cells = _joined(block, group)
         gone = is_missing(cells, spellings[group[0]].missing)
         value = _plain(cells, gone, len(group))
@@ -86,10 +86,6 @@ def values_of_block(block: pa.Table, spellings: Sequence[Spelling]) -> Array:
         if k not in done:
             x[k] = values(block.column(k), spelling)
     return x.T
-
-
-def _is_plain(spelling: Spelling) -> bool:
-    return spelling.kind == "number" and spelling.decimal == "." and not spelling.thousands and not spelling.unit
 
 
 def _groups(missing: Sequence[tuple[str, ...]], able: Sequence[bool], block: pa.Table) -> list[list[int]]:

@@ -47,6 +47,11 @@ class Spelling:
     unit: str = ""
     day_first: bool = True
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the cells are numbers with a decimal point and nothing else."""
+        return self.kind == "number" and self.decimal == "." and not self.thousands and not self.unit
+
     def to_json(self) -> dict[str, Any]:
         """The fields, for a file."""
         return asdict(self)
@@ -92,9 +97,8 @@ def canonical(texts: Any, spelling: Spelling) -> Any:
     if spelling.kind == "text" or texts.null_count == len(texts):
         return texts
     present = texts.filter(pc.is_valid(texts))
-    if spelling.kind == "number" and not spelling.unit and spelling.decimal == "." and not spelling.thousands:
-        if plain_values(present) is not None:
-            return pc.replace_with_mask(texts, pc.is_valid(texts), canonical_numbers(present))
+    if spelling.is_plain and plain_values(present) is not None:
+        return pc.replace_with_mask(texts, pc.is_valid(texts), canonical_numbers(present))
     different = present.dictionary_encode()
     made = pc.take(_canonical(different.dictionary, spelling), different.indices)
     return pc.replace_with_mask(texts, pc.is_valid(texts), made)
@@ -115,9 +119,7 @@ def values(texts: Any, spelling: Spelling) -> Array:
     cells = texts.filter(present)
     if spelling.kind == "text" or not len(cells):
         return found
-    quick = None
-    if spelling.kind == "number" and not spelling.unit and spelling.decimal == "." and not spelling.thousands:
-        quick = plain_values(cells)
+    quick = plain_values(cells) if spelling.is_plain else None
     if quick is None:
         different = cells.dictionary_encode()
         quick = _values(different.dictionary, spelling)[different.indices.to_numpy(zero_copy_only=False)]

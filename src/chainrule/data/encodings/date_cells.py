@@ -20,6 +20,7 @@ DATE = (
     r"(?:[T ]\s*(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<sec>\d{2})(?:[.,](?P<f>\d{1,9}))?)?\s*(?P<half>[AaPp]\.?[Mm]\.?|)\s*"
     r"(?P<z>Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2}|))?\s*$"
 )
+SHORT_YEAR = 1969  # the first of those that two digits stand for
 SECOND, MINUTE, HOUR, DAY = 10**6, 60 * 10**6, 3600 * 10**6, 86400 * 10**6  # microseconds
 
 
@@ -31,6 +32,7 @@ class DateCells(NamedTuple):
     day_first, month_first: where a text is a possible date, read in this order where the order is open.
     by_day_first, by_month_first: microseconds since 1970 in UTC, int64, 0 where it is none.
     zoned: where a text names its time zone.
+    short_year: where the year has two digits.
     """
 
     looks_like: Array
@@ -40,11 +42,12 @@ class DateCells(NamedTuple):
     by_day_first: Array
     by_month_first: Array
     zoned: Array
+    short_year: Array
 
 
 def read_dates(texts: Any) -> DateCells:
-    """The dates among texts: `2024-02-29`, `29/02/2024`, `2/29/2024`, with `-`, `/` or `.`; perhaps with a time (minutes,
-    seconds, fractions, am and pm) and a zone (`Z`, `+02:00`), without which it is in UTC.
+    """The dates among texts: `2024-02-29`, `29/02/2024`, `2/29/2024`, `2/29/24`, with `-`, `/` or `.`; perhaps with a time
+    (minutes, seconds, fractions, am and pm) and a zone (`Z`, `+02:00`), without which it is in UTC.
 
     texts: Arrow texts without nulls, shape (N,).
     """
@@ -54,7 +57,10 @@ def read_dates(texts: Any) -> DateCells:
     same = pc.equal(part["s"], part["t"]).to_numpy(zero_copy_only=False)
     a, b, c = (_integers(part[name]) for name in "abc")
     year_first = same & (length["a"] == 4) & (length["c"] > 0) & (length["c"] <= 2)
-    year_last = same & (length["c"] == 4) & (length["a"] > 0) & (length["a"] <= 2)
+    ends = same & (length["a"] > 0) & (length["a"] <= 2)
+    short = ends & (length["c"] == 2) & pc.equal(part["s"], "/").to_numpy(zero_copy_only=False)
+    year_last = ends & (length["c"] == 4) | short
+    c = np.where(short, c + np.where(c < SHORT_YEAR - 1900, 2000, 1900), c)
     time, possible = _times(parts, part)
     year = np.where(year_first, a, c)
     shift = time - _zone(part["z"])
@@ -64,7 +70,7 @@ def read_dates(texts: Any) -> DateCells:
         fits.append(right & possible & (year_first | year_last))
         values.append(np.where(fits[-1], days * DAY + shift, 0))
     return DateCells(
-        year_first | year_last, year_first | (a == b), fits[0], fits[1], values[0], values[1], length["z"] > 0
+        year_first | year_last, year_first | (a == b), fits[0], fits[1], values[0], values[1], length["z"] > 0, short
     )
 
 

@@ -111,7 +111,7 @@ class Survey:
         Raises InputError where more than nine of ten cells are numbers (or dates) and others are not, and for
         infinite numbers and impossible dates.
         """
-        said = list(self._said(where))
+        said = list(self._said())
         spelling = Spelling("text", self.missing, self.decimal, self.thousands)
         if self.as_text or not self.present:
             return spelling, said
@@ -128,11 +128,14 @@ class Survey:
         impossible = self.counts["date"] - possible if possible >= self.counts["date"] / 2 else 0
         others = [*self.examples.get(f"not {order}", []), *self.examples.get("not date", [])]
         if self._is_meant("date", possible, impossible, others, where):
-            if day_first is None and self.counts["open"] and self.counts["month first"] == self.present:
+            both = self.counts["day first"] == self.counts["month first"] == self.present
+            if day_first is None and self.counts["open"] and both:
                 said.append(
                     f"the dates of {self.name!r} could have the day or the month first; the day is read first, "
                     "--dates month-first reads the month"
                 )
+            if self.counts["short year"]:
+                said.append(f"the years of two digits of {self.name!r} are read as 1969 to 2068")
             return replace(spelling, kind="date", day_first=ahead), said
         return spelling, [*said, *self._said_of_texts(where)]
 
@@ -157,7 +160,7 @@ class Survey:
             f"there is no value, or --columns {self.name}=categorical if the column holds names"
         )
 
-    def _said(self, where: Where) -> Iterator[str]:
+    def _said(self) -> Iterator[str]:
         """Of missing values that are written with a word."""
         for word, n in self.words.items():
             if word.lower() in WORDS and self.counts["number"] <= self.present / 2 and self.present:
@@ -168,7 +171,10 @@ class Survey:
 
     def _said_of_texts(self, where: Where) -> Iterator[str]:
         for row, text in self.examples.get("word", [])[:1]:
-            yield f"{text!r} in the column {self.name!r} ({where(row)}) is read as a value; --missing '{text}' if it is none"
+            yield (
+                f"{text!r} in the column {self.name!r} ({where(row)}) is read as a value; "
+                f"--missing '{text}' if it is none"
+            )
 
 
 def _classes(cells: Any, decimal: str, thousands: str) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -182,6 +188,7 @@ def _classes(cells: Any, decimal: str, thousands: str) -> tuple[dict[str, Array]
         "date": dates.looks_like,
         "day first": dates.day_first,
         "month first": dates.month_first,
+        "short year": dates.short_year,
         "open": dates.day_first & dates.month_first & ~dates.sorted_day,
     }
     kept = {

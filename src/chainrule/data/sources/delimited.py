@@ -58,8 +58,9 @@ def _by_duckdb(file: Path, skip: int, delimiter: str, dialect: Dialect) -> Itera
     with private_folder() as folder, connection(folder, file) as database:
         values["file"] = str(plain_name(file, folder))
         relation = database.sql(
-            f"SELECT * FROM read_csv($file, auto_detect = false, header = false, columns = {{{columns}}}, skip = $skip, "
-            "delim = $delimiter, quote = $quote, escape = $quote, nullstr = '', allow_quoted_nulls = false, "
+            "SELECT * FROM read_csv($file, auto_detect = false, header = false, "
+            f"columns = {{{columns}}}, "
+            "skip = $skip, delim = $delimiter, quote = $quote, escape = $quote, nullstr = '', allow_quoted_nulls = false, "
             f"max_line_size = {LONGEST // 4}, buffer_size = {LONGEST // 2})",
             params=values,
         )
@@ -100,7 +101,7 @@ def _trimmed(blocks: Iterator[pa.Table], path: Path, dialect: Dialect) -> Iterat
             _check_empty(block.column(dialect.width - 1), path, dialect, row)
             block = block.remove_column(dialect.width - 1)
         if dialect.spaced:
-            block = pa.table([pc.utf8_ltrim(column, " ") for column in block.columns], names=block.column_names)
+            block = pa.table([pc.utf8_trim(column, " ") for column in block.columns], names=block.column_names)
         row += block.num_rows
         block = block.rename_columns(list(dialect.names))
         if dialect.width > 1 or not dialect.blank_end:

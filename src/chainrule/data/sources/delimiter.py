@@ -31,9 +31,9 @@ class Row(NamedTuple):
 
 
 def words(line: str) -> list[str]:
-    """The values of a line that is delimited by runs of spaces and tabs; quoted ones may hold spaces.
+    r"""The values of a line that is delimited by runs of spaces and tabs; quoted ones may hold spaces.
 
-    >>> words('18.0   8\\t"buick skylark"')
+    >>> words('18.0   8\t"buick skylark"')
     ['18.0', '8', 'buick skylark']
     """
     return [word[1:-1] if word[0] == word[-1] == '"' and len(word) > 1 else word for word in WORD.findall(line)]
@@ -102,7 +102,8 @@ def find_delimiter(lines: Sequence[str], quote: str, suggestion: str = "") -> st
     for rank, delimiter in enumerate(CANDIDATES):
         rows = list(islice(split_rows(lines, delimiter, quote), LOOKED_AT))
         number, share = columns_of(rows)
-        if number < 2 or share <= 0.5:
+        ragged = share <= 0.5 and (delimiter == SPACE or len(rows[0].cells) != number)
+        if number < 2 or ragged:
             continue
         typed = _typed(rows, number)
         if delimiter == SPACE and typed < 0.5:

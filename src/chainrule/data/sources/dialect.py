@@ -21,9 +21,12 @@ __all__ = ["Dialect", "sniff"]
 
 SAMPLE = 1 << 18  # bytes
 FEWEST_LINES = 20  # lines of the sample, however long
+MOST_LINES = 2000  # lines among which the delimiter is looked for
 LARGEST_SAMPLE = 1 << 24  # bytes
 NUMERALS = 60_000  # cells whose notation is looked at
 SEPARATOR_LINE = re.compile(r"^\s*sep=(.)\s*$", re.IGNORECASE)
+SINGLE = "'"
+SINGLY_QUOTED = re.compile(r"(?:^|[,;\t|]) ?'(?:[^']|'')*'(?=$|[,;\t|\r\n])")
 DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "space": SPACE, "comma": ",", "semicolon": ";", "none": ONE_COLUMN}
 
 
@@ -41,7 +44,7 @@ class Dialect:
     encoding: "utf-8", "utf-8-sig" or "utf-16".
     line_end: "\n", "\r\n", "\r" or "mixed".
     comment: character that begins a line without data, "" for none.
-    spaced: whether spaces after a delimiter are no part of the value.
+    spaced: whether spaces around a delimiter are no part of the values.
     trailing: whether every row ends with a delimiter that no value follows.
     stray_quotes: whether single quotes stand in values that are not quoted.
     blank_end: blank lines at the end.
@@ -105,10 +108,10 @@ def sniff(
     lines = lines[before:]
     if not any(line.strip() for line in lines):
         raise InputError(f"{path}: the table is empty; give it rows")
-    quote = '"' if found.quotes else ""
+    quote = '"' if found.quotes else SINGLE if _in_single_quotes(lines) else ""
     content = [line for line in lines if not line.lstrip().startswith("#")] or lines
     chosen = asked.delimiter or (separator.group(1) if separator else "")
-    chosen = chosen or find_delimiter(content, quote, suggested_delimiter(content))
+    chosen = chosen or find_delimiter(content[:MOST_LINES], quote, suggested_delimiter(content[:MOST_LINES]))
     stray = _are_stray(found, content, chosen)
     rows = split_rows([repaired(line, chosen) for line in lines] if stray else lines, chosen, quote, before)
     rows = rows[:-1] if len(rows) > 2 and not complete else rows
@@ -116,13 +119,13 @@ def sniff(
         rows = rows[: -found.blank_end]
     later = [] if complete else split_rows(_later_lines(path, found), chosen, quote)
     try:
-        return _dialect(found, chosen, rows, later, asked, stray, _is_spaced(lines, chosen))
+        return _dialect(found, chosen, rows, later, asked, quote, _is_spaced(lines, chosen), stray)
     except InputError as error:
         raise InputError(f"{path}{'' if str(error).startswith(' line') else ': '}{error}") from None
 
 
 def _dialect(
-    found: Scan, delimiter: str, rows: list[Row], later: list[Row], asked: Asked, stray: bool, spaced: bool
+    found: Scan, delimiter: str, rows: list[Row], later: list[Row], asked: Asked, quote: str, spaced: bool, stray: bool
 ) -> Dialect:
     plain = [row for row in rows if not is_comment(row)] or rows
     number, _ = columns_of(plain[-max(1, len(plain) - 1) :])
@@ -138,7 +141,7 @@ def _dialect(
     marks = notation(islice(cells, 0, None, 1 + len(cells) // NUMERALS), delimiter, asked.decimal)
     return Dialect(
         delimiter=delimiter,
-        quote='"' if found.quotes else "",
+        quote=quote,
         names=unique_names(names, number - trailing, f" line {rows[top.first - 1].line}"),
         has_header=names is not None,
         skipped=body[0].line - 1,
@@ -153,7 +156,7 @@ def _dialect(
         blank_end=found.blank_end,
         lines=found.lines,
         odd_header=any(line < body[0].line for line, _ in found.odd),
-        first=tuple(cell.lstrip(" ") if spaced else cell for cell in body[0].cells[: number - trailing]),
+        first=tuple(cell.strip(" ") if spaced else cell for cell in body[0].cells[: number - trailing]),
         notes=tuple(filter(None, (*_notes(rows, top, marks, stray), renamed))),
     )
 
@@ -211,6 +214,12 @@ def _is_spaced(lines: Sequence[str], delimiter: str) -> bool:
         return False
     text = "".join(lines[:1000])
     return text.count(delimiter + " ") > 0.5 * text.count(delimiter)
+
+
+def _in_single_quotes(lines: Sequence[str]) -> bool:
+    """Whether the values stand in single quotes, as some programs write them."""
+    some = lines[:100]
+    return sum(len(SINGLY_QUOTED.findall(line)) for line in some) > 0.8 * len(some)
 
 
 def _are_stray(found: Scan, lines: Sequence[str], delimiter: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from chainrule.data.sources.delimiter import Row
@@ -156,7 +157,7 @@ def _is_scale(first: Sequence[str], body: Sequence[Sequence[str]], strict: bool 
             x = [int(row[k]) for k in whole]
         except ValueError:
             return False
-        steps = {b - a for a, b in zip(x, x[1:], strict=False)}
+        steps = {b - a for a, b in pairwise(x)}
         return len(steps) == 1 and steps.pop() > 0
 
     def is_year(row: Sequence[str]) -> bool:

@@ -61,7 +61,8 @@ def as_utf8(path: Path, pieces: Iterable[bytes], encoding: str) -> Iterator[byte
     lines = 1
     for piece in pieces:
         try:
-            text = decoder.decode(piece)
+            quick = encoding != "utf-16" and piece.isascii() and not decoder.getstate()[0]
+            text = "" if quick else decoder.decode(piece)
         except UnicodeDecodeError as error:
             raise _undecodable(path, encoding, lines, error) from None
         if encoding == "utf-16":

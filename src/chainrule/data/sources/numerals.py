@@ -1,7 +1,7 @@
 r"""How numbers are written: decimal points or commas, thousands separators, signs, percent and currency.
 
-A numeral is matched in two forms: loosely here, on a sample and in Python, to find how a file writes its numbers; exactly
-by `NUMBER`, on whole columns and in Arrow, once that is known.
+A numeral is matched in two forms: loosely here, on a sample and in Python, to find how a file writes its numbers;
+exactly in `encodings/number_cells.py`, on whole columns and in Arrow, once that is known.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BODY = rf"(?P<body>\d+(?:[.,' {SPACES}]\d+)*[.,]?|[.,]\d+)(?:[eE]{SIGN}\d+)?"
 LOOSE = re.compile(rf"^{SIGN}(?:{UNIT}{GAP})?{SIGN}{BODY}(?:{GAP}{UNIT})?$")
 TYPED = re.compile(r"^(?:true|false|[+-]?(?:inf(?:inity)?|nan))$", re.IGNORECASE)
 DATE = re.compile(
-    r"^(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})"
+    r"^(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}/\d{1,2}/\d{2})"
     r"(?:[T ]\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?.{0,6})?$"
 )
 MARKS = {",": ",", ".": ".", "'": "'", " ": f" {SPACES}"}

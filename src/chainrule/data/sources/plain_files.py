@@ -87,23 +87,25 @@ def unpacked(path: Path) -> Iterator[BinaryIO]:
     packing = _packing(path)
     with contextlib.ExitStack() as stack:
         try:
-            if packing == "gzip":
-                file = cast(BinaryIO, gzip.open(path, "rb"))
-            elif packing == "bzip2":
-                file = cast(BinaryIO, bz2.open(path, "rb"))
-            elif packing == "xz":
-                file = cast(BinaryIO, lzma.open(path, "rb"))
-            elif packing == "zstandard":
-                import pyarrow as pa
-
-                file = cast(BinaryIO, pa.input_stream(str(path.absolute()), compression="zstd"))
-            else:
-                file = path.open("rb")
-            yield stack.enter_context(file)
+            yield stack.enter_context(_stream(path, packing))
         except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
             raise InputError(f"{path}: the {packing} file is cut off or damaged ({error}); fetch it again") from None
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error}); fetch it again") from None
+
+
+def _stream(path: Path, packing: str | None) -> BinaryIO:
+    if packing == "gzip":
+        return cast(BinaryIO, gzip.open(path, "rb"))
+    if packing == "bzip2":
+        return cast(BinaryIO, bz2.open(path, "rb"))
+    if packing == "xz":
+        return cast(BinaryIO, lzma.open(path, "rb"))
+    if packing == "zstandard":
+        import pyarrow as pa
+
+        return cast(BinaryIO, pa.input_stream(str(path.absolute()), compression="zstd"))
+    return path.open("rb")
 
 
 def chunks(file: BinaryIO, size: int = CHUNK) -> Iterator[bytes]:

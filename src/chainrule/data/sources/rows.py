@@ -74,8 +74,8 @@ def _walk(path: Path, dialect: Dialect, strict: bool = False) -> Iterator[tuple[
             line = dialect.skipped + reader.line_num + 1
     except csv.Error as error:
         raise InputError(
-            f"{path} line {line}: a quote is not closed, or a quoted value goes on after it ({error}); double the quotes "
-            "within values, or correct the line"
+            f"{path} line {line}: a quote is not closed, or a quoted value goes on after it ({error}); double "
+            "the quotes within values, or correct the line"
         ) from None
 
 
