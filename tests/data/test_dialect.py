@@ -124,6 +124,11 @@ FILES = {  # text, names, rows
         [("2020-01-01 10:00",), ("2020-01-02 11:00",)],
     ),
     "runs of spaces": ("  1.5   2  x\n 10.0  13  y\n", ("c0", "c1", "c2"), [("1.5", "2", "x"), ("10.0", "13", "y")]),
+    "linnerud": (
+        "Weight Waist Pulse\n191 36 50\n189 37 52\n",
+        ("Weight", "Waist", "Pulse"),
+        [("191", "36", "50"), ("189", "37", "52")],
+    ),
     "auto-mpg": (
         '18.0   8   307.0\t"chevrolet chevelle"\n15.0   8   350.0\t"buick skylark 320"\n',
         ("c0", "c1", "c2", "c3"),

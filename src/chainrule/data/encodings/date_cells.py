@@ -17,10 +17,17 @@ __all__ = ["DateCells", "date_texts", "read_dates"]
 
 DATE = (
     r"^\s*(?P<a>\d{1,4})(?P<s>[-/.])(?P<b>\d{1,2})(?P<t>[-/.])(?P<c>\d{1,4})"
-    r"(?:[T ]\s*(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<sec>\d{2})(?:[.,](?P<f>\d{1,9}))?)?\s*(?P<half>[AaPp]\.?[Mm]\.?|)\s*"
-    r"(?P<z>Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2}|))?\s*$"
+    r"(?:[Tt ]\s*(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<sec>\d{2})(?:[.,](?P<f>\d{1,9}))?)?\s*(?P<half>[AaPp]\.?[Mm]\.?|)\s*"
+    r"(?P<z>Z|z|(?i:UTC|GMT)|[+-]\d{2}:?\d{2}|[+-]\d{2}|))?\s*$"
 )
 SHORT_YEAR = 1969  # the first of those that two digits stand for
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTH = rf"(?P<m>{'|'.join(MONTHS)})(?:[a-z]{{0,6}})\.?"
+MONTH_NAMED = (
+    rf"^\s*(?P<d>\d{{1,2}})[- /.]+{MONTH}[- /,]+(?P<y>\d{{4}}|\d{{2}})(?P<rest>(?:[t ].*)?)$",
+    rf"^\s*{MONTH} +(?P<d>\d{{1,2}}),? +(?P<y>\d{{4}})(?P<rest>(?:[t ].*)?)$",
+)
+NAMED = r"^\s*(?:\d{1,2}[- /.]+)?(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 SECOND, MINUTE, HOUR, DAY = 10**6, 60 * 10**6, 3600 * 10**6, 86400 * 10**6  # microseconds
 
 
@@ -46,12 +53,12 @@ class DateCells(NamedTuple):
 
 
 def read_dates(texts: Any) -> DateCells:
-    """The dates among texts: `2024-02-29`, `29/02/2024`, `2/29/2024`, `2/29/24`, with `-`, `/` or `.`; perhaps with a time
-    (minutes, seconds, fractions, am and pm) and a zone (`Z`, `+02:00`), without which it is in UTC.
+    """The dates among texts: `2024-02-29`, `29/02/2024`, `2/29/2024`, `2/29/24`, with `-`, `/` or `.`; perhaps with
+    a time (minutes, seconds, fractions, am and pm) and a zone (`Z`, `+02:00`), without which it is in UTC.
 
     texts: Arrow texts without nulls, shape (N,).
     """
-    parts = pc.extract_regex(texts, DATE)
+    parts = pc.extract_regex(_with_month_numbers(texts), DATE)
     part = {name: pc.fill_null(pc.struct_field(parts, name), "") for name in ("a", "b", "c", "s", "t", "half", "z")}
     length = {name: pc.binary_length(part[name]).to_numpy(zero_copy_only=False) for name in ("a", "c", "z")}
     same = pc.equal(part["s"], part["t"]).to_numpy(zero_copy_only=False)
@@ -72,6 +79,23 @@ def read_dates(texts: Any) -> DateCells:
     return DateCells(
         year_first | year_last, year_first | (a == b), fits[0], fits[1], values[0], values[1], length["z"] > 0, short
     )
+
+
+def _with_month_numbers(texts: Any) -> Any:
+    """`19-Sep-03`, `19 September 2003` and `Sep 19, 2003` as `2003-9-19`; other texts as they are."""
+    if not pc.any(pc.match_substring_regex(texts, NAMED)).as_py():
+        return texts
+    lower = pc.utf8_lower(texts)
+    for pattern in MONTH_NAMED:
+        parts = pc.extract_regex(lower, pattern)
+        part = {name: pc.fill_null(pc.struct_field(parts, name), "") for name in ("d", "m", "y", "rest")}
+        month = pc.add(pc.index_in(pc.utf8_slice_codeunits(part["m"], 0, 3), pa.array(MONTHS)), 1)
+        late = pc.greater_equal(pc.if_else(pc.equal(part["y"], ""), "0", part["y"]).cast(pa.int64()), SHORT_YEAR - 1900)
+        century = pc.if_else(pc.equal(pc.binary_length(part["y"]), 2), pc.if_else(late, "19", "20"), "")
+        year = pc.binary_join_element_wise(century, part["y"], "")
+        made = pc.binary_join_element_wise(year, month.cast(pa.string()), part["d"], "-")
+        texts = pc.coalesce(pc.binary_join_element_wise(made, part["rest"], ""), texts)  # no month: null
+    return texts
 
 
 def _integers(texts: Any) -> Array:

@@ -59,8 +59,8 @@ def _by_duckdb(file: Path, skip: int, delimiter: str, dialect: Dialect) -> Itera
         values["file"] = str(plain_name(file, folder))
         relation = database.sql(
             "SELECT * FROM read_csv($file, auto_detect = false, header = false, "
-            f"columns = {{{columns}}}, "
-            "skip = $skip, delim = $delimiter, quote = $quote, escape = $quote, nullstr = '', allow_quoted_nulls = false, "
+            f"columns = {{{columns}}}, skip = $skip, delim = $delimiter, quote = $quote, escape = $quote, "
+            "nullstr = '', allow_quoted_nulls = false, "
             f"max_line_size = {LONGEST // 4}, buffer_size = {LONGEST // 2})",
             params=values,
         )

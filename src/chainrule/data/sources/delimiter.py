@@ -108,7 +108,7 @@ def find_delimiter(lines: Sequence[str], quote: str, suggestion: str = "") -> st
         typed = _typed(rows, number)
         if delimiter == SPACE and typed < 0.5:
             continue  # names of several words
-        if alone == 1.0 and (delimiter == SPACE or (number == 2 and len(rows[0].cells) == 1 and delimiter == ",")):
+        if alone == 1.0 and number == 2 and (delimiter == SPACE or (len(rows[0].cells) == 1 and delimiter == ",")):
             continue  # one column of times or of decimal commas
         score = share + typed + (0.1 if delimiter == suggestion else 0.0) - 0.01 * rank
         if best == ONE_COLUMN or score > highest:

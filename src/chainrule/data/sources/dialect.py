@@ -128,7 +128,9 @@ def _dialect(
     found: Scan, delimiter: str, rows: list[Row], later: list[Row], asked: Asked, quote: str, spaced: bool, stray: bool
 ) -> Dialect:
     plain = [row for row in rows if not is_comment(row)] or rows
-    number, _ = columns_of(plain[-max(1, len(plain) - 1) :])
+    number, _ = columns_of(
+        sorted(plain[-max(1, len(plain) - 1) :], key=lambda row: len(row.cells) != len(plain[0].cells))
+    )
     top = find_header(rows, number, asked.header)
     body = rows[top.first :]
     commented = any(is_comment(row) and len(row.cells) != number for row in body)

@@ -47,11 +47,12 @@ class Notation(NamedTuple):
 def is_typed(cell: str) -> bool:
     """Whether a cell is a number in some notation, a date or a truth value, and so not the name of a column.
 
-    >>> [is_typed(cell) for cell in ("1.234,5", "-3", "12 %", "2024-02-29", "true", "age", "", "1,2,3x")]
-    [True, True, True, True, True, False, False, False]
+    >>> [is_typed(cell) for cell in ("1.234,5", "-3", "12 %", "2024-02-29", "true", "age", "", "1.2.3", "191 36 50")]
+    [True, True, True, True, True, False, False, False, False]
     """
     cell = cell.strip()
-    return bool(LOOSE.match(cell) or DATE.match(cell) or TYPED.match(cell))
+    numeral = LOOSE.match(cell)
+    return bool((numeral and _is_numeral(numeral["body"])) or DATE.match(cell) or TYPED.match(cell))
 
 
 def notation(cells: Iterable[str], delimiter: str, decimal: str | None = None) -> Notation:
@@ -89,6 +90,11 @@ def notation(cells: Iterable[str], delimiter: str, decimal: str | None = None) -
         groups[mark] += n if mark not in ("", decimal) else 0
     best = max(groups, key=lambda mark: groups[mark], default="")
     return Notation(decimal, best if groups[best] else "", ambiguous)
+
+
+def _is_numeral(body: str) -> bool:
+    """Whether digits and marks are a number in some notation, and not an address, a version or several numbers."""
+    return body.isdigit() or _of_numeral(body) != ("", "") or bool(re.fullmatch(r"\d+[.,]|[.,]\d+", body))
 
 
 def _of_numeral(body: str) -> tuple[str, str]:
