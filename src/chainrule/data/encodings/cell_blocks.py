@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chainrule.data.encodings.cells import Spelling, canonical, is_missing, values
-from chainrule.data.encodings.number_cells import CANONICAL, PADDED, SHORT
+from chainrule.data.encodings.number_cells import CANONICAL, PADDED, SHORT, canonical_numbers
 from chainrule.data.encodings.survey import SHOWN, Survey
 from chainrule.data.examples.base import Array
 from chainrule.data.sources.numerals import NUMBER
@@ -56,10 +56,9 @@ def canonical_block(block: pa.Table, spellings: Sequence[Spelling]) -> pa.Table:
     for group in _groups([s.missing for s in spellings], [s.is_plain for s in spellings], block):
         cells = _joined(block, group)
         gone = is_missing(cells, spellings[group[0]].missing)
-        cells = pc.if_else(gone, None, cells)
-        short = pc.and_(pc.less_equal(pc.binary_length(cells), SHORT), pc.match_substring_regex(cells, CANONICAL))
-        fits = pc.fill_null(short, True).to_numpy(zero_copy_only=False).reshape(len(group), -1).all(axis=1)
-        for k in np.flatnonzero(fits).tolist():
+        cells, others = _canonical(pc.if_else(gone, None, cells))
+        left = {int(k) for k in np.unique(others // block.num_rows)}
+        for k in set(range(len(group))) - left:
             made[group[k]] = cells.slice(k * block.num_rows, block.num_rows)
     for k, spelling in enumerate(spellings):
         if made[k] is None:
@@ -99,6 +98,17 @@ def _groups(missing: Sequence[tuple[str, ...]], able: Sequence[bool], block: pa.
 
 def _joined(block: pa.Table, columns: Sequence[int]) -> Any:
     return pa.concat_arrays([chunk for k in columns for chunk in block.column(k).chunks])
+
+
+def _canonical(cells: Any) -> tuple[Any, Array]:
+    """The canonical texts of plain finite numbers, and the places of what is neither that nor null."""
+    short = pc.and_(pc.less_equal(pc.binary_length(cells), SHORT), pc.match_substring_regex(cells, CANONICAL))
+    rest = pc.invert(pc.fill_null(short, True))
+    long = cells.filter(rest)
+    number = ~np.isnan(_plain(long, pc.is_null(long), 1)[0])
+    made = canonical_numbers(pc.if_else(pa.array(number), long, "0"))
+    places = np.flatnonzero(rest.to_numpy(zero_copy_only=False))[~number]
+    return pc.replace_with_mask(cells, rest, made), places
 
 
 def _plain(cells: Any, gone: Any, columns: int) -> Array:

@@ -17,7 +17,8 @@ __all__ = ["DateCells", "date_texts", "read_dates"]
 
 DATE = (
     r"^\s*(?P<a>\d{1,4})(?P<s>[-/.])(?P<b>\d{1,2})(?P<t>[-/.])(?P<c>\d{1,4})"
-    r"(?:[Tt ]\s*(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<sec>\d{2})(?:[.,](?P<f>\d{1,9}))?)?\s*(?P<half>[AaPp]\.?[Mm]\.?|)\s*"
+    r"(?:[Tt ]\s*(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<sec>\d{2})(?:[.,](?P<f>\d{1,9}))?)?\s*"
+    r"(?P<half>[AaPp]\.?[Mm]\.?|)\s*"
     r"(?P<z>Z|z|(?i:UTC|GMT)|[+-]\d{2}:?\d{2}|[+-]\d{2}|))?\s*$"
 )
 SHORT_YEAR = 1969  # the first of those that two digits stand for

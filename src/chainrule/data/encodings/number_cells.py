@@ -118,11 +118,11 @@ def canonical_numbers(plain: Any) -> Any:
     done = pc.and_(pc.less_equal(pc.binary_length(plain), SHORT), pc.match_substring_regex(plain, CANONICAL))
     if pc.all(done).as_py():
         return plain
-    whole = pc.replace_substring_regex(plain, r"^\+", "")
-    done = pc.or_(done, pc.match_substring_regex(whole, WHOLE))
     rest = pc.invert(done)
-    value = whole.filter(rest).cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return pc.replace_with_mask(whole, rest, float_texts(value))
+    made = pc.replace_substring_regex(plain.filter(rest), r"^\+", "")
+    broken = pc.invert(pc.match_substring_regex(made, WHOLE))
+    value = made.filter(broken).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return pc.replace_with_mask(plain, rest, pc.replace_with_mask(made, broken, float_texts(value)))
 
 
 def float_texts(x: Array) -> Any:
