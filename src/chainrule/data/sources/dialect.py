@@ -12,17 +12,14 @@ from typing import NamedTuple
 from chainrule.data.sources.delimiter import ONE_COLUMN, SPACE, Row, columns_of, find_delimiter, repaired, split_rows
 from chainrule.data.sources.duck import suggested_delimiter
 from chainrule.data.sources.header import Header, find_header, is_comment, unique_names
-from chainrule.data.sources.lines import Scan, as_utf8, scan
+from chainrule.data.sources.lines import Scan, scan
 from chainrule.data.sources.numerals import Notation, notation
-from chainrule.data.sources.plain_files import chunks, is_compressed, unpacked
+from chainrule.data.sources.samples import first_lines, later_lines
 from chainrule.errors import InputError
 
 __all__ = ["Dialect", "sniff"]
 
-SAMPLE = 1 << 18  # bytes
-FEWEST_LINES = 20  # lines of the sample, however long
 MOST_LINES = 2000  # lines among which the delimiter is looked for
-LARGEST_SAMPLE = 1 << 24  # bytes
 NUMERALS = 60_000  # cells whose notation is looked at
 SEPARATOR_LINE = re.compile(r"^\s*sep=(.)\s*$", re.IGNORECASE)
 SINGLE = "'"
@@ -87,6 +84,15 @@ class Asked(NamedTuple):
     header: str | int | None
 
 
+class Written(NamedTuple):
+    """How values are told apart: see `Dialect`."""
+
+    delimiter: str
+    quote: str
+    spaced: bool
+    stray: bool
+
+
 def sniff(
     path: Path, *, delimiter: str | None = None, decimal: str | None = None, header: str | int | None = None
 ) -> Dialect:
@@ -102,7 +108,7 @@ def sniff(
     """
     asked = _checked(delimiter, decimal, header)
     found = scan(path)
-    lines, complete = _sample(path, found)
+    lines, complete = first_lines(path, found)
     separator = SEPARATOR_LINE.match(lines[0]) if lines else None
     before = 1 if separator else 0
     lines = lines[before:]
@@ -117,16 +123,14 @@ def sniff(
     rows = rows[:-1] if len(rows) > 2 and not complete else rows
     if chosen == ONE_COLUMN and complete and found.blank_end:
         rows = rows[: -found.blank_end]
-    later = [] if complete else split_rows(_later_lines(path, found), chosen, quote)
+    later = [] if complete else split_rows(later_lines(path, found), chosen, quote)
     try:
-        return _dialect(found, chosen, rows, later, asked, quote, _is_spaced(lines, chosen), stray)
+        return _dialect(found, Written(chosen, quote, _is_spaced(lines, chosen), stray), rows, later, asked)
     except InputError as error:
         raise InputError(f"{path}{'' if str(error).startswith(' line') else ': '}{error}") from None
 
 
-def _dialect(
-    found: Scan, delimiter: str, rows: list[Row], later: list[Row], asked: Asked, quote: str, spaced: bool, stray: bool
-) -> Dialect:
+def _dialect(found: Scan, written: Written, rows: list[Row], later: list[Row], asked: Asked) -> Dialect:
     plain = [row for row in rows if not is_comment(row)] or rows
     number, _ = columns_of(
         sorted(plain[-max(1, len(plain) - 1) :], key=lambda row: len(row.cells) != len(plain[0].cells))
@@ -140,10 +144,10 @@ def _dialect(
     same = [row.cells for row in body if len(row.cells) == number]
     names, trailing, renamed = _fitted_names(top, same, number)
     cells = {cell for row in (*same, *(row.cells for row in later if len(row.cells) == number)) for cell in row}
-    marks = notation(islice(cells, 0, None, 1 + len(cells) // NUMERALS), delimiter, asked.decimal)
+    marks = notation(islice(cells, 0, None, 1 + len(cells) // NUMERALS), written.delimiter, asked.decimal)
     return Dialect(
-        delimiter=delimiter,
-        quote=quote,
+        delimiter=written.delimiter,
+        quote=written.quote,
         names=unique_names(names, number - trailing, f" line {rows[top.first - 1].line}"),
         has_header=names is not None,
         skipped=body[0].line - 1,
@@ -152,14 +156,14 @@ def _dialect(
         encoding=found.encoding,
         line_end=found.line_end,
         comment="#" if commented else "",
-        spaced=spaced,
+        spaced=written.spaced,
         trailing=trailing,
-        stray_quotes=stray,
+        stray_quotes=written.stray,
         blank_end=found.blank_end,
         lines=found.lines,
         odd_header=any(line < body[0].line for line, _ in found.odd),
-        first=tuple(cell.strip(" ") if spaced else cell for cell in body[0].cells[: number - trailing]),
-        notes=tuple(filter(None, (*_notes(rows, top, marks, stray), renamed))),
+        first=tuple(cell.strip(" ") if written.spaced else cell for cell in body[0].cells[: number - trailing]),
+        notes=tuple(filter(None, (*_notes(rows, top, marks, written.stray), renamed))),
     )
 
 
@@ -231,36 +235,3 @@ def _are_stray(found: Scan, lines: Sequence[str], delimiter: str) -> bool:
     number, _ = columns_of(split_rows(lines, delimiter, ""))
     odd = [line.decode("utf-8", "replace") for _, line in found.odd]
     return number > 1 and all(len(row.cells) == number for row in split_rows(odd, delimiter, ""))
-
-
-def _sample(path: Path, found: Scan) -> tuple[list[str], bool]:
-    """The first lines, and whether they are all of the file; carriage returns that end lines become line feeds."""
-    data = bytearray()
-    with unpacked(path) as file:
-        for piece in as_utf8(path, chunks(file, SAMPLE), found.encoding):
-            data += piece
-            lines = data.count(b"\n") or data.count(b"\r")
-            if len(data) >= SAMPLE and (lines >= FEWEST_LINES or len(data) >= LARGEST_SAMPLE):
-                break
-        complete = not file.read(1)
-    return _lines(bytes(data), found), complete
-
-
-def _later_lines(path: Path, found: Scan) -> list[str]:
-    """Some lines of the middle and the end, where a file can be read from there."""
-    if found.encoding == "utf-16" or is_compressed(path):
-        return []
-    lines: list[str] = []
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        for place in (size // 2, size - SAMPLE // 4):
-            file.seek(max(0, place))
-            lines += _lines(file.read(SAMPLE // 4), found)[1:]
-    return lines
-
-
-def _lines(data: bytes, found: Scan) -> list[str]:
-    if found.line_end in ("\r", "mixed"):
-        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    lines = data.decode("utf-8", "replace").split("\n")
-    return [line + "\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
