@@ -52,15 +52,23 @@ SALES = (
     "sep=;\r\nDatum;Ort;Umsatz;Anteil\r\n31.12.2023;Köln;1.234,50 €;12,5 %\r\n01.01.2024;Bonn;99,00 €;3 %\r\n"
     "15.01.2024;;1.000,00 €;−1,5 %\r\n"
 )
-LOG = (
-    "time,ok,ms\n2024-03-01T10:00:00Z,True,1.0\n2024-03-01T12:00:00+02:00,false,2.50\n2024-03-02T00:00:00Z,TRUE,3e0\n"
-)
+LOG = "time,ok,ms\n2024-03-01T10:00:00Z,True,1.0\n2024-03-01T12:00:00+02:00,false,2.50\n2024-03-02T00:00:00Z,TRUE,3e0\n"
 N, T, D, B = "number", "text", "date", "boolean"
 TABLES = {  # text, kinds, missing cells, last canonical row
-    "adult.data": (ADULT, [N, T, N, T, N, T, N, N, T], 1, ("38", "Private", "215646", "HS-grad", "9", "Female", "0", "1902", ">50K")),
+    "adult.data": (
+        ADULT,
+        [N, T, N, T, N, T, N, N, T],
+        1,
+        ("38", "Private", "215646", "HS-grad", "9", "Female", "0", "1902", ">50K"),
+    ),
     "iris.data": (IRIS, [N, N, N, N, T], 0, ("6.3", "3.3", "6", "2.5", "Iris-virginica")),
     "winequality-red.csv": (WINE, [N, N, N, N], 0, ("7.8", "0.88", "3.2", "5")),
-    "titanic.csv": (TITANIC, [N, N, T, T, N, T, N, T], 3, ("6", "0", "Moran, Mr. James", "male", None, "330877", "8.4583", None)),
+    "titanic.csv": (
+        TITANIC,
+        [N, N, T, T, N, T, N, T],
+        3,
+        ("6", "0", "Moran, Mr. James", "male", None, "330877", "8.4583", None),
+    ),
     "penguins.csv": (PENGUINS, [T, T, N, T, N], 2, ("Gentoo", "Biscoe", "46.1", "female", "2008")),
     "Umsätze.csv": (SALES, [D, T, N, N], 1, ("2024-01-15", None, "1000", "-1.5")),
     "log.csv": (LOG, [D, B, N], 0, ("2024-03-02", "true", "3")),
@@ -134,7 +142,7 @@ def test_sets_of_scikit_learn(tmp_path, load, header):
     x = np.column_stack([data.data, data.target])
     path = tmp_path / "a.csv"
     names = ",".join([*data.feature_names, "target"])
-    np.savetxt(path, x, fmt="%r" if load is load_diabetes else "%s", delimiter=",", header=names if header else "", comments="")
+    np.savetxt(path, x, fmt="%s", delimiter=",", header=names if header else "", comments="")
     found, kinds, _, values, _ = opened(path)
     assert kinds == [N] * x.shape[1]
     assert np.array_equal(values, x)
