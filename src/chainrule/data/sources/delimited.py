@@ -18,7 +18,7 @@ from chainrule.data.sources.dialect import Dialect
 from chainrule.data.sources.duck import connection, plain_name
 from chainrule.data.sources.plain_files import private_folder
 from chainrule.data.sources.rewritten import plain
-from chainrule.data.sources.rows import first_ragged
+from chainrule.data.sources.rows import first_ragged, line_of
 from chainrule.errors import InputError
 
 __all__ = ["read_delimited"]
@@ -118,8 +118,6 @@ def _check_empty(column: Any, path: Path, dialect: Dialect, before: int) -> None
     filled = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(column), ""), False)
     at = pc.index(filled, True).as_py()
     if at >= 0:
-        from chainrule.data.sources.rows import line_of
-
         raise InputError(
             f"{path} line {line_of(path, dialect, before + at)}: has {dialect.width} values, expected "
             f"{dialect.width - 1}: {column[at].as_py()!r} stands after the last delimiter; correct the line"
