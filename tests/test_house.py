@@ -18,7 +18,7 @@ MOST_PARAMETERS = 7
 
 # The public functions of the commands take the options of the commands, by keyword, as does what `load` hands them to.
 COMMANDS = {"load", "open", "plan", "fit", "evaluate", "sample", "score", "verify", "compare", "classify", "probe"}
-COMMANDS |= {"report", "info", "import_model", "reproduce", "load_documents"}
+COMMANDS |= {"report", "info", "import_model", "reproduce", "load_documents", "load_table"}
 
 
 def name_of(path):
@@ -140,8 +140,9 @@ ASKED = {
         "hasattr(part, '__getitem__')": "a user's sequence",
         "hasattr(x, 'detach')": "a user's tensor",
     },
-    "data/sources/table_files.py": {
+    "data/sources/typed_tables.py": {
         "hasattr(frame, 'to_arrow')": "a user's frame",
+        "hasattr(frame, 'to_frame')": "a user's frame",
         "hasattr(frame, 'iloc')": "a user's frame",
     },
     "likelihood.py": {"getattr(self.possible, name)": "a property of LogLikelihood, by its name"},

@@ -181,13 +181,13 @@ CASES = {
     "negative symbols": (archive(x=np.full((9, 2), -3)), "a.npz: symbols start at 0, got -3"),
     # tables
     "an empty table": (file("t.csv", ""), "t.csv: the table is empty"),
-    "a table of a header": (file("t.csv", "a,b\n"), "t.csv: the table has no rows"),
-    "a ragged table": (file("t.csv", TABLE + "C,3,4\n"), "t.csv row 42: has 3 values, expected 2"),
-    "a short row": (file("t.csv", "a,b,c\n1,2,3\n1,2\n"), "t.csv row 3: has 2 values, expected 3"),
-    "a table that is no UTF-8": (file("t.csv", TABLE.encode() + b"\xff,1\n"), "t.csv row 42: is not UTF-8"),
+    "a table of a header": (file("t.csv", "a,b\n"), "t.csv: has a header and no rows"),
+    "a ragged table": (file("t.csv", TABLE + "C,3,4\n"), "t.csv line 42: has 3 values, expected 2"),
+    "a short row": (file("t.csv", "a,b,c\n1,2,3\n1,2\n"), "t.csv line 3: has 2 values, expected 3"),
+    "a table that is no UTF-8": (file("t.csv", TABLE.encode() + b"\xff,1\n"), "t.csv line 42: the bytes ff"),
     "a table cut off": (file("t.csv.gz", gzip.compress(RNG.bytes(9000).hex().encode())[:-2000]), "t.csv.gz"),
     "a Parquet that is none": (file("t.parquet", b"PAR1 and no more"), "t.parquet: cannot be read as a table"),
-    "a column twice": (file("t.csv", "a,a\n1,2\n"), "t.csv: the column 'a' occurs twice"),
+    "a column twice": (file("t.csv", "a,a\n1,2\n"), "the columns 1 and 2 have the same name 'a'"),
     "a label column that is missing": (file("t.csv", TABLE, "--given", "label"), "t.csv 'label'"),
     "a kind that does not fit": (
         file("t.csv", TABLE, "--columns", "city=count"),
@@ -206,7 +206,7 @@ CASES = {
     "FASTA without a header": (file("a.fasta", "ACGT\n>a\nACGT\n"), "a.fasta line 1: comes before the first header"),
     "FASTA with an empty sequence": (file("a.fasta", ">a\nACGT\n>b\n>c\nA\n"), "a.fasta sequence 2: is empty"),
     # scoring
-    "a ragged table to score": (scored("t", "b.csv", "city,age\nA,1\nB,2\nB,x,3\n"), "b.csv row 4: has 3 values"),
+    "a ragged table to score": (scored("t", "b.csv", "city,age\nA,1\nB,2\nB,x,3\n"), "b.csv line 4: has 3 values"),
     "a column that is missing": (scored("t", "b.csv", "city\nA\n"), "b.csv: has no column 'age'"),
     "a column that is unknown": (scored("t", "b.csv", "city,age,sex\nA,1,F\n"), "b.csv: has a column 'sex'"),
     "an unknown character": (scored("names", "b.txt", "ab\nxa\n"), "b.txt document 2: the character 'x' at 0"),

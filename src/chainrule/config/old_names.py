@@ -141,7 +141,30 @@ def with_new_keys(config: Mapping[str, Any]) -> dict[str, Any]:
             value = {**value, "encoding": {**encoding, "kind": ENCODINGS.get(kind, kind)}}
         return value
 
-    return with_new_split({name: part(name, value) for name, value in config.items()})
+    return with_first_reader(with_new_split({name: part(name, value) for name, value in config.items()}))
+
+
+def with_first_reader(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a run on a table; one that says no reader was made by the first.
+
+    >>> with_first_reader({"data": {"options": {"drop": None}, "encoding": {"kind": "table"}}})["data"]["options"]
+    {'drop': None, 'reader': 1}
+    """
+    data = config.get("data")
+    if not isinstance(data, Mapping) or not isinstance(options := data.get("options"), Mapping):
+        return config
+    encoding = data.get("encoding")
+    if "reader" in options or not isinstance(encoding, Mapping) or encoding.get("kind") != "table":
+        return config
+    return _with_data_options(config, {"reader": 1})
+
+
+def _with_data_options(config: dict[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration, in which the data have these options, too, and were asked for with them."""
+    data, asked = config["data"], config.get("asked")
+    if isinstance(asked, Mapping) and isinstance(asked.get("options"), Mapping):
+        config = config | {"asked": {**asked, "options": {**asked["options"], **said}}}
+    return config | {"data": {**data, "options": {**data["options"], **said}}}
 
 
 def with_new_split(config: dict[str, Any]) -> dict[str, Any]:
@@ -159,11 +182,7 @@ def with_new_split(config: dict[str, Any]) -> dict[str, Any]:
     kind = encoding.get("kind") if isinstance(encoding, Mapping) else None
     if "split_seed" in options or kind not in ONCE_BY_CONTENT:
         return config
-    now = {"split": split if ":" in split else f"distinct:{split}", "split_seed": 0}
-    asked = config.get("asked")
-    if isinstance(asked, Mapping) and isinstance(asked.get("options"), Mapping):
-        config = config | {"asked": {**asked, "options": {**asked["options"], **now}}}
-    return config | {"data": {**data, "options": {**options, **now}}}
+    return _with_data_options(config, {"split": split if ":" in split else f"distinct:{split}", "split_seed": 0})
 
 
 def renamed_options(options: Mapping[str, Any]) -> dict[str, Any]:

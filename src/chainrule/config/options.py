@@ -100,6 +100,22 @@ class DataOptions:
     )
     columns: str | None = option(None, "tables: kinds of columns, name=kind,...", DATA, default_text="by content")
     drop: str | None = option(None, "tables: names of columns to leave out, name,...", DATA, default_text="none")
+    header: int | str | None = option(
+        None, "tables: yes, no, or the line of the names counted from 1", DATA, default_text="by content"
+    )
+    delimiter: str | None = option(
+        None, "tables: the character between values, or tab, space or none", DATA, default_text="by content"
+    )
+    decimal: str | None = option(None, "tables: the decimal mark, . or ,", DATA, default_text="by content")
+    missing: str | None = option(
+        None, "tables: texts for a missing value, such as '-,n/a'", DATA, default_text="?, NA, N/A, NaN, null, None"
+    )
+    dates: str | None = option(
+        None, "tables: day-first or month-first, for dates such as 1/2/2024", DATA, default_text="by content"
+    )
+    reader: int | None = option(
+        None, "tables: version of the reader; 1 reads as the first versions did", DATA, default_text="2"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.data.encodings.cells import Spelling
 from chainrule.data.encodings.columns import DAY, KINDS, Numbers, Symbols, is_date, is_missing, is_number
 from chainrule.domain import detect_resolution
 from chainrule.errors import InputError, unknown_name
@@ -17,6 +18,7 @@ __all__ = ["Profile", "profiles"]
 FEW = 32  # whole numbers with at most this many values are ordinal
 KEPT = 4096  # most values of a column of numbers that are counted
 MOST = 2**20  # most values of a column of names
+FRACTIONS = (1.0, 1e-3, 1e-6)  # seconds, by groups of three digits after the point
 EXACT = 2.0**53  # whole numbers below are exact in float64
 
 
@@ -35,6 +37,8 @@ class Profile:
     between: the character between date and time, "" for dates without a time.
     rising: whether each number is one more than the one before, as row numbers are.
     last: the last number read.
+    digits: the most digits of a fraction of a second.
+    spelling: how the cells are written, so that the texts are canonical; None in runs of the first reader.
     """
 
     name: str
@@ -50,12 +54,14 @@ class Profile:
     between: str = ""
     rising: bool = True
     last: float | None = None
+    digits: int = 0
+    spelling: Spelling | None = None
 
     def update(self, texts: Any) -> None:
         """Read a block of texts, an Arrow array."""
         import pyarrow.compute as pc
 
-        gone = is_missing(texts)
+        gone = is_missing(texts) if self.spelling is None else pc.is_null(texts)
         self.rows += len(texts)
         if self.missing is None and pc.any(gone).as_py():
             self.missing = texts.filter(gone)[0].as_py() or ""
@@ -65,13 +71,15 @@ class Profile:
         counted = present.value_counts()
         values = counted.field("values")
         self.number = self.number and pc.all(is_number(values)).as_py()
-        self.date = self.date and not self.number and pc.all(is_date(values)).as_py()
+        is_canonical = self.spelling is not None
+        self.date = self.date and not self.number and pc.all(is_date(values, is_canonical)).as_py()
         if self.number:
             self._numbers(values.cast("float64").to_numpy(zero_copy_only=False))
             self._rise(present)
         elif self.date:
             self.between = max(self.between, *(value[10:11] for value in values.to_pylist()), "")
             self.whole = self.whole and all(len(value) == 10 for value in values.to_pylist())
+            self.digits = max(self.digits, *(len(value[20:]) for value in values.to_pylist())) if is_canonical else 0
         self._count(values.to_pylist(), counted.field("counts").to_pylist())
 
     def _numbers(self, x: Any) -> None:
@@ -129,9 +137,8 @@ class Profile:
         if kind not in KINDS:
             raise unknown_name(f"kind of the column {self.name!r}", kind, KINDS)
         if kind == "date" and self.date:
-            return Numbers(
-                self.name, kind, DAY if self.whole else 1.0, self.missing, "" if self.whole else self.between
-            )
+            tick = DAY if self.whole else FRACTIONS[-(-self.digits // 3)]
+            return Numbers(self.name, kind, tick, self.missing, "" if self.whole else self.between, self.spelling)
         if kind in ("count", "real", "density", "date"):
             fits = self.number and not (kind == "count" and (not self.whole or self.low < 0)) and kind != "date"
             if not fits:
@@ -139,7 +146,8 @@ class Profile:
             step = _step(self.name, declared) if declared else 1.0 if self.whole else self.resolution
             if kind == "real" and step is None:
                 raise InputError(f"the column {self.name!r} has no resolution; call it a density, or say real:STEP")
-            return Numbers(self.name, kind, None if kind == "density" else step, self.missing)
+            resolution = None if kind == "density" else step
+            return Numbers(self.name, kind, resolution, self.missing, spelling=self.spelling)
         if self.counts is None:
             raise InputError(
                 f"the column {self.name!r} has more than {KEPT} numbers, too many for {kind!r}; call it real"
@@ -147,7 +155,7 @@ class Profile:
         if not self.counts:
             raise InputError(f"the column {self.name!r} has no values at all; leave it out with --drop")
         ordered = self._by_frequency() if kind != "ordinal" else sorted(self.counts, key=float if self.number else None)
-        return Symbols(self.name, kind, tuple(ordered), self.missing)
+        return Symbols(self.name, kind, tuple(ordered), self.missing, self.spelling)
 
     def _by_frequency(self) -> list[str]:
         counts = self.counts or {}
@@ -168,15 +176,20 @@ def _step(name: str, text: str) -> float:
     return step
 
 
-def profiles(blocks: Callable[[], Iterator[Any]], wanted: Mapping[str, str | None]) -> list[Profile]:
+def profiles(
+    blocks: Callable[[], Iterator[Any]],
+    wanted: Mapping[str, str | None],
+    spellings: Mapping[str, Spelling] | None = None,
+) -> list[Profile]:
     """The profiles of the wanted columns, in one pass; in two where a column of numbers turns out to hold names.
 
     blocks: starts a pass over Arrow tables of texts.
     wanted: the declared kind of each column by name; None where it is to be found.
+    spellings: of each column, whose texts are then canonical; None for the first reader.
     """
     as_names = {name for name, kind in wanted.items() if kind in ("categorical", "identifier", "constant")}
     while True:
-        found = {name: Profile(name, number=name not in as_names, date=name not in as_names) for name in wanted}
+        found = {name: _profile(name, name in as_names, (spellings or {}).get(name)) for name in wanted}
         try:
             for block in blocks():
                 for name, profile in found.items():
@@ -188,3 +201,11 @@ def profiles(blocks: Callable[[], Iterator[Any]], wanted: Mapping[str, str | Non
             return list(found.values())
         except Recount:
             continue
+
+
+def _profile(name: str, holds_names: bool, spelling: Spelling | None) -> Profile:
+    """The empty profile of a column. holds_names: whether its values are names, whatever they look like."""
+    if spelling is None:
+        return Profile(name, number=not holds_names, date=not holds_names)
+    number, date = (spelling.kind == kind and not holds_names for kind in ("number", "date"))
+    return Profile(name, number=number, date=date, spelling=spelling)

@@ -10,17 +10,31 @@ from typing import Any
 import numpy as np
 
 from chainrule.batch import Array
+from chainrule.data.encodings.cells import MISSING, Spelling, canonical
+from chainrule.data.encodings.date_cells import date_texts
 from chainrule.domain import Column
 from chainrule.errors import InputError
 
-__all__ = ["KINDS", "MISSING", "Numbers", "Symbols", "column_from_json", "is_date", "is_missing", "is_number"]
+__all__ = [
+    "KINDS",
+    "Numbers",
+    "Symbols",
+    "column_from_json",
+    "is_date",
+    "is_gone",
+    "is_missing",
+    "is_number",
+    "spelled",
+]
 
-MISSING = ("", "?", "NA", "N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
 KINDS = ("categorical", "ordinal", "constant", "identifier", "count", "real", "density", "date")
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 PADDED = r"^[+-]?0\d"
 DATE = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.0+)?)?$"
+EXACT_DATE = r"^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?)?$"
 DAY = 86400.0
+MICROSECONDS = 1e6
+UNITS = {DAY: "days", 1.0: "seconds", 1e-3: "milliseconds", 1e-6: "microseconds"}
 
 Where = Callable[[int], str]  # names the file and the row of the block, for errors
 
@@ -40,11 +54,11 @@ def is_number(texts: Any) -> Any:
     return pc.and_(pc.match_substring_regex(texts, NUMBER), pc.invert(pc.match_substring_regex(texts, PADDED)))
 
 
-def is_date(texts: Any) -> Any:
-    """Where a text is a date, 2024-02-29, or a date and a time to the second."""
+def is_date(texts: Any, is_canonical: bool = False) -> Any:
+    """Where a text is a date, 2024-02-29, or a date and a time: to the second, or canonical and of any fraction."""
     import pyarrow.compute as pc
 
-    return pc.match_substring_regex(texts, DATE)
+    return pc.match_substring_regex(texts, EXACT_DATE if is_canonical else DATE)
 
 
 @dataclass(frozen=True)
@@ -55,12 +69,14 @@ class Symbols:
     kind: "categorical", "ordinal", "constant" or "identifier".
     values: the text of each symbol, the most frequent first; in order where the kind is ordinal.
     missing: how a missing value is written; None where a value may not be missing.
+    spelling: how the cells are written; None in runs of the first reader.
     """
 
     name: str
     kind: str
     values: tuple[str, ...]
     missing: str | None
+    spelling: Spelling | None = None
 
     @property
     def cell(self) -> Column:
@@ -92,7 +108,7 @@ class Symbols:
         return f"{self.kind} of {len(self.values)}"
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"values": list(self.values)}
+        return _with_spelling(asdict(self) | {"values": list(self.values)}, self.spelling)
 
 
 @dataclass(frozen=True)
@@ -107,6 +123,7 @@ class Numbers:
     resolution: r, for dates in seconds; None for a density.
     missing: how a missing value is written; None where a value may not be missing.
     between: the character between date and time; "" for dates without a time.
+    spelling: how the cells are written; None in runs of the first reader.
     """
 
     name: str
@@ -114,6 +131,7 @@ class Numbers:
     resolution: float | None
     missing: str | None
     between: str = ""
+    spelling: Spelling | None = None
 
     @property
     def cell(self) -> Column:
@@ -126,7 +144,8 @@ class Numbers:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        fits = (is_date if self.kind == "date" else is_number)(pc.fill_null(texts, ""))
+        present = pc.fill_null(texts, "")
+        fits = is_date(present, self.spelling is not None) if self.kind == "date" else is_number(present)
         bad = ~(fits.to_numpy(zero_copy_only=False) | gone)
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
@@ -138,7 +157,8 @@ class Numbers:
         try:
             if self.kind == "date":
                 whole = pc.replace_substring_regex(texts, r"\.0+$", "")
-                x = pc.fill_null(whole.cast(pa.timestamp("s")).cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+                time = pc.fill_null(whole.cast(pa.timestamp("us")).cast(pa.int64()), 0)
+                x = time.to_numpy(zero_copy_only=False) / MICROSECONDS
             else:
                 x = pc.fill_null(texts.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid as error:
@@ -165,6 +185,8 @@ class Numbers:
     def _text(self, value: float) -> str:
         if self.resolution is None:
             return repr(value)
+        if self.kind == "date" and self.resolution < 1:
+            return str(date_texts(np.array([round(value * self.resolution * MICROSECONDS)]))[0].as_py())
         if self.kind == "date":
             time = np.datetime64(0, "s") + np.timedelta64(round(value * self.resolution), "s")
             return str(time).replace("T", self.between) if self.between else str(time)[:10]
@@ -172,17 +194,39 @@ class Numbers:
 
     def describe(self) -> str:
         """One phrase for the note."""
-        unit = {DAY: "days", 1.0: "seconds"}.get(self.resolution or 0.0)
         if self.kind == "date":
-            return f"date in {unit}"
+            return f"date in {UNITS.get(self.resolution or 0.0)}"
         return self.kind if self.kind != "real" else f"real, resolution {self.resolution:g}"
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return _with_spelling(asdict(self), self.spelling)
+
+
+def is_gone(column: Symbols | Numbers, texts: Any) -> Any:
+    """Where a value of a column is missing, an Arrow array of booleans; canonical texts are null there."""
+    import pyarrow.compute as pc
+
+    return is_missing(texts) if column.spelling is None else pc.is_null(texts)
+
+
+def spelled(column: Symbols | Numbers, texts: Any) -> Any:
+    """The texts of a column as `encode` takes them: canonical, if its spelling is known.
+
+    column: the column.
+    texts: Arrow texts as a person writes them.
+    """
+    return texts if column.spelling is None else canonical(texts, column.spelling)
+
+
+def _with_spelling(fields: dict[str, Any], spelling: Spelling | None) -> dict[str, Any]:
+    rest = {name: value for name, value in fields.items() if name != "spelling"}
+    return rest if spelling is None else rest | {"spelling": spelling.to_json() | {"missing": list(spelling.missing)}}
 
 
 def column_from_json(fields: dict[str, Any]) -> Symbols | Numbers:
     """The column that `to_json` wrote."""
+    if "spelling" in fields:
+        fields = fields | {"spelling": Spelling.from_json(fields["spelling"])}
     if "values" in fields:
         return Symbols(**(fields | {"values": tuple(fields["values"])}))
     return Numbers(**fields)

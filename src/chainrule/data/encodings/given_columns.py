@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.batch import Array
-from chainrule.data.encodings.columns import Numbers, Symbols, column_from_json, is_missing
+from chainrule.data.encodings.column_names import assignments
+from chainrule.data.encodings.columns import Numbers, Symbols, column_from_json, is_gone, spelled
 from chainrule.data.encodings.conditions import Conditions
 from chainrule.errors import InputError
 
@@ -59,13 +60,13 @@ class GivenColumns(Conditions):
 
     def values(self, text: str) -> dict[str, str]:
         """The values by column from "age=39,sex=F"; every column once."""
-        pairs = [pair.split("=", 1) for pair in text.split(",")]
         known = [column.name for column in self.columns]
-        if any(len(pair) != 2 for pair in pairs) or sorted(name.strip() for name, *_ in pairs) != sorted(known):
+        found = assignments(text, known)
+        if found is None or sorted(name for name, _ in found) != sorted(known):
             raise InputError(
                 f"--given {text}: expected a value for each of the columns {', '.join(known)}: name=value,..."
             )
-        return {name.strip(): value.strip() for name, value in pairs}
+        return dict(found)
 
     def parse(self, text: str) -> Array:
         """The context of one example from "age=39,sex=F"; every column once."""
@@ -74,8 +75,8 @@ class GivenColumns(Conditions):
         values = self.values(text)
         codes = []
         for column in self.columns:
-            texts = pa.array([values[column.name]])
-            gone = is_missing(texts).to_numpy(zero_copy_only=False)
+            texts = spelled(column, pa.array([values[column.name]]))
+            gone = is_gone(column, texts).to_numpy(zero_copy_only=False)
             code, outside = column.encode(texts, gone, lambda _: f"--given {text}")
             if outside.any():
                 raise InputError(f"--given {text}: the column {column.name!r} has no such value; give one that it has")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chainrule.batch import Array
-from chainrule.data.encodings.columns import Numbers, Symbols, is_missing
+from chainrule.data.encodings.columns import Numbers, Symbols, is_gone
+from chainrule.data.sources.first_reader import read_blocks, table_names
 from chainrule.data.sources.objects import Source
-from chainrule.data.sources.table_files import read_blocks, table_names
 from chainrule.errors import InputError
 
-__all__ = ["MOST_SYMBOLS", "Columns", "encode_rows"]
+__all__ = ["MOST_SYMBOLS", "Columns", "Table", "encode_rows", "first_table"]
 
 MOST_SYMBOLS = 256  # rows of at most so many symbols per column are integers, which a network reads through a table
+MOST_NAMES = 30  # columns that an error lists
 
 Rows = tuple[Array, Array, Array]  # elements, numbers of the given columns, which rows are outside the domain
 Where = Callable[[int], str]
@@ -42,34 +43,60 @@ class Columns:
 
     def check(self, names: Sequence[str], what: str) -> None:
         """Raise InputError unless a table has these columns and no others."""
-        wanted = [column.name for column in (*self.modelled, *self.given)]
+        wanted, there = [column.name for column in (*self.modelled, *self.given)], set(names)
         for name in wanted:
-            if name not in names:
-                raise InputError(f"{what}: has no column {name!r} (it has {', '.join(names)}); add it")
-        surplus = [name for name in names if name not in {*self.dropped, *wanted}]
-        if surplus:
-            raise InputError(f"{what}: has a column {surplus[0]!r} that the model does not know; remove it")
+            if name not in there:
+                raise InputError(f"{what}: has no column {name!r} (it has {_shown(names)}); add it")
+        known = {*self.dropped, *wanted}
+        surplus = next((name for name in names if name not in known), None)
+        if surplus is not None:
+            raise InputError(f"{what}: has a column {surplus!r} that the model does not know; remove it")
 
 
-def encode_rows(source: Source, columns: Columns, fitting: bool = False) -> Rows:
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMES]) + (f", ... ({len(names)} columns)" if len(names) > MOST_NAMES else "")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that is ready to be encoded.
+
+    what: how messages call it.
+    names: of all its columns.
+    blocks: starts a pass over Arrow tables of texts; canonical, where the spelling of the columns is known.
+    where: names the place of a row, counted from 0.
+    """
+
+    what: str
+    names: Sequence[str]
+    blocks: Callable[[], Iterator[Any]]
+    where: Where
+
+
+def first_table(source: Source) -> Table:
+    """A table as runs of the first versions read it."""
+    what = source if isinstance(source, str) else "the frame"
+    return Table(what, table_names(source), lambda: read_blocks(source), lambda row: f"{what} row {row + 1}")
+
+
+def encode_rows(table: Table, columns: Columns, fitting: bool = False) -> Rows:
     """Elements (N, D), the numbers of the given columns (N, G), and which rows are outside the domain (N,).
 
-    source: a table.
+    table: a table.
     columns: the columns by their use.
     fitting: whether every value has to be inside the domain.
 
     Raises InputError for columns that are missing or unknown, for given values that the column never had, and, in
     fitting, for values that are not a multiple of a declared resolution.
     """
-    what = source if isinstance(source, str) else "the frame"
-    columns.check(table_names(source), what)
+    columns.check(table.names, table.what)
     pieces: list[Rows] = []
-    start = 1
-    for block in read_blocks(source):
-        pieces.append(_encode_block(block, columns, fitting, lambda row, start=start: f"{what} row {start + row}"))  # type: ignore[misc]
+    start = 0
+    for block in table.blocks():
+        pieces.append(_encode_block(block, columns, fitting, lambda row, start=start: table.where(start + row)))  # type: ignore[misc]
         start += len(block)
-    if not pieces or start == 1:
-        raise InputError(f"{what}: the table has no rows; give it examples")
+    if not start:
+        raise InputError(f"{table.what}: the table has no rows; give it examples")
     x, codes, impossible = (np.concatenate(part) for part in zip(*pieces, strict=True))
     return x, codes, impossible
 
@@ -102,6 +129,6 @@ def _encode_block(block: Any, columns: Columns, fitting: bool, where: Where) -> 
 def _encode_column(block: Any, column: Symbols | Numbers, where: Where) -> tuple[Any, Array, Array]:
     """The texts of a column, their numbers, and which of them the column cannot hold."""
     texts = block.column(column.name).combine_chunks()
-    missing = is_missing(texts).to_numpy(zero_copy_only=False)
+    missing = is_gone(column, texts).to_numpy(zero_copy_only=False)
     code, outside = column.encode(texts, missing, where)
     return texts, code, outside

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any, ClassVar
@@ -13,17 +13,19 @@ import numpy as np
 
 from chainrule.batch import Array
 from chainrule.data.encodings.base import Encoding
-from chainrule.data.encodings.column_kinds import Profile, profiles
-from chainrule.data.encodings.columns import KINDS, Numbers, Symbols, column_from_json
+from chainrule.data.encodings.column_kinds import Profile
+from chainrule.data.encodings.columns import Numbers, Symbols, column_from_json
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.given_columns import GivenColumns
+from chainrule.data.encodings.read_tables import READER, Asked, ReadTables, known_table, opened
 from chainrule.data.encodings.table_rows import MOST_SYMBOLS, Columns, encode_rows
+from chainrule.data.encodings.text_tables import Reading
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.data.examples.splits import Split, three_parts
 from chainrule.data.sources.objects import Source, as_source
-from chainrule.data.sources.table_files import read_blocks, table_names, table_parts
+from chainrule.data.sources.table_files import table_parts
 from chainrule.domain import Domain
-from chainrule.errors import InputError, unknown_name
+from chainrule.errors import InputError
 
 __all__ = ["TableEncoding", "load_table"]
 
@@ -68,7 +70,8 @@ class TableEncoding(Encoding):
         """
         parts = table_parts(as_source(source))
         columns = Columns(self.columns, self.given, self.dropped)
-        return self.examples(*encode_rows(parts.get("test", parts.get("")), columns))
+        with known_table(parts.get("test", parts.get("")), (*self.columns, *self.given)) as table:
+            return self.examples(*encode_rows(table, columns))
 
     def examples(self, x: Array, codes: Array, impossible: Array) -> ArrayExamples:
         """Examples from elements, the numbers of the given columns, and which rows are outside the domain."""
@@ -106,21 +109,6 @@ class TableEncoding(Encoding):
         return cls(tuple(column_from_json(c) for c in fields["columns"]), conditions, tuple(fields["dropped"]))
 
 
-def _names(text: str | Sequence[str] | None) -> list[str]:
-    parts = text.split(",") if isinstance(text, str) else list(text or ())
-    return [part.strip() for part in parts]
-
-
-def _kinds(columns: str | Mapping[str, str] | None) -> dict[str, str]:
-    if isinstance(columns, str):
-        pairs = [pair.partition("=") for pair in columns.split(",")]
-        columns = {name.strip(): kind.strip() for name, _, kind in pairs}
-    for name, kind in (columns or {}).items():
-        if kind.partition(":")[0] not in KINDS:
-            raise unknown_name(f"kind of the column {name!r}", kind, KINDS)
-    return dict(columns or {})
-
-
 def load_table(
     source: Source,
     *,
@@ -129,6 +117,12 @@ def load_table(
     given: str | Sequence[str] | None = None,
     split: str | None = None,
     split_seed: int = 0,
+    header: str | int | None = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    missing: str | None = None,
+    dates: str | None = None,
+    reader: int = READER,
 ) -> DataSet:
     """A table from CSV, TSV, Parquet or Arrow, a folder with one for each split, or a pandas, polars or Arrow table.
 
@@ -139,52 +133,47 @@ def load_table(
     given: names of the columns to condition on.
     split: how a single table is divided, see `Split`; None for random:80/10/10.
     split_seed: key of a random split.
+    header, delimiter, decimal, missing, dates: how a table is written, see `Reading`; None for what is found.
+    reader: 2; 1 reads as the first versions did, for the runs that they made.
     """
+    if reader not in (1, READER):
+        raise InputError(f"--reader is 1 or {READER}, got {reader}")
     what = source if isinstance(source, str) else "the frame"
-    kinds, left_out, conditions = _kinds(columns), _names(drop), _names(given)
-    parts = table_parts(source)
-    names = table_names(next(iter(parts.values())))
-    for name in (*kinds, *left_out, *conditions):
-        if name not in names:
-            raise unknown_name(f"column of {what}", name, names)
-    found = _profiles(what, parts, {name: kinds.get(name) for name in names if name not in left_out})
-    encoded = {profile.name: profile.column(kinds.get(profile.name)) for profile in found}
+    reading = Reading(header, delimiter, decimal, missing, dates)
+    tables = opened(table_parts(source), reading if reader == READER else None)
+    asked = Asked.of(what, tables.names, columns, drop, given)
+    read = tables.read([name for name in tables.names if name not in asked.dropped], asked.kinds)
+    found = read.profiles
+    encoded = {profile.name: profile.column(asked.kinds.get(profile.name)) for profile in found}
+    conditions = set(asked.given)
     modelled = [column for name, column in encoded.items() if name not in conditions]
     if not modelled:
         raise InputError(f"{what}: every column is given or left out; leave one to be modelled")
     _warn(found, modelled)
-    context = [encoded[name] for name in conditions]
-    chosen = Columns(modelled, context, left_out)
-    rows = {name: encode_rows(part, chosen, fitting=True)[:2] for name, part in parts.items()}
-    whole = {name: (np.concatenate(pair, 1) if context else pair[0], None) for name, pair in rows.items()}
+    chosen = Columns(modelled, [encoded[name] for name in asked.given], list(asked.dropped))
     divided_by = Split.parse(split, "random", split_seed)
+    options = asked.options | divided_by.options | (reading.options | {"reader": reader} if reader == READER else {})
+    return _data_set(what, read, chosen, divided_by, options)
+
+
+def _data_set(what: str, read: ReadTables, chosen: Columns, divided_by: Split, options: dict[str, Any]) -> DataSet:
+    """The data set of tables whose columns are known."""
+    width = len(chosen.modelled)
+    rows = {name: encode_rows(table, chosen, fitting=True)[:2] for name, table in read.parts.items()}
+    whole = {name: (np.concatenate(pair, 1) if chosen.given else pair[0], None) for name, pair in rows.items()}
     splits, how = three_parts(whole, divided_by)
-    width = len(modelled)
-    given_columns = GivenColumns.of(context, splits[0][0][:, width:]) if context else None
-    encoding = TableEncoding(tuple(modelled), given_columns, tuple(left_out))
+    given_columns = GivenColumns.of(chosen.given, splits[0][0][:, width:]) if chosen.given else None
+    encoding = TableEncoding(tuple(chosen.modelled), given_columns, tuple(chosen.dropped))
     train, valid, test = (
         encoding.examples(x[:, :width], x[:, width:], np.zeros(len(x), dtype=bool)) for x, _ in splits
     )
     sizes = [len(x) for x, _ in splits]
     note = (
-        f"{sum(sizes)} rows of {width} columns: {_describe(modelled)}"
+        f"{sum(sizes)} rows of {width} columns: {_describe(chosen.modelled)}"
         f"{f'; given {given_columns.description}' if given_columns else ''}; {how}: {'/'.join(map(str, sizes))}"
     )
-    options = {"columns": kinds or None, "drop": left_out or None, "given": conditions or None} | divided_by.options
-    return DataSet(what, encoding, train, valid, test, note, options)
-
-
-def _profiles(what: str, parts: Mapping[str, Source], wanted: Mapping[str, str | None]) -> list[Profile]:
-    """What the wanted columns hold, over all parts of a table."""
-
-    def blocks() -> Iterator[Any]:
-        for part in parts.values():
-            yield from read_blocks(part)
-
-    found = profiles(blocks, wanted)
-    if not any(profile.rows for profile in found):
-        raise InputError(f"{what}: the table has no rows; give it examples")
-    return found
+    said = read.said({name: len(x) for name, (x, _) in whole.items()})
+    return DataSet(what, encoding, train, valid, test, "; ".join([note, *said]), options)
 
 
 def _warn(found: Sequence[Profile], modelled: Sequence[Symbols | Numbers]) -> None:

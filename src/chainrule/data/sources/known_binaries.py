@@ -53,6 +53,8 @@ def known_binary(path: Path) -> tuple[str, str] | None:
         with path.open("rb") as file:
             head = file.read(HEAD)
             size = file.seek(0, 2)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; check the path") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error}); check the path") from None
     for place, magic, name, remedy in MAGIC:

@@ -152,6 +152,8 @@ def _packing(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
             first = file.read(8)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; check the path") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error}); check the path") from None
     return next((name for magic, name in PACKED.items() if first.startswith(magic)), None)

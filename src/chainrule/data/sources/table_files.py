@@ -1,43 +1,40 @@
-"""Table files, read in blocks as columns of text: CSV, TSV, Parquet, Arrow, and pandas or polars frames.
-
-Text is what they have in common: the same table is the same elements, whichever file it came in.
-"""
+"""Which files are tables, and where the splits of a table stand."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from chainrule.data.examples.splits import SPLITS
 from chainrule.data.sources.objects import Source, from_object
+from chainrule.data.sources.plain_files import PACKED_ENDINGS, data_ending
 from chainrule.errors import InputError
 
-__all__ = ["TABLE_ENDINGS", "is_table", "read_blocks", "table_names", "table_parts"]
+__all__ = ["COLUMNAR", "is_columnar", "is_table", "table_parts"]
 
-DELIMITED = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+DELIMITED = (".csv", ".tsv", ".data")
 COLUMNAR = (".parquet", ".arrow", ".feather", ".ipc")
-TABLE_ENDINGS = (*DELIMITED, *COLUMNAR)
-BLOCK = 1 << 22  # bytes of CSV at once
-ROWS = 1 << 16
 
 
-def _arrow() -> Any:
-    """The `pyarrow` library, imported on first use."""
-    import pyarrow
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    return pyarrow
+def is_columnar(path: str | Path) -> bool:
+    """Whether a file is named like Parquet or Arrow, whose columns have types."""
+    return Path(path).suffix.lower() in COLUMNAR
 
 
 def is_table(path: Path) -> bool:
     """Whether a file is named like a table, or a folder holds one named for its split (`train.csv`)."""
     if path.is_dir():
-        return any((path / f"train{ending}").exists() for ending in TABLE_ENDINGS)
-    return path.name.lower().endswith(TABLE_ENDINGS)
+        return any(_split_of(file) == "train" for file in path.iterdir())
+    return is_columnar(path) or data_ending(path.name) in DELIMITED
+
+
+def _split_of(file: Path) -> str:
+    """The split that a table file is named for, "" for any other file."""
+    name = file.name.lower()
+    for ending in PACKED_ENDINGS:
+        name = name.removesuffix(ending)
+    stem, _, ending = name.rpartition(".")
+    named = stem in SPLITS and f".{ending}" in (".csv", ".tsv", *COLUMNAR)
+    return stem if named else ""
 
 
 def table_parts(source: Source) -> dict[str, Source]:
@@ -46,164 +43,10 @@ def table_parts(source: Source) -> dict[str, Source]:
         return from_object(source).of_form("table").parts
     if not Path(source).is_dir():
         return {"": source}
-    folder = Path(source)
-    found = {
-        name: [folder / f"{name}{e}" for e in TABLE_ENDINGS if (folder / f"{name}{e}").exists()] for name in SPLITS
-    }
-    parts = {name: str(files[0]) for name, files in found.items() if files}
+    parts: dict[str, Source] = {}
+    for file in sorted(Path(source).iterdir()):
+        if split := _split_of(file):
+            parts.setdefault(split, str(file))
     if not {"train", "test"} <= set(parts):
         raise InputError(f"{source}: holds {', '.join(parts)} but not both train and test; add what is missing")
-    return parts
-
-
-def table_names(source: Source) -> list[str]:
-    """The names of the columns."""
-    return _delimited(Path(source))[0] if _is_delimited(source) else list(_schema(source))
-
-
-def read_blocks(source: Source) -> Iterator[Any]:
-    """The rows in blocks, each an Arrow table with every column as text, null where there is no value.
-
-    Raises InputError, naming the file and where possible the row, for what is missing, cut off, ragged, or not UTF-8.
-    """
-    if not isinstance(source, str):
-        yield _as_text(_frame(source), "the frame")
-        return
-    arrow, path = _arrow(), Path(source)
-    try:
-        for block in _delimited_blocks(path) if _is_delimited(source) else _columnar_blocks(path):
-            yield _as_text(arrow.Table.from_batches([block]), source)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; check the path") from None
-    except (OSError, EOFError, arrow.ArrowException) as error:
-        if "UTF8" in str(error):
-            raise InputError(f"{path} row {_undecodable(path)}: is not UTF-8; write the table again as UTF-8") from None
-        raise InputError(f"{path}: cannot be read as a table ({error}); correct or write it again") from None
-
-
-def _is_delimited(source: Source) -> bool:
-    return isinstance(source, str) and source.lower().endswith(DELIMITED)
-
-
-def _delimited(path: Path) -> tuple[list[str], str, bool]:
-    """The names, the delimiter, and whether the first line is a header; a line of numbers only is not a header."""
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            first = file.readline().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; check the path") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path} row 1: is not UTF-8; write the table again as UTF-8") from None
-    except (OSError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); fetch it again") from None
-    if not first.strip():
-        raise InputError(f"{path}: the table is empty or starts with an empty line; give it a header and rows")
-    delimiter = max(",;\t|", key=first.count) if ".tsv" not in path.name else "\t"
-    names = next(csv.reader([first], delimiter=delimiter))
-    header = not all(_is_number(name) for name in names)
-    names = [name.strip() for name in names] if header else [f"c{k}" for k in range(len(names))]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise InputError(f"{path}: the column {twice!r} occurs twice in the header; rename one")
-    return names, delimiter, header
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return text.strip().lower() not in ("nan", "inf", "infinity")
-
-
-def _delimited_blocks(path: Path) -> Iterator[Any]:
-    arrow = _arrow()
-    names, delimiter, header = _delimited(path)
-    ragged: list[Any] = []
-
-    def refuse(row: Any) -> str:
-        ragged.append(row)
-        return "error"
-
-    try:
-        yield from arrow.csv.open_csv(
-            arrow.input_stream(str(path)),
-            read_options=arrow.csv.ReadOptions(
-                use_threads=False, block_size=BLOCK, column_names=names, skip_rows=int(header)
-            ),
-            parse_options=arrow.csv.ParseOptions(
-                delimiter=delimiter,
-                newlines_in_values=True,
-                ignore_empty_lines=len(names) > 1,
-                invalid_row_handler=refuse,
-            ),
-            convert_options=arrow.csv.ConvertOptions(
-                column_types={name: arrow.string() for name in names}, strings_can_be_null=False
-            ),
-        )
-    except arrow.ArrowInvalid:
-        if not ragged:
-            raise
-        row = ragged[0]
-        raise InputError(
-            f"{path} row {row.number}: has {row.actual_columns} values, expected {row.expected_columns}; "
-            "correct or quote it"
-        ) from None
-
-
-def _columnar_blocks(path: Path) -> Iterator[Any]:
-    arrow = _arrow()
-    if path.suffix == ".parquet":
-        yield from arrow.parquet.ParquetFile(path).iter_batches(batch_size=ROWS)
-        return
-    with arrow.memory_map(str(path)) as file:
-        try:
-            reader = arrow.ipc.open_file(file)
-            yield from (reader.get_batch(k) for k in range(reader.num_record_batches))
-        except arrow.ArrowInvalid:
-            file.seek(0)
-            yield from arrow.ipc.open_stream(file)
-
-
-def _schema(source: Source) -> list[str]:
-    if not isinstance(source, str):
-        return list(_frame(source).column_names)
-    first = next(read_blocks(source), None)
-    if first is None:
-        raise InputError(f"{source}: the table has no rows; give it examples")
-    return list(first.column_names)
-
-
-def _frame(frame: Any) -> Any:
-    """An Arrow table from one, from a pandas frame or from a polars frame."""
-    arrow = _arrow()
-    if isinstance(frame, arrow.Table):
-        return frame
-    if hasattr(frame, "to_arrow"):
-        return frame.to_arrow()
-    if hasattr(frame, "iloc"):
-        return arrow.Table.from_pandas(frame, preserve_index=False)
-    raise InputError(f"a table is a path, or a pandas, polars or Arrow table, got {type(frame).__name__}")
-
-
-def _as_text(table: Any, what: str) -> Any:
-    arrow = _arrow()
-    columns = {}
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        if arrow.types.is_nested(column.type):
-            raise InputError(f"{what}: the column {name!r} holds {column.type}, expected one value per row; drop it")
-        values = column.combine_chunks()
-        values = values.dictionary_decode() if arrow.types.is_dictionary(values.type) else values
-        columns[str(name)] = values.cast(arrow.string())
-    return arrow.table(columns)
-
-
-def _undecodable(path: Path) -> int:
-    """The first line that is not UTF-8, counted from 1."""
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError:
-                return number
-    return 0
+    return {name: parts[name] for name in SPLITS if name in parts}
