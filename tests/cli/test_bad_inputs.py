@@ -129,8 +129,8 @@ CUT = gzip.compress(RNG.bytes(5000))[:-900]
 CASES = {
     # text
     "an empty text": (file("a.txt", b""), "a.txt: the file is empty"),
-    "a text cut off": (file("a.txt.gz", CUT), "a.txt.gz: the gzip file is damaged or cut off"),
-    "a gzip that is none": (file("a.txt.gz", PROSE), "a.txt.gz: the gzip file is damaged"),
+    "a text cut off": (file("a.txt.gz", CUT), "a.txt.gz: the gzip file is cut off or damaged"),
+    "a gzip that is none": (file("a.txt.gz", PROSE), "a.txt.gz: the .gz file is damaged or not compressed"),
     "no UTF-8": (
         file("a.txt", PROSE.encode() + b"\xff", "--symbols", "characters"),
         "a.txt: is not UTF-8 text (byte 0xff",
@@ -161,7 +161,7 @@ CASES = {
         folder(b=("train/b.png", np.zeros((4, 4))), c=("test/b.png", np.zeros((4, 4)))),
         "a.png: lies beside the folders",
     ),
-    "IDX cut off": (file("t-images-idx3-ubyte.gz", CUT), "t-images-idx3-ubyte.gz: the gzip file is damaged"),
+    "IDX cut off": (file("t-images-idx3-ubyte.gz", CUT), "t-images-idx3-ubyte.gz: the gzip file is cut off"),
     "a short IDX": (file("t-images-idx3-ubyte", idx(PIXELS[None])[:-3]), "has 4109 bytes, its header promises 4112"),
     "no IDX": (file("t-images-idx3-ubyte", b"\0\0\x0d\3" + bytes(12)), "is not an IDX file of bytes"),
     "labels as images": (file("t-labels-idx1-ubyte", idx(np.zeros(9))), "expected images; open the file of images"),

@@ -45,7 +45,9 @@ def _parameters() -> Iterator[inspect.Parameter]:
     surplus = Annotated[str, Parameter(show=False)]
     yield inspect.Parameter("surplus", inspect.Parameter.VAR_POSITIONAL, annotation=surplus)
     for option in FIT_OPTIONS:
-        shown: Any = Annotated[_type(option), Parameter(name=option.flag, negative="", help=help_of(option))]
+        of_any_text = option.name in ("missing", "delimiter", "decimal")  # which may begin with a hyphen
+        said = Parameter(name=option.flag, negative="", help=help_of(option), allow_leading_hyphen=of_any_text)
+        shown: Any = Annotated[_type(option), said]
         yield inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=shown)
     json = Annotated[bool, Parameter(negative="", help="print one JSON object on standard output")]
     yield inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=json)

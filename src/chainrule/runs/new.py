@@ -12,6 +12,7 @@ from typing import Any
 
 from chainrule.config.registry import Spec
 from chainrule.data.encodings.data_set import DataSet
+from chainrule.data.sources.plain_files import stream_name
 from chainrule.errors import RunError
 from chainrule.runs.figures import SPLITS, protocol_of
 from chainrule.runs.job import Job
@@ -30,7 +31,7 @@ def reserved_place(name: str) -> Iterator[Path]:
     The directory is made at once, so that of two processes that begin together each has its own. Of the processes of
     one job the first makes it; the others need only its name.
     """
-    stem = Path(name).stem
+    stem = Path(stream_name(name) or name).stem
     if int(os.environ.get("RANK", "0")) > 0:
         yield Path("runs") / stem
         return

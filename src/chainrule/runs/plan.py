@@ -19,6 +19,7 @@ from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.pixel_blocks import in_pixel_blocks
 from chainrule.data.examples.stored import Progress
 from chainrule.data.recognition.load import load
+from chainrule.data.sources.plain_files import stream_name
 from chainrule.errors import InputError
 from chainrule.runs.specification import members_of, specification
 from chainrule.training.budget import Budget
@@ -79,7 +80,8 @@ def plan(source: Any, **options: Any) -> Plan:
 def plan_from(source: Any, options: Mapping[str, Any], progress: Progress | None = None) -> Plan:
     """The same, with a progress bar for data that takes long to read."""
     given = checked(options)
-    return plan_of(load_for(source, given, progress), given, source if isinstance(source, str) else None)
+    name = (stream_name(source) or source) if isinstance(source, str) else None
+    return plan_of(load_for(source, given, progress), given, name)
 
 
 def plan_of(data: DataSet, options: Mapping[str, Any], source: str | None = None) -> Plan:

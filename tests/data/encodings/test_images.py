@@ -266,7 +266,7 @@ BAD = {
     "one level": (lambda t: None, {"levels": 1}, "from 2 to 256 levels, got 1"),
     "an unknown binarization": (lambda t: None, {"binarize": "dynamc"}, "did you mean 'dynamic'"),
     "levels of bits": (lambda t: None, {"binarize": "fixed", "levels": 17}, "have 2 levels, got 17"),
-    "a truncated gzip": (_cut, {}, "train-images-idx3-ubyte.gz: the gzip file is damaged or cut off"),
+    "a truncated gzip": (_cut, {}, "train-images-idx3-ubyte.gz: the gzip file is cut off or damaged"),
     "a short IDX": (_short, {}, "its header promises 745"),
     "labels that are too few": (_labels, {}, "has 2 labels for 3 images"),
     "an option of tables": (lambda t: None, {"drop": "a"}, "does not apply here"),

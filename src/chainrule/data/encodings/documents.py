@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +16,7 @@ from chainrule.data.examples.base import Examples
 from chainrule.data.examples.sequences import SequenceExamples
 from chainrule.data.examples.splits import Split, default_way, divided
 from chainrule.data.sources.objects import Source, as_source, from_object
+from chainrule.data.sources.plain_files import data_ending
 from chainrule.data.sources.text_files import check_filled, read_documents
 from chainrule.domain import Domain
 from chainrule.errors import InputError
@@ -179,7 +179,7 @@ def load_documents(
     """
     check_end(end)
     if documents is None:
-        documents = "record" if not isinstance(source, str) or ".jsonl" in Path(source).suffixes else "line"
+        documents = "record" if not isinstance(source, str) or data_ending(source) == ".jsonl" else "line"
     parts, separator = _document_parts(source, documents, field)
     source = str(source)
     texts = [text for part in parts.values() for text in part]

@@ -95,7 +95,7 @@ class ImageEncoding(Encoding):
 def image_parts(source: Source, progress: Progress | None = None) -> dict[str, Part]:
     """Images of bytes (N, H, W) or (N, H, W, 3) and their labels by split, from files or an object."""
     path = Path(str(source))
-    if not isinstance(source, str) or path.suffix in (".npy", ".npz"):
+    if not isinstance(source, str) or path.suffix.lower() in (".npy", ".npz"):
         parts = array_parts(source)
     else:
         parts = idx_parts(source) if is_idx(path) else folder_parts(source, progress)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from chainrule.data.encodings.data_set import DataSet
+from chainrule.data.encodings.documents import DocumentEncoding
 from chainrule.data.encodings.pixel_blocks import in_pixel_blocks
+from chainrule.data.encodings.text import TextEncoding
 from chainrule.data.examples.stored import Progress
 from chainrule.data.recognition.registry import KINDS
 from chainrule.data.sources.clues import Clues
 from chainrule.data.sources.digits import DIGITS
-from chainrule.data.sources.objects import as_source
+from chainrule.data.sources.objects import ObjectSource, as_source
+from chainrule.data.sources.plain_files import as_file, refuse_no_text, refuse_stream, stream_name
 from chainrule.errors import InputError, unknown_name
 
 __all__ = ["OLD_OPTIONS", "load", "old_open"]
 
+NO_BINARIES = (TextEncoding, DocumentEncoding)  # what is known to be no text is one if --symbols says so
 OLD_OPTIONS = {"blocks": "pixel_block"}  # options as earlier versions called them
 
 
@@ -25,9 +30,9 @@ def load(source: Any, *, progress: Progress | None = None, **options: Any) -> Da
     """Recognise a source by its name and content and load it: images, arrays, tables, text, sequences.
 
     source: "digits"; a `.npy` or `.npz` file; a folder of PNG or JPEG; IDX; CSV, TSV, Parquet or Arrow; FASTA; JSON
-        lists of symbols or sets; a folder of texts; any other file is text, one document per line where it looks like
-        that, else one long stream; or a Python object, see `from_object`: an array, a list, a frame, a data set of
-        torch or Hugging Face, or a dictionary of them by split.
+        lists of symbols or sets; a folder of texts; `-` or a pipe, which is read once; any other file is text, one
+        document per line where it looks like that, else one long stream; or a Python object, see `from_object`: an
+        array, a list, a frame, a data set of torch or Hugging Face, or a dictionary of them by split.
     progress: shows how much of a large source is prepared, from its name and size; None shows nothing.
     options: the options of the kind of data (`shape` and `split` for arrays; `symbols`, `documents`, `window`, ... for
         text; `pixel_block` for images, see `in_pixel_blocks`); None stands for the default.
@@ -40,6 +45,15 @@ def load(source: Any, *, progress: Progress | None = None, **options: Any) -> Da
     options = {name: value for name, value in _new_names(options).items() if value is not None}
     side = options.pop("pixel_block", 1)
     source = as_source(source, options.get("field"))
+    if isinstance(source, str):
+        refuse_stream(source)
+        if (stream := stream_name(source)) is not None:
+            with as_file(source) as path:
+                return replace(_loaded(str(path), side, progress, options), name=stream)
+    return _loaded(source, side, progress, options)
+
+
+def _loaded(source: str | ObjectSource, side: int, progress: Progress | None, options: dict[str, Any]) -> DataSet:
     clues = Clues(source, options)
     kind = next((kind for kind in KINDS if kind.recognise(clues)), None)
     if kind is None:
@@ -55,6 +69,8 @@ def load(source: Any, *, progress: Progress | None = None, **options: Any) -> Da
     if surplus:
         takes = f"takes {', '.join(sorted(known))}" if known else "takes no options"
         raise InputError(f"{source}: the option {sorted(surplus)[0]!r} does not apply here; this kind of data {takes}")
+    if kind.encoding in NO_BINARIES and "symbols" not in options and clues.path is not None and clues.path.is_file():
+        refuse_no_text(clues.path)
     return in_pixel_blocks(kind.load(source, **options, **shows), side)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chainrule.data.sources import binary_tables, fasta, idx, image_folder, table_files
 from chainrule.data.sources.clues import Clues
 from chainrule.data.sources.digits import DIGITS
+from chainrule.data.sources.plain_files import data_ending
 from chainrule.data.sources.text_files import TEXT_ENDINGS
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
 ]
 
 OF_GREY = {"levels", "binarize"}  # options of grey values
+OF_TABLE = {"columns", "drop", "header", "delimiter", "decimal", "missing", "dates"}
 OF_TEXT = {"symbols", "documents", "field", "window", "stride", "pack", "end"}
 
 
@@ -38,7 +40,7 @@ def are_images(clues: Clues) -> bool:
 
 def are_arrays(clues: Clues) -> bool:
     """A `.npy` or `.npz` file, or an array."""
-    return clues.form == "arrays" or (clues.path is not None and clues.path.suffix in (".npy", ".npz"))
+    return clues.form == "arrays" or (clues.path is not None and clues.path.suffix.lower() in (".npy", ".npz"))
 
 
 def is_binary_table(clues: Clues) -> bool:
@@ -47,10 +49,16 @@ def is_binary_table(clues: Clues) -> bool:
 
 
 def is_table(clues: Clues) -> bool:
-    """A frame, or a file or folder named like a table, unless options of text are given."""
+    """A frame, or a file or folder named like a table, unless options of text are given.
+
+    Where a file's name says nothing (a pipe has none), options of tables make it one.
+    """
     if clues.path is None:
         return clues.form == "table"
-    return not clues.options.keys() & OF_TEXT and table_files.is_table(clues.path)
+    if clues.options.keys() & OF_TEXT:
+        return False
+    asked = bool(clues.options.keys() & OF_TABLE) and not clues.ending and clues.path.is_file()
+    return asked or table_files.is_table(clues.path)
 
 
 def is_fasta(clues: Clues) -> bool:
@@ -81,5 +89,5 @@ def is_text(clues: Clues) -> bool:
     if clues.path is None:
         return False
     if clues.path.is_dir():
-        return any(file.suffix in TEXT_ENDINGS for file in clues.path.rglob("*"))
+        return any(data_ending(file.name) in TEXT_ENDINGS for file in clues.path.rglob("*"))
     return clues.path.exists() or bool(clues.path.suffix) or "/" in str(clues.source)

@@ -11,17 +11,28 @@ import numpy as np
 
 from chainrule.batch import Array
 from chainrule.data.examples.splits import SPLITS, Part, check_same_shape
+from chainrule.data.sources.plain_files import unpacked
 from chainrule.data.sources.text_files import read_file
 from chainrule.errors import InputError
 
 __all__ = ["binary_parts", "is_binary_table", "read_binary"]
 
 ENDINGS = (".data", ".data.gz")
+HEAD = 1 << 16  # bytes
 
 
 def is_binary_table(path: Path) -> bool:
-    """Whether a file is named like one of these tables, or a folder holds one."""
-    return any(file.name.endswith(ENDINGS) for file in (path.iterdir() if path.is_dir() else [path]))
+    """Whether a file is named like one of these tables and begins with 0, 1 and commas only, or a folder holds one."""
+    files = path.iterdir() if path.is_dir() else [path]
+    return any(file.name.lower().endswith(ENDINGS) and _is_binary(file) for file in files if file.is_file())
+
+
+def _is_binary(file: Path) -> bool:
+    try:
+        with unpacked(file, any_format=True) as opened:
+            return not opened.read(HEAD).translate(None, b"01,\r\n")
+    except InputError:
+        return True  # damaged: reading it says how
 
 
 def read_binary(path: Path) -> Array:
@@ -53,7 +64,7 @@ def binary_parts(source: str) -> dict[str, Part]:
     parts: dict[str, Part] = {}
     for file in sorted(folder.iterdir()):
         words = file.name.split(".")
-        if file.name.endswith(ENDINGS) and len(words) > 2 and words[1] in SPLITS and stem in (None, words[0]):
+        if file.name.lower().endswith(ENDINGS) and len(words) > 2 and words[1] in SPLITS and stem in (None, words[0]):
             if words[1] in parts:
                 raise InputError(f"{source}: holds several tables; name one of their files")
             parts[words[1]] = (read_binary(file), None)

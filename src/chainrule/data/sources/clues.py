@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from chainrule.data.sources.objects import ObjectSource
+from chainrule.data.sources.plain_files import data_ending, unpacked
 from chainrule.data.sources.sequence_files import read_sequences
 from chainrule.data.sources.text_files import read_json_lines
+from chainrule.errors import InputError
 
 __all__ = ["Clues"]
 
@@ -35,9 +35,8 @@ class Clues:
 
     @property
     def ending(self) -> str:
-        """The ending of the file's name without ".gz"; "" for an object."""
-        path = Path(str(self.source).removesuffix(".gz")) if self.path is not None else Path()
-        return path.suffix
+        """The ending of the file's name in lower case, without that of a compression; "" for an object."""
+        return "" if self.path is None else data_ending(self.path.name)
 
     @cached_property
     def form(self) -> str | None:
@@ -54,16 +53,14 @@ class Clues:
 
     @cached_property
     def head(self) -> bytes:
-        """The first bytes of a file, unpacked if gzipped; empty where it cannot be read."""
-        if self.path is None:
+        """The first bytes of a file, unpacked if compressed; empty where it cannot be read."""
+        if self.path is None or not self.path.is_file():
             return b""
         try:
-            opened: Any = gzip.open(self.path, "rb") if self.path.suffix == ".gz" else self.path.open("rb")  # noqa: SIM115
-            with opened as file:
-                head: bytes = file.read(HEAD)
-        except (OSError, EOFError, zlib.error):
+            with unpacked(self.path, any_format=True) as file:
+                return file.read(HEAD)
+        except InputError:
             return b""
-        return head
 
     @property
     def is_one_per_line(self) -> bool:

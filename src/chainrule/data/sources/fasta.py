@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from chainrule.data.sources.plain_files import data_ending
 from chainrule.data.sources.text_files import read_file
 from chainrule.errors import InputError
 
@@ -14,7 +15,7 @@ ENDINGS = (".fasta", ".fa", ".faa", ".fna", ".a3m")
 
 def is_fasta(path: Path) -> bool:
     """Whether a file is named like FASTA, also gzipped."""
-    return path.name.removesuffix(".gz").endswith(ENDINGS)
+    return data_ending(path.name) in ENDINGS
 
 
 def read_fasta(path: Path) -> list[bytes]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from chainrule.batch import Array
+from chainrule.data.sources.plain_files import PACKED_ENDINGS
 from chainrule.data.sources.text_files import read_file
 from chainrule.errors import InputError
 
@@ -20,7 +21,9 @@ def is_idx(path: Path) -> bool:
     """Whether a file is named like one of MNIST's, or a folder holds such a file."""
     if path.is_dir():
         return any("images-idx" in file.name for file in path.iterdir())
-    name = path.name.removesuffix(".gz")
+    name = path.name.lower()
+    for packed in PACKED_ENDINGS:
+        name = name.removesuffix(packed)
     return "-idx" in name or name.endswith((".idx", "-ubyte"))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chainrule.errors import InputError
 
-__all__ = ["known_binary", "refuse_known_binary"]
+__all__ = ["HEAD", "known_binary", "known_head", "refuse_known_binary"]
 
 SAVE = "save the sheet as CSV"
 UNPACK = "unpack it, and name a file in it"
@@ -57,14 +57,21 @@ def known_binary(path: Path) -> tuple[str, str] | None:
         raise InputError(f"{path}: there is no such file; check the path") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error}); check the path") from None
-    for place, magic, name, remedy in MAGIC:
-        if head[place : place + len(magic)] == magic:
-            return name, remedy
+    if (found := known_head(head)) is not None:
+        return found
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zipped(path, head)
     length = int.from_bytes(head[:8], "little")
     if head[8:10] in (b'{"', b"{}") and 2 <= length <= size - 8:
         return "a safetensors file", "give data, not a model"
+    return None
+
+
+def known_head(head: bytes) -> tuple[str, str] | None:
+    """The same by the first bytes alone. head: at least 512 bytes, or all."""
+    for place, magic, name, remedy in MAGIC:
+        if head[place : place + len(magic)] == magic:
+            return name, remedy
     return None
 
 

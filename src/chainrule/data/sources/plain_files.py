@@ -8,6 +8,7 @@ from __future__ import annotations
 import bz2
 import contextlib
 import gzip
+import io
 import lzma
 import os
 import shutil
@@ -19,16 +20,31 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from chainrule.data.sources.known_binaries import refuse_known_binary
+from chainrule.data.sources.known_binaries import HEAD, known_head, refuse_known_binary
 from chainrule.errors import InputError
 
-__all__ = ["as_file", "chunks", "data_ending", "is_compressed", "unpacked"]
+__all__ = [
+    "PACKED_ENDINGS",
+    "as_file",
+    "chunks",
+    "data_ending",
+    "is_compressed",
+    "packing_of",
+    "refuse_false_ending",
+    "refuse_no_text",
+    "refuse_stream",
+    "stream_name",
+    "unpacked",
+    "unpacking",
+]
 
 CHUNK = 1 << 20  # bytes
 RESERVE = 1 << 28  # bytes of a disk that are left free
 PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstandard"}
 PACKED_ENDINGS = (".gz", ".gzip", ".bz2", ".xz", ".zst", ".zstd")
 STANDARD_INPUT = "-"
+STREAM = "standard-input"  # the name of data that came from there
+PIPE = "pipe-"  # and before the name of a pipe
 
 
 def data_ending(name: str | Path) -> str:
@@ -43,7 +59,7 @@ def data_ending(name: str | Path) -> str:
 
 def is_compressed(path: Path) -> bool:
     """Whether the first bytes are those of gzip, bzip2, xz or zstandard."""
-    return _packing(path) is not None
+    return packing_of(path) is not None
 
 
 @contextlib.contextmanager
@@ -74,38 +90,96 @@ def as_file(source: str | Path) -> Iterator[Path]:
         yield written(folder / (path.name or "pipe"), chunks(file), str(path))
 
 
+def stream_name(source: str | Path) -> str | None:
+    """What data from a pipe or from standard input are called; None for a file, a folder, and what there is not.
+
+    >>> stream_name("-"), stream_name("/no/such/file")
+    ('standard-input', None)
+    """
+    path = Path(source)
+    if str(source) in (STANDARD_INPUT, "/dev/stdin"):
+        return STREAM
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return None
+    once = not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or path.is_relative_to("/dev/fd")
+    return f"{PIPE}{path.name}" if once else None
+
+
+def refuse_stream(source: str) -> None:
+    """Refuse the name of data that came through a pipe and are gone.
+
+    source: a name as `stream_name` gives it, or any other, with which nothing is wrong.
+    """
+    if (source == STREAM or source.startswith(PIPE)) and not Path(source).exists():
+        raise InputError(
+            f"{source}: the data came through a pipe, which cannot be opened again; keep them in a file, and name it"
+        )
+
+
+def refuse_false_ending(path: Path) -> None:
+    """Refuse a file that is named like a compressed one and is none. path: a file that can be read many times."""
+    if path.suffix.lower() in PACKED_ENDINGS and packing_of(path) is None:
+        raise InputError(f"{path}: the {path.suffix} file is damaged or not compressed; fetch it again, or rename it")
+
+
+def refuse_no_text(path: Path) -> None:
+    """Refuse a file that is known to be no text, also where it is compressed.
+
+    path: a file that can be read many times.
+
+    Raises InputError, which names the format and what to do.
+    """
+    refuse_known_binary(path)
+    refuse_false_ending(path)
+    if is_compressed(path):
+        with unpacked(path) as file:
+            found = known_head(file.read(HEAD))
+        if found is not None:
+            raise InputError(f"{path}: holds {found[0]}, which is no text; {found[1]}")
+
+
 @contextlib.contextmanager
-def unpacked(path: Path) -> Iterator[BinaryIO]:
+def unpacked(path: Path, any_format: bool = False) -> Iterator[BinaryIO]:
     """The content of a file as a stream of bytes, unpacked where its first bytes are those of a compression.
 
     path: a file that can be read many times.
+    any_format: whether it may be of a format that is known and not read.
 
     Raises InputError for a format that is known and not read (`refuse_known_binary`), and for a file that is cut off
     or damaged, when the stream comes to that place.
     """
-    refuse_known_binary(path)
-    packing = _packing(path)
+    if not any_format:
+        refuse_known_binary(path)
+    packing = packing_of(path)
     with contextlib.ExitStack() as stack:
         try:
-            yield stack.enter_context(_stream(path, packing))
+            file = stack.enter_context(path.open("rb"))
+            yield stack.enter_context(unpacking(file, packing))
         except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
             raise InputError(f"{path}: the {packing} file is cut off or damaged ({error}); fetch it again") from None
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error}); fetch it again") from None
 
 
-def _stream(path: Path, packing: str | None) -> BinaryIO:
+def unpacking(file: BinaryIO, packing: str | None) -> BinaryIO:
+    """A stream of the content of a packed file.
+
+    file: the file, opened.
+    packing: "gzip", "bzip2", "xz" or "zstandard"; None where it is not packed.
+    """
     if packing == "gzip":
-        return cast(BinaryIO, gzip.open(path, "rb"))
+        return cast(BinaryIO, gzip.GzipFile(fileobj=file))
     if packing == "bzip2":
-        return cast(BinaryIO, bz2.open(path, "rb"))
+        return cast(BinaryIO, bz2.BZ2File(file))
     if packing == "xz":
-        return cast(BinaryIO, lzma.open(path, "rb"))
+        return cast(BinaryIO, lzma.LZMAFile(file))
     if packing == "zstandard":
         import pyarrow as pa
 
-        return cast(BinaryIO, pa.input_stream(str(path.absolute()), compression="zstd"))
-    return path.open("rb")
+        return cast(BinaryIO, io.BufferedReader(pa.input_stream(file, compression="zstd"), CHUNK))
+    return file
 
 
 def chunks(file: BinaryIO, size: int = CHUNK) -> Iterator[bytes]:
@@ -148,7 +222,8 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _packing(path: Path) -> str | None:
+def packing_of(path: Path) -> str | None:
+    """The compression of a file by its first bytes: "gzip", "bzip2", "xz" or "zstandard"; None for none."""
     try:
         with path.open("rb") as file:
             first = file.read(8)

@@ -8,6 +8,7 @@ from typing import Any
 
 from chainrule.data.examples.splits import SPLITS
 from chainrule.data.sources.objects import Source, from_object
+from chainrule.data.sources.plain_files import data_ending
 from chainrule.data.sources.text_files import read_file, read_json_lines
 from chainrule.errors import InputError
 
@@ -23,7 +24,7 @@ def read_sequences(source: Source, field: str | None = None) -> dict[str, list[A
     path = Path(str(source))
     if not isinstance(source, str):
         parts = from_object(source).lists()
-    elif ".jsonl" in path.suffixes:
+    elif data_ending(path.name) == ".jsonl":
         rows = read_json_lines(path)
         if field is not None:
             rows = [row.get(field) if isinstance(row, dict) else None for row in rows]

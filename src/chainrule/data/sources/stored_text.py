@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import json
+import lzma
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from chainrule.batch import Array
 from chainrule.data.alphabets.alphabet import Alphabet, Bytes
 from chainrule.data.examples.stored import Progress, stored
+from chainrule.data.sources.plain_files import is_compressed, packing_of, unpacking
 from chainrule.data.sources.text_files import text_files
 from chainrule.errors import InputError
 
@@ -47,7 +47,7 @@ def stored_stream(source: str, alphabet: Alphabet, progress: Progress | None = N
     progress: shows the number of bytes done; None shows nothing.
     """
     files = text_files(source)
-    if isinstance(alphabet, Bytes) and len(files) == 1 and files[0].suffix != ".gz":
+    if isinstance(alphabet, Bytes) and len(files) == 1 and not is_compressed(files[0]):
         return np.memmap(files[0], dtype=np.uint8, mode="r")
     marks = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     key = json.dumps(["text", alphabet.to_json(), marks])
@@ -62,18 +62,19 @@ def stored_stream(source: str, alphabet: Alphabet, progress: Progress | None = N
 
 
 def _chunks(file: Path) -> Iterator[tuple[bytes, int]]:
-    """A file in pieces of whole lines or words of about CHUNK bytes, unpacked if gzipped; the bytes read for each."""
+    """A file in pieces of whole lines or words of about CHUNK bytes, unpacked; the bytes read for each."""
     try:
+        packing = packing_of(file)
         with open(file, "rb") as packed:
-            opened: Any = gzip.GzipFile(fileobj=packed) if file.suffix == ".gz" else packed
+            opened = unpacking(packed, packing)
             before, rest = 0, b""
             while raw := rest + opened.read(CHUNK) + opened.readline(CHUNK):
                 cut = _end_of_words(raw)
                 raw, rest = raw[:cut], raw[cut:]
                 yield raw, packed.tell() - before
                 before = packed.tell()
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{file}: the gzip file is damaged or cut off ({error}); fetch it again") from None
+    except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+        raise InputError(f"{file}: the {packing} file is damaged or cut off ({error}); fetch it again") from None
 
 
 def _end_of_words(raw: bytes) -> int:

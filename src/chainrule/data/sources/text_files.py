@@ -1,12 +1,11 @@
-"""Raw text from disk: a file (also gzipped), a folder, or the text field of JSON lines; whole or in documents."""
+"""Raw text from disk: a file (also compressed), a folder, or the text field of JSON lines; whole or in documents."""
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from pathlib import Path
 
+from chainrule.data.sources.plain_files import data_ending, refuse_false_ending, unpacked
 from chainrule.errors import InputError
 
 __all__ = ["TEXT_ENDINGS", "check_filled", "read_documents", "read_file", "read_json_lines", "text_files"]
@@ -18,19 +17,10 @@ TEXT_ENDINGS = (
 
 
 def read_file(path: Path) -> bytes:
-    """The content of a file that is not empty, unpacked if its name ends in `.gz`."""
-    try:
-        if path.suffix == ".gz":
-            with gzip.open(path, "rb") as file:
-                content = file.read()
-        else:
-            content = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; check the path") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path}: the gzip file is damaged or cut off ({error}); fetch it again") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give a file") from None
+    """The content of a file that is not empty, unpacked where it is compressed (gzip, bzip2, xz, zstandard)."""
+    refuse_false_ending(path)
+    with unpacked(path, any_format=True) as file:
+        content = file.read()
     if not content:
         raise InputError(f"{path}: the file is empty; give a text of at least a few hundred bytes")
     return content
@@ -45,7 +35,7 @@ def text_files(source: str) -> list[Path]:
         file
         for file in sorted(path.rglob("*"))
         if file.is_file()
-        and (file.with_suffix("").suffix if file.suffix == ".gz" else file.suffix) in TEXT_ENDINGS
+        and data_ending(file.name) in TEXT_ENDINGS
         and not any(part.startswith(".") for part in file.relative_to(path).parts)
     ]
     if not found:

@@ -1,0 +1,199 @@
+"""Whatever comes in: one value is one number, what is no text is refused, pipes are read once."""
+
+import bz2
+import gzip
+import lzma
+import os
+import threading
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chainrule import InputError
+from chainrule.data import load
+from chainrule.data.encodings.survey import Survey
+
+pytestmark = pytest.mark.filterwarnings("ignore:the column:UserWarning")
+
+COLUMNS = {
+    "n": st.integers(-5, 5),
+    "x": st.floats(-1e6, 1e6).map(lambda x: round(x, 2)),
+    "b": st.booleans(),
+    "s": st.sampled_from(["red", "green", "blå", "a, b", 'q"q']),
+    "d": st.dates(pd.Timestamp("1990-01-01").date(), pd.Timestamp("2030-01-01").date()),
+    "t": st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2030-01-01")).map(lambda t: t.replace(microsecond=0)),
+}
+
+
+def written(table, folder):
+    """The table in every format."""
+    frame = table.to_pandas()
+    frame.to_csv(folder / "a.csv", index=False)
+    frame.to_csv(folder / "A.TSV.GZ", index=False, sep="\t", compression="gzip")
+    pa.parquet.write_table(table, folder / "a.parquet")
+    pa.feather.write_feather(table, folder / "a.arrow")
+    files = [str(path) for path in sorted(folder.iterdir()) if path.is_file()]
+    return [*files, table, frame, pl.from_arrow(table), table.to_pylist()]
+
+
+@settings(max_examples=6)
+@given(st.lists(st.fixed_dictionaries(COLUMNS), min_size=30, max_size=40), st.integers(0, 9))
+def test_a_table_is_the_same_in_every_format(tmp_path_factory, rows, gap):
+    rows[0] |= {"b": True, "s": "red"}
+    rows[gap] = rows[gap] | {"x": None, "s": None if gap else "red"}
+    sources = written(pa.Table.from_pylist(rows), tmp_path_factory.mktemp("formats"))
+    found = [load(source) for source in sources]
+    assert len({data.digest() for data in found}) == 1
+    assert all(data.encoding == found[0].encoding for data in found)
+    for source in sources[:4]:
+        examples = found[0].encoding.encode(source)
+        assert examples.impossible is None
+        assert examples.digest() == found[-1].encoding.encode(source).digest()
+
+
+def test_types_that_hold_the_same_values():
+    n = np.arange(60) % 7
+    frames = [
+        pd.DataFrame({"n": n.astype(t), "s": s})
+        for t in ("uint8", "int32", "int64", "float32", "float64")
+        for s in (["a", "b", None] * 20, pd.Categorical(["a", "b", None] * 20))
+    ]
+    assert len({load(frame).digest() for frame in frames}) == 1
+    times = pd.date_range("2024-01-01", periods=60)
+    zones = [times, times.tz_localize("UTC"), times.tz_localize("UTC").tz_convert("Europe/Berlin")]
+    assert len({load(pd.DataFrame({"t": t, "n": n})).digest() for t in zones}) == 1
+
+
+def test_two_columns_of_one_name_are_refused():
+    twice = pa.table([pa.array([1, 2]), pa.array([3, 4])], names=["a", "a"])
+    for frame in (twice, pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"])):
+        with pytest.raises(InputError, match="'a' occurs twice"):
+            load(frame)
+
+
+def test_a_nested_column_can_be_dropped(tmp_path):
+    pa.parquet.write_table(pa.table({"a": ["x", "y"] * 20, "b": [[1], [2]] * 20}), tmp_path / "t.parquet")
+    with pytest.raises(InputError, match="--drop b"):
+        load(str(tmp_path / "t.parquet"))
+    assert load(str(tmp_path / "t.parquet"), drop="b").encoding.column_names == ("a",)
+
+
+ADULT = "39, State-gov, 77516, Male, <=50K\n50, ?, 83311, Male, <=50K\n38, Private, 215646, Female, >50K\n" * 20
+IRIS = "5.1,3.5,Iris-setosa\n4.9,3.0,Iris-setosa\n6.3,3.3,Iris-virginica\n" * 20 + "\n"
+WINE = '"fixed acidity";"pH";"quality"\n' + "7.4;3.51;5\n7.8;3.2;6\n11.2;3.16;5\n" * 20
+SALES = "Datum;Umsatz\n" + "31.12.2023;1.234,50 €\n01.01.2024;99,00 €\n" * 30
+KINDS = {  # text, kinds, names that may be missing
+    "adult.data": (ADULT, ["ordinal", "categorical", "ordinal", "categorical", "categorical"], ["c1"]),
+    "iris.data": (IRIS, ["real", "real", "categorical"], []),
+    "winequality-red.csv": (WINE, ["real", "real", "categorical"], []),
+    "Sales.CSV": (SALES, ["date", "real"], []),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_files_as_people_write_them(tmp_path, name):
+    text, kinds, missing = KINDS[name]
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    data = load(str(tmp_path / name))
+    assert [column.kind for column in data.encoding.columns] == kinds
+    assert [column.name for column in data.encoding.columns if column.missing is not None] == missing
+    assert sum(map(len, data.splits.values())) == 60
+    assert "first row as read" in data.note
+    assert "60 rows" in data.note
+
+
+@pytest.mark.parametrize(("name", "rows"), [("winequality-red", 1599), ("winequality-white", 4898)])
+def test_wine_quality(shared_data, name, rows):
+    data = load(str(shared_data / "uci_continuous" / f"{name}.csv"))
+    assert sum(map(len, data.splits.values())) == rows
+    assert {column.kind for column in data.encoding.columns} <= {"real", "ordinal", "count", "density"}
+
+
+def test_odd_cells_in_a_column_of_numbers(tmp_path):
+    path = tmp_path / "w.csv"
+    path.write_text("w,n\n" + "1.5,a\n2.5,b\n" * 50 + "-,a\nn/a,b\n")
+    with pytest.raises(InputError, match=r"'-' \(.*w.csv line 102\), 'n/a' \(.*w.csv line 103\).*--missing '-,n/a'"):
+        load(str(path))
+    data = load(str(path), missing="-,n/a")
+    assert [column.missing for column in data.encoding.columns] == ["", None]
+    again = data.encoding.encode(str(path))
+    assert int(np.isnan(again.x[:, 0]).sum()) == 2
+    assert load(str(path), columns="w=categorical").encoding.columns[0].kind == "categorical"
+
+
+def test_options_of_tables(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("2019;2020\n" + "1,5;x\n2,5;y\n" * 20)
+    assert load(str(path), header="yes").encoding.column_names == ("2019", "2020")
+    (tmp_path / "d.csv").write_text("d,x\n" + "1/2/2024,1\n3/4/2024,2\n" * 20)
+    first, second = (load(str(tmp_path / "d.csv"), dates=dates) for dates in ("day-first", "month-first"))
+    assert first.digest() != second.digest()
+    with pytest.raises(InputError, match="--dates is"):
+        load(str(tmp_path / "d.csv"), dates="never")
+
+
+def test_names_with_commas_and_equals_signs(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('"size, cm",a=b,[c]\n' + "1,2,x\n2,3,y\n" * 20)
+    data = load(str(path), columns="size, cm=count,a=b=categorical", given="[c]")
+    assert [column.kind for column in data.encoding.columns] == ["count", "categorical"]
+    assert load(str(path), drop="[c],size, cm").encoding.column_names == ("a=b",)
+
+
+def test_a_wide_table_is_surveyed_once_per_column(tmp_path, monkeypatch):
+    """Looking at 8,000 columns asks each of them as often as it asks each of 1,000."""
+    counts = {}
+    decide = Survey.decide
+    for width in (1000, 8000):
+        path = tmp_path / f"{width}.csv"
+        row = ",".join(str(k % 9) for k in range(width))
+        path.write_text(",".join(f"v{k}" for k in range(width)) + "\n" + f"{row}\n{row[::-1]}\n" * 6)
+        asked = []
+        monkeypatch.setattr(Survey, "decide", lambda *a, asked=asked: asked.append(1) or decide(*a))
+        assert load(str(path)).encoding.domain.shape == (width,)
+        counts[width] = len(asked)
+    assert counts == {1000: 1000, 8000: 8000}
+
+
+def test_what_is_no_text_is_refused(tmp_path):
+    for name, content, words in (
+        ("a.pdf", b"%PDF-1.7 " + bytes(4000), "PDF"),
+        ("a.sqlite", b"SQLite format 3\x00" + bytes(4000), "SQLite"),
+        ("a.h5", b"\x89HDF\r\n\x1a\n" + bytes(4000), "HDF5"),
+        ("a.pdf.gz", gzip.compress(b"%PDF-1.7 " + bytes(4000)), "PDF"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=words):
+            load(str(tmp_path / name))
+    assert load(str(tmp_path / "a.pdf"), symbols="bytes").encoding.kind == "text"
+
+
+def test_compressed_texts_are_unpacked(tmp_path):
+    text = b"It was a dark and stormy night, and the rain fell in torrents. " * 60
+    packed = {"a.txt": text, "a.txt.gz": gzip.compress(text), "a.TXT.BZ2": bz2.compress(text)}
+    packed |= {"a.txt.xz": lzma.compress(text), "a.txt.zst": pa.compress(text, "zstd", asbytes=True)}
+    digests = set()
+    for name, content in packed.items():
+        (tmp_path / name).write_bytes(content)
+        digests.add(load(str(tmp_path / name)).digest())
+    assert len(digests) == 1
+
+
+def test_a_pipe_is_read_once(tmp_path):
+    (tmp_path / "a.csv").write_text("n,s\n" + "1,x\n2,y\n" * 30)
+    os.mkfifo(tmp_path / "pipe.csv")
+    feed = threading.Thread(target=lambda: (tmp_path / "pipe.csv").write_text((tmp_path / "a.csv").read_text()))
+    feed.start()
+    data = load(str(tmp_path / "pipe.csv"))
+    feed.join()
+    assert data.digest() == load(str(tmp_path / "a.csv")).digest()
+    assert data.name == "pipe-pipe.csv"
+    with pytest.raises(InputError, match="cannot be opened again"):
+        load(data.name)
