@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     try:
-        return _run(with_new_flags([word for word in words if word != "--debug"]))
+        return _run(_with_standard_input(with_new_flags([word for word in words if word != "--debug"])))
     except (InputError, CycloptsError) as error:
         return _fail(str(error))
     except Interrupted as end:
@@ -89,6 +89,14 @@ def _run(words: list[str]) -> int:
         message, code = output_failed(error)
         return _fail(message, code) if message else code
     return code if isinstance(code, int) else 0
+
+
+def _with_standard_input(words: list[str]) -> list[str]:
+    """The words of a command line, in which `-` as data is not taken for an option."""
+    return [
+        "/dev/stdin" if word == "-" and not before.startswith("--") else word
+        for before, word in zip(["", *words], words, strict=False)
+    ]
 
 
 def _fail(message: str, code: int = 2) -> int:

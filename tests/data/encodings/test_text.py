@@ -165,7 +165,7 @@ def test_names_count_letters_and_one_end_each(shared_data):
     names = source.read_text().split()
     examples = data.encoding.encode(str(source))
     assert len(examples) == len(names) == 32_033
-    assert int(examples.length.sum()) == sum(map(len, names)) + len(names)
+    assert int(examples.example_lengths.sum()) == sum(map(len, names)) + len(names)
     assert int(everything(examples).bytes.sum()) == source.stat().st_size + 1  # the file has no last line end
 
 
@@ -201,7 +201,7 @@ def test_the_sum_is_that_of_any_batch_size_and_bucket():
 def test_the_score_of_tinyshakespeare_does_not_depend_on_batches(shared_data):
     source = shared_data / "tinyshakespeare" / "input.txt"
     stream, lines = load(source, window=64), load([line for line in source.read_bytes().splitlines() if line])
-    assert lines.test.length.max() <= lines.encoding.window < 100  # so no line is read through two windows
+    assert lines.test.example_lengths.max() <= lines.encoding.window < 100  # so no line is read through two windows
     torch.manual_seed(0)
     model = AutoregressiveModel(Transformer(257, 100, width=8, depth=1, heads=2), CategoricalHead(8, 257)).eval()
     for data in (stream, lines):
@@ -317,6 +317,7 @@ def test_any_fasta_survives(tmp_path_factory, texts):
     assert rows == texts
 
 
+@pytest.mark.filterwarnings("ignore:of .* are distinct:UserWarning")
 def test_independent_sites_of_the_protein_family(shared_data):
     """88.93 nats a sequence with every tenth distinct sequence as test, the figure of the data's README."""
     from chainrule.baselines import IndependentElements

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import threading
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule import InputError
+from chainrule.cli.app import main
 from chainrule.data import load
 from chainrule.data.encodings.survey import Survey
 
@@ -197,3 +199,14 @@ def test_a_pipe_is_read_once(tmp_path):
     assert data.name == "pipe-pipe.csv"
     with pytest.raises(InputError, match="cannot be opened again"):
         load(data.name)
+
+
+def test_a_table_from_standard_input(tmp_path, monkeypatch, capsys):
+    """Where an option of tables says that it is one; a hyphen that is the value of an option stays one."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"n,s\n" + b"1.5,x\n2.5,y\n-,y\n" * 30)))
+    out = str(tmp_path / "run")
+    quick = ["--steps", "2", "--evaluate-every", "1", "--width", "8", "--out", out]
+    assert main(["fit", "-", "--missing", "-", *quick]) == 0
+    assert "n (real, resolution 0.5, may be missing)" in capsys.readouterr().out
+    assert main(["evaluate", out]) == 2
+    assert "cannot be opened again" in capsys.readouterr().err

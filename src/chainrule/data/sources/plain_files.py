@@ -42,7 +42,7 @@ CHUNK = 1 << 20  # bytes
 RESERVE = 1 << 28  # bytes of a disk that are left free
 PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstandard"}
 PACKED_ENDINGS = (".gz", ".gzip", ".bz2", ".xz", ".zst", ".zstd")
-STANDARD_INPUT = "-"
+STANDARD_INPUT = ("-", "/dev/stdin")
 STREAM = "standard-input"  # the name of data that came from there
 PIPE = "pipe-"  # and before the name of a pipe
 
@@ -70,7 +70,7 @@ def as_file(source: str | Path) -> Iterator[Path]:
 
     Raises InputError where there is no such file, where it is a folder, and where a copy would fill the disk.
     """
-    if str(source) == STANDARD_INPUT:
+    if str(source) in STANDARD_INPUT:
         with private_folder() as folder:
             yield written(folder / "standard input", chunks(sys.stdin.buffer), "standard input")
         return
@@ -97,7 +97,7 @@ def stream_name(source: str | Path) -> str | None:
     ('standard-input', None)
     """
     path = Path(source)
-    if str(source) in (STANDARD_INPUT, "/dev/stdin"):
+    if str(source) in STANDARD_INPUT:
         return STREAM
     try:
         mode = path.stat().st_mode
