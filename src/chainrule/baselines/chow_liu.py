@@ -25,6 +25,7 @@ class ChowLiuTree(Model):
 
     Paper: Chow and Liu, *Approximating discrete probability distributions with dependence trees*, 1968.
 
+    >>> import numpy as np
     >>> from chainrule.data.examples.arrays import ArrayExamples
     >>> x = np.array([[0, 0], [1, 1]] * 50)  # two equal bits
     >>> tree = ChowLiuTree.fit(ArrayExamples(x), 2)
