@@ -105,7 +105,7 @@ def test_probe(home, capsys, tmp_path):
         (["sample", "digits", "--prefix", "test:x"], "between 0 and 1"),
         (["sample", "digits", "-n", "9999", "--prefix", "test:0.5"], "447 examples"),
         (["sample", "digits", "--prefix", "hello"], "not on text"),
-        (["sample", "digits", "--prefix", "/no/such.npy"], "no readable"),
+        (["sample", "digits", "--prefix", "/no/such.npy"], "is not a readable .npy file"),
         (["probe", "digits", "--labels", "/no/such.npy"], "one label per line"),
         (["probe", "digits", "--folds", "1"], ">= 2"),
     ],

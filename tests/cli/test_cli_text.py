@@ -132,8 +132,8 @@ def folder(home, place):
 LONG = b"some text " * 100
 BAD = {
     "empty file": (fit("a.txt", b""), "the file is empty"),
-    "truncated gzip": (fit("a.txt.gz", gzip.compress(LONG)[:-12]), "damaged or cut off"),
-    "no gzip": (fit("a.txt.gz", LONG), "damaged or cut off"),
+    "truncated gzip": (fit("a.txt.gz", gzip.compress(LONG)[:-12]), "cut off or damaged"),
+    "no gzip": (fit("a.txt.gz", LONG), "damaged or not compressed"),
     "no UTF-8": (fit("a.txt", LONG + b"\xff\xfe", "--symbols", "characters"), "byte 0xff at 1000"),
     "no UTF-8 for tokens": (fit("a.txt", LONG + b"\xff\xfe" * 99, "--symbols", "bpe:300"), "not UTF-8 text"),
     "unknown symbols": (fits("story.txt", "--symbols", "charcters"), "did you mean 'characters'"),

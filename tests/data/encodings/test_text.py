@@ -198,6 +198,7 @@ def test_the_sum_is_that_of_any_batch_size_and_bucket():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:of .* are distinct:UserWarning")
 def test_the_score_of_tinyshakespeare_does_not_depend_on_batches(shared_data):
     source = shared_data / "tinyshakespeare" / "input.txt"
     stream, lines = load(source, window=64), load([line for line in source.read_bytes().splitlines() if line])

@@ -152,7 +152,7 @@ def load_table(
     _warn(found, modelled)
     chosen = Columns(modelled, [encoded[name] for name in asked.given], list(asked.dropped))
     divided_by = Split.parse(split, "random", split_seed)
-    options = asked.options | divided_by.options | (reading.options | {"reader": reader} if reader == READER else {})
+    options = asked.options | divided_by.options | (reading.options if reader == READER else {}) | {"reader": reader}
     return _data_set(what, read, chosen, divided_by, options)
 
 
