@@ -33,6 +33,7 @@ def test_the_split_is_a_stored_constant():
     assert random_split(20, (0.6, 0.2, 0.2))[2].tolist() == [1, 2, 3, 8]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("total", [12, 50, 1000])
 def test_every_row_is_as_likely_as_any_to_be_in_test(total):
     """Over seeds, the number of times that each row is in test is binomial: chi-squared over the rows."""
@@ -46,6 +47,7 @@ def test_every_row_is_as_likely_as_any_to_be_in_test(total):
     assert stats.chi2.sf((z**2).sum() * (1 - 1 / total), freedom) > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gap", [1, 2, 8, 64])
 def test_neighbours_are_in_test_as_if_drawn_apart(gap):
     """Rows n and n + gap are both in test as often as two rows drawn without replacement."""

@@ -87,6 +87,7 @@ KINDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_the_test_split_of_independent_rows_covers_the_entropy(kind):
     rng = np.random.default_rng(0)
