@@ -13,7 +13,7 @@ OF_THE_TERMINAL = {"json", "surplus"}  # how a command prints, and what is one w
 OF_PYTHON = {"progress", "verbose", "group"}  # parameters that only a program can give
 BY_ANOTHER_NAME = {"import": "import_model"}  # `import` is a word of Python
 OF_A_RUN = {"evaluate", "sample", "score", "verify", "report", "probe", "classify", "info"}
-COMMANDS = sorted(name for name in app if not name.startswith("-"))
+COMMANDS = sorted(name for name in app() if not name.startswith("-"))
 SUBFOLDERS = {path.name for path in Path(cr.__file__).parent.iterdir() if path.is_dir()}
 
 
@@ -44,7 +44,7 @@ def test_no_public_name_is_that_of_a_folder():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_a_public_function_with_the_same_options_and_defaults(command):
-    typed = options(app[command].default_command, {"run"} | OF_THE_TERMINAL)
+    typed = options(app()[command].default_command, {"run"} | OF_THE_TERMINAL)
     called = options(public(command), {"self", "run"} | OF_PYTHON)
     assert set(typed) == set(called)
     if command != "fit":  # where a default is None on the command line, that says: as the plan has it

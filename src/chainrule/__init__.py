@@ -5,12 +5,16 @@
 The names below are imported on first use, so that `import chainrule` stays quick.
 """
 
+from __future__ import annotations
+
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from chainrule.config.old_names import NAMES, OldModules, old_attributes
 
+TYPE_CHECKING = False  # true for a type checker; to import `typing` would take longer than all else here
 if TYPE_CHECKING:
+    from typing import Any
+
     from chainrule.batch import Batch as Batch
     from chainrule.data.recognition.load import load as load
     from chainrule.domain import Domain as Domain

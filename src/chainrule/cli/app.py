@@ -8,45 +8,32 @@ from __future__ import annotations
 import sys
 import warnings
 from errno import ENOSPC
-
-from cyclopts import App, CycloptsError
+from functools import cache
+from typing import TYPE_CHECKING
 
 from chainrule import __version__
+from chainrule.cli.commands import COMMANDS, commands_page
 from chainrule.cli.unforeseen import UNFORESEEN, output_failed, unforeseen
 from chainrule.config.old_names import with_new_flags
-from chainrule.config.options_text import ABOUT, help_page
+from chainrule.config.options_text import help_page
 from chainrule.errors import InputError, Interrupted
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 __all__ = ["app", "main"]
 
-app = App(
-    name="chainrule",
-    version=__version__,
-    help="Autoregressive models by their exact log-likelihood.",
-    help_format="plaintext",
-)
 
+@cache
+def app() -> App:
+    """The commands by name; each is imported when it is called, so that the help of another imports none of them."""
+    from cyclopts import App
 
-app.command("chainrule.cli.fit:fit", name="fit", help=ABOUT)
-
-
-# Each command is imported when it is called; its help stands here so that `chainrule --help` imports none of them.
-COMMANDS = {
-    "import": "Make a run of a Hugging Face language model, to evaluate, compare, sample, probe and score with it.",
-    "evaluate": "Score every example once: nats/example, bits/dim and their standard errors.",
-    "compare": "Say which model is better on the same examples, by how much, and whether it is more than chance.",
-    "report": "Write one self-contained page: figures, learning curve, samples, calibration, certificate.",
-    "verify": "Verify that the reported number is a log-likelihood; exit code 1 if it is not.",
-    "sample": "Draw examples from the model: its own distribution, nothing cut off, unless a filter is asked for.",
-    "probe": "Say how well a linear classifier reads labels off each layer.",
-    "classify": "Say which class each example is of, by Bayes from a model that was fitted with --given label.",
-    "score": "Print ln p(x) of every example of DATA, in nats, and how strange it is if so asked.",
-    "reproduce": "Reproduce published results: train by each recipe, verify, score, and write records/NAME.json.",
-    "info": "Say what a run directory holds, or which networks, heads and defaults there are.",
-}
-for _name, _help in COMMANDS.items():
-    _file = "import_model" if _name == "import" else _name
-    app.command(f"chainrule.cli.{_file}:{_file}", name=_name, help=_help)
+    commands = App(name="chainrule", version=__version__, help_format="plaintext")
+    for name, about in COMMANDS.items():
+        file = "import_model" if name == "import" else name
+        commands.command(f"chainrule.cli.{file}:{file}", name=name, help=about)
+    return commands
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     debug = "--debug" in words
     try:
         return _run(_with_standard_input(with_new_flags([word for word in words if word != "--debug"])))
-    except (InputError, CycloptsError) as error:
+    except InputError as error:
         return _fail(str(error))
     except Interrupted as end:
         return _fail(str(end), code=end.code)
@@ -77,11 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     """Run a command; standard output that cannot be written ends it with a code of its own."""
     try:
-        if words[:1] == ["fit"] and {"--help", "-h"} & set(words):
-            print(help_page(), end="")
-            code = 0
-        else:
-            code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        code = _called(words)
         sys.stdout.flush()
     except OSError as error:
         if not isinstance(error, BrokenPipeError) and (error.filename is not None or error.errno != ENOSPC):
@@ -89,6 +72,22 @@ def _run(words: list[str]) -> int:
         message, code = output_failed(error)
         return _fail(message, code) if message else code
     return code if isinstance(code, int) else 0
+
+
+def _called(words: list[str]) -> object:
+    """What the command gives back; the two pages of help that are read most are shown without cyclopts."""
+    if words in ([], ["--help"], ["-h"]):
+        return print(commands_page(), end="")
+    if words == ["--version"]:
+        return print(__version__)
+    if words[0] == "fit" and {"--help", "-h"} & set(words):
+        return print(help_page(), end="")
+    from cyclopts import CycloptsError
+
+    try:
+        return app()(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        raise InputError(str(error)) from error
 
 
 def _with_standard_input(words: list[str]) -> list[str]:

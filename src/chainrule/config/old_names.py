@@ -14,7 +14,10 @@ from importlib import import_module
 from importlib.machinery import ModuleSpec
 from operator import attrgetter
 from types import ModuleType
-from typing import Any
+
+TYPE_CHECKING = False  # true for a type checker; to import `typing` would take longer than all else here
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "ENCODINGS",
