@@ -1,4 +1,4 @@
-"""The report of a run: one HTML page that opens from disk and asks for nothing else."""
+"""The report of a run: one HTML page that opens from disk and loads nothing else."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ svg .name0{fill:var(--a)}svg .name1{fill:var(--b)}.mark,.bar{fill:var(--a)}
 .expected{stroke:var(--b);stroke-width:1.5;stroke-dasharray:4 3;fill:none}.map{max-width:24rem}
 .pair{display:grid;grid-template-columns:1fr 1fr;gap:.8rem}figure{margin:0}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85rem;margin:.3rem 0;max-height:24rem;overflow-y:auto}
-.bits span{color:#10151a}.bits span.dear{color:#fff}code{overflow-wrap:anywhere;font-size:.85rem}
+.bits span{color:#10151a}.bits span.high{color:#fff}code{overflow-wrap:anywhere;font-size:.85rem}
 .rods .scroll table{min-width:0;max-width:48rem}.rods td:nth-child(2){width:55%}
 .rods th{overflow-wrap:anywhere;font-weight:400;min-width:6.5rem}.last td:last-child{min-width:17rem}
 @media(max-width:30rem){.pair:has(pre){grid-template-columns:1fr}.rods td:nth-child(2){width:30%}}
@@ -54,18 +54,18 @@ pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85rem;margin:.3rem 0;
 
 @dataclass(frozen=True)
 class Page:
-    """What the page says; a part that is None or empty is left out.
+    """The content of the page; a part that is None or empty is left out.
 
-    title: what was trained on what.
-    note: the data in words.
-    results: of each split, the fields of `LogLikelihood.to_json`.
-    baseline: the same of independent elements.
-    records: the metrics of the validations.
-    best_step: the step of the kept weights.
+    title: name of the network and of the data.
+    note: description of the data.
+    results: per split, the fields of `LogLikelihood.to_json`.
+    baseline: the same for the baseline of independent elements.
+    records: metrics of each validation.
+    best_step: step of the kept weights.
     samples: pictures or texts drawn from the model, as HTML.
-    data: the same of the test split.
-    shape: the layout of an example.
-    is_image: whether that is rows and columns.
+    data: examples of the test split, as HTML.
+    shape: shape of an example.
+    is_image: whether an example is rows and columns of pixels.
     columns: names of the columns of a table.
     bits_text: text coloured by bits, as HTML.
     diagnosis: nats by position, and calibration.
@@ -134,7 +134,7 @@ class Page:
             f"<figure>{self.samples}<figcaption>drawn from the model</figcaption></figure>"
             f"<figure>{self.data}<figcaption>test examples</figcaption></figure>"
         )
-        return _section("Samples beside data", f'<div class="pair">{pair}</div>', wide=not self.is_image)
+        return _section("Samples and test examples", f'<div class="pair">{pair}</div>', wide=not self.is_image)
 
     def _bits(self) -> str:
         drawn = ""
@@ -149,8 +149,10 @@ class Page:
             else:
                 drawn = bars(bits, "Bits by element of the example", "element", "bits")
         if self.bits_text:
-            drawn += f'<p class="note">Darker cost more bits.</p><pre class="bits" tabindex="0">{self.bits_text}</pre>'
-        return _section("Where the bits are", drawn, wide=bool(self.bits_text or self.columns)) if drawn else ""
+            drawn += (
+                f'<p class="note">The darker, the more bits.</p><pre class="bits" tabindex="0">{self.bits_text}</pre>'
+            )
+        return _section("Bits by position", drawn, wide=bool(self.bits_text or self.columns)) if drawn else ""
 
     def _calibration(self) -> list[str]:
         found, parts = self.diagnosis, []
@@ -158,17 +160,19 @@ class Page:
             return []
         if found.pit is not None:
             share = found.pit / found.pit.sum() * len(found.pit)
-            text = '<p class="note">Flat if the conditionals are right; a hump in the middle: they are too broad.</p>'
+            text = (
+                '<p class="note">Flat if the conditionals are right; with a hump in the middle they are too broad.</p>'
+            )
             if found.z_score is not None and found.surprise is not None and found.surprise_se is not None:
                 text += (
                     f"<p>Nats minus entropy: {found.surprise:.3g} ± {found.surprise_se:.2g} per example "
-                    f"(z = {found.z_score:.1f}; above 2: too sure of itself).</p>"
+                    f"(z = {found.z_score:.1f}; above 2, the model is overconfident).</p>"
                 )
             drawn = bars(share, "Histogram of the randomised transform", "bin of F(x)", "density", 1.0)
             parts.append(_section("Calibration", drawn + text))
         if found.reliability is not None:
-            drawn = reliability(found.reliability, "Probability of the model against the share that happened")
-            note = '<p class="note">On the dashed line, a probability is the share that happens.</p>'
+            drawn = reliability(found.reliability, "Predicted probability against observed frequency")
+            note = '<p class="note">On the dashed line, predicted probabilities equal observed frequencies.</p>'
             parts.append(_section("Reliability of the conditionals", drawn + note))
         return parts
 
@@ -199,7 +203,9 @@ class Page:
         rows += [("data", [escape(f"{data['name']}: {data['note']}")]), ("SHA-256", [f"<code>{data['sha256']}</code>"])]
         for part in ("model", "training", "versions"):
             rows.append((part, [f"<code>{escape(json.dumps(self.config.get(part)))}</code>"]))
-        return _section("Protocol", _table("How it was made and scored", ["", ""], rows, text_columns=(1,)), wide=True)
+        return _section(
+            "Protocol", _table("How the run was made and evaluated", ["", ""], rows, text_columns=(1,)), wide=True
+        )
 
 
 def _section(title: str, content: str, *, wide: bool = False) -> str:
@@ -223,14 +229,14 @@ def _table(
 
 
 def _named_bars(names: Sequence[str], bits: npt.NDArray[np.float64], most: int = 40) -> str:
-    """The most expensive columns of a table, a bar beside each name."""
-    costly = np.argsort(-np.nan_to_num(bits))[:most]
+    """The columns that take the most bits, a bar beside each name."""
+    order = np.argsort(-np.nan_to_num(bits))[:most]
     top = max(float(np.nanmax(bits)), 1e-9)
     rows = [
         (names[d], [f'<span class="rod" style="width:{max(0.0, bits[d]) / top:.1%}"></span>', f"{bits[d]:.3f}"])
-        for d in costly
+        for d in order
     ]
-    caption = "Bits by column" if len(names) <= most else f"Bits by column, the {most} most expensive of {len(names)}"
+    caption = "Bits by column" if len(names) <= most else f"Bits by column, the {most} highest of {len(names)}"
     table = _table(caption, ["column", "", "bits"], rows, text_columns=(1,))
     return f'<div class="rods">{table}</div>'
 
@@ -248,7 +254,12 @@ def _with_error(result: dict[str, Any], name: str) -> str:
 
 
 def tiled(images: npt.NDArray[Any], num_symbols: int, label: str) -> str:
-    """Images (n, H, W[, 3]) with levels 0..num_symbols-1 on a square grid, a blank line between them."""
+    """Images on a square grid, with a line between them, as HTML.
+
+    images: levels 0 to num_symbols - 1, shape (n, H, W) or (n, H, W, 3).
+    num_symbols: number of levels.
+    label: text for readers that show no pictures.
+    """
     n, height, width = images.shape[:3]
     columns = max(1, round(n**0.5))
     grid = np.full((-(-n // columns) * (height + 1) - 1, columns * (width + 1) - 1, *images.shape[3:]), 128, np.uint8)
@@ -268,7 +279,10 @@ def preformatted(content: str) -> str:
 
 
 def coloured_text(pieces: Sequence[str], nats: npt.NDArray[Any]) -> str:
-    """Pieces of text, each on a background that darkens with its bits, its probability in the title.
+    """Pieces of text, each on a background that is darker the more bits it takes.
+
+    pieces: the text of each element.
+    nats: ln p of each element.
 
     >>> "p = 0.5" in coloured_text(["a"], np.array([-0.6931472]))
     True
@@ -278,6 +292,6 @@ def coloured_text(pieces: Sequence[str], nats: npt.NDArray[Any]) -> str:
         bits = -value / LN2
         share = min(bits / 8, 1.0)
         title = f"{bits:.2f} bits, p = {np.exp(value):.2g}"
-        dear = ' class="dear"' if share > 0.45 else ""
-        made.append(f'<span{dear} style="background:{bits_colour(share)}" title="{title}">{escape(piece)}</span>')
+        high = ' class="high"' if share > 0.45 else ""
+        made.append(f'<span{high} style="background:{bits_colour(share)}" title="{title}">{escape(piece)}</span>')
     return "".join(made)

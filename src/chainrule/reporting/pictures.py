@@ -1,4 +1,4 @@
-"""Pictures of a run: samples beside data, the learning curve."""
+"""PNG pictures of a run: samples beside test examples, and the learning curve."""
 
 from __future__ import annotations
 
@@ -32,7 +32,11 @@ def _png(figure: Any) -> bytes:
 
 
 def _tile(images: Array, columns: int) -> Array:
-    """Images (n, H, W) or (n, H, W, C) on a grid, a blank pixel between them, as reals with NaN for the gaps."""
+    """Images on a grid with one pixel of NaN between them.
+
+    images: shape (n, H, W) or (n, H, W, C).
+    columns: number of images per row of the grid.
+    """
     n, height, width = images.shape[:3]
     rows = -(-n // columns)
     grid = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, *images.shape[3:]), np.nan)
@@ -51,14 +55,24 @@ def _show(axis: Any, images: Array, top: int, title: str) -> None:
 
 
 def image_grid(images: Array, num_symbols: int, title: str = "samples") -> bytes:
-    """A PNG of images (n, H, W[, 3]) with levels 0..num_symbols-1 on a square grid."""
+    """A PNG of images on a square grid.
+
+    images: levels 0 to num_symbols - 1, shape (n, H, W) or (n, H, W, 3).
+    num_symbols: number of levels.
+    title: text above the grid.
+    """
     figure, axes = _figure(4, 4.2)
     _show(axes[0], images, num_symbols - 1, title)
     return _png(figure)
 
 
 def samples_beside_data(samples: Array, data: Array, num_symbols: int) -> bytes:
-    """A PNG of two grids: samples of the model on the left, examples it has not seen on the right."""
+    """A PNG of two grids: samples of the model on the left, test examples on the right.
+
+    samples: levels 0 to num_symbols - 1, shape (n, H, W) or (n, H, W, 3).
+    data: test examples of the same shape.
+    num_symbols: number of levels.
+    """
     figure, axes = _figure(8.2, 4.2, columns=2)
     figure.get_layout_engine().set(wspace=0.06)
     _show(axes[0], samples, num_symbols - 1, "samples of the model")
@@ -67,17 +81,17 @@ def samples_beside_data(samples: Array, data: Array, num_symbols: int) -> bytes:
 
 
 def learning_curve(records: Sequence[dict[str, Any]], best_step: int, baseline: float) -> bytes:
-    """A PNG of training and validation nats per example over the steps, the kept weights marked.
+    """A PNG of the training and validation nats per example over the steps; a dot marks the kept weights.
 
     records: metrics of each validation.
     best_step: step of the kept weights.
-    baseline: the validation nats of independent elements, drawn where it is in reach of the axis.
+    baseline: validation nats of the baseline of independent elements, drawn where it is near the curves.
     """
     figure, (axis,) = _figure(6, 3.6)
     steps = [record["step"] for record in records]
     train = [record["train_nats_per_example"] for record in records if "train_nats_per_example" in record]
     valid = [record["valid_nats_per_example"] for record in records]
-    if len(train) == len(steps):  # where training maximises an estimate, there are none
+    if len(train) == len(steps):  # a head that trains on an estimate reports none
         axis.plot(steps, train, color=ORANGE, label="training, as it was fitted (dropout on)", linewidth=1.5)
     axis.plot(steps, valid, color=BLUE, label="validation, averaged weights", linewidth=2)
     best = min(valid)

@@ -1,4 +1,4 @@
-"""The page of results: every row from a record, in Markdown."""
+"""The page of results in Markdown, made from the records."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ WITH_OPTIONS = ("options", "asked", "settings")  # parts of a record that hold o
 
 
 def read_records(folder: Path) -> dict[str, dict[str, Any]]:
-    """The records of a folder by recipe, under today's names. Raises InputError for a file that is not one."""
+    """The records of a folder, by the name of their recipe; options have their present names.
+
+    Raises InputError for a file that is not a record.
+    """
     found = {}
     for path in sorted(folder.glob("*.json")):
         try:
@@ -51,8 +54,9 @@ def results_page(
 ) -> str:
     """The whole page.
 
-    recipes: in the order of the rows. records: by recipe; what has none is named below the table. current: whether the
-    sources are still those of a commit, None where that is not known.
+    recipes: the recipes, in the order of the rows.
+    records: records by name of the recipe; recipes without a record are named below the table.
+    current: returns whether the sources are still those of a commit; None if that is not known.
     """
     done = [(recipe, records[recipe.name]) for recipe in recipes if recipe.name in records]
     missing = [recipe.name for recipe in recipes if recipe.name not in records]
@@ -97,7 +101,7 @@ def _whose(recipe: Recipe) -> str:
 
 
 def _verdict(record: Record) -> str:
-    """Reached or not, and how sure that is against a figure taken as exact."""
+    """Reached or missed, and by how many standard errors; the published figure is taken as exact."""
     goal = record["goal"]
     if goal is None:
         return "nothing to compare with"
@@ -178,7 +182,7 @@ def _effort(done: Iterable[tuple[Recipe, Record]]) -> str:
 
 
 def _published(recipes: Iterable[Recipe]) -> str:
-    """One row a recipe, best first, and below them the sources by number."""
+    """One row per recipe, the best figure first, and the numbered sources below."""
     sources = list(dict.fromkeys(other.source for recipe in recipes for other in recipe.published))
     rows = []
     for recipe in recipes:
@@ -192,7 +196,7 @@ def _published(recipes: Iterable[Recipe]) -> str:
 
 
 def _marks(other: Published) -> str:
-    """What is to be said of a figure, see `MARKS`."""
+    """The marks of a figure, see `MARKS`."""
     return ("" if other.comparable else "†") + ("" if other.checked else "\\*")
 
 

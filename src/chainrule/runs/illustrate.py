@@ -1,4 +1,4 @@
-"""Samples and pictures of a run: what the model draws, beside the data, and its learning curve."""
+"""Samples and pictures of a run: draws of the model beside test examples, and the learning curve."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 
 from chainrule.batch import Batch
 from chainrule.data.encodings.data_set import DataSet
-from chainrule.errors import InputError
 from chainrule.models.base import Model
 from chainrule.runs.run import Run
 from chainrule.training.fit import TrainingResult
@@ -18,24 +17,32 @@ __all__ = ["illustrate", "write_samples"]
 
 
 def illustrate(run: Run, model: Model, data: DataSet, fitted: TrainingResult, report: dict[str, Any]) -> list[str]:
-    """Write pictures and samples into the run directory; the names of the files. report: with the baseline's level."""
-    written = write_samples(run, model, data, "samples")
-    try:
-        from chainrule.reporting.pictures import learning_curve
+    """Write samples and pictures into a run, and return the names of the files.
 
-        baseline = report["independent_elements"]
-        level = float(baseline["valid"]["nats_per_example"]) if baseline else float("inf")
-        run.files.write("learning_curve.png", learning_curve(fitted.validations, fitted.best_step, level))
-        written.append("learning_curve.png")
-    except InputError as error:
-        written.append(f"(no pictures: {error})")
-    return written
+    run: where they are written.
+    model: the trained model.
+    data: the data set it was trained on.
+    fitted: the validations and the step of the kept weights.
+    report: content of `report.json`, with the figures of the baseline.
+    """
+    from chainrule.reporting.pictures import learning_curve
+
+    baseline = report["independent_elements"]
+    level = float(baseline["valid"]["nats_per_example"]) if baseline else float("inf")
+    written = write_samples(run, model, data, "samples")
+    run.files.write("learning_curve.png", learning_curve(fitted.validations, fitted.best_step, level))
+    return [*written, "learning_curve.png"]
 
 
 def write_samples(run: Run, model: Any, data: DataSet, name: str) -> list[str]:
-    """Draw from the model, and write what was drawn under a name: as the data's own kind of file, and as a picture.
+    """Draw from the model, write the draws into a run, and return the names of the files.
 
-    The draws are keyed by their own seed: drawing while training goes on changes nothing in training.
+    Draws have a seed of their own: to draw during training changes nothing in training.
+
+    run: where they are written.
+    model: the model to draw from.
+    data: the data set; its encoding decides the kind of file.
+    name: name of the files without their ending.
     """
     encoding = data.encoding
     n = 64 if encoding.is_image else 4
@@ -49,14 +56,10 @@ def write_samples(run: Run, model: Any, data: DataSet, name: str) -> list[str]:
     else:
         files = {f"{name}.json": json.dumps(np.asarray(drawn).tolist()).encode()}
     if encoding.is_image:
-        try:
-            from chainrule.reporting.pictures import samples_beside_data
+        from chainrule.reporting.pictures import samples_beside_data
 
-            levels: int = encoding.picture_levels
-            pixels = samples_beside_data(np.asarray(drawn), encoding.decode(beside.x.numpy()), levels)
-            files[f"{name}.png"] = pixels
-        except InputError:  # without the extra there are no pictures; `illustrate` says so
-            pass
+        test_examples = encoding.decode(beside.x.numpy())
+        files[f"{name}.png"] = samples_beside_data(np.asarray(drawn), test_examples, encoding.picture_levels)
     for file, content in files.items():
         run.files.write(file, content)
     return list(files)

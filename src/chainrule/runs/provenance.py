@@ -1,4 +1,4 @@
-"""Where a number comes from: versions, machine, the user's source code, the command line; into `config.json`."""
+"""Where a number comes from: versions, machine, the commit of the user's source code, and the command line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["changed_since", "git_state", "provenance"]
 
 
 def provenance() -> dict[str, Any]:
-    """What a run needs to be repeated, besides its data and settings.
+    """What is needed to repeat a run, besides its data and settings; it stands in `config.json`.
 
     >>> sorted(provenance())
     ['command', 'git', 'machine', 'versions']
@@ -41,9 +41,12 @@ def provenance() -> dict[str, Any]:
 
 
 def git_state(directory: Path, *paths: str) -> dict[str, Any] | None:
-    """The commit of the working tree around a directory, and whether it was changed since; None if there is none.
+    """The commit of the Git working tree around a directory; None if there is none.
 
-    paths: those whose changes count, by default all.
+    directory: any directory of the working tree.
+    paths: the files whose changes count; by default all.
+
+    Returns "commit", and "dirty": whether files have changed since that commit.
     """
     try:
         commit, changes = (_git(directory, *words).stdout.strip() for words in (_HEAD, (*_STATUS, "--", *paths)))
@@ -53,7 +56,11 @@ def git_state(directory: Path, *paths: str) -> dict[str, Any] | None:
 
 
 def changed_since(directory: Path, commit: str) -> bool | None:
-    """Whether the files of a directory differ between a commit and the newest one; None where that is not known."""
+    """Whether the files of a directory differ between a commit and the newest one; None if that is not known.
+
+    directory: the directory whose files are compared.
+    commit: the older commit.
+    """
     try:
         return bool(_git(directory, "diff", "--name-only", commit, "HEAD", "--", ".").stdout.strip())
     except (OSError, subprocess.SubprocessError):

@@ -120,7 +120,7 @@ def test_a_report_is_one_page(home, capsys, name):
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
     assert "<script" not in page
     assert "@import" not in page
-    for section in ("Log-likelihood", "Learning curve", "Where the bits are", "Calibration", "Certificate", "Protocol"):
+    for section in ("Log-likelihood", "Learning curve", "Bits by position", "Calibration", "Certificate", "Protocol"):
         assert f"<h2>{section}</h2>" in page
     assert page.count("<svg") == len(re.findall(r'<svg role="img" aria-label="[^"]', page))
     assert page.count("<img") == len(re.findall(r'<img alt="[^"]', page))

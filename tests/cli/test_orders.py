@@ -131,9 +131,9 @@ def test_a_leak_in_an_order_stops_a_fit(home, capsys, monkeypatch, tmp_path):
 def test_the_report_leaves_out_what_needs_one_chain(home, capsys):
     run_json(capsys, "report", home / "run")
     page = (home / "run" / "report.html").read_text()
-    for section in ("Log-likelihood", "Learning curve", "Samples beside data", "Certificate", "Protocol"):
+    for section in ("Log-likelihood", "Learning curve", "Samples and test examples", "Certificate", "Protocol"):
         assert f"<h2>{section}</h2>" in page
-    for section in ("Where the bits are", "Calibration"):
+    for section in ("Bits by position", "Calibration"):
         assert f"<h2>{section}</h2>" not in page
 
 
