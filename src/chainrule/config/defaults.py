@@ -64,7 +64,7 @@ MORE_EXAMPLES: dict[str, tuple[tuple[int, Spec], ...]] = {
     "row": ((2000, {"dropout": 0.5}), (10_000, {"dropout": 0.25}), (100_000, {"dropout": 0.0})),
 }
 
-# So many images of bits, of so many pixels per side, are read in pixel blocks of 2x2 by a wider network.
+# From this many images of bits and pixels per side on, they are read in pixel blocks of 2x2 by a wider network.
 PIXEL_BLOCKS: tuple[int, int, Spec] = (10_000, 16, {"width": 64})
 
 # Elements per step on text, and the largest number of examples per step, whatever their length.

@@ -43,7 +43,8 @@ COMMON = "Most used"  # where help shows the options of any group that people ne
 class Check:
     """What a value must be.
 
-    wanted: it in words, after "must be". holds: whether a value is that.
+    wanted: description of a valid value, which follows "must be" in the error.
+    holds: returns whether a value is valid.
     """
 
     wanted: str

@@ -18,10 +18,10 @@ __all__ = ["Packing"]
 
 
 class Packing:
-    """Where each element of packed rows stands in its own example, and what it may see.
+    """The position of each element of packed rows in its own example, and the elements that it may attend to.
 
-    segment_ids: the number of each element's example, below zero for padding, shape (B, D). position: the place in the
-        example, from 0, shape (B, 1, D).
+    segment_ids: number of each element's example, below zero for padding, shape (B, D).
+    position: position in the example, from 0, shape (B, 1, D).
 
     >>> Packing(torch.tensor([[7, 7, 7, 2, 2]])).position.tolist()
     [[[0, 1, 2, 0, 1]]]

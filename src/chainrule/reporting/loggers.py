@@ -23,9 +23,10 @@ class Logger(Protocol):
 
 
 class TensorBoard:
-    """Every number of a record as a curve; needs the extra `tensorboard`.
+    """Every metric as a curve of TensorBoard; needs the extra `tensorboard`.
 
-    directory: where the event files go. step: the step from which training goes on; what was logged later is purged.
+    directory: where the event files are written.
+    step: the step from which training goes on; events of later steps are removed.
     """
 
     def __init__(self, directory: Path, step: int = 0) -> None:

@@ -20,10 +20,10 @@ SPLITS = ("train", "valid", "test")
 
 
 class Completion:
-    """The beginnings of n examples, and what each is conditioned on.
+    """The first elements of n examples, and the condition of each.
 
-    prefix: the given elements, one tensor an example, None for nothing. context: the examples' conditions where they
-    come from a split, None otherwise.
+    prefix: the given elements, one tensor per example; None if nothing is given.
+    context: conditions of the examples if they come from a split; None otherwise.
     """
 
     def __init__(self, prefix: list[Tensor] | None, context: Tensor | None = None) -> None:

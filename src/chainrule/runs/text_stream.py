@@ -14,13 +14,14 @@ __all__ = ["TextStream"]
 
 
 class TextStream:
-    """Hears the elements of one example, d and x_d of shape (1,), and shows the text that they stand for.
+    """Receives the elements of one example, d and x_d of shape (1,), and shows their text as it grows.
 
     A character may take several bytes, and they may be several symbols: it is shown when the last of them is there.
-    All pieces together are the decoded text, with a replacement character for what is no UTF-8.
+    All pieces together are the decoded text, with a replacement character for bytes that are not UTF-8.
 
-    alphabet: what a symbol stands for. end: the symbol with which the text is over, None where there is none. show:
-    prints a piece of text.
+    alphabet: decodes the symbols.
+    end: symbol that ends the text; None if there is none.
+    show: called with each piece of text.
 
     >>> import torch
     >>> from chainrule.data.alphabets.alphabet import Bytes

@@ -45,10 +45,12 @@ def orthogonalised(m: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.AdamW):
-    """An AdamW in which the groups that say `"muon": True` are moved by Muon: matrices and kernels, outputs first.
+    """AdamW, but the groups with `"muon": True` are updated by Muon: matrices and kernels, outputs first.
 
-    momentum: mu. half: iterate in bfloat16, as the paper does. The other options are AdamW's, and may differ between
-    groups.
+    momentum: the paper's mu.
+    half: whether to iterate in bfloat16, as the paper does.
+
+    The other options are those of AdamW, and may differ between groups.
 
     >>> matrix, vector = (torch.nn.Parameter(start) for start in (torch.eye(2), torch.ones(2)))
     >>> optimizer = Muon([{"params": [matrix], "muon": True}, {"params": [vector]}], lr=0.1, weight_decay=0.0)

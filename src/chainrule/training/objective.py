@@ -69,8 +69,10 @@ class ARMLogLikelihood(nn.Module):
     clamped probability. To be maximised; its negative is a loss. Elements are computed in float32 or better and added
     in float64.
 
-    num_categories: K. logits: s, shape (B, D, K), where s_{b,d} is a function of x_{b,<d}. targets: x, integers in
-    [0, K), shape (B, D). mask: True where an element counts, shape (B, D); targets elsewhere are not read.
+    num_categories: number K of categories.
+    logits: s, where s_{b,d} is a function of x_{b,<d}, shape (B, D, K).
+    targets: x, integers in [0, K), shape (B, D).
+    mask: True where an element counts, shape (B, D); targets elsewhere are not read.
 
     Raises InputError for other shapes and dtypes and for categories out of range.
 

@@ -1,4 +1,4 @@
-"""Penalties on the conditionals of a model while it trains; they are no part of the reported likelihood.
+"""Penalties on the conditionals of a model while it trains; the reported likelihood does not include them.
 
     label smoothing e:     e (ln p(x) - mean_k ln p(k)),  so that -ln p(x) plus it scores (1 - e) [x] + e uniform
     confidence penalty b:  -b H(p),  H(p) = -sum_k p(k) ln p(k)
