@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from chainrule.errors import InputError
 
-__all__ = ["Column", "Domain", "detect_resolution"]
+__all__ = ["Column", "Domain", "detect_resolution", "detect_resolutions"]
+
+FIRST = 64  # numbers that are tried before all
 
 
 @dataclass(frozen=True)
@@ -131,13 +133,40 @@ def detect_resolution(x: npt.ArrayLike) -> float | None:
     values: npt.NDArray[Any] = np.asarray(x)
     digits = 6 if values.dtype in (np.float32, np.float16) else 12
     numbers = np.unique(values[np.isfinite(values)].astype(np.float64))
-    largest = float(np.abs(numbers).max(initial=0.0))
-    if largest == 0:
-        return None
-    whole_digits = int(np.floor(np.log10(largest))) + 1
-    for decimals in range(-whole_digits, digits - whole_digits + 1):
-        scaled = numbers * 10.0**decimals
-        whole = np.rint(scaled)
-        if (np.abs(scaled - whole) <= np.abs(scaled) * 10.0**-digits / 2).all():
-            return float(np.gcd.reduce(whole.astype(np.int64)) / 10.0**decimals)
-    return None
+    return _steps(numbers[None, :], digits)[0]
+
+
+def detect_resolutions(x: npt.NDArray[np.float64]) -> list[float | None]:
+    """`detect_resolution` of each row, all rows together, shape (C, N).
+
+    >>> detect_resolutions(np.array([[0.5, 1.25], [1200, np.nan], [2**0.5, 1.0]]))
+    [0.25, 1200.0, None]
+    """
+    return _steps(np.where(np.isfinite(x), x, 0.0), 12)
+
+
+def _steps(numbers: npt.NDArray[np.float64], digits: int) -> list[float | None]:
+    """The resolutions of rows of finite numbers that count as continuous beyond so many digits."""
+    found: list[float | None] = [None] * len(numbers)
+    largest = np.abs(numbers).max(axis=1, initial=0.0)
+    left = np.flatnonzero(largest)
+    whole_digits = np.floor(np.log10(largest[left])).astype(int) + 1
+    for more in range(digits + 1):
+        decimals = (more - whole_digits).tolist()
+        scale = np.array([10.0**k for k in decimals])
+        fits = np.flatnonzero(_are_whole(numbers[left, :FIRST] * scale[:, None], digits))  # most fail at once
+        scaled = numbers[left[fits]] * scale[fits, None]
+        right = _are_whole(scaled, digits)
+        for k, row in zip(fits[right], np.rint(scaled[right]).astype(np.int64), strict=True):
+            found[left[k]] = float(np.gcd.reduce(row) / 10.0 ** decimals[k])
+        stay = np.ones(len(left), dtype=bool)
+        stay[fits[right]] = False
+        left, whole_digits = left[stay], whole_digits[stay]
+        if not len(left):
+            break
+    return found
+
+
+def _are_whole(scaled: npt.NDArray[np.float64], digits: int) -> npt.NDArray[np.bool_]:
+    """Whether all numbers of each row are whole up to rounding."""
+    return np.asarray((np.abs(scaled - np.rint(scaled)) <= np.abs(scaled) * 10.0**-digits / 2).all(axis=1))

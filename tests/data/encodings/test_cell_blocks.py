@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from chainrule.data.encodings.cell_blocks import canonical_block, survey_block, values_of_block
-from chainrule.data.encodings.cells import canonical, values
+from chainrule.data.encodings.cell_blocks import canonical_block
+from chainrule.data.encodings.cells import canonical
 from chainrule.data.encodings.survey import Survey
 
 CELLS = {
@@ -32,19 +32,13 @@ def block(columns, rows, seed):
 @pytest.mark.parametrize("columns", [3, 64, 200])
 def test_a_block_is_its_columns(columns):
     blocks = [block(columns, rows, seed) for seed, rows in enumerate((20, 1, 7))]
-    joint = [Survey(name) for name in blocks[0].column_names]
-    single = [Survey(name) for name in blocks[0].column_names]
+    surveys = [Survey(name) for name in blocks[0].column_names]
     for some in blocks:
-        survey_block(joint, some)
-        for survey, column in zip(single, some.columns, strict=True):
+        for survey, column in zip(surveys, some.columns, strict=True):
             survey.update(column)
-    found = [survey.decide(str) for survey in joint]
-    assert found == [survey.decide(str) for survey in single]
-    spellings = [spelling for spelling, _ in found]
+    spellings = [survey.decide(str)[0] for survey in surveys]
     assert {spelling.kind for spelling in spellings} >= {"number"}
     for some in blocks:
         texts = canonical_block(some, spellings)
-        x = values_of_block(some, spellings)
         for k, spelling in enumerate(spellings):
             assert texts.column(k).to_pylist() == canonical(some.column(k), spelling).to_pylist()
-            assert np.array_equal(x[:, k], values(some.column(k), spelling), equal_nan=True)

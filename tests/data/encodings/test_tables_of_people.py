@@ -5,8 +5,8 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 
 from chainrule import InputError
-from chainrule.data.encodings.cell_blocks import canonical_block, survey_block, values_of_block
-from chainrule.data.encodings.cells import MISSING
+from chainrule.data.encodings.cell_blocks import canonical_block
+from chainrule.data.encodings.cells import MISSING, values
 from chainrule.data.encodings.survey import Survey
 from chainrule.data.sources.delimited import read_delimited
 from chainrule.data.sources.dialect import sniff
@@ -18,7 +18,8 @@ def opened(path, missing=MISSING, **asked):
     dialect = sniff(path, **asked)
     surveys = [Survey(name, missing, dialect.decimal, dialect.thousands) for name in dialect.names]
     for block in read_delimited(path, dialect):
-        survey_block(surveys, block)
+        for survey, column in zip(surveys, block.columns, strict=True):
+            survey.update(column)
     found = [survey.decide(lambda row: f"{path.name} line {line_of(path, dialect, row)}") for survey in surveys]
     spellings = [spelling for spelling, _ in found]
     blocks = list(read_delimited(path, dialect))
@@ -26,7 +27,9 @@ def opened(path, missing=MISSING, **asked):
         dialect.names,
         [spelling.kind for spelling in spellings],
         [tuple(row.values()) for block in blocks for row in canonical_block(block, spellings).to_pylist()],
-        np.concatenate([values_of_block(block, spellings) for block in blocks]),
+        np.concatenate(
+            [np.stack([values(c, s) for c, s in zip(block.columns, spellings, strict=True)], 1) for block in blocks]
+        ),
         [note for _, notes in found for note in notes],
     )
 

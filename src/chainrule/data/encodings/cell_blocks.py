@@ -1,4 +1,4 @@
-"""The cells of a block, all columns: surveyed, canonical, or as values; tens of thousands of columns at once.
+"""The cells of a block, all columns, as canonical texts; tens of thousands of columns at once.
 
 Arrow takes some microseconds for each call, so that the columns of a wide block are joined to one long array, looked at
 together, and only those that are not plain numbers one by one.
@@ -13,38 +13,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chainrule.data.encodings.cells import Spelling, canonical, is_missing, values
+from chainrule.data.encodings.cells import Spelling, canonical, is_missing
 from chainrule.data.encodings.number_cells import CANONICAL, PADDED, SHORT, canonical_numbers
-from chainrule.data.encodings.survey import SHOWN, Survey
 from chainrule.data.examples.base import Array
 from chainrule.data.sources.numerals import NUMBER
 
-__all__ = ["canonical_block", "survey_block", "values_of_block"]
+__all__ = ["canonical_block"]
 
 WIDE = 32  # columns from which they are joined
 CELLS = 1 << 22  # that are joined at once
-
-
-def survey_block(surveys: Sequence[Survey], block: pa.Table) -> None:
-    """Look at the cells of a block, `Survey.update` of every column.
-
-    surveys: one of each column. block: columns of texts.
-    """
-    done: set[int] = set()
-    for group in _groups([s.missing for s in surveys], [s.decimal == "." and not s.as_text for s in surveys], block):
-        cells = _joined(block, group)
-        gone = is_missing(cells, surveys[group[0]].missing)
-        value = _plain(cells, gone, len(group))
-        missing = gone.to_numpy(zero_copy_only=False).reshape(len(group), -1)
-        plain = (~np.isnan(value) | missing).all(axis=1)
-        truth = ((value == 0) | (value == 1)).sum(axis=1)
-        for k, column in enumerate(group):
-            if plain[k]:
-                _add(surveys[column], block.column(column), missing[k], int(truth[k]))
-                done.add(column)
-    for k, survey in enumerate(surveys):
-        if k not in done:
-            survey.update(block.column(k))
 
 
 def canonical_block(block: pa.Table, spellings: Sequence[Spelling]) -> pa.Table:
@@ -64,27 +41,6 @@ def canonical_block(block: pa.Table, spellings: Sequence[Spelling]) -> pa.Table:
         if made[k] is None:
             made[k] = canonical(block.column(k), spelling)
     return pa.table(made, names=block.column_names)
-
-
-def values_of_block(block: pa.Table, spellings: Sequence[Spelling]) -> Array:
-    """The values of a block, float64 (rows, columns), `values` of every column.
-
-    block: columns of texts. spellings: one of each column.
-    """
-    x = np.full((len(spellings), block.num_rows), np.nan)
-    done: set[int] = set()
-    for group in _groups([s.missing for s in spellings], [s.is_plain for s in spellings], block):
-        cells = _joined(block, group)
-        gone = is_missing(cells, spellings[group[0]].missing)
-        value = _plain(cells, gone, len(group))
-        missing = gone.to_numpy(zero_copy_only=False).reshape(len(group), -1)
-        for k in np.flatnonzero((~np.isnan(value) | missing).all(axis=1)).tolist():
-            x[group[k]] = value[k]
-            done.add(group[k])
-    for k, spelling in enumerate(spellings):
-        if k not in done:
-            x[k] = values(block.column(k), spelling)
-    return x.T
 
 
 def _groups(missing: Sequence[tuple[str, ...]], able: Sequence[bool], block: pa.Table) -> list[list[int]]:
@@ -117,19 +73,3 @@ def _plain(cells: Any, gone: Any, columns: int) -> Array:
     number = pc.and_(pc.fill_null(number, False), pc.invert(gone))
     value = pc.if_else(number, cells, None).cast(pa.float64()).to_numpy(zero_copy_only=False)
     return np.where(np.isfinite(value), value, np.nan).reshape(columns, -1)
-
-
-def _add(survey: Survey, column: Any, missing: Array, truth: int) -> None:
-    """What `Survey.update` does with a block of plain numbers."""
-    present = len(missing) - int(missing.sum())
-    if present < len(missing):
-        survey.count_words(column.filter(pa.array(missing)))
-    if present:
-        for name, n in {"present": present, "number": present, "unit ": present, "boolean": truth}.items():
-            survey.counts[name] += n
-        for name in ("of unit ", "not date"):
-            kept = survey.examples.setdefault(name, [])
-            if len(kept) < SHOWN:
-                rows = np.flatnonzero(~missing)[: SHOWN - len(kept)]
-                kept += [(survey.rows + int(row), column[int(row)].as_py()) for row in rows]
-    survey.rows += len(missing)

@@ -10,10 +10,11 @@ import numpy as np
 
 from chainrule.data.encodings.cells import Spelling
 from chainrule.data.encodings.columns import DAY, KINDS, Numbers, Symbols, is_date, is_missing, is_number
+from chainrule.data.examples.base import Array
 from chainrule.domain import detect_resolution
 from chainrule.errors import InputError, unknown_name
 
-__all__ = ["Profile", "profiles"]
+__all__ = ["EXACT", "KEPT", "Profile", "profiles"]
 
 FEW = 32  # whole numbers with at most this many values are ordinal
 KEPT = 4096  # most values of a column of numbers that are counted
@@ -44,7 +45,7 @@ class Profile:
     name: str
     rows: int = 0
     missing: str | None = None
-    counts: dict[str, int] | None = field(default_factory=dict)
+    counts: Mapping[str, int] | None = field(default_factory=dict)
     number: bool = True
     date: bool = True
     whole: bool = True
@@ -69,28 +70,38 @@ class Profile:
         if not len(present):
             return
         counted = present.value_counts()
-        values = counted.field("values")
+        self.add(counted.field("values"), counted.field("counts").to_numpy(zero_copy_only=False))
+        if self.number and self.rising:
+            self.rise(present.cast("float64").to_numpy(zero_copy_only=False))
+
+    def add(self, values: Any, counts: Array) -> None:
+        """Count values.
+
+        values: different texts, an Arrow array. counts: how often each of them occurs.
+        """
+        import pyarrow.compute as pc
+
         self.number = self.number and pc.all(is_number(values)).as_py()
         is_canonical = self.spelling is not None
         self.date = self.date and not self.number and pc.all(is_date(values, is_canonical)).as_py()
         if self.number:
             self._numbers(values.cast("float64").to_numpy(zero_copy_only=False))
-            self._rise(present)
         elif self.date:
-            self.between = max(self.between, *(value[10:11] for value in values.to_pylist()), "")
-            self.whole = self.whole and all(len(value) == 10 for value in values.to_pylist())
-            self.digits = max(self.digits, *(len(value[20:]) for value in values.to_pylist())) if is_canonical else 0
-        self._count(values.to_pylist(), counted.field("counts").to_pylist())
+            self.between = max(self.between, pc.max(pc.utf8_slice_codeunits(values, 10, 11)).as_py())
+            longest = pc.max(pc.utf8_length(values)).as_py()
+            self.whole = self.whole and longest == 10
+            self.digits = max(self.digits, longest - 20) if is_canonical else 0
+        self._count(values.to_pylist(), counts.tolist())
 
-    def _numbers(self, x: Any) -> None:
+    def _numbers(self, x: Array) -> None:
         self.low, self.high = min(self.low, float(x.min())), max(self.high, float(x.max()))
         self.whole = self.whole and bool((x == np.floor(x)).all())
         self.number = self.number and (not self.whole or max(-self.low, self.high) < EXACT)
         if self.resolution is not None:
             self.resolution = detect_resolution(np.append(x, self.resolution)) or (0.0 if not x.any() else None)
 
-    def _rise(self, present: Any) -> None:
-        x = present.cast("float64").to_numpy(zero_copy_only=False)
+    def rise(self, x: Array) -> None:
+        """See whether numbers, in the order of the rows, go up by one. x: float64 (n,), none missing."""
         x = x if self.last is None else np.append(self.last, x)
         self.rising, self.last = self.rising and bool((np.diff(x) == 1).all()), float(x[-1])
 
@@ -99,11 +110,13 @@ class Profile:
             if not (self.number or self.date):
                 raise Recount
             return
+        known = self.counts if isinstance(self.counts, dict) else dict(self.counts)
         for value, count in zip(values, counts, strict=True):
-            self.counts[value] = self.counts.get(value, 0) + count
-        if len(self.counts) > KEPT and (self.number or self.date):
+            known[value] = known.get(value, 0) + count
+        self.counts = known
+        if len(known) > KEPT and (self.number or self.date):
             self.counts = None
-        elif len(self.counts) > MOST:
+        elif len(known) > MOST:
             raise InputError(
                 f"the column {self.name!r} has more than {MOST} different values; leave it out with --drop"
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
@@ -24,6 +24,7 @@ __all__ = [
     "is_gone",
     "is_missing",
     "is_number",
+    "number_elements",
     "spelled",
 ]
 
@@ -165,14 +166,8 @@ class Numbers:
             raise InputError(
                 f"{where(0)}: the column {self.name!r} holds something that is not a {self._one} ({error})"
             ) from None
-        outside = gone & (self.missing is None)
-        if self.resolution is not None:
-            steps = x / self.resolution
-            x = np.rint(steps)
-            outside |= np.abs(steps - x) > 1e-6 * np.maximum(1.0, np.abs(x) * 1e-6)
-        if self.kind == "count":
-            outside |= x < 0
-        return np.where(outside, 0.0, np.where(gone, np.nan, x)), outside
+        found, outside = number_elements([self], np.where(gone, np.nan, x)[None])
+        return found[0], outside[0]
 
     @property
     def _one(self) -> str:
@@ -200,6 +195,23 @@ class Numbers:
 
     def to_json(self) -> dict[str, Any]:
         return _with_spelling(asdict(self), self.spelling)
+
+
+def number_elements(columns: Sequence[Numbers], x: Array) -> tuple[Array, Array]:
+    """The elements of values, and where a column cannot hold one, of several columns at once.
+
+    columns: the columns. x: values, float64 (columns, N), NaN where one is missing.
+    """
+    gone = np.isnan(x)
+    steps = np.array([[1.0 if c.resolution is None else c.resolution] for c in columns])
+    stepped = np.array([[c.resolution is not None] for c in columns])
+    outside = gone & np.array([[c.missing is None] for c in columns])
+    scaled = np.where(gone, 0.0, x) / steps
+    whole = np.rint(scaled)
+    outside |= stepped & (np.abs(scaled - whole) > 1e-6 * np.maximum(1.0, np.abs(whole) * 1e-6))
+    found = np.where(stepped, whole, scaled)
+    outside |= np.array([[c.kind == "count"] for c in columns]) & (found < 0)
+    return np.where(outside, 0.0, np.where(gone, np.nan, found)), outside
 
 
 def is_gone(column: Symbols | Numbers, texts: Any) -> Any:

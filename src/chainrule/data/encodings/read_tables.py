@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from chainrule.data.encodings.cells import Spelling
 from chainrule.data.encodings.column_kinds import Profile, profiles
 from chainrule.data.encodings.column_names import assignments, listed
 from chainrule.data.encodings.columns import KINDS, Numbers, Symbols
-from chainrule.data.encodings.table_rows import Table, first_table
-from chainrule.data.encodings.text_tables import Reading, TextTable, canonical_blocks, surveyed, text_table
+from chainrule.data.encodings.divided_rows import RowBlocks
+from chainrule.data.encodings.held_tables import HeldTables, hold_tables
+from chainrule.data.encodings.table_rows import Columns, Table, encode_rows, first_table
+from chainrule.data.encodings.text_tables import Reading, TextTable, canonical_blocks, text_table
+from chainrule.data.examples.stored import Progress
 from chainrule.data.sources.objects import Source
 from chainrule.data.sources.plain_files import as_file
 from chainrule.data.sources.rows import lines_and_rows
@@ -80,44 +85,77 @@ class Asked:
         return {"columns": self.kinds or None, "drop": list(self.dropped) or None, "given": self.given or None}
 
 
-@dataclass(frozen=True)
-class ReadTables:
+class ReadTables(ABC):
     """Tables whose columns are known.
 
     profiles: what the wanted columns hold, over all parts.
-    parts: the tables by split, ready to be encoded.
-    texts: the same as they were read; none by the first reader.
-    notes: what is to be said.
     """
 
-    profiles: list[Profile]
-    parts: dict[str, Table]
-    texts: dict[str, TextTable] = field(default_factory=dict)
-    notes: Sequence[str] = ()
+    profiles: Sequence[Profile]
 
-    def said(self, rows: Mapping[str, int]) -> list[str]:
-        """How the tables were understood: the first row as read, the lines, and what could be read otherwise.
+    @abstractmethod
+    def elements(self, chosen: Columns) -> dict[str, RowBlocks]:
+        """The rows of each part, of the modelled columns and then of the given ones. chosen: the columns by their use.
 
-        rows: how many there are, by split.
+        They can be had once.
         """
-        said: list[str] = []
-        for name, table in self.texts.items():
-            if not said:
-                said.append(self._first_row(table))
-            if table.dialect is not None:
-                said.append(f"{f'{name}: ' if name else ''}{lines_and_rows(table.dialect, rows[name])}")
-                said += [note for note in table.dialect.notes if note not in said]
-        return [*said, *self.notes]
 
-    def _first_row(self, table: TextTable) -> str:
-        wanted = [profile.name for profile in self.profiles][:SHOWN]
-        block = next(iter(table.read(wanted)))
-        spelled = (profile.spelling or Spelling() for profile in self.profiles)
-        cells = ", ".join(
-            f"{name}={_short(block.column(name)[0].as_py())} ({spelling.kind})"
-            for name, spelling in zip(wanted, spelled, strict=False)
-        )
-        return f"first row as read: {cells}{', ...' if len(self.profiles) > SHOWN else ''}"
+    def said(self) -> list[str]:
+        """How the tables were understood, one phrase each."""
+        return []
+
+
+@dataclass(frozen=True)
+class FirstTables(ReadTables):
+    """Tables of the first reader.
+
+    parts: the tables by split.
+    """
+
+    profiles: Sequence[Profile]
+    parts: Mapping[str, Table]
+
+    def elements(self, chosen: Columns) -> dict[str, RowBlocks]:
+        found = {}
+        for name, table in self.parts.items():
+            x, codes, _ = encode_rows(table, chosen, fitting=True)
+            whole = np.concatenate([x, codes], 1) if chosen.given else x
+            found[name] = RowBlocks(len(x), whole.shape[1], whole.dtype.type, iter([whole]))
+        return found
+
+
+@dataclass(frozen=True)
+class TablesOfToday(ReadTables):
+    """Tables of the reader of today.
+
+    held: what was kept of them.
+    """
+
+    profiles: Sequence[Profile]
+    held: HeldTables
+
+    def elements(self, chosen: Columns) -> dict[str, RowBlocks]:
+        dtype = np.uint8 if chosen.are_symbols and not chosen.given else np.float64
+        width = len(chosen.modelled) + len(chosen.given)
+        return {
+            part: RowBlocks(self.held.rows(part), width, dtype, self.held.elements(part, chosen))
+            for part in self.held.tables
+        }
+
+    def said(self) -> list[str]:
+        """The first row as read, the lines, and what could be read otherwise."""
+        said = [self._first_row()]
+        for name, table in self.held.tables.items():
+            if table.dialect is not None:
+                lines = lines_and_rows(table.dialect, self.held.rows(name))
+                said.append(f"{f'{name}: ' if name else ''}{lines}")
+                said += [note for note in table.dialect.notes if note not in said]
+        return [*said, *self.held.notes]
+
+    def _first_row(self) -> str:
+        wanted = list(self.held.columns)[:SHOWN]
+        cells = (f"{name}={_short(self.held.first[name])} ({self.held.spellings[name].kind})" for name in wanted)
+        return f"first row as read: {', '.join(cells)}{', ...' if len(self.held.columns) > SHOWN else ''}"
 
 
 def _short(text: str | None) -> str:
@@ -134,8 +172,13 @@ class Opened(ABC):
         """Of the columns of the first part."""
 
     @abstractmethod
-    def read(self, wanted: Sequence[str], kinds: Mapping[str, str]) -> ReadTables:
-        """What the wanted columns hold. kinds: those that are declared, by name."""
+    def read(self, wanted: Sequence[str], kinds: Mapping[str, str], progress: Progress | None = None) -> ReadTables:
+        """What the wanted columns hold.
+
+        wanted: their names.
+        kinds: those that are declared, by name.
+        progress: shows how many rows were read; None shows nothing.
+        """
 
 
 def opened(parts: Parts, reading: Reading | None) -> Opened:
@@ -153,14 +196,14 @@ class FirstReader(Opened):
     def names(self) -> Sequence[str]:
         return next(iter(self.parts.values())).names
 
-    def read(self, wanted: Sequence[str], kinds: Mapping[str, str]) -> ReadTables:
+    def read(self, wanted: Sequence[str], kinds: Mapping[str, str], progress: Progress | None = None) -> ReadTables:
         def blocks() -> Iterator[Any]:
             for table in self.parts.values():
                 yield from table.blocks()
 
         found = profiles(blocks, {name: kinds.get(name) for name in wanted})
         _refuse_empty(found, next(iter(self.parts.values())).what)
-        return ReadTables(found, self.parts)
+        return FirstTables(found, self.parts)
 
 
 class Reader(Opened):
@@ -176,20 +219,21 @@ class Reader(Opened):
     def names(self) -> Sequence[str]:
         return next(iter(self.texts.values())).names
 
-    def read(self, wanted: Sequence[str], kinds: Mapping[str, str]) -> ReadTables:
+    def read(self, wanted: Sequence[str], kinds: Mapping[str, str], progress: Progress | None = None) -> ReadTables:
         for table in self.texts.values():
             _check(table, wanted)
         as_text = {name for name, kind in kinds.items() if kind in ("categorical", "identifier", "constant")}
-        spellings, notes = surveyed(list(self.texts.values()), wanted, as_text, self.reading)
-        parts = {name: _canonical(table, spellings) for name, table in self.texts.items()}
+        what = next(iter(self.texts.values())).what
+        total = sum(table.rows for table in self.texts.values())
+        with nullcontext(silent) if progress is None else progress(f"opening {what}", total) as advance:
+            held = hold_tables(self.texts, wanted, as_text, self.reading, advance)
+        if wanted and not any(held.rows(part) for part in held.tables):
+            raise InputError(f"{what}: the table has no rows; give it examples")
+        return TablesOfToday(held.profiles(kinds), held)
 
-        def blocks() -> Iterator[Any]:
-            for table in parts.values():
-                yield from table.blocks()
 
-        found = profiles(blocks, {name: kinds.get(name) for name in wanted}, spellings)
-        _refuse_empty(found, next(iter(self.texts.values())).what)
-        return ReadTables(found, parts, self.texts, notes)
+def silent(amount: int) -> None:
+    """Shows nothing."""
 
 
 def _canonical(table: TextTable, spellings: Mapping[str, Spelling]) -> Table:

@@ -7,7 +7,7 @@ are an error that names them with their lines, never a silent change of kind.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,12 +21,13 @@ from chainrule.data.encodings.number_cells import plain_values, read_numbers
 from chainrule.data.examples.base import Array
 from chainrule.errors import InputError
 
-__all__ = ["Survey"]
+__all__ = ["SHOWN", "Survey", "classes_of"]
 
 MEANT = 0.9  # share of numbers above which a column is meant to be one
 SHOWN = 5  # cells that an error names
 WORDS = ("na", "null", "none", "nan")  # that can also be a code or a surname
 
+Cell = tuple[int, str]  # row, counted from 0, and text
 Where = Callable[[int], str]  # names the file and the line of a row, for errors
 
 
@@ -38,6 +39,11 @@ class Survey:
     missing: texts that stand for a missing value.
     decimal, thousands: how the file writes numbers.
     as_text: whether the column was declared to hold names.
+    rows: how many were seen.
+    counts: of cells, by their class.
+    words: how missing values are written, and how often.
+    examples: the first cells of a class with their rows.
+    later: finds the first cells of a class, where that is only done for an error.
     """
 
     name: str
@@ -48,7 +54,8 @@ class Survey:
     rows: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     words: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    examples: dict[str, list[Cell]] = field(default_factory=dict)
+    later: dict[str, Callable[[], list[Cell]]] = field(default_factory=dict)
 
     def update(self, texts: Any) -> None:
         """Look at a block of cells, Arrow texts."""
@@ -77,7 +84,7 @@ class Survey:
         different = present.dictionary_encode()
         code = different.indices.to_numpy(zero_copy_only=False)
         count = np.bincount(code, minlength=len(different.dictionary))
-        counted, kept = _classes(different.dictionary, self.decimal, self.thousands)
+        counted, kept = classes_of(different.dictionary, self.decimal, self.thousands)
         for name, found in counted.items():
             self.counts[name] += int(count[found].sum())
         for name, found in kept.items():
@@ -96,6 +103,11 @@ class Survey:
         counted = pc.utf8_trim_whitespace(cells.drop_null()).value_counts()
         for word, n in zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True):
             self.words[word] += n
+
+    def cells(self, name: str) -> list[Cell]:
+        """The first cells of a class."""
+        kept = self.examples.get(name, [])
+        return kept + self.later[name]()[: SHOWN - len(kept)] if name in self.later else kept
 
     @property
     def present(self) -> int:
@@ -126,7 +138,7 @@ class Survey:
         order = "day first" if ahead else "month first"
         possible = self.counts[order]
         impossible = self.counts["date"] - possible if possible >= self.counts["date"] / 2 else 0
-        others = [*self.examples.get(f"not {order}", []), *self.examples.get("not date", [])]
+        others = [f"not {order}", "not date"]
         if self._is_meant("date", possible, impossible, others, where):
             both = self.counts["day first"] == self.counts["month first"] == self.present
             if day_first is None and self.counts["open"] and both:
@@ -139,18 +151,18 @@ class Survey:
             return replace(spelling, kind="date", day_first=ahead), said
         return spelling, [*said, *self._said_of_texts(where)]
 
-    def _others(self, unit: str) -> list[tuple[int, str]]:
-        """The first cells that are not numbers of the unit."""
-        kept = (cells for name, cells in self.examples.items() if name.startswith("of unit ") and name[8:] != unit)
-        return [*self.examples.get("not number", []), *(cell for cells in kept for cell in cells)]
+    def _others(self, unit: str) -> list[str]:
+        """The classes of cells that are not numbers of the unit."""
+        units = (name for name in self.examples | self.later if name.startswith("of unit ") and name[8:] != unit)
+        return ["not number", *units]
 
-    def _is_meant(self, kind: str, fits: int, refused: int, others: list[tuple[int, str]], where: Where) -> bool:
-        """Whether the column is of the kind; an error where it is meant to be and some cells are not."""
+    def _is_meant(self, kind: str, fits: int, refused: int, classes: Sequence[str], where: Where) -> bool:
+        """Whether the column is of the kind; an error where it is meant to be and cells of some classes are not."""
         if fits == self.present:
             return fits > 0
         if not (fits > MEANT * self.present or (refused and fits + refused == self.present)):
             return False
-        others = sorted(others)[:SHOWN]
+        others = sorted(cell for name in classes for cell in self.cells(name))[:SHOWN]
         shown = ", ".join(f"{text!r} ({where(row)})" for row, text in others)
         more = self.present - fits - len(others)
         texts = ",".join(dict.fromkeys(text.strip() for _, text in others))
@@ -170,15 +182,19 @@ class Survey:
                 )
 
     def _said_of_texts(self, where: Where) -> Iterator[str]:
-        for row, text in self.examples.get("word", [])[:1]:
+        for row, text in self.cells("word")[:1]:
             yield (
                 f"{text!r} in the column {self.name!r} ({where(row)}) is read as a value; "
                 f"--missing '{text}' if it is none"
             )
 
 
-def _classes(cells: Any, decimal: str, thousands: str) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Of which classes different cells are: those that are counted, and those of which the first cells are kept."""
+def classes_of(cells: Any, decimal: str, thousands: str) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Of which classes different cells are: those that are counted, and those of which the first cells are kept.
+
+    cells: Arrow texts, none missing.
+    decimal, thousands: how the file writes numbers.
+    """
     numbers, truth, dates = read_numbers(cells, decimal, thousands), booleans(cells), read_dates(cells)
     counted = {
         "number": numbers.is_number,

@@ -14,7 +14,7 @@ from chainrule.data.sources.first_reader import read_blocks, table_names
 from chainrule.data.sources.objects import Source
 from chainrule.errors import InputError
 
-__all__ = ["MOST_SYMBOLS", "Columns", "Table", "encode_rows", "first_table"]
+__all__ = ["MOST_SYMBOLS", "Columns", "Table", "encode_column", "encode_rows", "first_table", "refused"]
 
 MOST_SYMBOLS = 256  # rows of at most so many symbols per column are integers, which a network reads through a table
 MOST_NAMES = 30  # columns that an error lists
@@ -107,27 +107,42 @@ def _encode_block(block: Any, columns: Columns, fitting: bool, where: Where) -> 
     codes = np.empty((len(block), len(columns.given)))
     impossible = np.zeros(len(block), dtype=bool)
     for d, column in enumerate(columns.modelled):
-        texts, x[:, d], outside = _encode_column(block, column, where)
+        texts, x[:, d], outside = encode_column(block, column, where)
         impossible |= outside
         if fitting and outside.any():
             row = int(np.flatnonzero(outside)[0])
-            raise InputError(
-                f"{where(row)}: {texts[row].as_py()!r} in the column {column.name!r} is not a {column.describe()}; "
-                "declare the step in which it was recorded, or a density"
-            )
+            raise refused(column, where(row), texts[row].as_py())
     for g, column in enumerate(columns.given):
-        texts, codes[:, g], outside = _encode_column(block, column, where)
+        texts, codes[:, g], outside = encode_column(block, column, where)
         if outside.any():
             row = int(np.flatnonzero(outside)[0])
-            raise InputError(
-                f"{where(row)}: the given column {column.name!r} has {texts[row].as_py()!r}, "
-                "which it never had in training; there is no p(x | c) for it"
-            )
+            raise refused(column, where(row), texts[row].as_py(), is_given=True)
     return x, codes, impossible
 
 
-def _encode_column(block: Any, column: Symbols | Numbers, where: Where) -> tuple[Any, Array, Array]:
-    """The texts of a column, their numbers, and which of them the column cannot hold."""
+def refused(column: Symbols | Numbers, where: str, text: str | None, is_given: bool = False) -> InputError:
+    """The error for a value that a column cannot hold.
+
+    column: the column. where: file and row. text: the value. is_given: whether the column is conditioned on.
+    """
+    if is_given:
+        return InputError(
+            f"{where}: the given column {column.name!r} has {text!r}, which it never had in training; there is no "
+            "p(x | c) for it"
+        )
+    return InputError(
+        f"{where}: {text!r} in the column {column.name!r} is not a {column.describe()}; declare the step in which it "
+        "was recorded, or a density"
+    )
+
+
+def encode_column(block: Any, column: Symbols | Numbers, where: Where) -> tuple[Any, Array, Array]:
+    """The texts of a column, their numbers, and which of them the column cannot hold.
+
+    block: an Arrow table of texts; canonical, where the spelling of the column is known.
+    column: the column.
+    where: names the place of a row of the block.
+    """
     texts = block.column(column.name).combine_chunks()
     missing = is_gone(column, texts).to_numpy(zero_copy_only=False)
     code, outside = column.encode(texts, missing, where)

@@ -16,12 +16,14 @@ from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.column_kinds import Profile
 from chainrule.data.encodings.columns import Numbers, Symbols, column_from_json
 from chainrule.data.encodings.data_set import DataSet
+from chainrule.data.encodings.divided_rows import divided_rows
 from chainrule.data.encodings.given_columns import GivenColumns
 from chainrule.data.encodings.read_tables import READER, Asked, ReadTables, known_table, opened
 from chainrule.data.encodings.table_rows import MOST_SYMBOLS, Columns, encode_rows
 from chainrule.data.encodings.text_tables import Reading
 from chainrule.data.examples.arrays import ArrayExamples
-from chainrule.data.examples.splits import Split, three_parts
+from chainrule.data.examples.splits import Split
+from chainrule.data.examples.stored import Progress
 from chainrule.data.sources.objects import Source, as_source
 from chainrule.data.sources.table_files import table_parts
 from chainrule.domain import Domain
@@ -123,6 +125,7 @@ def load_table(
     missing: str | None = None,
     dates: str | None = None,
     reader: int = READER,
+    progress: Progress | None = None,
 ) -> DataSet:
     """A table from CSV, TSV, Parquet or Arrow, a folder with one for each split, or a pandas, polars or Arrow table.
 
@@ -135,6 +138,7 @@ def load_table(
     split_seed: key of a random split.
     header, delimiter, decimal, missing, dates: how a table is written, see `Reading`; None for what is found.
     reader: 2; 1 reads as the first versions did, for the runs that they made.
+    progress: shows how many rows were read; None shows nothing.
     """
     if reader not in (1, READER):
         raise InputError(f"--reader is 1 or {READER}, got {reader}")
@@ -142,7 +146,7 @@ def load_table(
     reading = Reading(header, delimiter, decimal, missing, dates)
     tables = opened(table_parts(source), reading if reader == READER else None)
     asked = Asked.of(what, tables.names, columns, drop, given)
-    read = tables.read([name for name in tables.names if name not in asked.dropped], asked.kinds)
+    read = tables.read([name for name in tables.names if name not in asked.dropped], asked.kinds, progress)
     found = read.profiles
     encoded = {profile.name: profile.column(asked.kinds.get(profile.name)) for profile in found}
     conditions = set(asked.given)
@@ -159,21 +163,16 @@ def load_table(
 def _data_set(what: str, read: ReadTables, chosen: Columns, divided_by: Split, options: dict[str, Any]) -> DataSet:
     """The data set of tables whose columns are known."""
     width = len(chosen.modelled)
-    rows = {name: encode_rows(table, chosen, fitting=True)[:2] for name, table in read.parts.items()}
-    whole = {name: (np.concatenate(pair, 1) if chosen.given else pair[0], None) for name, pair in rows.items()}
-    splits, how = three_parts(whole, divided_by)
-    given_columns = GivenColumns.of(chosen.given, splits[0][0][:, width:]) if chosen.given else None
+    splits, how = divided_rows(read.elements(chosen), divided_by)
+    given_columns = GivenColumns.of(chosen.given, splits[0][:, width:]) if chosen.given else None
     encoding = TableEncoding(tuple(chosen.modelled), given_columns, tuple(chosen.dropped))
-    train, valid, test = (
-        encoding.examples(x[:, :width], x[:, width:], np.zeros(len(x), dtype=bool)) for x, _ in splits
-    )
-    sizes = [len(x) for x, _ in splits]
+    train, valid, test = (encoding.examples(x[:, :width], x[:, width:], np.zeros(len(x), dtype=bool)) for x in splits)
+    sizes = [len(x) for x in splits]
     note = (
         f"{sum(sizes)} rows of {width} columns: {_describe(chosen.modelled)}"
         f"{f'; given {given_columns.description}' if given_columns else ''}; {how}: {'/'.join(map(str, sizes))}"
     )
-    said = read.said({name: len(x) for name, (x, _) in whole.items()})
-    return DataSet(what, encoding, train, valid, test, "; ".join([note, *said]), options)
+    return DataSet(what, encoding, train, valid, test, "; ".join([note, *read.said()]), options)
 
 
 def _warn(found: Sequence[Profile], modelled: Sequence[Symbols | Numbers]) -> None:

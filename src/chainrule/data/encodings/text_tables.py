@@ -7,18 +7,15 @@ Canonical text is what all sources have in common: the same table is the same el
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from chainrule.data.encodings.cell_blocks import canonical_block, survey_block
-from chainrule.data.encodings.cells import Spelling, missing_from_option
-from chainrule.data.encodings.survey import Survey
+from chainrule.data.encodings.cell_blocks import canonical_block
+from chainrule.data.encodings.cells import Spelling
 from chainrule.data.encodings.typed_cells import typed_texts
 from chainrule.data.sources.delimited import read_delimited
 from chainrule.data.sources.dialect import Dialect, sniff
@@ -26,12 +23,13 @@ from chainrule.data.sources.objects import Source
 from chainrule.data.sources.own_table import own_dialect
 from chainrule.data.sources.rows import line_of
 from chainrule.data.sources.table_files import is_columnar
-from chainrule.data.sources.typed_tables import typed_blocks, typed_names
+from chainrule.data.sources.typed_tables import typed_blocks, typed_names, typed_rows
 from chainrule.errors import InputError
 
-__all__ = ["Reading", "TextTable", "canonical_blocks", "surveyed", "text_table"]
+__all__ = ["Reading", "TextTable", "canonical_blocks", "text_table"]
 
 DATES = {"day-first": True, "month-first": False}
+WIDE = 32  # columns from which small blocks are joined
 JOINED = 1 << 23  # cells of small blocks that are joined to one
 
 
@@ -76,6 +74,7 @@ class TextTable:
     read: the rows in blocks, Arrow tables of the named columns as text.
     where: names the place of a row, counted from 0.
     dialect: how a delimited file is written; None where columns have types.
+    rows: how many there are, as far as that is known before they are read.
     """
 
     what: str
@@ -83,6 +82,7 @@ class TextTable:
     read: Callable[[Sequence[str]], Iterator[pa.Table]]
     where: Callable[[int], str]
     dialect: Dialect | None = None
+    rows: int = 0
 
     @property
     def decimal(self) -> str:
@@ -96,6 +96,9 @@ class TextTable:
 
     def joined(self, wanted: Sequence[str]) -> Iterator[pa.Table]:
         """The blocks of these columns, small ones of a wide table joined, since each column of a block costs time."""
+        if len(wanted) < WIDE:
+            yield from self.read(wanted)
+            return
         held: list[pa.Table] = []
         for block in self.read(wanted):
             held.append(block)
@@ -121,7 +124,10 @@ def text_table(source: Source, reading: Reading, known: Collection[str] = ()) ->
             places = _places(dialect.names, wanted)
             return (block.select(places) for block in read_delimited(path, dialect))
 
-        return TextTable(source, dialect.names, read, lambda row: f"{path} line {line_of(path, dialect, row)}", dialect)
+        rows = max(0, dialect.lines - dialect.skipped)
+        return TextTable(
+            source, dialect.names, read, lambda row: f"{path} line {line_of(path, dialect, row)}", dialect, rows
+        )
     names = typed_names(source)
     what = source if isinstance(source, str) else "the frame"
 
@@ -131,7 +137,7 @@ def text_table(source: Source, reading: Reading, known: Collection[str] = ()) ->
             made = [typed_texts(block.column(place), name) for place, name in zip(places, wanted, strict=True)]
             yield pa.table(made, names=list(wanted))
 
-    return TextTable(what, tuple(names), texts, lambda row: f"{what} row {row + 1}")
+    return TextTable(what, tuple(names), texts, lambda row: f"{what} row {row + 1}", rows=typed_rows(source))
 
 
 def _places(names: Sequence[str], wanted: Sequence[str]) -> list[int]:
@@ -156,39 +162,6 @@ def _dialect(path: Path, reading: Reading, known: Collection[str]) -> Dialect:
         if set(known) <= set(dialect.names):
             return dialect
     return sniff(path, **asked)
-
-
-def surveyed(
-    tables: Sequence[TextTable], names: Sequence[str], as_text: Collection[str], reading: Reading
-) -> tuple[dict[str, Spelling], list[str]]:
-    """The spelling of each named column over all tables, and what is to be said about it.
-
-    tables: the parts of a table; a column is spelled alike in all of them, but for the notation of numbers.
-    names: the columns.
-    as_text: those that were declared to hold names.
-    reading: what the user says.
-
-    Raises InputError for a column of numbers or dates in which some cells are neither.
-    """
-    missing = missing_from_option(reading.missing)
-    surveys = [Survey(name, missing, as_text=name in as_text) for name in names]
-    rows = []
-    for table in tables:
-        before = surveys[0].rows if surveys else 0
-        for survey in surveys:
-            survey.decimal, survey.thousands = table.decimal, table.thousands
-        for block in table.joined(names):
-            survey_block(surveys, block)
-        rows.append(surveys[0].rows - before if surveys else 0)
-    begins = [0, *accumulate(rows)]
-
-    def where(row: int) -> str:
-        part = min(bisect_right(begins, row), len(tables)) - 1
-        return tables[part].where(row - begins[part])
-
-    found = [survey.decide(where, reading.day_first) for survey in surveys]
-    spellings = {name: spelling for name, (spelling, _) in zip(names, found, strict=True)}
-    return spellings, [note for _, notes in found for note in notes]
 
 
 def canonical_blocks(table: TextTable, spellings: Mapping[str, Spelling]) -> Iterator[pa.Table]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from chainrule.batch import Array, Rows
 from chainrule.data.examples.distinct import say_distinct
-from chainrule.data.examples.random_split import random_split
+from chainrule.data.examples.random_split import random_parts, random_split
 from chainrule.data.examples.stored import take
 from chainrule.errors import InputError
 
@@ -108,6 +108,18 @@ class Split:
         content: what identifies each row, shape (N, D) or bytes; read only where the split goes by content.
         """
         return self._rows(content, parse_shares(self.shares))
+
+    def parts(self, total: int) -> Array | None:
+        """The split of each row, 0, 1 or 2, where it is known from the number of rows alone; None by content.
+
+        total: how many rows there are.
+        """
+        shares = parse_shares(self.shares)
+        if self.way == "random":
+            return random_parts(total, shares, self.seed)
+        if self.way == "order":
+            return np.repeat(np.arange(3, dtype=np.int8), [len(rows) for rows in rows_in_order(total, shares)])
+        return None
 
     def without_valid(self, content: Array | Sequence[bytes]) -> list[Rows]:
         """The numbers of the rows of a train split that stay in it, and of those that become valid, a sixth."""

@@ -39,16 +39,20 @@ def words(line: str) -> list[str]:
     return [word[1:-1] if word[0] == word[-1] == '"' and len(word) > 1 else word for word in WORD.findall(line)]
 
 
-def split_rows(lines: Sequence[str], delimiter: str, quote: str, skipped: int = 0) -> list[Row]:
+def split_rows(
+    lines: Sequence[str], delimiter: str, quote: str, skipped: int = 0, most: int | None = None
+) -> list[Row]:
     """The rows of the lines, without blank ones (which a table of one column keeps).
 
     lines: with their line ends.
     delimiter: one character; `SPACE` for runs of spaces and tabs, `ONE_COLUMN` for none.
     quote: one character, "" for none.
     skipped: number of lines before them.
+    most: rows that are wanted; None for all.
     """
     if delimiter == SPACE:
-        return [Row(skipped + k, words(line)) for k, line in enumerate(lines, start=1) if line.strip()]
+        filled = ((k, line) for k, line in enumerate(lines, start=1) if line.strip())
+        return [Row(skipped + k, words(line)) for k, line in islice(filled, most)]
     reader = csv.reader(
         lines,
         delimiter=delimiter,
@@ -61,6 +65,8 @@ def split_rows(lines: Sequence[str], delimiter: str, quote: str, skipped: int = 
         for cells in reader:
             if cells or delimiter == ONE_COLUMN:
                 rows.append(Row(skipped + line, cells or [""]))
+                if len(rows) == most:
+                    break
             line = reader.line_num + 1
     except csv.Error:  # not a table under this reading
         return rows
@@ -100,7 +106,7 @@ def find_delimiter(lines: Sequence[str], quote: str, suggestion: str = "") -> st
     best, highest = ONE_COLUMN, 1.0
     alone = _typed(split_rows(lines, ONE_COLUMN, quote), 1)
     for rank, delimiter in enumerate(CANDIDATES):
-        rows = list(islice(split_rows(lines, delimiter, quote), LOOKED_AT))
+        rows = split_rows(lines, delimiter, quote, most=LOOKED_AT)
         number, share = columns_of(rows)
         ragged = share <= 0.5 and (delimiter == SPACE or len(rows[0].cells) != number)
         if number < 2 or ragged:

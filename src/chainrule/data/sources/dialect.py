@@ -143,7 +143,8 @@ def _dialect(found: Scan, written: Written, rows: list[Row], later: list[Row], a
         raise InputError("has a header and no rows; give it rows, or say --header no if the line is data")
     same = [row.cells for row in body if len(row.cells) == number]
     names, trailing, renamed = _fitted_names(top, same, number)
-    cells = {cell for row in (*same, *(row.cells for row in later if len(row.cells) == number)) for cell in row}
+    seen = (*same, *(row.cells for row in later if len(row.cells) == number))
+    cells = dict.fromkeys(cell for row in seen for cell in row)
     marks = notation(islice(cells, 0, None, 1 + len(cells) // NUMERALS), written.delimiter, asked.decimal)
     return Dialect(
         delimiter=written.delimiter,
@@ -229,9 +230,15 @@ def _in_single_quotes(lines: Sequence[str]) -> bool:
 
 
 def _are_stray(found: Scan, lines: Sequence[str], delimiter: str) -> bool:
-    """Whether every line with an odd number of quotes is a row of its own, so that no quoted value spans lines."""
+    """Whether every line with an odd number of quotes is a row of its own, so that no quoted value spans lines.
+
+    Values that do span lines leave rows of more values, or more of one length, than lines that are cut apart.
+    """
     if not found.odd or delimiter in (SPACE, ONE_COLUMN):
         return False
-    number, _ = columns_of(split_rows(lines, delimiter, ""))
+    number, share = columns_of(split_rows(lines, delimiter, ""))
+    quoted, quoted_share = columns_of(split_rows(lines, delimiter, '"'))
+    if quoted > number or (quoted == number and quoted_share > share):
+        return False
     odd = [line.decode("utf-8", "replace") for _, line in found.odd]
     return number > 1 and all(len(row.cells) == number for row in split_rows(odd, delimiter, ""))

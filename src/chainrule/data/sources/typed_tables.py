@@ -10,7 +10,7 @@ from typing import Any
 from chainrule.data.sources.objects import Source
 from chainrule.errors import InputError
 
-__all__ = ["arrow_table", "columnar_blocks", "typed_blocks", "typed_names"]
+__all__ = ["arrow_table", "columnar_blocks", "typed_blocks", "typed_names", "typed_rows"]
 
 ROWS = 1 << 16  # of a block
 CELLS = 1 << 22  # of a block
@@ -28,6 +28,16 @@ def typed_names(source: Source) -> list[str]:
             raise InputError(f"{what}: the column {name!r} occurs twice; rename one")
         seen.add(name)
     return names
+
+
+def typed_rows(source: Source) -> int:
+    """The number of rows; 0 where that is not known before they are read."""
+    import pyarrow.parquet
+
+    if not isinstance(source, str):
+        return len(source)
+    with _explained(source):
+        return pyarrow.parquet.read_metadata(source).num_rows if Path(source).suffix.lower() == ".parquet" else 0
 
 
 def typed_blocks(source: Source) -> Iterator[Any]:

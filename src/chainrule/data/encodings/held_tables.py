@@ -1,0 +1,180 @@
+"""Tables that one pass has read: what their columns are, and the rows that they become.
+
+    blocks of texts --hold_block--> held columns --decide--> spellings --> profiles --rows--> elements
+
+Only columns that a pass cannot keep (`held_columns`) are read again.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import pyarrow as pa
+
+from chainrule.data.encodings.cells import Spelling, missing_from_option
+from chainrule.data.encodings.column_kinds import Profile, profiles
+from chainrule.data.encodings.held_columns import HeldColumn, hold_block
+from chainrule.data.encodings.held_profiles import canonical_texts, name_profile, number_profiles
+from chainrule.data.encodings.held_rows import Kept, kept_blocks
+from chainrule.data.encodings.survey import Survey
+from chainrule.data.encodings.survey_names import survey_names
+from chainrule.data.encodings.table_rows import Columns, refused
+from chainrule.data.encodings.text_tables import Reading, TextTable, canonical_blocks
+from chainrule.data.examples.base import Array
+from chainrule.data.examples.stored import Advance
+from chainrule.errors import InputError
+
+__all__ = ["HeldTables", "hold_tables"]
+
+EXACT = 2.0**53  # whole numbers below are exact as doubles
+
+
+@dataclass
+class HeldTables:
+    """The columns of tables.
+
+    tables: the parts by split.
+    columns: by name, over all parts.
+    blocks: of each part, the numbers and the rows of its blocks.
+    first: the first row as read, by name.
+    spellings: of each column.
+    notes: what is to be said of the columns.
+    """
+
+    tables: Mapping[str, TextTable]
+    columns: dict[str, HeldColumn]
+    blocks: dict[str, list[tuple[int, int]]]
+    first: dict[str, str | None]
+    spellings: dict[str, Spelling]
+    notes: list[str]
+    texts: dict[str, Any]
+
+    def rows(self, part: str) -> int:
+        """The number of rows of a part."""
+        return sum(rows for _, rows in self.blocks[part])
+
+    def profiles(self, kinds: Mapping[str, str]) -> list[Profile]:
+        """What each column holds, in the order of the columns. kinds: those that are declared, by name."""
+        by_state: dict[str, list[str]] = {"open": [], "numbers": [], "names": [], "lost": []}
+        for name, column in self.columns.items():
+            by_state[column.state].append(name)
+        total = sum(self.rows(part) for part in self.tables)
+        found = {
+            name: Profile(name, total, "", number=False, date=False, spelling=self.spellings[name])
+            for name in by_state["open"]
+        }
+        numbers = by_state["numbers"]
+        plain = number_profiles([self.columns[n] for n in numbers], [self.spellings[n] for n in numbers])
+        for name, profile in zip(numbers, plain, strict=True):
+            if profile.whole and max(-profile.low, profile.high) >= EXACT:
+                self.columns[name].lose()  # its digits count
+                by_state["lost"].append(name)
+            else:
+                found[name] = profile
+        for name in by_state["names"]:
+            as_names = kinds.get(name) in ("categorical", "identifier", "constant")
+            found[name] = name_profile(self.columns[name], self.spellings[name], self.texts[name], as_names)
+        if by_state["lost"]:
+            spellings = {name: self.spellings[name] for name in by_state["lost"]}
+
+            def blocks() -> Iterator[Any]:
+                for table in self.tables.values():
+                    yield from canonical_blocks(table, spellings)
+
+            wanted = {name: kinds.get(name) for name in spellings}
+            found |= {profile.name: profile for profile in profiles(blocks, wanted, spellings)}
+        return [found[name] for name in self.columns]
+
+    def elements(self, part: str, chosen: Columns) -> Iterator[Array]:
+        """The elements of the rows of a part, of the modelled columns and then of the given ones, block by block.
+
+        Each can be had once. chosen: the columns by their use.
+        """
+        table, columns = self.tables[part], [*chosen.modelled, *chosen.given]
+        chosen.check(table.names, table.what)
+        kept = [Kept(c, self.columns[c.name], self.texts.get(c.name)) for c in columns]
+        lost = {k.column.name: self.spellings[k.column.name] for k in kept if k.held.state == "lost"}
+
+        def refuse(k: int, row: int, text: str | None) -> InputError:
+            return refused(columns[k], table.where(row), text, is_given=k >= len(chosen.modelled))
+
+        return kept_blocks(kept, self.blocks[part], _next_rows(table, lost), refuse)
+
+
+def hold_tables(
+    tables: Mapping[str, TextTable], names: Sequence[str], as_text: Collection[str], reading: Reading, advance: Advance
+) -> HeldTables:
+    """Read tables once.
+
+    tables: the parts by split; a column is spelled alike in all of them, but for the notation of numbers.
+    names: the columns.
+    as_text: those that were declared to hold names.
+    reading: what the user says.
+    advance: is called with the number of rows that were read.
+
+    Raises InputError for a column of numbers or dates in which some cells are neither.
+    """
+    missing = missing_from_option(reading.missing)
+    columns = [HeldColumn(Survey(name, missing, as_text=name in as_text)) for name in names]
+    blocks: dict[str, list[tuple[int, int]]] = {}
+    first: dict[str, str | None] = {}
+    number, notation = 0, None
+    for part, table in tables.items():
+        for column in columns:
+            if notation not in (None, (table.decimal, table.thousands)) and column.state == "names":
+                column.lose()
+            column.survey.decimal, column.survey.thousands = table.decimal, table.thousands
+        notation, blocks[part] = (table.decimal, table.thousands), []
+        for block in table.joined(names):
+            if not block.num_rows:
+                continue
+            if not first:
+                first = {name: block.column(k)[0].as_py() for k, name in enumerate(names)}
+            hold_block(columns, block)
+            blocks[part].append((number, block.num_rows))
+            number += 1
+            advance(block.num_rows)
+    spellings, notes = _decided(tables, columns, [sum(rows for _, rows in found) for found in blocks.values()], reading)
+    named = [column for column in columns if column.state == "names"]
+    texts = canonical_texts(named, [spellings[column.survey.name] for column in named])
+    by_name = {column.survey.name: text for column, text in zip(named, texts, strict=True)}
+    return HeldTables(tables, dict(zip(names, columns, strict=True)), blocks, first, spellings, notes, by_name)
+
+
+def _decided(
+    tables: Mapping[str, TextTable], columns: Sequence[HeldColumn], rows: Sequence[int], reading: Reading
+) -> tuple[dict[str, Spelling], list[str]]:
+    """The spelling of each column, and what is to be said about it."""
+    begins, parts = [0, *accumulate(rows)], list(tables.values())
+
+    def where(row: int) -> str:
+        part = min(bisect_right(begins, row), len(parts)) - 1
+        return parts[part].where(row - begins[part])
+
+    named = [column for column in columns if column.state == "names"]
+    for column in named:
+        column.join()
+    survey_names(named)
+    found = {column.survey.name: column.survey.decide(where, reading.day_first) for column in columns}
+    for column in columns:
+        column.survey.later = {}
+    return {name: spelling for name, (spelling, _) in found.items()}, [n for _, notes in found.values() for n in notes]
+
+
+def _next_rows(table: TextTable, spellings: Mapping[str, Spelling]) -> Callable[[int], Any]:
+    """Gives the next rows of some columns, canonical texts, as many as are asked for."""
+    blocks = canonical_blocks(table, spellings) if spellings else iter(())
+    held: list[pa.Table] = []
+
+    def rows(wanted: int) -> Any:
+        while sum(block.num_rows for block in held) < wanted:
+            held.append(next(blocks))
+        joined = pa.concat_tables(held)
+        held[:] = [joined.slice(wanted)]
+        return joined.slice(0, wanted)
+
+    return rows
