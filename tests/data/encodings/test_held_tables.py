@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule import InputError
+from chainrule.data import load
 from chainrule.data.encodings import held_columns, held_profiles, text_tables
 from chainrule.data.encodings.cell_blocks import canonical_block
 from chainrule.data.encodings.cells import MISSING, canonical
@@ -169,3 +170,15 @@ def test_canonical_texts_of_alike_columns_are_made_together():
     for name, texts in found.texts.items():
         column = found.columns[name]
         assert texts.to_pylist() == canonical(column.texts, found.spellings[name]).to_pylist()
+
+
+def test_a_decimal_mark_that_a_sample_did_not_see_is_refused_with_its_line(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = ["1.234;;x\n"] * 40_000
+    rows[30_000:30_003] = ["1.234;0,5;x\n", "1.234;7;y\n", "1.234;2,25;y\n"]
+    path.write_text("a;b;c\n" + "".join(rows))
+    with pytest.raises(InputError, match=r"a\.csv line 30002: '0,5' in the column 'b' .*--decimal ','"):
+        load(str(path))
+    columns = load(str(path), decimal=",").encoding.columns
+    assert (columns[0].values, columns[1].kind) == (("1234",), "real") or columns[0].values == ("1.234",)
+    assert load(str(path), columns="b=categorical").encoding.columns[1].kind == "categorical"

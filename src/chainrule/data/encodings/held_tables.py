@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from chainrule.data.encodings.cells import Spelling, missing_from_option
 from chainrule.data.encodings.column_kinds import Profile, profiles
+from chainrule.data.encodings.decimal_marks import refuse_other_mark
 from chainrule.data.encodings.held_columns import HeldColumn, hold_block
 from chainrule.data.encodings.held_profiles import canonical_texts, name_profile, number_profiles
 from chainrule.data.encodings.held_rows import Kept, kept_blocks
@@ -160,6 +161,8 @@ def _decided(
         column.join()
     survey_names(named)
     found = {column.survey.name: column.survey.decide(where, reading.day_first) for column in columns}
+    if reading.decimal is None and all(table.dialect is not None for table in parts):
+        refuse_other_mark([c for c in named if found[c.survey.name][0].kind == "text"], where)
     for column in columns:
         column.survey.later = {}
     return {name: spelling for name, (spelling, _) in found.items()}, [n for _, notes in found.values() for n in notes]

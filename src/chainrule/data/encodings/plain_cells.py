@@ -19,6 +19,7 @@ __all__ = ["doubles", "doubles_of_block"]
 
 WIDE = 32  # columns from which they are joined
 CELLS = 1 << 22  # that are joined at once
+LOOKED_AT = 8  # cells of a column that decide whether it is tried
 ZERO, NINE, PLUS, MINUS = (ord(sign) for sign in "09+-")
 
 
@@ -33,7 +34,7 @@ def doubles(cells: Any, missing: tuple[str, ...]) -> Array | None:
     >>> doubles(pa.array(["1", "007"]), ("",)) is None
     True
     """
-    if _are_numbers(missing):
+    if any(map(_is_number, missing)):  # such as -999
         cells = pc.if_else(is_missing(cells, missing), None, cells)
     value = _cast(cells)
     if value is None:
@@ -55,7 +56,7 @@ def doubles_of_block(
     missing: texts that stand for a missing value.
     """
     size = max(1, CELLS // max(1, block.num_rows)) if len(columns) >= WIDE else 1
-    likely = list(columns) if size == 1 else [k for k in columns if _begins_plainly(block.column(k))]
+    likely = list(columns) if size == 1 else [k for k in columns if _begins_plainly(block.column(k), missing)]
     for start in range(0, len(likely), size):
         yield from _halved(block, likely[start : start + size], missing)
 
@@ -72,14 +73,19 @@ def _halved(block: pa.Table, columns: list[int], missing: tuple[str, ...]) -> It
         yield from _halved(block, columns[middle:], missing)
 
 
-def _begins_plainly(column: Any) -> bool:
-    """Whether the first cell may be a plain number, or missing."""
-    first = column[0].as_py()
-    try:
-        float(first or 0)
-    except ValueError:
-        return len(first) < 8
+def _begins_plainly(column: Any, missing: tuple[str, ...]) -> bool:
+    """Whether the first cell that is not missing may be a plain number."""
+    for cell in column.slice(0, LOOKED_AT).to_pylist():
+        if cell is not None and cell.strip() not in missing:
+            return _is_number(cell)
     return True
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
 
 
 def _cast(cells: Any) -> Array | None:
@@ -108,14 +114,3 @@ def _any_padded(cells: Any) -> bool:
     at = (at + signed[signed | (first == ZERO)])[length > 1]
     second = letters[at + 1]
     return bool(((letters[at] == ZERO) & (second >= ZERO) & (second <= NINE)).any())
-
-
-def _are_numbers(words: tuple[str, ...]) -> bool:
-    """Whether a number is among the texts for a missing value, such as -999."""
-    for word in words:
-        try:
-            if np.isfinite(float(word)):
-                return True
-        except ValueError:
-            continue
-    return False

@@ -14,7 +14,7 @@ from chainrule.data.encodings.cells import is_missing
 from chainrule.data.encodings.survey import SHOWN, Survey, classes_of
 from chainrule.data.examples.base import Array
 
-__all__ = ["Coded", "survey_names"]
+__all__ = ["Coded", "counts_of", "first_cells", "survey_names"]
 
 
 class Coded(Protocol):
@@ -44,7 +44,7 @@ def _survey_alike(columns: Sequence[Coded]) -> None:
     first = columns[0].survey
     texts = pa.concat_arrays([column.texts for column in columns])
     edges = np.cumsum([0, *(len(column.texts) for column in columns)])
-    count = np.concatenate([_counts(column) for column in columns])
+    count = np.concatenate([counts_of(column) for column in columns])
     gone = is_missing(texts, first.missing).to_numpy(zero_copy_only=False)
     for k in np.flatnonzero(gone):
         column = columns[int(np.searchsorted(edges, k, side="right")) - 1]
@@ -62,7 +62,7 @@ def _survey_alike(columns: Sequence[Coded]) -> None:
         there = np.append(found, False)[place]
         for k in np.flatnonzero(_sums(there, edges)).tolist():
             column = columns[k]
-            column.survey.later[name] = partial(_first_cells, column, there[edges[k] : edges[k + 1]])
+            column.survey.later[name] = partial(first_cells, column, there[edges[k] : edges[k + 1]])
 
 
 def _add(columns: Sequence[Coded], name: str, counts: Array) -> None:
@@ -70,7 +70,7 @@ def _add(columns: Sequence[Coded], name: str, counts: Array) -> None:
         columns[k].survey.counts[name] += int(counts[k])
 
 
-def _counts(column: Coded) -> Array:
+def counts_of(column: Coded) -> Array:
     """How often each text occurs."""
     total = np.zeros(len(column.texts) + 1, np.int64)
     for chunk in column.chunks:
@@ -84,7 +84,7 @@ def _sums(x: Array, edges: Array) -> Array:
     return np.asarray(until[edges[1:]] - until[edges[:-1]])
 
 
-def _first_cells(column: Coded, found: Array) -> list[tuple[int, str]]:
+def first_cells(column: Coded, found: Array) -> list[tuple[int, str]]:
     """The first cells whose texts were found, with their rows. found: of each text."""
     kept: list[tuple[int, str]] = []
     row, there = 0, np.append(found, False)
