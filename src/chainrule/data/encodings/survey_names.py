@@ -46,20 +46,20 @@ def _survey_alike(columns: Sequence[Coded]) -> None:
     edges = np.cumsum([0, *(len(column.texts) for column in columns)])
     count = np.concatenate([counts_of(column) for column in columns])
     gone = is_missing(texts, first.missing).to_numpy(zero_copy_only=False)
-    for k in np.flatnonzero(gone):
-        column = columns[int(np.searchsorted(edges, k, side="right")) - 1]
-        column.survey.words[texts[int(k)].as_py().strip()] += int(count[k])
+    for place in np.flatnonzero(gone).tolist():
+        column = columns[int(np.searchsorted(edges, place, side="right")) - 1]
+        column.survey.words[texts[place].as_py().strip()] += int(count[place])
     _add(columns, "present", _sums(np.where(gone, 0, count), edges))
     if first.as_text or gone.all():
         return
     different = texts.filter(pa.array(~gone)).dictionary_encode()
-    place = np.full(len(texts), len(different.dictionary))
-    place[~gone] = different.indices.to_numpy(zero_copy_only=False)
+    codes = np.full(len(texts), len(different.dictionary))
+    codes[~gone] = different.indices.to_numpy(zero_copy_only=False)
     counted, kept = classes_of(different.dictionary, first.decimal, first.thousands)
     for name, found in counted.items():
-        _add(columns, name, _sums(np.where(np.append(found, False)[place], count, 0), edges))
+        _add(columns, name, _sums(np.where(np.append(found, False)[codes], count, 0), edges))
     for name, found in kept.items():
-        there = np.append(found, False)[place]
+        there = np.append(found, False)[codes]
         for k in np.flatnonzero(_sums(there, edges)).tolist():
             column = columns[k]
             column.survey.later[name] = partial(first_cells, column, there[edges[k] : edges[k + 1]])

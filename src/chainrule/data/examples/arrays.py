@@ -47,7 +47,7 @@ class ArrayExamples(Examples):
         digest = sha256()
         for part in (part for part in (self.x, self.context, self.impossible) if part is not None):
             digest.update(f"{part.dtype.str}{part.shape}".encode())
-            digest.update(memoryview(np.ascontiguousarray(part).reshape(-1).view(np.uint8)))
+            digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
         return digest.hexdigest()
 
     def first(self, count: int) -> ArrayExamples:
