@@ -5,6 +5,10 @@ The key is the name of the class, and after a comma what is special about the in
 
 from collections.abc import Callable
 
+import numpy as np
+import torch
+
+from chainrule.domain import Column
 from chainrule.heads import (
     AdaptiveSoftmaxHead,
     AverageHead,
@@ -13,6 +17,7 @@ from chainrule.heads import (
     ChannelChainHead,
     ColumnsHead,
     CountHead,
+    DecisionsHead,
     GaussianMixtureHead,
     Head,
     HierarchicalSoftmaxHead,
@@ -24,6 +29,20 @@ from chainrule.heads import (
 )
 
 FEATURES = 8
+
+
+def decisions(column: Column) -> DecisionsHead:
+    """A head of decisions that was laid out by data: numbers of which half repeat, or symbols of unlike frequency."""
+    head, noise = DecisionsHead(FEATURES, column=column, leaves=FEATURES), np.random.default_rng(0)
+    if column.num_symbols is None:
+        x = np.concatenate([np.zeros(60), noise.normal(size=200) * 3 + 4])
+        x = x if column.resolution is None else np.rint(x / column.resolution) * column.resolution
+        x = np.abs(np.rint(x)) if column.count else x
+    else:
+        x = noise.integers(0, column.num_symbols, 200) // (1 + noise.integers(0, 2, 200))
+    head.initialise(torch.from_numpy(np.append(x, np.nan if column.missing and column.num_symbols is None else x[0])))
+    return head
+
 
 HEADS: dict[str, Callable[[], Head]] = {
     "AdaptiveSoftmaxHead": lambda: AdaptiveSoftmaxHead(FEATURES, 5, [3, 0, 40, 1, 2]),
@@ -59,6 +78,18 @@ HEADS: dict[str, Callable[[], Head]] = {
         ]
     ),
     "CountHead": lambda: CountHead(FEATURES),
+    "DecisionsHead": lambda: decisions(Column(5)),
+    "ColumnsHead, decisions": lambda: ColumnsHead(
+        [
+            decisions(Column(4, missing=True)),
+            decisions(Column(None, resolution=0.25)),
+            decisions(Column(None, resolution=1.0, count=True)),
+            decisions(Column(None)),
+            decisions(Column(100, ordinal=True)),
+            decisions(Column(None, resolution=0.1, missing=True)),
+        ],
+        mixed=True,
+    ),
     "GaussianMixtureHead": lambda: GaussianMixtureHead(FEATURES, components=3),
     "GaussianMixtureHead, resolution of each element": lambda: GaussianMixtureHead(
         FEATURES, components=3, resolution=[0.1, 1.0, 0.02, 5.0, 0.25, 1e-3], length=6

@@ -9,6 +9,7 @@ from chainrule.networks import (
     MADE,
     NADE,
     AutoregressiveNetwork,
+    BoostedTrees,
     CausalConv,
     EnsembleNetwork,
     HuggingFace,
@@ -18,6 +19,7 @@ from chainrule.networks import (
     Transformer,
 )
 from tests.laws.head_instances import FEATURES
+from tests.support.random_trees import with_random_trees
 
 LENGTH = 6
 CLASSES = torch.tensor([0, 1, 2])
@@ -53,6 +55,8 @@ class Logits(torch.nn.Module):
 
 
 NETWORKS = {
+    "BoostedTrees": NetworkInstance(lambda v: with_random_trees(BoostedTrees(v, LENGTH, FEATURES, leaves=4))),
+    "BoostedTrees, image": NetworkInstance(lambda v: with_random_trees(BoostedTrees(v, (2, 3), FEATURES, leaves=3))),
     "CausalConv": NetworkInstance(lambda v: CausalConv(v, LENGTH, FEATURES, depth=3, dropout=0.2)),
     "CausalConv, image, levels, classes": NetworkInstance(
         lambda v: CausalConv(

@@ -16,6 +16,8 @@ from chainrule.verification.laws import LawBroken, check_head, check_model, chec
 from tests.laws.head_instances import FEATURES, HEADS
 from tests.laws.network_instances import LENGTH, NETWORKS
 
+WITHOUT_GRADIENTS = ("BoostedTrees", "Recomputed")  # there is no embedding to differentiate by
+
 
 def kind(name):
     """The class that an instance is of."""
@@ -48,7 +50,7 @@ def test_gradients_to_the_future_are_exactly_zero(name, num_symbols):
     context = NETWORKS[name].context
     subject = subject_of(network, num_symbols, None, None if context is None else context[torch.arange(EXAMPLES) % 3])
     check = gradient(subject, LENGTH, bound=0.0)
-    assert check.passed or (check.passed is None and kind(name) == "Recomputed"), check
+    assert check.passed or (check.passed is None and kind(name) in WITHOUT_GRADIENTS), check
 
 
 @pytest.mark.parametrize("name", HEADS)

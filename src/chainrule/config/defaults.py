@@ -86,6 +86,9 @@ SHORT: tuple[float, Spec] = (32.0, {"width": 64, "depth": 4})
 MEMBERS: dict[str, tuple[float, int]] = {"row": (1.0, 4), "short text": (4.0, 4)}
 
 
+LOGITS = ("huggingface",)  # networks that end in logits
+
+
 @dataclass(frozen=True)
 class Amount:
     """How much there is of what decides the size of a network.
@@ -132,7 +135,7 @@ def default_spec(
         chosen = {key: chosen[key] for key in ("dropout", "positions") if key in chosen}
     kept = {key: value for key, value in chosen.items() if key in options}
     spec: Spec = {"network": {"name": name} | options | kept}
-    head = head or ("logits" if name == "huggingface" else _default_head(domain))
+    head = head or _default_head(domain, name)
     spec["head"] = {"name": head} | part_options("head", head)
     if head == "columns":
         densities = [column.num_symbols is None and column.resolution is None for column in domain.columns]
@@ -158,7 +161,11 @@ def default_pixel_block(domain: Domain, kind: str, examples: int) -> int:
     return 2 if min(sides) >= least and all(side % 2 == 0 for side in sides) else 1
 
 
-def _default_head(domain: Domain) -> str:
+def _default_head(domain: Domain, network: str) -> str:
+    if network in LOGITS:
+        return "logits"
+    if network == "boosted_trees" and not domain.columns:
+        return "decisions"
     return "columns" if domain.columns else "bernoulli" if domain.num_symbols == 2 else "categorical"
 
 

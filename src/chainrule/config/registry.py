@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chainrule.models.base import Model
     from chainrule.models.chain import AutoregressiveModel
 
-__all__ = ["HEADS", "NETWORKS", "Spec", "averaged", "build_model", "part_options"]
+__all__ = ["HEADS", "NETWORKS", "Spec", "averaged", "build_model", "fitted_by_gradients", "part_options"]
 
 Spec = dict[str, Any]
 
@@ -44,10 +44,15 @@ def part_options(kind: str, name: str) -> dict[str, Any]:
     >>> part_options("network", "causal_conv")["kernel_size"]
     3
     """
-    decided = {"num_symbols", "shape", "features", "ordinal", "num_classes", "context_size", "counts"}
+    decided = {"num_symbols", "shape", "features", "ordinal", "num_classes", "context_size", "counts", "column"}
     decided |= {"heads"} if name == "columns" else set()
     parameters = signature(_part(kind, name)).parameters.values()
     return {p.name: None if p.default is Parameter.empty else p.default for p in parameters if p.name not in decided}
+
+
+def fitted_by_gradients(network: str | None) -> bool:
+    """Whether a network, by name, is trained by an optimizer; None stands for a default, which is."""
+    return network is None or bool(_part("network", network).fitted_by_gradients)
 
 
 def build_model(spec: Spec, domain: Domain, context: dict[str, int] | None = None) -> Model:
@@ -91,10 +96,34 @@ def _chain(spec: Spec, domain: Domain, context: dict[str, int] | None) -> Autore
         network["ordinal"] = domain.ordinal
     if context and not network_part.takes_context:
         raise InputError(f"the network {spec['network']['name']!r} takes no context; use another, or leave out --given")
+    if spec["network"]["name"] == "boosted_trees":
+        return _trees(spec["head"]["name"], domain, network_part, network, head)
     built = _build(network_part, domain.num_symbols, domain.shape, **network, **(context or {}))
     if spec["head"]["name"] == "columns":
         return AutoregressiveModel(built, _build(head_part, _column_heads(domain, built.features), **head))
     return AutoregressiveModel(built, _build(head_part, built.features, domain.num_symbols, **head))
+
+
+def _trees(head_name: str, domain: Domain, part: Any, options: Spec, head_options: Spec) -> AutoregressiveModel:
+    """Boosted trees, whose features are the decisions about each element, and a head that knows where they lead."""
+    if domain.variable_length:
+        raise InputError(
+            "boosted trees are for rows and small images, here examples differ in length; take another network"
+        )
+    from chainrule.domain import Column
+    from chainrule.heads.columns import ColumnsHead
+    from chainrule.heads.decisions import DecisionsHead
+    from chainrule.models.chain import AutoregressiveModel
+
+    if head_name != ("columns" if domain.columns else "decisions"):
+        raise InputError(f"boosted trees end in binary decisions and have no {head_name!r} head; leave out --head")
+    columns = domain.columns or (Column(domain.num_symbols, domain.ordinal),)
+    leaves = {name: head_options[name] for name in ("leaves",) if name in head_options}
+    features = max(DecisionsHead.decisions_of(column, **leaves) for column in columns)
+    own = {} if domain.columns else head_options
+    heads = [DecisionsHead(features, column=column, **own) for column in columns]
+    network = _build(part, domain.num_symbols, domain.shape, features, **options)
+    return AutoregressiveModel(network, ColumnsHead(heads, **head_options) if domain.columns else heads[0])
 
 
 def _options(kind: str, spec: Spec) -> tuple[dict[str, Any], Any]:

@@ -164,6 +164,13 @@ class Head(nn.Module, ABC):
         """Share the weight with the network's table of symbols."""
         raise InputError(f"{type(self).__name__} has no weight to tie; take a categorical head")
 
+    def decisions(self, d: int, x: Tensor) -> Tensor:
+        """The binary decisions about values x, shape (N,), of element d, for what fits one after the other.
+
+        +1 for right, -1 for left, 0 where a decision is not asked, shape (N, H), int8.
+        """
+        raise InputError(f"{type(self).__name__} does not consist of binary decisions; take a decisions head")
+
     def logits_layer(self) -> nn.Module | None:
         """The layer from features to logits, where the rest of the head is a softmax; otherwise None.
 

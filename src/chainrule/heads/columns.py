@@ -163,7 +163,8 @@ class ColumnsHead(Head):
     @property
     def density_columns(self) -> tuple[int, ...]:
         """The columns whose part of ln p is a density."""
-        h = next(self.parameters()).new_zeros(1, len(self.heads), self.features)
+        dtype = next((parameter.dtype for parameter in self.parameters()), torch.float32)
+        h = torch.zeros(1, len(self.heads), self.features, dtype=dtype)
         with torch.no_grad():
             return self(h).density_columns
 
@@ -175,6 +176,10 @@ class ColumnsHead(Head):
 
     def at(self, d: int, h: Tensor, x: Tensor) -> Cell:
         return Cell(self.heads[d](h), d, self.integers)
+
+    def decisions(self, d: int, x: Tensor) -> Tensor:
+        head: Head = self.heads[d]  # type: ignore[assignment]
+        return head.decisions(0, x)
 
     def initialise(self, x: Tensor) -> None:
         """Start every column from its data, rows (N, D)."""

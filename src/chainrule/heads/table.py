@@ -11,6 +11,7 @@ HEADS: dict[str, tuple[str, ...]] = {
     "categorical": ("CategoricalHead", "Categorical", "LazyCategorical"),
     "channel_chain": ("ChannelChainHead", "ChannelChain"),
     "columns": ("ColumnsHead", "Columns"),
+    "decisions": ("DecisionsHead", "Decisions"),
     "hierarchical_softmax": ("HierarchicalSoftmaxHead", "HierarchicalSoftmax"),
     "logistic_mixture": ("LogisticMixtureHead", "LogisticMixture"),
     "logits": ("LogitsHead",),

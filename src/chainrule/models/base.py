@@ -91,6 +91,11 @@ class Model(nn.Module):
         return True
 
     @property
+    def fitted_by_gradients(self) -> bool:
+        """Whether an optimizer moves its weights; otherwise they are fitted by other means, see `training.fitted`."""
+        return all(chain.network.fitted_by_gradients for chain in self.chains)
+
+    @property
     def chains(self) -> tuple[AutoregressiveModel, ...]:
         """The autoregressive models inside: one, one per order, or none."""
         return ()

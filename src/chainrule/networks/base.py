@@ -25,11 +25,14 @@ class AutoregressiveNetwork(nn.Module, ABC):
     features: H, the size of the features.
     takes_levels: whether the constructor has the option `ordinal`, for symbols that are levels.
     takes_context: whether the constructor has the options `num_classes` and `context_size`, for p(x | c).
+    fitted_by_gradients: whether the weights are parameters that an optimizer moves; otherwise they are fitted by other
+        means, see `training.fitted`.
     can_compile: whether the network has `advance`, a step of tensors alone, for `compile_step`.
     """
 
     takes_levels: bool = False
     takes_context: bool = False
+    fitted_by_gradients: bool = True
     can_compile: bool = False
 
     def __init__(self, shape: int | tuple[int, ...], features: int) -> None:

@@ -6,6 +6,7 @@ __all__ = ["FACE", "NETWORKS"]
 
 # file, which is the name in a configuration -> the class
 NETWORKS: dict[str, tuple[str, ...]] = {
+    "boosted_trees": ("BoostedTrees",),
     "causal_conv": ("CausalConv",),
     "huggingface": ("HuggingFaceFromConfig",),
     "made": ("MADE",),

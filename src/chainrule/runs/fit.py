@@ -124,7 +124,8 @@ def _announce(model: Model, plan: Plan, repeated: tuple[int, int] | None, consol
         f"{plan.spec[part]['name']}({', '.join(f'{k}={v}' for k, v in plan.spec[part].items() if k != 'name')})"
         for part in ("network", "head")
     )
-    console.print(f"{network} + {head}: {count:,} parameters, {model.describe()}")
+    about = f"{count:,} parameters, {model.describe()}" if model.fitted_by_gradients else "fitted without gradients"
+    console.print(f"{network} + {head}: {about}")
     if (partly := scored_in_part(plan.data)) is not None:
         console.print(partly)
 

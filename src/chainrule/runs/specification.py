@@ -6,16 +6,19 @@ What the options do not say comes from the defaults of the kind of data, see `co
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from chainrule.config.defaults import COMMON_START, Amount, default_members, default_spec, default_training
-from chainrule.config.registry import Spec, part_options
+from chainrule.config.registry import Spec, fitted_by_gradients, part_options
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.errors import InputError
 from chainrule.models.permuted import scan_orders
 from chainrule.training.settings import TrainingSettings
 
 __all__ = ["members_of", "specification"]
+
+READ_BY_ALL = {"seed", "engine", "checkpoint_every", "keep"}  # settings that every kind of network reads
 
 
 def specification(options: Mapping[str, Any], data: DataSet) -> tuple[Spec, TrainingSettings]:
@@ -33,6 +36,8 @@ def members_of(options: Mapping[str, Any], data: DataSet) -> int:
         if (members := options.get("members", 1)) != 1:
             raise InputError(f"--members {members} averages conditionals, --orders whole examples; give one of the two")
         return 1
+    if not fitted_by_gradients(_network_name(options)):
+        return int(options.get("members", 1))
     default = default_members(data.encoding.group, options.get("minutes", 0.0), _document_length(data))
     return int(options.get("members", default))
 
@@ -50,6 +55,8 @@ def _model(options: Mapping[str, Any], data: DataSet) -> Spec:
         minutes=options.get("minutes", 0.0) / members_of(options, data),
         pixel_block=data.encoding.pixel_block,
     )
+    if network == "boosted_trees" and kind == "text":
+        raise InputError("boosted trees are for rows and small images, not for texts; take another network")
     spec = default_spec(data.encoding.domain, kind, network, tables["head"].get("name"), amount)
     for part, table in tables.items():
         spec[part] |= table
@@ -63,12 +70,22 @@ def _model(options: Mapping[str, Any], data: DataSet) -> Spec:
     return spec
 
 
+def _network_name(options: Mapping[str, Any]) -> str | None:
+    """The network that the options name, None for that of the kind of data."""
+    network = options.get("network")
+    return network.get("name") if isinstance(network, dict) else network
+
+
 def _settings(options: Mapping[str, Any], spec: Spec, data: DataSet) -> TrainingSettings:
     defaults = default_training(data.encoding.group, len(data.train), _mean_length(data))
     if "orders" in spec and spec["network"]["name"] != "made":  # each of the models has the steps of one
         defaults = defaults | {name: defaults[name] * spec["orders"] for name in ("steps", "evaluate_every")}
         defaults["common_start"] = COMMON_START
     given = {name: options[name] for name in TrainingSettings.names() if name in options}
+    if not fitted_by_gradients(name := spec["network"]["name"]):
+        usual = asdict(TrainingSettings(**defaults))
+        if unread := sorted(n for n in given.keys() - READ_BY_ALL if given[n] != usual[n]):
+            raise InputError(f"{name} is fitted without gradients and does not read {unread[0]}; leave the option out")
     if "steps" in given:
         defaults = defaults | {"epochs": None}  # a number of steps that is given is taken
     if "prior" in given:

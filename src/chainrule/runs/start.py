@@ -54,6 +54,8 @@ def started(plan: Plan, job: Job) -> tuple[Model, Plan]:
     """
     engine, data = job.engine, plan.data
     model = initial_model(plan).to(engine.device)
+    if not model.fitted_by_gradients:
+        return model, plan.with_settings(plan.settings)
     precision = engine.of_first(lambda: resolved(plan.settings.precision, engine.device.type))
     plan = replace(plan, settings=replace(plan.settings, precision=precision))
     if not model.has_conditionals or plan.settings.common_start:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from time import monotonic
+from math import inf
+from time import monotonic, perf_counter
 
 from torch.nn import Module
 
@@ -17,12 +18,16 @@ from chainrule.runs.illustrate import write_samples
 from chainrule.runs.job import Job
 from chainrule.runs.plan import Plan
 from chainrule.runs.run import Run
+from chainrule.runs.verify import refuse_if_failed
+from chainrule.runs.weights import load_weights, weights_bytes
 from chainrule.training.allocation import keep_freed_memory
 from chainrule.training.checkpoint import Checkpoints
 from chainrule.training.fit import Callbacks, TrainingResult, begin, fit
+from chainrule.training.fitted import fit_parts, fitting_of
 from chainrule.training.interruption import Interruption, interruptible
 from chainrule.training.settings import TrainingSettings
 from chainrule.training.state import StepMetrics, TrainingState
+from chainrule.verification.certificate.verify import verify as verify_model
 
 __all__ = ["train"]
 
@@ -30,7 +35,9 @@ SHOWN = 0.2  # seconds between two updates of the progress bar
 
 
 def train(run: Run, model: Model, plan: Plan, job: Job) -> TrainingResult:
-    """Train, or continue training, in every process; the first writes. Raises Interrupted after a signal."""
+    """Train or fit, or continue it, in every process; the first writes. Raises Interrupted after a signal."""
+    if not model.fitted_by_gradients:
+        return _fit(run, model, plan, job)
     keep_freed_memory()
     settings, writes = plan.settings, job.engine.first
     checkpoints = _checkpoints(run, settings, job)
@@ -64,6 +71,35 @@ def train(run: Run, model: Model, plan: Plan, job: Job) -> TrainingResult:
     if fitted.stopped == "interrupt":
         raise Interrupted(_interrupted(run, fitted, checkpoints, stop()), stop.exit_code)
     return fitted
+
+
+def _fit(run: Run, model: Model, plan: Plan, job: Job) -> TrainingResult:
+    """Fit a model without gradients, on the first process, and validate it on all of them."""
+    begun, data, settings = perf_counter(), plan.data, plan.settings
+    checkpoints = _checkpoints(run, settings, job)
+
+    def fitted() -> bytes:
+        fitting = fitting_of(model, data.train, data.valid, settings.seed)
+        if job.resume and checkpoints is not None and checkpoints.restore(fitting):
+            job.console.print(f"going on from part {fitting.step} of {fitting.parts}")
+        with _stopping() as stop, job.console.progress("fitting", fitting.parts) as update:
+            update(fitting.step)
+            whole = fit_parts(fitting, checkpoints, stop, lambda step: update(1))
+        if not whole:
+            interrupted = TrainingResult(0, inf, "interrupt", fitting.step, perf_counter() - begun, [])
+            raise Interrupted(_interrupted(run, interrupted, checkpoints, stop()), stop.exit_code)
+        return weights_bytes(model)
+
+    load_weights(model, job.engine.of_first(fitted), run.name)
+    model.eval()
+    refuse_if_failed(verify_model(model, quick=True))
+    nats = job.engine.evaluate(model, data.valid).likelihood.nats_per_example.value
+    steps = data.encoding.domain.length
+    metrics: StepMetrics = {"step": steps, "valid_nats_per_example": nats, "seconds": perf_counter() - begun}
+    if job.engine.first:
+        run.save_model(model)
+        run.logger([metrics]).close()
+    return TrainingResult(steps, nats, "fitted", steps, perf_counter() - begun, [metrics])
 
 
 def _stopping() -> AbstractContextManager[Interruption]:

@@ -31,7 +31,8 @@ class _At(Head):
     def __init__(self, head: Head, d: int, before: Tensor) -> None:
         super().__init__(head.features, None)
         self.head, self.d, self.before = head, d, before
-        self.num_symbols = self(before.new_zeros(1, head.features).to(next(head.parameters()).dtype)).num_symbols
+        dtype = next((parameter.dtype for parameter in head.parameters()), torch.float32)
+        self.num_symbols = self(before.new_zeros(1, head.features).to(dtype)).num_symbols
 
     def forward(self, h: Tensor) -> Distribution:
         return self.head.at(self.d, h, self.before.expand(len(h), self.d))

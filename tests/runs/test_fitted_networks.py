@@ -1,0 +1,80 @@
+"""Networks that are fitted without gradients, through `fit` and the verbs of a run."""
+
+import numpy as np
+import pytest
+import torch
+
+from chainrule.errors import InputError, Interrupted
+from chainrule.runs.fit import fit
+from chainrule.runs.run import Run
+from chainrule.training import fitted
+from tests.support.command_line import run as command
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """Ages, sizes that follow them, some missing, counts and names."""
+    random = np.random.default_rng(0)
+    lines = ["age,size,visits,sex"]
+    for _ in range(150):
+        age = random.integers(20, 80)
+        size = "" if random.random() < 0.2 else f"{150 + age / 4 + random.normal():.1f}"
+        lines.append(f"{age},{size},{random.poisson(age / 10)},{'ab'[random.integers(2)]}")
+    path = tmp_path_factory.mktemp("fitted") / "table.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(table, tmp_path_factory):
+    return fit(str(table), network="boosted_trees", out=tmp_path_factory.mktemp("runs") / "trees")
+
+
+def test_the_command_line_gives_the_same_trees(run, table, tmp_path, capsys):
+    code, _, err = command(capsys, "fit", table, "--network", "boosted_trees", "--out", tmp_path / "run")
+    assert code == 0, err
+    there = Run.open(tmp_path / "run").model().state_dict()
+    assert all(torch.equal(value, there[name]) for name, value in run.model().state_dict().items())
+
+
+def test_every_verb_works(run, tmp_path):
+    report = run.report_dict
+    assert (report["stopped"], report["steps"], report["kept_step"]) == ("fitted", 4, 4)
+    assert len(run.metrics()) == 1
+    again = run.evaluate().likelihood.nats_per_example.value
+    assert again == pytest.approx(report["results"]["test"]["nats_per_example"])
+    assert run.verify().passed
+    run.sample(20, seed=0)
+    run.report(tmp_path / "page.html")
+
+
+def test_interrupted_and_resumed_it_is_the_same(run, table, tmp_path, monkeypatch):
+    loop = fitted.fit_parts
+    place = tmp_path / "run"
+
+    def two_parts(fitting, checkpoints, stop, on_part):
+        return loop(fitting, checkpoints, lambda: fitting.step == 2, on_part)
+
+    with monkeypatch.context() as changed:
+        changed.setattr("chainrule.runs.train.fit_parts", two_parts)
+        with pytest.raises(Interrupted, match="interrupted at step 2"):
+            fit(str(table), network="boosted_trees", out=place)
+    resumed = fit(out=place, resume=True).model().state_dict()
+    assert all(torch.equal(value, resumed[name]) for name, value in run.model().state_dict().items())
+
+
+def test_options_that_it_does_not_read_are_refused(table):
+    with pytest.raises(InputError, match="does not read steps"):
+        fit(str(table), network="boosted_trees", steps=5)
+    with pytest.raises(InputError, match="has no width"):
+        fit(str(table), network="boosted_trees", width=5)
+    with pytest.raises(InputError, match="have no 'categorical' head"):
+        fit("digits", network="boosted_trees", head="categorical")
+    with pytest.raises(InputError, match="takes no context"):
+        fit("digits", network="boosted_trees", given="label")
+
+
+def test_texts_are_refused(tmp_path):
+    (tmp_path / "book.txt").write_text("the cat sat on the mat " * 60)
+    with pytest.raises(InputError, match="not for texts"):
+        fit(str(tmp_path / "book.txt"), network="boosted_trees")
