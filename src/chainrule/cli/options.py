@@ -28,7 +28,7 @@ BatchSize = Annotated[
 Data = Annotated[str | None, Parameter(name="DATA", help="What to read [default: the run's own data].")]
 Json = Annotated[bool, flag("Print one JSON object on standard output, and nothing else there.")]
 RunPath = Annotated[Path, Parameter(name="RUN", help="A run directory that `fit` made.")]
-Split = Annotated[str, Parameter(help="Split of the run's own data: train, valid or test.")]
+Split = Annotated[str, Parameter(help="Split of the run's own data, or of DATA with splits: train, valid or test.")]
 
 
 def console_of(json: bool) -> Console:

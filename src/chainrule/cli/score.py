@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ def score(
     source: Annotated[str, Parameter(name="DATA", help="What to score.")],
     /,
     *,
+    split: Annotated[str | None, Parameter(help="Of DATA with splits: train, valid or test [default: all].")] = None,
     out: Annotated[Path | None, Parameter(help="A .csv or .jsonl file [default: CSV on standard output].")] = None,
     novelty: Annotated[bool, flag("Also typicality, ratio and conformal p-values.")] = False,
     background: Annotated[
@@ -30,10 +32,20 @@ def score(
 
     console = console_of(json)
     result = Run.open(run).score(
-        source, out=out, novelty=novelty, background=background, batch_size=batch_size, progress=console.progress
+        source,
+        split=split,
+        out=out,
+        novelty=novelty,
+        background=background,
+        batch_size=batch_size,
+        progress=console.progress,
     )
+    counts = ", ".join(f"{name} {count}" for name, count in result.splits.items())
+    said = f"ln p of {len(result.log_prob)} examples in nats{f' ({counts})' if counts else ''}"
     if result.out is not None:
-        console.print(f"ln p of {len(result.log_prob)} examples in nats: {result.out}")
+        console.print(f"{said}: {result.out}")
     elif not json:
+        if counts:
+            print(said, file=sys.stderr)
         console.write(result.to_csv())
     console.result(result.to_json())

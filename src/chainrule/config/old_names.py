@@ -92,6 +92,7 @@ NAMES: dict[str, dict[str, str]] = {
 
 
 # Kinds of encodings whose runs recorded bare shares for a split by content; today the way stands before the shares.
+WITH_READERS = ("table", "image", "fasta")  # whose files the first versions read otherwise
 ONCE_BY_CONTENT = ("array", "image", "pixel_blocks", "table", "documents", "sequences", "sets", "fasta")
 
 
@@ -148,7 +149,7 @@ def with_new_keys(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_first_reader(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration of a run on a table; one that says no reader was made by the first.
+    """The configuration of a run; one whose files could be read by several readers and that says none had the first.
 
     >>> with_first_reader({"data": {"options": {"drop": None}, "encoding": {"kind": "table"}}})["data"]["options"]
     {'drop': None, 'reader': 1}
@@ -157,9 +158,17 @@ def with_first_reader(config: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(data, Mapping) or not isinstance(options := data.get("options"), Mapping):
         return config
     encoding = data.get("encoding")
-    if "reader" in options or not isinstance(encoding, Mapping) or encoding.get("kind") != "table":
+    if not isinstance(encoding, Mapping):
         return config
-    return _with_data_options(config, {"reader": 1})
+    inner = encoding.get("images")
+    kind = inner.get("kind") if isinstance(inner, Mapping) else encoding.get("kind")
+    if kind in WITH_READERS and "reader" not in options:
+        return _with_data_options(config, {"reader": 1})
+    if kind == "text" and "documents" not in options:
+        return _with_data_options(config, {"documents": "stream"})
+    if kind == "array" and data.get("name") == "digits" and "builtin" not in options:
+        return _with_data_options(config, {"builtin": True})
+    return config
 
 
 def _with_data_options(config: dict[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:

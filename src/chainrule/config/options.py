@@ -73,7 +73,10 @@ class DataOptions:
         default_text="bytes",
     )
     documents: str | None = option(
-        None, "text: line, file, a separator, or stream for one long text", DATA, default_text="by content"
+        None,
+        "text: line, file, a separator, or stream for one long text; FASTA: record or stream",
+        DATA,
+        default_text="by content",
     )
     field: str | None = option(None, "JSON lines: name of the field to read", DATA, default_text="text")
     end: str | None = option(
@@ -113,8 +116,12 @@ class DataOptions:
     dates: str | None = option(
         None, "tables: day-first or month-first, for dates such as 1/2/2024", DATA, default_text="by content"
     )
+    case: str | None = option(
+        None, "FASTA: upper, to read lower case (soft masking) as upper case, or keep", DATA, default_text="upper"
+    )
+    builtin: bool | None = option(None, "the set that comes with chainrule, where a path has its name, too", DATA)
     reader: int | None = option(
-        None, "tables: version of the reader; 1 reads as the first versions did", DATA, default_text="2"
+        None, "tables, pictures, FASTA: version of the reader; 1 reads as the first did", DATA, default_text="2"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,17 +10,46 @@ import numpy as np
 
 from chainrule.data.examples.base import Examples
 from chainrule.data.sources.objects import Source
+from chainrule.data.sources.plain_files import as_file, refuse_stream, stream_name
 from chainrule.errors import InputError
 
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
 
-__all__ = ["chosen_examples", "name_of", "read_labels"]
+__all__ = ["chosen_examples", "encoded_parts", "name_of", "part_of", "read_labels"]
 
 
-def chosen_examples(run: Run, source: Source | None, split: str) -> Examples:
-    """Every example of a source; without one, a split of the run's own data."""
-    return run.data().split(split) if source is None else run.encoding().encode(source)
+def chosen_examples(run: Run, source: Source | None, split: str) -> tuple[Examples, str]:
+    """Every example of a source, and what results call it; without a source, a split of the run's own data.
+
+    split: which split, also of a source that has splits itself.
+    """
+    if source is None:
+        return run.data().split(split), split
+    parts = encoded_parts(run, source)
+    if len(parts) == 1:
+        return next(iter(parts.values())), name_of(source)
+    return part_of(parts, split, source), f"{name_of(source)} ({split})"
+
+
+def encoded_parts(run: Run, source: Source) -> dict[str, Examples]:
+    """The examples of a source by split, where it has splits; all under "" where it has none. A pipe is read once."""
+    encoding = run.encoding()
+    if not isinstance(source, str | Path):
+        return encoding.encode_parts(source)
+    refuse_stream(str(source))
+    if stream_name(source) is None:
+        return encoding.encode_parts(str(source))
+    with as_file(source) as path:
+        return encoding.encode_parts(str(path))
+
+
+def part_of(parts: Mapping[str, Examples], split: str, source: Source) -> Examples:
+    """One of the splits of a source."""
+    if split not in parts:
+        known = ", ".join(name for name in parts if name) or "no splits"
+        raise InputError(f"{name_of(source)}: has {known}, got --split {split}; name one that it has")
+    return parts[split]
 
 
 def name_of(source: Source) -> str:

@@ -9,7 +9,7 @@ from chainrule.data.sources.objects import Source
 from chainrule.errors import InputError
 from chainrule.evaluation.classify import Classification, class_prior
 from chainrule.evaluation.classify import classify as classify_examples
-from chainrule.runs.chosen import chosen_examples, name_of
+from chainrule.runs.chosen import chosen_examples
 from chainrule.runs.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -83,9 +83,9 @@ def classify(
         raise InputError(
             f"{run.name}: p(y | x) needs a model of p(x | label); make one with `chainrule fit --given label`"
         )
-    examples = chosen_examples(run, source, split)
+    examples, name = chosen_examples(run, source, split)
     prior = class_prior(run.data().train, len(names))
     with progress("classifying", len(examples)) as update:
         found = classify_examples(run.chain(), examples, prior, batch_size=batch_size, progress=update)
     blind = Classification(prior.log().expand(len(examples), -1).numpy(), found.labels)
-    return ClassificationResult(run.name, split if source is None else name_of(source), names, found, blind)
+    return ClassificationResult(run.name, name, names, found, blind)

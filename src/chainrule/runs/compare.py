@@ -123,7 +123,7 @@ def _score(
             return _Scored(Path(source).name, read_scores(Path(source)))
         source = Run.open(source)
     run, encoding = source, source.encoding()
-    examples, model = chosen_examples(run, data, split), run.model()
+    (examples, _), model = chosen_examples(run, data, split), run.model()
     with progress(f"scoring {run.name}", len(examples)) as update:
         nats = evaluate(model, examples, batch_size=batch_size, progress=update).nats
     diagnosis = None

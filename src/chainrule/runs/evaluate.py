@@ -19,7 +19,7 @@ from chainrule.evaluation.evaluate import evaluate as evaluate_examples
 from chainrule.evaluation.scores import write_scores
 from chainrule.evaluation.streaming import STREAM_CONTEXT, StreamModel, side_by_side
 from chainrule.likelihood import LogLikelihood, Protocol
-from chainrule.runs.chosen import chosen_examples, name_of, read_labels
+from chainrule.runs.chosen import chosen_examples, read_labels
 from chainrule.runs.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def evaluate(
     """Score every example once: nats per example, bits per dim and their standard errors.
 
     source: what to score, by default the run's own data.
-    split: of the run's own data: train, valid or test.
+    split: of the run's own data, or of a source that has splits: train, valid or test.
     window: sequences: elements that are read at once, by default as in the run.
     stride: sequences: elements that the window moves on by, by default as in the run.
     carry: a stream and a recurrent network: carry the state over the windows, see `StreamModel`.
@@ -104,7 +104,7 @@ def evaluate(
     windowed = window is not None or stride is not None
     chain = run.chain() if carry or calibration or windowed else None  # what these ask for only a chain has
     model = run.model() if chain is None else chain
-    examples = chosen_examples(run, source, split)
+    examples, name = chosen_examples(run, source, split)
     protocol = Protocol(**run.protocol())
     if chain is not None and windowed:
         encoding, examples = run.encoding().with_windows(examples, window, stride, chain.network.length)
@@ -119,7 +119,7 @@ def evaluate(
     names = run.encoding().column_names
     result = EvaluationResult(
         run=run.name,
-        data=split if source is None else name_of(source),
+        data=name,
         sha256=examples.digest(),
         likelihood=found.likelihood,
         nats=found.nats,

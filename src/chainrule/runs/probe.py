@@ -64,7 +64,7 @@ def probe(
     folds: number of folds of the cross-validation.
     """
     model = run.chain()
-    examples = chosen_examples(run, source, split)
+    examples, _ = chosen_examples(run, source, split)
     if labels is None and examples.batch(np.arange(1)).context is not None:
         raise InputError(
             "the features of a model of p(x | label) know the label; probe one of p(x), or give other --labels"

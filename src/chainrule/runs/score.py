@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ from chainrule.errors import InputError
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.evaluation.novelty import Novelty
 from chainrule.models.base import Model
-from chainrule.runs.chosen import name_of
+from chainrule.runs.chosen import encoded_parts, name_of, part_of
 from chainrule.runs.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -36,12 +38,16 @@ class Scores:
     run, data: what was scored with which run.
     columns: `log_prob` and, where they were asked for, the scores of `Novelty`, each of shape (N,).
     out: the file that was written, None if none was.
+    splits: how many examples of each split there are, where the data have splits; else none.
+    files: the name of the file of each example, where each has one; else none.
     """
 
     run: str
     data: str
     columns: dict[str, Numbers]
     out: Path | None = None
+    splits: dict[str, int] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
 
     @property
     def log_prob(self) -> Numbers:
@@ -51,29 +57,43 @@ class Scores:
     def to_json(self) -> dict[str, Any]:
         """Where the scores stand, or the scores themselves where no file was written."""
         out = None if self.out is None else str(self.out)
-        record = {"run": self.run, "data": self.data, "examples": len(self.log_prob), "out": out}
-        return record | (self.columns if self.out is None else {})
+        record: dict[str, Any] = {"run": self.run, "data": self.data, "examples": len(self.log_prob), "out": out}
+        record |= {"splits": self.splits} if self.splits else {}
+        if self.out is not None:
+            return record
+        return record | ({"file": self.files} if self.files else {}) | self.columns
 
     def to_csv(self) -> str:
         """One line per example, below a line with the names of the columns."""
-        head = ",".join(["example", *self.columns])
-        lines = (",".join([str(n), *(f"{value:.9g}" for value in row)]) for n, row in enumerate(self._rows()))
-        return "\n".join([head, *lines]) + "\n"
+        text = StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        for n, row in enumerate(self._rows()):
+            if n == 0:
+                writer.writerow(["example", *row])
+            writer.writerow([n, *(f"{cell:.9g}" if isinstance(cell, float) else cell for cell in row.values())])
+        return text.getvalue()
 
     def to_jsonl(self) -> str:
         """One JSON object per example."""
-        rows = (dict(zip(self.columns, row, strict=True)) for row in self._rows())
-        lines = (json_bytes({"example": n} | json_value(row), indent=None) for n, row in enumerate(rows))
+        lines = (json_bytes({"example": n} | json_value(row), indent=None) for n, row in enumerate(self._rows()))
         return b"".join(lines).decode()
 
-    def _rows(self) -> Iterator[tuple[float, ...]]:
-        return zip(*(column.tolist() for column in self.columns.values()), strict=True)
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        """What there is to say of each example: its split and its file, where it has them, and its scores."""
+        named: dict[str, list[Any]] = {}
+        if self.splits:
+            named["split"] = [name for name, count in self.splits.items() for _ in range(count)]
+        if self.files:
+            named["file"] = self.files
+        named |= {name: column.tolist() for name, column in self.columns.items()}
+        return (dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True))
 
 
 def score(
     run: Run,
     source: Source,
     *,
+    split: str | None = None,
     out: Path | str | None = None,
     novelty: bool = False,
     background: Run | Path | str | None = None,
@@ -83,6 +103,7 @@ def score(
     """ln p(x) of every example, in nats, and how strange it is if so asked.
 
     source: what to score.
+    split: of a source that has splits: train, valid or test; None for all of them, in that order.
     out: a .csv or .jsonl file, by default none.
     novelty: also typicality, ratio and conformal p-values, calibrated on the run's validation split.
     background: a run whose likelihood is taken out of the ratio, by default the counts of the symbols alone.
@@ -93,12 +114,21 @@ def score(
     if out is not None and out.suffix not in (".csv", ".jsonl"):
         raise InputError(f"{out}: scores are written as .csv or .jsonl; change the ending")
     model = run.model()
-    examples = run.encoding().encode(source)
-    with progress("scoring", len(examples)) as update:
-        columns = {"log_prob": evaluate(model, examples, batch_size=batch_size, progress=update).nats}
+    parts = encoded_parts(run, source)
+    if split is not None:
+        parts = {split: part_of(parts, split, source)}
+    with progress("scoring", sum(map(len, parts.values()))) as update:
+        nats = {
+            name: evaluate(model, examples, batch_size=batch_size, progress=update).nats
+            for name, examples in parts.items()
+        }
+    columns = {"log_prob": np.concatenate(list(nats.values()))}
     if novelty or background is not None:
-        columns = _novelty(run, model, examples, columns["log_prob"], background)
-    scores = Scores(run.name, name_of(source), columns, out)
+        columns = _novelty(run, model, list(parts.values()), columns["log_prob"], background)
+    names = run.encoding().example_names(source)
+    files = [file for name in parts for file in names.get(name, [])]
+    splits = {name: len(nats[name]) for name in parts if name}
+    scores = Scores(run.name, name_of(source), columns, out, splits, files)
     if out is not None:
         try:
             write_file(out, (scores.to_jsonl() if out.suffix == ".jsonl" else scores.to_csv()).encode())
@@ -108,7 +138,7 @@ def score(
 
 
 def _novelty(
-    run: Run, model: Model, examples: Examples, log_prob: Numbers, background: Run | Path | str | None
+    run: Run, model: Model, parts: list[Examples], log_prob: Numbers, background: Run | Path | str | None
 ) -> dict[str, Numbers]:
     """The scores of `Novelty`, held against the validation split, which the weights were not fitted to."""
     data = run.data()
@@ -121,4 +151,5 @@ def _novelty(
     held_out = evaluate(model, data.valid).nats
     if other is None:
         return Novelty(held_out).columns(log_prob)
-    return Novelty(held_out, evaluate(other, data.valid).nats).columns(log_prob, evaluate(other, examples).nats)
+    other_nats = np.concatenate([evaluate(other, examples).nats for examples in parts])
+    return Novelty(held_out, evaluate(other, data.valid).nats).columns(log_prob, other_nats)

@@ -18,7 +18,7 @@ from chainrule.data.alphabets.tokens import Tokens
 from chainrule.data.alphabets.utf8 import as_text
 from chainrule.errors import InputError, unknown_name
 
-__all__ = ["Alphabet", "Bytes", "Characters", "alphabet_from_json", "choose_alphabet"]
+__all__ = ["Alphabet", "Bytes", "Characters", "alphabet_from_json", "choose_alphabet", "reads_any_file"]
 
 
 class Alphabet(Protocol):
@@ -137,6 +137,11 @@ def choose_alphabet(symbols: str | Alphabet, training: bytes, whole: bytes, what
     if symbols.endswith(".json") or Path(symbols).exists():
         return Tokens.read(Path(symbols))
     raise unknown_name("alphabet", symbols, ("bytes", "characters", "bpe:1000", "tokenizer.json", "MODEL_DIRECTORY"))
+
+
+def reads_any_file(symbols: str | Alphabet | None) -> bool:
+    """Whether the option says by itself that bytes are meant, so that any file may be read, text or not."""
+    return symbols in ("bytes", Bytes())
 
 
 def alphabet_from_json(fields: dict[str, Any]) -> Alphabet:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.conditions import Classes
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.examples.arrays import ArrayExamples
+from chainrule.data.examples.base import Examples
 from chainrule.data.examples.splits import Part, Split, check_same_shape, three_parts
 from chainrule.data.sources.array_files import array_parts, as_integers
 from chainrule.data.sources.binary_tables import binary_parts
@@ -52,10 +54,14 @@ class ArrayEncoding(Encoding):
     def file_endings(self) -> tuple[str, ...]:
         return (".png", ".npy") if self.is_image else (".npy",)
 
-    def encode(self, source: Source) -> ArrayExamples:
+    def encode(self, source: Source) -> Examples:
+        parts = self.encode_parts(source)
+        return parts["test"] if "test" in parts else parts[""]
+
+    def encode_parts(self, source: Source) -> dict[str, Examples]:
         source = as_source(source)
-        parts = digits_parts() if source == DIGITS else array_parts(source)
-        return self.examples(parts["test"] if "test" in parts else parts[""], str(source))
+        parts = digits_parts() if source == DIGITS and not Path(DIGITS).exists() else array_parts(source)
+        return {name: self.examples(part, f"{source} {name}".strip()) for name, part in parts.items()}
 
     def examples(self, part: Part, what: str) -> ArrayExamples:
         """Examples from arrays (N, ...) and labels; raises InputError for what does not fit the domain."""
@@ -89,11 +95,12 @@ class ArrayEncoding(Encoding):
         return cls(Domain.from_json(fields["domain"]), classes)
 
 
-def load_digits(source: str = DIGITS, *, given: str | None = None) -> DataSet:
+def load_digits(source: str = DIGITS, *, given: str | None = None, builtin: bool = True) -> DataSet:
     """Handwritten digits, 8x8 pixels of 17 grey levels (UCI, in scikit-learn); rows [:1000], [1000:1350], [1350:].
 
     source: "digits".
     given: "label", to model p(x | label).
+    builtin: whether the set of that name is meant where a path has it, too; of no effect here.
 
     >>> data = load_digits()
     >>> len(data.train), len(data.valid), len(data.test)
@@ -103,7 +110,7 @@ def load_digits(source: str = DIGITS, *, given: str | None = None) -> DataSet:
     encoding = ArrayEncoding(domain, _classes(DIGITS, given, [np.arange(10)]))
     train, valid, test = (encoding.examples(part, DIGITS) for part in digits_parts().values())
     note = "1797 images of 8x8 pixels, 17 grey levels; split 1000/350/447 in the order of the literature"
-    return DataSet(DIGITS, encoding, train, valid, test, note, {"given": given})
+    return DataSet(DIGITS, encoding, train, valid, test, note, {"given": given, "builtin": True})
 
 
 def load_arrays(

@@ -41,6 +41,14 @@ class Encoding(ABC):
         Raises InputError for what does not fit.
         """
 
+    def encode_parts(self, source: Source) -> dict[str, Examples]:
+        """Every example of another source, by split where it has splits, else all under ""."""
+        return {"": self.encode(source)}
+
+    def example_names(self, source: Source) -> dict[str, list[str]]:
+        """The names of the files that hold the examples, in the order of `encode_parts`; empty for other sources."""
+        return {}
+
     @abstractmethod
     def decode(self, x: Array) -> Any:
         """Raw data from elements, shape (n, D); one item per example."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from chainrule.batch import Array
-from chainrule.data.alphabets.alphabet import Alphabet, alphabet_from_json, choose_alphabet
+from chainrule.data.alphabets.alphabet import Alphabet, alphabet_from_json, choose_alphabet, reads_any_file
 from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.ends import WINDOW, check_end, describe, until_end
@@ -17,7 +18,7 @@ from chainrule.data.examples.sequences import SequenceExamples
 from chainrule.data.examples.splits import Split, default_way, divided
 from chainrule.data.sources.objects import Source, as_source, from_object
 from chainrule.data.sources.plain_files import data_ending
-from chainrule.data.sources.text_files import check_filled, read_documents
+from chainrule.data.sources.text_files import check_filled, check_texts, read_documents, text_files
 from chainrule.domain import Domain
 from chainrule.errors import InputError
 from chainrule.likelihood import Protocol
@@ -39,6 +40,7 @@ class DocumentEncoding(Encoding):
     end: "scored" for p(x, T), "given" for p(x | T).
     field: the text field of JSON lines.
     pack: the length of the rows into which training packs documents; None for padding.
+    any_file: whether files of formats that are no text are read, too.
     """
 
     symbols: Alphabet
@@ -49,6 +51,7 @@ class DocumentEncoding(Encoding):
     end: str = "scored"
     field: str | None = None
     pack: int | None = None
+    any_file: bool = False
     kind: ClassVar[str] = "documents"
     group: ClassVar[str] = "text"
     is_text: ClassVar[bool] = True
@@ -90,10 +93,21 @@ class DocumentEncoding(Encoding):
             sequences, self.window, self.stride, self.domain.end, self.byte_lengths, pack=self.pack
         )
 
-    def encode(self, source: Source) -> SequenceExamples:
+    def encode(self, source: Source) -> Examples:
+        parts = self.encode_parts(source)
+        return parts["test"] if "test" in parts else parts[""]
+
+    def encode_parts(self, source: Source) -> dict[str, Examples]:
         source = as_source(source, self.field)
+        if not self.any_file and isinstance(source, str):
+            check_texts(source)
         parts, _ = _document_parts(source, self.documents, self.field)
-        return self.examples(parts["test"] if "test" in parts else parts[""], str(source))
+        return {name: self.examples(texts, f"{source} {name}".strip()) for name, texts in parts.items()}
+
+    def example_names(self, source: Source) -> dict[str, list[str]]:
+        if self.documents != "file" or not Path(str(source)).is_dir():
+            return {}
+        return {"": [file.relative_to(source).as_posix() for file in text_files(str(source))]}
 
     def decode(self, x: Array) -> list[bytes]:
         """One text per row, up to its end."""
@@ -111,7 +125,8 @@ class DocumentEncoding(Encoding):
         return b"".join(text + (self.separator or b"\n\n----\n\n") for text in raw)
 
     def to_json(self) -> dict[str, Any]:
-        fields = {name: value for name, value in vars(self).items() if name not in ("symbols", "separator")}
+        fields = {name: value for name, value in vars(self).items() if name not in ("symbols", "separator", "any_file")}
+        fields |= {"any_file": True} if self.any_file else {}
         return {"kind": self.kind, "separator": self.separator.decode("latin-1")} | fields | self.alphabet.to_json()
 
     @classmethod
@@ -124,6 +139,7 @@ class DocumentEncoding(Encoding):
             fields["documents"],
             fields["separator"].encode("latin-1"),
             **{name: fields[name] for name in names},
+            any_file=fields.get("any_file", False),
         )
 
 
@@ -155,7 +171,7 @@ def load_documents(
     source: Source,
     *,
     documents: str | None = None,
-    symbols: str | Alphabet = "bytes",
+    symbols: str | Alphabet | None = None,
     field: str | None = None,
     end: str = "scored",
     window: int | None = None,
@@ -168,7 +184,7 @@ def load_documents(
 
     source: a file, a folder or an object.
     documents: what a document is, see `read_documents`; None for "record" in JSON lines and objects, else "line".
-    symbols: the alphabet, see `choose_alphabet`.
+    symbols: the alphabet, see `choose_alphabet`; None for "bytes" of what is no other known format.
     field: the text field of JSON lines; None for "text".
     end: "scored" for p(x, T), "given" for p(x | T).
     window: symbols that the network reads at once; None for the longest document or 512.
@@ -178,6 +194,10 @@ def load_documents(
     split_seed: key of a random split.
     """
     check_end(end)
+    any_file, found = reads_any_file(symbols), documents is None
+    if not any_file and isinstance(source, str):
+        check_texts(source)
+    symbols = "bytes" if symbols is None else symbols
     if documents is None:
         documents = "record" if not isinstance(source, str) or data_ending(source) == ".jsonl" else "line"
     parts, separator = _document_parts(source, documents, field)
@@ -191,9 +211,11 @@ def load_documents(
     if window < 2:
         raise InputError(f"a window holds at least 2 elements, got {window}")
     stride = max(1, window // 2) if stride is None else stride
-    encoding = DocumentEncoding(alphabet, window, stride, documents, separator, end, field, pack)
+    encoding = DocumentEncoding(alphabet, window, stride, documents, separator, end, field, pack, any_file)
     train, valid, test = (encoding.examples(part, source) for part in splits)
     note = f"{describe('documents', lengths, f'({alphabet.name}), the end {end}', window, stride)}; {how}"
+    if found and documents == "line":
+        note += "; a line is an example, since no line has a space (--documents stream reads one text)"
     options = {"documents": documents, "symbols": symbols, "field": field, "end": end, "window": window}
     options |= {"stride": stride, "pack": pack} | divided_by.options
     return DataSet(source, encoding, train, valid, test, note, options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,12 +15,13 @@ from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.levels import DrawnBits, StoredLevels, check_levels, to_grey, to_levels
-from chainrule.data.examples.splits import SPLITS, Part, Split, check_same_shape, three_parts
-from chainrule.data.examples.stored import Progress, is_stored
+from chainrule.data.examples.splits import SPLITS, WAYS, Part, Split, check_same_shape, three_parts
+from chainrule.data.examples.stored import Progress, is_stored, take
 from chainrule.data.sources.array_files import array_parts
 from chainrule.data.sources.idx import idx_parts, is_idx
-from chainrule.data.sources.image_folder import folder_parts, png_bytes
+from chainrule.data.sources.image_folder import folder_parts, picture_names, png_bytes
 from chainrule.data.sources.objects import Source, as_source
+from chainrule.data.sources.picture_files import Pictures
 from chainrule.domain import Domain
 from chainrule.errors import InputError, unknown_name
 
@@ -36,11 +37,13 @@ class ImageEncoding(Encoding):
     layout: the layout (H, W) or (H, W, 3) and the number of levels.
     binarize: None for the levels of `to_levels`; "fixed" or "dynamic" for bits drawn with p = grey / 255.
     conditions: the classes where the label is given; None for p(x).
+    pictures: how files of pictures are read.
     """
 
     layout: Domain
     binarize: str | None = None
     conditions: Classes | None = None
+    pictures: Pictures = field(default_factory=Pictures)
     kind: ClassVar[str] = "image"
     is_image: ClassVar[bool] = True
     picture_levels: ClassVar[int] = 256
@@ -51,10 +54,17 @@ class ImageEncoding(Encoding):
         return self.layout
 
     def encode(self, source: Source) -> Examples:
+        parts = self.encode_parts(source)
+        return next(parts[name] for name in ("test", "", *parts) if name in parts)
+
+    def encode_parts(self, source: Source) -> dict[str, Examples]:
         source = as_source(source)
-        parts = image_parts(source)
-        name = next(name for name in ("test", "", *parts) if name in parts)
-        return self.examples(parts[name], str(source), SPLITS.index("test"))
+        parts = image_parts(source, self.pictures)
+        return {name: self.examples(part, f"{source} {name}".strip(), 2) for name, part in parts.items()}
+
+    def example_names(self, source: Source) -> dict[str, list[str]]:
+        folder = as_source(source)
+        return picture_names(str(folder), self.pictures.reader) if _is_folder(folder) else {}
 
     def examples(self, part: Part, what: str, key: int) -> Examples:
         """Examples from images (N, *shape) and labels; `key` is that of the draws, if bits are drawn."""
@@ -84,21 +94,29 @@ class ImageEncoding(Encoding):
 
     def to_json(self) -> dict[str, Any]:
         names = None if self.conditions is None else self.conditions.to_json()
-        return {"kind": self.kind, "domain": self.domain.to_json(), "binarize": self.binarize, "classes": names}
+        fields = {"kind": self.kind, "domain": self.domain.to_json(), "binarize": self.binarize, "classes": names}
+        return fields if self.pictures.reader == 1 else fields | {"pictures": asdict(self.pictures)}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> ImageEncoding:
         classes = None if fields["classes"] is None else Classes(tuple(fields["classes"]))
-        return cls(Domain.from_json(fields["domain"]), fields["binarize"], classes)
+        pictures = Pictures(**fields.get("pictures", {"reader": 1}))
+        return cls(Domain.from_json(fields["domain"]), fields["binarize"], classes, pictures)
 
 
-def image_parts(source: Source, progress: Progress | None = None) -> dict[str, Part]:
+def _is_folder(source: Source) -> bool:
+    """Whether a source is a folder of picture files, or one of them."""
+    return isinstance(source, str) and Path(source).suffix.lower() not in (".npy", ".npz") and not is_idx(Path(source))
+
+
+def image_parts(source: Source, pictures: Pictures, progress: Progress | None = None) -> dict[str, Part]:
     """Images of bytes (N, H, W) or (N, H, W, 3) and their labels by split, from files or an object."""
-    path = Path(str(source))
-    if not isinstance(source, str) or path.suffix.lower() in (".npy", ".npz"):
-        parts = array_parts(source)
+    if _is_folder(source):
+        parts = folder_parts(source, pictures, progress)
+    elif isinstance(source, str) and Path(source).suffix.lower() not in (".npy", ".npz"):
+        parts = idx_parts(source)
     else:
-        parts = idx_parts(source) if is_idx(path) else folder_parts(source, progress)
+        parts = array_parts(source)
     grey = {}
     for name, (x, labels) in parts.items():
         what = f"{source} {name}".strip()
@@ -121,24 +139,27 @@ def load_images(
     given: str | None = None,
     split: str | None = None,
     split_seed: int = 0,
+    reader: int = 2,
     progress: Progress | None = None,
 ) -> DataSet:
     """Images from a folder of PNG/JPEG, from IDX files (with their pair train/t10k), or from an array file of bytes.
 
     source: a folder, a file, or an object.
-    levels: L equal steps of the grey values; None for 256, or for 2 with `binarize`.
+    levels: L equal steps of the values, of 8 or 16 bits; None for 256 of 8 bits, or for 2 with `binarize`.
     binarize: "threshold" at 128; "fixed", bits drawn once with p = grey/255; "dynamic", bits drawn anew in every epoch
         of training, while validation and test keep one draw; None for levels.
     given: "label", to model p(x | label).
     split: how a source without splits is divided, see `Split`; None for distinct:80/10/10.
     split_seed: key of a random split.
+    reader: version of the reader of pictures; 1 reads as the first versions did.
     progress: shows the number of images that were prepared; None shows nothing.
     """
-    levels = _levels(source, levels, binarize)
+    pictures = Pictures(None if binarize in ("fixed", "dynamic") else levels, reader)
+    asked, levels = levels, _levels(source, levels, binarize)
     if given not in (None, "label"):
         raise InputError(f"{source}: only the label of an image can be given, got {given!r}; use --given label")
     divided_by = Split.parse(split, "distinct", split_seed)
-    parts, how = three_parts(image_parts(source, progress), divided_by)
+    parts, how = _three_parts(source, image_parts(source, pictures, progress), divided_by)
     shape = parts[0][0].shape[1:]
     if binarize is not None and len(shape) == 3:
         raise InputError(f"{source}: only grey images are binarized, these have {shape[2]} channels; use --levels 2")
@@ -147,12 +168,29 @@ def load_images(
     if given and classes is None:
         raise InputError(f"{source}: has no labels to condition on; put images into class folders, or omit --given")
     drawn = binarize if binarize in ("fixed", "dynamic") else None
-    encoding = ImageEncoding(Domain(shape, levels, ordinal=levels > 2), drawn, classes if given else None)
+    encoding = ImageEncoding(Domain(shape, levels, ordinal=levels > 2), drawn, classes if given else None, pictures)
     train, valid, test = (encoding.examples(part, f"{source} {SPLITS[k]}", k) for k, part in enumerate(parts))
     sizes = [len(part) for part in (train, valid, test)]
     note = f"{_note(encoding, sum(sizes), classes)}; {how}: {'/'.join(map(str, sizes))}"
-    options = {"levels": levels, "binarize": binarize, "given": given} | divided_by.options
+    options: dict[str, Any] = {"levels": asked if reader > 1 else levels, "binarize": binarize}
+    options |= {"given": given, "reader": reader} | divided_by.options
     return DataSet(str(source), encoding, train, valid, test, note, options)
+
+
+def _three_parts(source: Source, parts: dict[str, Part], split: Split) -> tuple[list[Part], str]:
+    """Train, valid and test; where a folder has train and valid alone, a sixth of train is held out as test."""
+    if set(parts) == {"valid", "test"}:
+        raise InputError(f"{source}: holds valid and test but no train; add what is missing")
+    if set(parts) != {"train", "valid"}:
+        return three_parts(parts, split)
+    x, y = parts["train"]
+    way = replace(split, way="distinct") if split.way == "order" else split
+    train, test = ((take(x, rows), None if y is None else y[rows]) for rows in way.without_valid(x.reshape(len(x), -1)))
+    return [
+        train,
+        parts["valid"],
+        test,
+    ], f"split as given, test is a sixth of train {WAYS[way.way]}, since none is given"
 
 
 def _levels(source: Source, levels: int | None, binarize: str | None) -> int:

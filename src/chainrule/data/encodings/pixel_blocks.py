@@ -20,6 +20,7 @@ from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.conditions import Conditions
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.images import ImageEncoding
+from chainrule.data.examples.base import Examples
 from chainrule.data.examples.reordered import Reordered
 from chainrule.data.sources.objects import Source
 from chainrule.domain import Domain
@@ -109,6 +110,13 @@ class PixelBlockEncoding(Encoding):
 
     def encode(self, source: Source) -> Reordered:
         return Reordered(self.images.encode(source), self.order)
+
+    def encode_parts(self, source: Source) -> dict[str, Examples]:
+        parts = self.images.encode_parts(source)
+        return {name: Reordered(examples, self.order) for name, examples in parts.items()}
+
+    def example_names(self, source: Source) -> dict[str, list[str]]:
+        return self.images.example_names(source)
 
     def decode(self, x: Array) -> Any:
         """Images as they were, (n, H, W) or (n, H, W, C)."""

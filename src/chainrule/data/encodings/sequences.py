@@ -13,6 +13,7 @@ from chainrule.batch import Array
 from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.ends import WINDOW, check_end, describe, until_end
+from chainrule.data.examples.base import Examples
 from chainrule.data.examples.sequences import SequenceExamples
 from chainrule.data.examples.splits import Split, default_way, divided
 from chainrule.data.sources.objects import Source, as_source
@@ -100,10 +101,14 @@ class SequenceEncoding(Encoding):
             )
         return number[symbol]
 
-    def encode(self, source: Source) -> SequenceExamples:
+    def encode(self, source: Source) -> Examples:
+        parts = self.encode_parts(source)
+        return parts["test"] if "test" in parts else parts[""]
+
+    def encode_parts(self, source: Source) -> dict[str, Examples]:
         source = as_source(source, self.field)
         parts = read_sequences(source, self.field)
-        return self.examples(parts.get("test") or parts[""], str(source))
+        return {name: self.examples(sequences, f"{source} {name}".strip()) for name, sequences in parts.items()}
 
     def decode(self, x: Array) -> list[list[Any]]:
         """One list per row, up to its end; an incomplete last step is left out."""

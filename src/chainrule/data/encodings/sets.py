@@ -13,6 +13,7 @@ from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.ends import WINDOW, describe
 from chainrule.data.encodings.sequences import as_json
+from chainrule.data.examples.base import Examples
 from chainrule.data.examples.sequences import SequenceExamples
 from chainrule.data.examples.splits import Split, default_way, divided
 from chainrule.data.sources.objects import Source, as_source
@@ -77,10 +78,13 @@ class SetEncoding(Encoding):
         size = len(self.keys)
         return SequenceExamples.of(rows, self.window * size, self.stride * size, per_dim=size)
 
-    def encode(self, source: Source) -> SequenceExamples:
+    def encode(self, source: Source) -> Examples:
+        parts = self.encode_parts(source)
+        return parts["test"] if "test" in parts else parts[""]
+
+    def encode_parts(self, source: Source) -> dict[str, Examples]:
         source = as_source(source)
-        parts = read_sequences(source)
-        return self.examples(parts.get("test") or parts[""], str(source))
+        return {name: self.examples(part, f"{source} {name}".strip()) for name, part in read_sequences(source).items()}
 
     def decode(self, x: Array) -> list[list[list[str | int]]]:
         """One list of sets per example."""

@@ -22,6 +22,7 @@ from chainrule.data.encodings.read_tables import READER, Asked, ReadTables, know
 from chainrule.data.encodings.table_rows import MOST_SYMBOLS, Columns, encode_rows
 from chainrule.data.encodings.text_tables import Reading
 from chainrule.data.examples.arrays import ArrayExamples
+from chainrule.data.examples.base import Examples
 from chainrule.data.examples.splits import Split
 from chainrule.data.examples.stored import Progress
 from chainrule.data.sources.objects import Source, as_source
@@ -71,8 +72,15 @@ class TableEncoding(Encoding):
         A value that the column never had makes the row impossible, p(x) = 0; in a given column it raises InputError.
         """
         parts = table_parts(as_source(source))
+        return self._rows(parts.get("test", parts.get("")))
+
+    def encode_parts(self, source: Source) -> dict[str, Examples]:
+        return {name: self._rows(part) for name, part in table_parts(as_source(source)).items()}
+
+    def _rows(self, source: Source) -> ArrayExamples:
+        """The rows of one table."""
         columns = Columns(self.columns, self.given, self.dropped)
-        with known_table(parts.get("test", parts.get("")), (*self.columns, *self.given)) as table:
+        with known_table(source, (*self.columns, *self.given)) as table:
             return self.examples(*encode_rows(table, columns))
 
     def examples(self, x: Array, codes: Array, impossible: Array) -> ArrayExamples:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chainrule.batch import Array
-from chainrule.data.alphabets.alphabet import Alphabet, Bytes, alphabet_from_json, choose_alphabet
+from chainrule.data.alphabets.alphabet import Alphabet, Bytes, alphabet_from_json, choose_alphabet, reads_any_file
 from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.examples.base import Examples
@@ -16,7 +16,7 @@ from chainrule.data.examples.splits import parse_shares
 from chainrule.data.examples.stored import LARGE, Progress
 from chainrule.data.examples.stream import StreamExamples
 from chainrule.data.sources.stored_text import head_of, size_of, stored_stream
-from chainrule.data.sources.text_files import read_file, text_files
+from chainrule.data.sources.text_files import check_texts, is_list_like, read_file, text_files
 from chainrule.domain import Domain
 from chainrule.errors import InputError
 from chainrule.likelihood import Protocol
@@ -31,11 +31,13 @@ class TextEncoding(Encoding):
     symbols: the alphabet.
     window: the number of symbols that the network reads at once.
     stride: the number of symbols that a window moves on by.
+    any_file: whether files of formats that are no text are read, too.
     """
 
     symbols: Alphabet
     window: int
     stride: int
+    any_file: bool = False
     kind: ClassVar[str] = "text"
     group: ClassVar[str] = "text"
     is_text: ClassVar[bool] = True
@@ -59,6 +61,9 @@ class TextEncoding(Encoding):
         return StreamExamples(stream, self.window, self.stride, 0, self.alphabet.byte_lengths)
 
     def encode(self, source: str) -> StreamExamples:
+        source = str(source)
+        if not self.any_file:
+            check_texts(source)
         if size_of(source) > LARGE:
             return self.examples(stored_stream(source, self.alphabet))
         return self.examples(self.alphabet.encode(_whole(source), source))
@@ -75,11 +80,12 @@ class TextEncoding(Encoding):
         return b"\n\n----\n\n".join(raw)
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, "window": self.window, "stride": self.stride} | self.alphabet.to_json()
+        fields = {"kind": self.kind, "window": self.window, "stride": self.stride} | self.alphabet.to_json()
+        return fields | ({"any_file": True} if self.any_file else {})
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> TextEncoding:
-        return cls(alphabet_from_json(fields), fields["window"], fields["stride"])
+        return cls(alphabet_from_json(fields), fields["window"], fields["stride"], fields.get("any_file", False))
 
 
 def _whole(source: str) -> bytes:
@@ -89,7 +95,7 @@ def _whole(source: str) -> bytes:
 def load_text(
     source: str,
     *,
-    symbols: str | Alphabet = "bytes",
+    symbols: str | Alphabet | None = None,
     documents: str | None = None,
     window: int = 256,
     stride: int | None = None,
@@ -101,7 +107,7 @@ def load_text(
     A source above 64 MiB stays on disk: bytes are mapped from the file itself, other symbols from a prepared one.
 
     source: a file or a folder.
-    symbols: what an element is, see `choose_alphabet`.
+    symbols: what an element is, see `choose_alphabet`; None for "bytes" of what is no other known format.
     documents: "stream" where the text would else be read as documents; None elsewhere.
     window: symbols that the network reads at once.
     stride: symbols that a window moves on by in evaluation; None for half a window, so that every symbol but the first
@@ -111,13 +117,17 @@ def load_text(
     """
     if window < 2:
         raise InputError(f"a window holds at least 2 elements, got {window}")
+    any_file = reads_any_file(symbols)
+    if not any_file:
+        check_texts(source)
+    symbols = "bytes" if symbols is None else symbols
     stride = max(1, window // 2) if stride is None else stride
     shares = np.cumsum([0, *parse_shares(split.removeprefix("order:"))])[1:3]
     if size_of(source) > LARGE:
         alphabet, pieces = _stored(source, symbols, shares, progress)
     else:
         alphabet, pieces = _in_memory(source, symbols, shares)
-    encoding = TextEncoding(alphabet, window, stride)
+    encoding = TextEncoding(alphabet, window, stride, any_file)
     train, valid, test = map(encoding.examples, pieces)
     total = sum(map(len, pieces))
     many = "" if len(files := text_files(source)) == 1 else f" from {len(files)} files"
@@ -125,8 +135,9 @@ def load_text(
         f"a text of {total} elements ({alphabet.name}){many}, split {split} in order; "
         f"windows of {window}, evaluated with stride {stride}"
     )
-    options = {"symbols": symbols, "window": window, "stride": stride, "split": split}
-    options |= {} if documents is None else {"documents": documents}
+    if documents is None and not any_file and len(files) == 1 and is_list_like(files[0]):
+        note += "; --documents line makes each line an example"
+    options = {"symbols": symbols, "window": window, "stride": stride, "split": split, "documents": "stream"}
     return DataSet(source, encoding, train, valid, test, note, options)
 
 

@@ -9,20 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.data.encodings.data_set import DataSet
-from chainrule.data.encodings.documents import DocumentEncoding
 from chainrule.data.encodings.pixel_blocks import in_pixel_blocks
-from chainrule.data.encodings.text import TextEncoding
 from chainrule.data.examples.stored import Progress
 from chainrule.data.recognition.registry import KINDS
 from chainrule.data.sources.clues import Clues
 from chainrule.data.sources.digits import DIGITS
 from chainrule.data.sources.objects import ObjectSource, as_source
-from chainrule.data.sources.plain_files import as_file, refuse_no_text, refuse_stream, stream_name
+from chainrule.data.sources.plain_files import as_file, refuse_stream, stream_name
 from chainrule.errors import InputError, unknown_name
 
 __all__ = ["OLD_OPTIONS", "load", "old_open"]
 
-NO_BINARIES = (TextEncoding, DocumentEncoding)  # what is known to be no text is one if --symbols says so
 OLD_OPTIONS = {"blocks": "pixel_block"}  # options as earlier versions called them
 
 
@@ -47,10 +44,26 @@ def load(source: Any, *, progress: Progress | None = None, **options: Any) -> Da
     source = as_source(source, options.get("field"))
     if isinstance(source, str):
         refuse_stream(source)
+        source = _path_or_builtin(source, options)
         if (stream := stream_name(source)) is not None:
             with as_file(source) as path:
                 return replace(_loaded(str(path), side, progress, options), name=stream)
     return _loaded(source, side, progress, options)
+
+
+def _path_or_builtin(source: str, options: dict[str, Any]) -> str:
+    """The source, as a path that no set of ours has for a name where there is such a path; says so."""
+    builtin = bool(options.get("builtin"))
+    if builtin and source != DIGITS:
+        raise InputError(f"{source}: is not a set that comes with chainrule ({DIGITS}); leave out --builtin")
+    if source != DIGITS or builtin or not Path(source).exists():
+        return source
+    warnings.warn(
+        f"{source}: read from {Path(source).resolve()}; --builtin reads the set of that name that comes with chainrule",
+        stacklevel=3,
+    )
+    options.pop("builtin", None)
+    return f"./{source}"
 
 
 def _loaded(source: str | ObjectSource, side: int, progress: Progress | None, options: dict[str, Any]) -> DataSet:
@@ -69,8 +82,6 @@ def _loaded(source: str | ObjectSource, side: int, progress: Progress | None, op
     if surplus:
         takes = f"takes {', '.join(sorted(known))}" if known else "takes no options"
         raise InputError(f"{source}: the option {sorted(surplus)[0]!r} does not apply here; this kind of data {takes}")
-    if kind.encoding in NO_BINARIES and "symbols" not in options and clues.path is not None and clues.path.is_file():
-        refuse_no_text(clues.path)
     return in_pixel_blocks(kind.load(source, **options, **shows), side)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from chainrule.data.sources import binary_tables, fasta, idx, image_folder, table_files
 from chainrule.data.sources.clues import Clues
 from chainrule.data.sources.digits import DIGITS
-from chainrule.data.sources.plain_files import data_ending
-from chainrule.data.sources.text_files import TEXT_ENDINGS
+from chainrule.data.sources.folders import files_below
+from chainrule.data.sources.plain_files import TEXT_ENDINGS, data_ending
 
 __all__ = [
     "are_arrays",
@@ -27,8 +29,8 @@ OF_TEXT = {"symbols", "documents", "field", "window", "stride", "pack", "end"}
 
 
 def is_digits(clues: Clues) -> bool:
-    """The name of the digits that scikit-learn ships."""
-    return clues.source == DIGITS
+    """The name of the digits that scikit-learn ships; where a path here has it, too, `builtin` has to say so."""
+    return clues.source == DIGITS and (bool(clues.options.get("builtin")) or not Path(DIGITS).exists())
 
 
 def are_images(clues: Clues) -> bool:
@@ -89,5 +91,5 @@ def is_text(clues: Clues) -> bool:
     if clues.path is None:
         return False
     if clues.path.is_dir():
-        return any(data_ending(file.name) in TEXT_ENDINGS for file in clues.path.rglob("*"))
+        return any(data_ending(file.name) in TEXT_ENDINGS for file in files_below(clues.path))
     return clues.path.exists() or bool(clues.path.suffix) or "/" in str(clues.source)

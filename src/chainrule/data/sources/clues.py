@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from chainrule.data.sources.line_lists import is_one_per_line
 from chainrule.data.sources.objects import ObjectSource
 from chainrule.data.sources.plain_files import data_ending, unpacked
 from chainrule.data.sources.sequence_files import read_sequences
@@ -64,9 +65,8 @@ class Clues:
 
     @property
     def is_one_per_line(self) -> bool:
-        """Whether the first lines are words without spaces, none empty: names, SMILES, identifiers."""
-        lines = self.head.splitlines()[: None if len(self.head) < HEAD else -1]
-        return len(lines) >= 20 and all(line and len(line) <= 200 and len(line.split()) == 1 for line in lines)
+        """Whether the first lines are words without spaces, see `line_lists`."""
+        return is_one_per_line(self.head, len(self.head) < HEAD)
 
 
 def _json_lines(path: Path, field: str | None) -> str:

@@ -1,53 +1,24 @@
-"""Formats that are neither text nor a delimited table, known by their first bytes and refused by name."""
+"""Formats that are neither text nor a delimited table, known by their first bytes or their ending, refused by name."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from chainrule.data.sources.known_formats import ENDINGS, MAGIC, UNPACK, ZIPPED, Known
 from chainrule.errors import InputError
 
-__all__ = ["HEAD", "known_binary", "known_head", "refuse_known_binary"]
+__all__ = ["HEAD", "MARKS", "known_binary", "known_ending", "known_head", "refuse_known_binary"]
 
-SAVE = "save the sheet as CSV"
-UNPACK = "unpack it, and name a file in it"
-MAGIC = (  # where it stands, the bytes, the name, what to do
-    (0, b"%PDF-", "a PDF document", "extract its text first, for example with pdftotext"),
-    (0, b"SQLite format 3\x00", "an SQLite database", "export a table: sqlite3 -header -csv FILE 'select ...' > x.csv"),
-    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file", "write the array as .npy, or the table as Parquet"),
-    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel or Office file", SAVE),
-    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
-    (0, b"Rar!\x1a\x07", "a RAR archive", UNPACK),
-    (257, b"ustar", "a tar archive", UNPACK),
-    (0, b"\x04\x22\x4d\x18", "an lz4 file", "unpack it with lz4 -d"),
-    (0, b"\x1f\x9d", "a file of compress (.Z)", "unpack it with gzip -d"),
-    (0, b"PAR1", "a Parquet file", "name it .parquet"),
-    (0, b"ARROW1", "an Arrow file", "name it .arrow"),
-    (0, b"FEA1", "a Feather file of version 1", "write it again as .parquet"),
-    (0, b"\x93NUMPY", "a NumPy array", "name it .npy"),
-    (0, b"GGUF", "a GGUF model", "give data, not a model"),
-    (0, b"\x80\x02", "a pickle", "write the data as CSV, Parquet or .npy"),
-    (0, b"\x80\x03", "a pickle", "write the data as CSV, Parquet or .npy"),
-    (0, b"\x80\x04\x95", "a pickle", "write the data as CSV, Parquet or .npy"),
-    (0, b"\x80\x05\x95", "a pickle", "write the data as CSV, Parquet or .npy"),
-    (0, b"\x89PNG\r\n\x1a\n", "a PNG picture", "give the folder of pictures"),
-    (0, b"\xff\xd8\xff", "a JPEG picture", "give the folder of pictures"),
-    (0, b"GIF8", "a GIF picture", "give the folder of pictures"),
-    (0, b"\x7fELF", "a program", "give data"),
-)
-ZIPPED = (
-    (b"xl/", "an Excel workbook (.xlsx)", SAVE),
-    (b"word/", "a Word document", "save it as plain text"),
-    (b"ppt/", "a PowerPoint file", "save it as plain text"),
-    (b"content.xml", "an OpenDocument file", "save the sheet as CSV, the document as plain text"),
-    (b".npy", "a NumPy archive (.npz)", "name it .npz"),
-)
 HEAD = 4096
+MARKS = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16, which tables may be written in
+NEVER_PROSE = (b"%PDF-", b"{\\rtf", b"%!PS", b"SIMPLE  =  ", b"<stata_dta>")  # enough by themselves
+RARE = bytes({*range(8), *range(14, 26), *range(28, 32)})  # bytes that text files do not have
 
 
-def known_binary(path: Path) -> tuple[str, str] | None:
+def known_binary(path: Path) -> Known | None:
     """The name of a format that is neither text nor a delimited table, and what to do; None for anything else.
 
-    Compressed files (gzip, bzip2, xz, zstandard) are not among them: they are unpacked.
+    Compressed files (gzip, bzip2, xz, zstandard) are not among them: they are unpacked. Text in UTF-16 is none of them.
     """
     try:
         with path.open("rb") as file:
@@ -67,12 +38,23 @@ def known_binary(path: Path) -> tuple[str, str] | None:
     return None
 
 
-def known_head(head: bytes) -> tuple[str, str] | None:
-    """The same by the first bytes alone. head: at least 512 bytes, or all."""
+def known_head(head: bytes) -> Known | None:
+    """The same by the first bytes alone; words that also begin a text need bytes that no text has.
+
+    head: at least 512 bytes, or all.
+    """
+    binary = len(head.translate(None, RARE)) < len(head)
     for place, magic, name, remedy in MAGIC:
-        if head[place : place + len(magic)] == magic:
+        if head[place : place + len(magic)] == magic and (binary or magic in NEVER_PROSE or not magic.isascii()):
             return name, remedy
+    if head[:2] == b"BM" and head[6:10] == bytes(4):
+        return "a BMP picture", "give the folder of pictures"
     return None
+
+
+def known_ending(path: Path) -> Known | None:
+    """The same by the ending of the name, which says nothing of the content."""
+    return ENDINGS.get(path.suffix.lower())
 
 
 def refuse_known_binary(path: Path) -> None:
@@ -85,16 +67,20 @@ def refuse_known_binary(path: Path) -> None:
         raise InputError(f"{path}: is {found[0]}, not text or a delimited table; {found[1]}")
 
 
-def _zipped(path: Path, head: bytes) -> tuple[str, str]:
+def _zipped(path: Path, head: bytes) -> Known:
+    """What a zip file is by the names of the files in it."""
     import zipfile
 
-    names = head
+    names: list[str] = []
     try:
         with zipfile.ZipFile(path) as archive:
-            names = "\n".join(archive.namelist()).encode()
-    except (zipfile.BadZipFile, OSError, NotImplementedError):
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError):
         pass  # cut off: the first names stand in the head
+    listed = "\n".join(names).encode(errors="surrogatepass") or head
     for part, name, remedy in ZIPPED:
-        if part in names:
+        if part in listed:
             return name, remedy
-    return "a zip archive", UNPACK
+    if len(names) == 1:
+        return f"a zip archive of one file, {names[0]}", "unpack it with unzip, and name that file"
+    return known_ending(path) or ("a zip archive", UNPACK)

@@ -20,11 +20,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from chainrule.data.sources.known_binaries import HEAD, known_head, refuse_known_binary
+from chainrule.data.sources.known_binaries import HEAD, MARKS, known_ending, known_head, refuse_known_binary
 from chainrule.errors import InputError
 
 __all__ = [
     "PACKED_ENDINGS",
+    "TEXT_ENDINGS",
     "as_file",
     "chunks",
     "data_ending",
@@ -41,6 +42,10 @@ __all__ = [
 CHUNK = 1 << 20  # bytes
 RESERVE = 1 << 28  # bytes of a disk that are left free
 PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstandard"}
+TEXT_ENDINGS = (
+    *(".txt", ".md", ".rst", ".tex", ".html", ".css", ".xml", ".toml", ".yaml", ".yml", ".sh", ".r", ".jl"),
+    *(".py", ".c", ".h", ".cc", ".cpp", ".hpp", ".rs", ".go", ".java", ".js", ".ts"),
+)
 PACKED_ENDINGS = (".gz", ".gzip", ".bz2", ".xz", ".zst", ".zstd")
 STANDARD_INPUT = ("-", "/dev/stdin")
 STREAM = "standard-input"  # the name of data that came from there
@@ -125,19 +130,28 @@ def refuse_false_ending(path: Path) -> None:
 
 
 def refuse_no_text(path: Path) -> None:
-    """Refuse a file that is known to be no text, also where it is compressed.
+    """Refuse a file that is known to be no text, also where it is compressed, and one that holds NUL characters.
 
     path: a file that can be read many times.
 
     Raises InputError, which names the format and what to do.
     """
+    anyway = "name --symbols bytes to read its bytes all the same"
     refuse_known_binary(path)
     refuse_false_ending(path)
-    if is_compressed(path):
-        with unpacked(path) as file:
-            found = known_head(file.read(HEAD))
-        if found is not None:
-            raise InputError(f"{path}: holds {found[0]}, which is no text; {found[1]}")
+    with unpacked(path) as file:
+        head = file.read(HEAD)
+    if head.startswith(MARKS):
+        raise InputError(
+            f"{path}: is not UTF-8 text (byte 0x{head[0]:02x} at 0) but UTF-16; write it as UTF-8: iconv -f UTF-16 -t "
+            f"UTF-8 {path.name} > x.txt, or {anyway}"
+        )
+    if (found := known_head(head)) is not None:
+        raise InputError(f"{path}: holds {found[0]}, no plain text; {found[1]}, or {anyway}")
+    if b"\0" in head and (known := known_ending(path)) is not None:
+        raise InputError(f"{path}: is named like {known[0]} and is no text; {known[1]}, or {anyway}")
+    if b"\0" in head and data_ending(path) not in TEXT_ENDINGS:
+        raise InputError(f"{path}: holds NUL characters, so it is no text; give a text or a table, or {anyway}")
 
 
 @contextlib.contextmanager

@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from pathlib import Path
 
-from chainrule.data.sources.plain_files import data_ending, refuse_false_ending, unpacked
+from chainrule.data.sources.folders import files_below
+from chainrule.data.sources.line_lists import LINE_END, are_short_lines
+from chainrule.data.sources.plain_files import (
+    TEXT_ENDINGS,
+    data_ending,
+    refuse_false_ending,
+    refuse_no_text,
+    unpacked,
+)
 from chainrule.errors import InputError
 
-__all__ = ["TEXT_ENDINGS", "check_filled", "read_documents", "read_file", "read_json_lines", "text_files"]
+__all__ = [
+    "check_filled",
+    "check_texts",
+    "is_list_like",
+    "read_documents",
+    "read_file",
+    "read_json_lines",
+    "split_lines",
+    "text_files",
+]
 
-TEXT_ENDINGS = (
-    *(".txt", ".md", ".rst", ".tex", ".html", ".css", ".xml", ".toml", ".yaml", ".yml", ".sh", ".r", ".jl"),
-    *(".py", ".c", ".h", ".cc", ".cpp", ".hpp", ".rs", ".go", ".java", ".js", ".ts"),
-)
+LIST_HEAD = 1 << 14  # bytes
+
+
+def check_texts(source: str) -> None:
+    """Refuse a source of which a file is known to be no text, see `refuse_no_text`."""
+    for file in text_files(source):
+        refuse_no_text(file)
+
+
+def is_list_like(path: Path) -> bool:
+    """Whether the lines of a file are so short that each could be a string of its own."""
+    with unpacked(path, any_format=True) as file:
+        head = file.read(LIST_HEAD)
+    return are_short_lines(head, len(head) < LIST_HEAD)
 
 
 def read_file(path: Path) -> bytes:
@@ -27,17 +55,11 @@ def read_file(path: Path) -> bytes:
 
 
 def text_files(source: str) -> list[Path]:
-    """The files of a source: itself, or a folder's text files at any depth by path, hidden ones left out."""
+    """The files of a source: itself, or a folder's text files at any depth by path, see `files_below`."""
     path = Path(source)
     if not path.is_dir():
         return [path]
-    found = [
-        file
-        for file in sorted(path.rglob("*"))
-        if file.is_file()
-        and data_ending(file.name) in TEXT_ENDINGS
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    ]
+    found = [file for file in files_below(path) if data_ending(file.name) in TEXT_ENDINGS]
     if not found:
         raise InputError(f"{source}: the folder holds no text files (.txt, .md, code); give one that does, or a file")
     return found
@@ -67,17 +89,40 @@ def read_documents(source: str, documents: str, field: str | None) -> tuple[list
     files = text_files(source)
     if documents == "file":
         return [read_file(file) for file in files], b""
+    if documents == "line":
+        return _lines(files)
     pieces: list[bytes] = []
-    separator = documents.encode().decode("unicode_escape").encode("latin-1") if documents != "line" else b"\n"
+    separator = documents.encode().decode("unicode_escape").encode("latin-1")
     for file in files:
-        content = read_file(file)
-        if documents == "line" and b"\r\n" in content[:4096]:
-            separator = b"\r\n"
-        parts = content.split(separator)
-        pieces += check_filled(
-            parts[:-1] if not parts[-1] else parts, str(file), "line" if documents == "line" else "document"
-        )
+        parts = read_file(file).split(separator)
+        pieces += check_filled(parts[:-1] if not parts[-1] else parts, str(file), "document")
     return pieces, separator
+
+
+def _lines(files: list[Path]) -> tuple[list[bytes], bytes]:
+    """The lines of files, and what ends most of them."""
+    lines: list[bytes] = []
+    ends: dict[bytes, int] = {}
+    for file in files:
+        found, separators = split_lines(read_file(file))
+        lines += check_filled(found, str(file), "line")
+        for end, count in separators.items():
+            ends[end] = ends.get(end, 0) + count
+    return lines, max(ends, key=lambda end: ends[end], default=b"\n")
+
+
+def split_lines(content: bytes) -> tuple[list[bytes], dict[bytes, int]]:
+    r"""The lines of a text, without a byte-order mark and blank lines at the end, and how often each line end occurs.
+
+    >>> split_lines(b"anna\r\nbert\nclara\r\n\n")[0]
+    [b'anna', b'bert', b'clara']
+    """
+    both = content.count(b"\r\n")
+    ends = {b"\n": content.count(b"\n") - both, b"\r\n": both, b"\r": content.count(b"\r") - both}
+    if codecs.BOM_UTF8 in content:  # also where files with marks were joined
+        content = content.removeprefix(codecs.BOM_UTF8).replace(b"\n" + codecs.BOM_UTF8, b"\n")
+    content = content.rstrip(b"\r\n")
+    return LINE_END.split(content) if both or ends[b"\r"] else content.split(b"\n"), ends
 
 
 def check_filled(texts: list[bytes], source: str, unit: str) -> list[bytes]:
