@@ -160,7 +160,7 @@ ASKED = {
         "hasattr(os, 'getloadavg')": "a function that Windows lacks",
         "getattr(weights, metric)": "a property of LogLikelihood, by the name of its unit",
         "getattr(scored.likelihood, metric)": "a property of LogLikelihood, by the name of its unit",
-        "getattr(LogLikelihood.of_counts(apart, evaluation.counts, block=block), metric)": "the same",
+        "getattr(LogLikelihood.of_counts(apart, evaluation.counts, units=units), metric)": "the same",
     },
     "training/allocation.py": {"getattr(ctypes.CDLL(None), 'mallopt', None)": "a function of glibc"},
     "training/engine.py": {

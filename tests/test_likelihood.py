@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule import Batch, InputError, LogLikelihood
-from chainrule.likelihood import Protocol, Ratio
+from chainrule.likelihood import Protocol, Ratio, Units
 
 LN2 = np.log(2)
 
@@ -85,6 +85,86 @@ def test_what_is_no_log_probability_is_refused(bad):
 
 def test_densities_may_exceed_one():
     assert LogLikelihood.of(batch_of([1]), torch.tensor([7.0])).nats_per_example.value == -7.0
+
+
+def clustered(rng, units=60):
+    """ln p and lengths of examples in units of one to nine, alike within a unit."""
+    sizes = rng.integers(1, 10, units)
+    number = np.repeat(np.arange(units), sizes)
+    counts = rng.integers(2, 7, len(number))[:, None].repeat(3, 1)
+    nats = -counts[:, 0] * (2 + rng.normal(size=units)[number]) + 0.1 * rng.normal(size=len(number))
+    return nats, counts, Units("groups of g", rng.permutation(units)[number])
+
+
+def test_the_standard_error_over_units_is_that_of_a_ratio_of_their_sums():
+    nats, counts, units = clustered(np.random.default_rng(0))
+    found = LogLikelihood.of_counts(nats, counts, units=units)
+    sums = [
+        (nats[units.number == u].sum(), (units.number == u).sum(), counts[units.number == u, 0].sum())
+        for u in range(60)
+    ]
+    a, n, w = np.array(sums).T
+    for ratio, below in ((found.nats_per_example, n), (found.nats_per_element, w)):
+        r = a.sum() / below.sum()
+        assert ratio.value == pytest.approx(-r)
+        expected = np.sqrt(60 / 59 * ((a - r * below) ** 2).sum()) / below.sum()
+        assert ratio.standard_error == pytest.approx(expected, rel=1e-12)
+    assert found.total_nats == LogLikelihood.of_counts(nats, counts).total_nats
+    record = found.to_json()
+    assert (record["unit"], record["units"], record["examples"]) == ("groups of g", 60, len(nats))
+
+
+def test_log_likelihoods_of_whole_units_add_exactly():
+    nats, counts, units = clustered(np.random.default_rng(1))
+    whole = LogLikelihood.of_counts(nats, counts, units=units)
+    first = units.number < 17
+    parts = [
+        LogLikelihood.of_counts(nats[some], counts[some], units=Units(units.name, units.number[some]))
+        for some in (first, ~first)
+    ]
+    together = LogLikelihood.zero() + parts[0] + parts[1]
+    for name in ("nats_per_example", "bits_per_dim"):
+        one, other = getattr(whole, name), getattr(together, name)
+        assert (one.value, one.standard_error) == pytest.approx((other.value, other.standard_error), rel=1e-12)
+    assert (together.unit, together.units) == ("groups of g", 60)
+    with pytest.raises(InputError, match="groups of g and of examples do not add"):
+        parts[0] + LogLikelihood.of_counts(nats, counts)
+
+
+def test_units_of_one_example_are_examples():
+    nats, counts, _ = clustered(np.random.default_rng(2))
+    alone = LogLikelihood.of_counts(nats, counts)
+    named = LogLikelihood.of_counts(nats, counts, units=Units("distinct examples", np.arange(len(nats))[::-1].copy()))
+    assert named.bits_per_dim.standard_error == pytest.approx(alone.bits_per_dim.standard_error, rel=1e-12)
+
+
+def test_one_unit_has_no_standard_error_however_many_examples_it_has():
+    found = LogLikelihood.of_counts(
+        np.arange(-9.0, 0), np.ones((9, 3), dtype=int), units=Units("g", np.zeros(9, dtype=int))
+    )
+    assert np.isnan(found.nats_per_example.standard_error)
+    assert found.nats_per_example.value == 5
+
+
+def test_impossible_examples_are_left_out_of_their_unit():
+    nats, number = np.array([-1.0, -np.inf, -3.0, -np.inf]), np.array([0, 0, 1, 2])
+    found = LogLikelihood.of_counts(nats, np.ones((4, 3), dtype=int), units=Units("g", number))
+    assert (found.impossible, found.units) == (2, 2)
+    assert found.possible.nats_per_example.standard_error == pytest.approx(1.0)
+
+
+def test_intervals_over_units_cover_the_mean_where_contents_repeat():
+    """Each of 80 contents stands up to 19 times: over them two standard errors cover, over examples they do not."""
+    covered = {"units": 0, "examples": 0}
+    for draw in range(300):
+        rng = np.random.default_rng(draw)
+        number = np.repeat(np.arange(80), rng.integers(1, 20, 80))
+        nats, counts = rng.normal(-5, 1, 80)[number], np.ones((len(number), 3), dtype=int)
+        for name, units in (("units", Units("distinct examples", number)), ("examples", None)):
+            found = LogLikelihood.of_counts(nats, counts, units=units).nats_per_example
+            covered[name] += abs(found.value - 5) <= 2 * found.standard_error
+    assert covered["units"] >= 270  # of 300; 285 are expected
+    assert covered["examples"] < 200
 
 
 def test_two_protocols_do_not_add():

@@ -2,19 +2,21 @@
 
     ln p(D) = sum_n L_n,   L_n = sum_d ln p(x_{n,d} | x_{n,<d})
 
-Sums and counts are kept, never means; every metric is a ratio of two sums, made at the edge. Examples are the
-independent unit, so the standard error of a ratio r = sum A_n / sum W_n is that of a ratio estimator (Cochran,
-*Sampling Techniques*, 1977, section 2.11),
+Sums and counts are kept, never means; every metric is a ratio of two sums, made at the edge. What was drawn
+independently is the unit j = 1..J of the standard error: an example; or all examples of a group, all copies of a
+content, a block of neighbouring windows of a stream. With A_j and W_j the sums over a unit, the standard error of a
+ratio r = sum A_j / sum W_j is that of a ratio estimator (Cochran, *Sampling Techniques*, 1977, sections 2.11 and 9A.1),
 
-    se(r) = sqrt( N/(N-1) sum_n (A_n - r W_n)^2 ) / sum_n W_n,
+    se(r) = sqrt( J/(J-1) sum_j (A_j - r W_j)^2 ) / sum_j W_j,
 
-for which the centred second moments of (L, 1, elements, dims, bytes) are enough. They are merged pairwise (Chan, Golub,
-LeVeque 1983), so that nothing cancels.
+for which the centred second moments of the units' (L, 1, elements, dims, bytes) are enough. They are merged pairwise
+(Chan, Golub, LeVeque 1983), so that nothing cancels.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from math import exp, inf, log, nan, sqrt
 from typing import Any
 
@@ -26,8 +28,10 @@ from chainrule.atomic_files import json_value
 from chainrule.batch import Batch
 from chainrule.errors import InputError
 
-__all__ = ["LogLikelihood", "Protocol", "Ratio"]
+__all__ = ["BLOCKS", "EXAMPLES", "LogLikelihood", "Protocol", "Ratio", "Units"]
 
+EXAMPLES = "examples"  # what the independent units are, where nothing else is said
+BLOCKS = "blocks of windows"  # and what they are in a stream
 _QUANTITIES = ("nats", "examples", "elements", "dims", "bytes")
 LN2 = log(2)
 
@@ -66,6 +70,41 @@ class Ratio:
         return f"{self.value:.{digits}f} ± {self.standard_error:.{digits}f}"
 
 
+@dataclass(frozen=True, eq=False)
+class Units:
+    """Which examples belong together: those of one unit are not independent of each other.
+
+    name: what a unit is, in the plural: "groups of customer", "distinct examples".
+    number: the number of the unit of each example, shape (N,); any whole numbers.
+    keys: what identifies unit 0, 1, ... in whatever file it stands, empty for one that nothing does; no keys where that
+        is not known.
+
+    >>> Units("groups of customer", np.array([7, 7, 2])).number.tolist()
+    [7, 7, 2]
+    """
+
+    name: str
+    number: np.ndarray[Any, np.dtype[np.int64]]
+    keys: Sequence[bytes] = ()
+
+    @property
+    def known(self) -> set[bytes]:
+        """What identifies the units that the examples are of; empty where that is not known."""
+        return {self.keys[k] for k in np.unique(self.number).tolist() if self.keys[k]} if self.keys else set()
+
+    @classmethod
+    def blocks(cls, total: int, size: int) -> Units:
+        """Blocks of neighbouring windows of a stream. total: number of windows. size: windows per block."""
+        return cls(BLOCKS, np.arange(total) // size)
+
+    def sums(self, rows: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """The sum of the rows of each unit, shape (J, ...), in the order of the units' numbers."""
+        _, place = np.unique(self.number, return_inverse=True)
+        order = np.argsort(place, kind="stable")
+        starts = np.flatnonzero(np.diff(place[order], prepend=-1))
+        return np.add.reduceat(rows[order], starts) if len(rows) else rows
+
+
 def _zeros() -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.zeros((len(_QUANTITIES), len(_QUANTITIES)))
 
@@ -75,10 +114,13 @@ class LogLikelihood:
     """The log-likelihood of a set of examples: sums, counts, squares and the protocol.
 
     total: sums over the *possible* examples of nats (ln p, float64), 1, elements, dims and bytes, shape (5,).
-    scatter: their centred second moments, sum_n (v_n - mean)(v_n - mean)^T, shape (5, 5).
+    scatter: the centred second moments of the sums v_j over each unit, sum_j (v_j - mean)(v_j - mean)^T, shape (5, 5).
     impossible: how many examples have p(x) = 0. They count in `examples` and make every metric infinite; the metrics of
         the rest are those of `.possible`.
     missed: elements, dims and bytes of the impossible examples.
+    protocol: how the examples were scored.
+    units: J, the number of independent units of the possible examples.
+    unit: what a unit is, in the plural.
 
     >>> a = LogLikelihood.of(Batch(torch.zeros(2, 3).long()), torch.tensor([-1.0, -3.0]))
     >>> (a + a).nats_per_example.value, (a + a).examples
@@ -90,6 +132,8 @@ class LogLikelihood:
     impossible: int = 0
     missed: tuple[int, int, int] = (0, 0, 0)
     protocol: Protocol | None = None
+    units: int = 0
+    unit: str = EXAMPLES
 
     @classmethod
     def zero(cls) -> LogLikelihood:
@@ -117,37 +161,38 @@ class LogLikelihood:
         nats: np.ndarray[Any, np.dtype[np.float64]],
         counts: np.ndarray[Any, np.dtype[np.int64]],
         protocol: Protocol | None = None,
-        block: int = 1,
+        units: Units | None = None,
     ) -> LogLikelihood:
         """The log-likelihood of examples from the ln p of each.
 
         nats: L_n = ln p of each example, shape (N,), nats.
         counts: elements, dims and bytes of each example, shape (N, 3).
         protocol: how the examples were scored.
-        block: number of neighbours that are one independent unit, where examples are stretches of a stream.
+        units: which examples belong together; None where every example is a unit of its own.
 
-        Sums and counts are the same; the second moments are those of the sums over blocks, so that standard errors are
-        sqrt(J/(J-1) sum_j (A_j - r W_j)^2) / sum W over J blocks.
+        Sums and counts do not depend on the units; standard errors are those of J units, not of N examples. A unit has
+        to be whole: those of log-likelihoods that are added are taken to be different ones.
         """
         if not (nats < inf).all():
             bad = int(np.flatnonzero(~(nats < inf))[0])
             raise InputError(f"example {bad} has ln p = {nats[bad]}, which is not a log-probability")
         possible = nats > -inf
         rows = np.column_stack([nats, np.ones(len(nats)), counts])[possible]
-        total = rows.sum(0)
+        total, unit = rows.sum(0), EXAMPLES
+        if units is not None:
+            rows, unit = Units(units.name, units.number[possible]).sums(rows), units.name
         centred = rows - total / max(len(rows), 1)
-        n, blocks = len(rows), -(-len(rows) // block)
-        if blocks > 1 and block > 1:
-            sums = np.add.reduceat(centred, np.arange(0, n, block))
-            centred = sums * sqrt(blocks / (blocks - 1) * (n - 1) / n)  # a ratio's error has n / (n - 1) in it
         elements, dims, bytes_ = (int(count) for count in counts[~possible].sum(0))
-        return cls(total, centred.T @ centred, int((~possible).sum()), (elements, dims, bytes_), protocol)
+        missed = (elements, dims, bytes_)
+        return cls(total, centred.T @ centred, int((~possible).sum()), missed, protocol, len(rows), unit)
 
     def __add__(self, other: LogLikelihood) -> LogLikelihood:
         if None not in (self.protocol, other.protocol) and self.protocol != other.protocol:
             raise InputError(f"log-likelihoods of two protocols do not add: {self.protocol} and {other.protocol}")
+        n, m = self.units, other.units
+        if n and m and self.unit != other.unit:
+            raise InputError(f"log-likelihoods of {self.unit} and of {other.unit} do not add; score both alike")
         scatter = self.scatter + other.scatter
-        n, m = self.total[1], other.total[1]
         if n and m:
             apart = self.total / n - other.total / m
             scatter = scatter + n * m / (n + m) * np.outer(apart, apart)
@@ -158,6 +203,8 @@ class LogLikelihood:
             self.impossible + other.impossible,
             missed,  # type: ignore[arg-type]
             self.protocol or other.protocol,
+            n + m,
+            self.unit if n or not m else other.unit,
         )
 
     def all_reduced(self) -> LogLikelihood:
@@ -171,7 +218,7 @@ class LogLikelihood:
     @property
     def possible(self) -> LogLikelihood:
         """The same without the examples of probability zero."""
-        return LogLikelihood(self.total, self.scatter, protocol=self.protocol)
+        return replace(self, impossible=0, missed=(0, 0, 0))
 
     @property
     def total_nats(self) -> float:
@@ -200,7 +247,7 @@ class LogLikelihood:
 
     def _ratio(self, per: str, unit: float = 1.0) -> Ratio:
         w = _QUANTITIES.index(per)
-        n, below = self.total[1], self.total[w]
+        n, below = self.units, self.total[w]
         if self.impossible:
             return Ratio(inf, nan)
         if not below:
@@ -248,6 +295,7 @@ class LogLikelihood:
             if self.impossible:
                 record[f"{name}_of_possible"] = json_value(getattr(self.possible, name).value)
         record |= {name: getattr(self, name) for name in ("examples", "elements", "dims", "bytes", "impossible")}
+        record |= {"unit": self.unit, "units": self.units}
         record["total_nats"] = json_value(self.total_nats)
         record["protocol"] = None if self.protocol is None else vars(self.protocol)
         return record

@@ -7,7 +7,7 @@ from chainrule.baselines import IndependentElements
 from chainrule.data import ArrayExamples, StreamExamples, load
 from chainrule.data.examples.sequences import SequenceExamples
 from chainrule.evaluation.evaluate import correlated, evaluate, rows_at_once
-from chainrule.likelihood import LogLikelihood
+from chainrule.likelihood import LogLikelihood, Units
 from chainrule.verification.laws import randomised
 from chainrule.verification.wrap import wrap
 
@@ -70,7 +70,8 @@ def test_a_bad_batch_size():
 def test_the_windows_of_a_stream_are_no_independent_examples():
     nats = np.repeat(np.random.default_rng(0).normal(-9.0, 1.0, 40), 25)  # 40 stretches, each of 25 like windows
     counts = np.full((1000, 3), 4)
-    alone, together = (LogLikelihood.of_counts(nats, counts, block=block) for block in (1, 25))
+    alone = LogLikelihood.of_counts(nats, counts)
+    together = LogLikelihood.of_counts(nats, counts, units=Units.blocks(1000, 25))
     assert together.nats_per_element.value == alone.nats_per_element.value
     stretches = LogLikelihood.of_counts(25 * nats[::25], 25 * counts[::25])
     assert together.nats_per_element.standard_error == pytest.approx(stretches.nats_per_element.standard_error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.cli.options import BatchSize, Data, Json, RunPath, Split, console_of
+from chainrule.cli.options import BatchSize, Data, Json, MovedTo, RunPath, Split, console_of
 
 __all__ = ["classify"]
 
@@ -13,6 +13,7 @@ def classify(
     /,
     *,
     split: Split = "test",
+    moved_to: MovedTo = None,
     batch_size: BatchSize = None,
     json: Json = False,
 ) -> None:
@@ -21,7 +22,9 @@ def classify(
     from chainrule.runs.run import Run
 
     console = console_of(json)
-    result = Run.open(run).classify(source, split=split, batch_size=batch_size, progress=console.progress)
+    result = Run.open(run).classify(
+        source, split=split, moved_to=moved_to, batch_size=batch_size, progress=console.progress
+    )
     title = f"{len(result)} examples of {result.data}, {len(result.classes)} classes"
     console.print(classification_table(result.by_model, result.by_prior, title))
     console.result(result.to_json())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from chainrule.cli.options import BatchSize, Json, Split, console_of
+from chainrule.cli.options import BatchSize, Json, MovedTo, Split, console_of
 
 if TYPE_CHECKING:
     from chainrule.reporting.console import Console
@@ -20,7 +20,9 @@ SHOWN = 5  # examples and elements that are named
 
 
 def compare(
-    first: Annotated[Path, Parameter(name="A", help="A run directory, or a CSV file with ln p of each example.")],
+    first: Annotated[
+        Path, Parameter(name="A", help="A run directory, or a CSV file with ln p of each example and perhaps an id.")
+    ],
     /,
     *others: Annotated[Path, Parameter(name="B", help="One or more others of the same kinds.")],
     data: Annotated[str | None, Parameter(help="What to score with the runs [default: the first run's data].")] = None,
@@ -32,6 +34,7 @@ def compare(
             validator=Number(gte=1),
         ),
     ] = None,
+    moved_to: MovedTo = None,
     batch_size: BatchSize = None,
     json: Json = False,
 ) -> None:
@@ -45,6 +48,7 @@ def compare(
         data=data,
         split=split,
         bootstrap_block=bootstrap_block,
+        moved_to=moved_to,
         batch_size=batch_size,
         progress=console.progress,
     )

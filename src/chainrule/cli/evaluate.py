@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from chainrule.cli.options import BatchSize, Data, Json, RunPath, Split, console_of, flag
+from chainrule.cli.options import BatchSize, Data, Json, MovedTo, RunPath, Split, console_of, flag
 
 if TYPE_CHECKING:
     from chainrule.reporting.console import Console
@@ -36,6 +36,7 @@ def evaluate(
     groups: Annotated[
         Path | None, Parameter(help="A .npy file or a text with one label per example [default: the classes].")
     ] = None,
+    moved_to: MovedTo = None,
     batch_size: BatchSize = None,
     json: Json = False,
 ) -> None:
@@ -52,6 +53,7 @@ def evaluate(
         calibration=calibration,
         save=save,
         groups=groups,
+        moved_to=moved_to,
         batch_size=batch_size,
         progress=console.progress,
     )
@@ -66,7 +68,14 @@ def _show(result: EvaluationResult, console: Console) -> None:
     """The tables."""
     from chainrule.reporting.tables import column_table, group_table, position_table, result_table
 
-    console.print(result_table({result.data: result.likelihood.to_json()}))
+    record = result.likelihood.to_json()
+    if result.in_train is not None:
+        record |= {"in_train": result.in_train}
+    console.print(result_table({result.data: record}))
+    if result.in_train_unknown:
+        console.print(f"how many of them stand in the run's train split is not known: {result.in_train_unknown}")
+    elif result.in_train:
+        console.print(f"{result.in_train:,} of {len(result.nats):,} stand in the run's train split, too")
     if result.by_position is not None and (protocol := result.likelihood.protocol) is not None:
         console.print(f"scored through {protocol.context}, the end {protocol.end}")
         console.print(position_table(result.by_position))

@@ -11,7 +11,7 @@ from cyclopts.validators import Number
 if TYPE_CHECKING:
     from chainrule.reporting.console import Console
 
-__all__ = ["BatchSize", "Data", "Json", "RunPath", "Split", "console_of", "flag"]
+__all__ = ["BatchSize", "Data", "Json", "MovedTo", "RunPath", "Split", "console_of", "flag"]
 
 
 def flag(help: str) -> Parameter:
@@ -27,6 +27,9 @@ BatchSize = Annotated[
 ]
 Data = Annotated[str | None, Parameter(name="DATA", help="What to read [default: the run's own data].")]
 Json = Annotated[bool, flag("Print one JSON object on standard output, and nothing else there.")]
+MovedTo = Annotated[
+    Path | None, Parameter(help="Where the run's own data are now, if they were moved [default: where they were].")
+]
 RunPath = Annotated[Path, Parameter(name="RUN", help="A run directory that `fit` made.")]
 Split = Annotated[str, Parameter(help="Split of the run's own data, or of DATA with splits: train, valid or test.")]
 

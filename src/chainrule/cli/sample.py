@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from chainrule.cli.options import Json, RunPath, console_of, flag
+from chainrule.cli.options import Json, MovedTo, RunPath, console_of, flag
 
 if TYPE_CHECKING:
     from chainrule.reporting.console import Console
@@ -45,6 +45,7 @@ def sample(
     stream: Annotated[bool, flag("Text: show each symbol as it is drawn.")] = False,
     compile: Annotated[bool, flag("Compile the step first (20 s); several times as fast for many elements.")] = False,
     parallel: Annotated[bool, flag("The same draws by fixed-point iteration, in fewer passes.")] = False,
+    moved_to: MovedTo = None,
     json: Json = False,
 ) -> None:
     """Draw examples from the model: its own distribution, nothing cut off, unless a filter is asked for."""
@@ -64,20 +65,21 @@ def sample(
         stream=console.write if stream else False,
         compile=compile,
         parallel=parallel,
+        moved_to=moved_to,
         progress=console.progress,
     )
-    if stream:
-        console.write("\n")
-    _show(result, console, text=None if stream or json else result.text)
+    _show(result, console, text="" if stream else None if json else result.text)
     console.result(result.to_json())
 
 
 def _show(result: SampleResult, console: Console, text: str | None) -> None:
-    """Where the samples stand, or the samples themselves."""
+    """Where the samples stand, or the samples themselves; "" where they were shown as they came."""
+    if text == "":
+        console.write("\n")
     if result.passes is not None:
         console.print(f"{result.passes} passes for {result.steps} steps")
     if result.out is not None:
         mean = float(result.sample.log_prob.mean())
         console.print(f"{len(result)} samples: {result.out}, mean ln p {mean:.2f} nats")
-    elif text is not None:
+    elif text:
         console.write(text + "\n")

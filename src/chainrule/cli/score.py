@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from chainrule.cli.options import BatchSize, Json, RunPath, console_of, flag
+from chainrule.cli.options import BatchSize, Json, MovedTo, RunPath, console_of, flag
 
 __all__ = ["score"]
 
@@ -24,6 +24,7 @@ def score(
     background: Annotated[
         Path | None, Parameter(help="A run whose likelihood is taken out of the ratio [default: symbol counts].")
     ] = None,
+    moved_to: MovedTo = None,
     batch_size: BatchSize = None,
     json: Json = False,
 ) -> None:
@@ -37,6 +38,7 @@ def score(
         out=out,
         novelty=novelty,
         background=background,
+        moved_to=moved_to,
         batch_size=batch_size,
         progress=console.progress,
     )

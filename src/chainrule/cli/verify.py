@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from chainrule.cli.options import Json, RunPath, console_of, flag
+from chainrule.cli.options import Json, MovedTo, RunPath, console_of, flag
 
 __all__ = ["verify"]
 
@@ -14,6 +14,7 @@ def verify(
     /,
     *,
     quick: Annotated[bool, flag("Only the checks that matter most, in under three seconds.")] = False,
+    moved_to: MovedTo = None,
     json: Json = False,
 ) -> int:
     """Verify that the reported number is a log-likelihood; exit code 1 if it is not."""
@@ -22,7 +23,7 @@ def verify(
     from chainrule.runs.run import Run
 
     console = console_of(json)
-    certificate = Run.open(run).verify(quick=quick)
+    certificate = Run.open(run).verify(quick=quick, moved_to=moved_to)
     record = certificate.to_json()
     console.print(certificate_table(record, str(run)))
     for name in certificate.failed:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chainrule.config.model_options import ModelOptions
 from chainrule.config.old_names import with_new_options
 from chainrule.config.option import (
     DATA,
-    MODEL,
     NOT_NEGATIVE,
     OUTPUT,
     POSITIVE,
@@ -31,7 +31,6 @@ from chainrule.config.option import (
     option,
     options_of,
 )
-from chainrule.config.registry import HEADS, NETWORKS
 from chainrule.errors import InputError, unknown_name
 
 __all__ = ["FIT_OPTIONS", "OPTIONS", "DataOptions", "FitOptions", "ModelOptions", "TrainingOptions", "read_config"]
@@ -50,12 +49,24 @@ class DataOptions:
     )
     split: str | None = option(
         None,
-        "how rows are divided into train/valid/test: random:80/10/10, distinct:80/10/10 (equal rows together) or "
-        "order:80/10/10",
+        "how rows are divided into train/valid/test: random:80/10/10, distinct:80/10/10 (equal rows together), "
+        "group:COLUMN:80/10/10 (rows with one value of the column together) or order:80/10/10; valid or test may be 0",
         DATA,
         default_text="as the source is split, else random; distinct for images and documents",
     )
-    split_seed: int | None = option(None, "key of a random split", DATA, check=SEED, default_text="0")
+    split_seed: int | None = option(None, "key of a split at random or by group", DATA, check=SEED, default_text="0")
+    split_column: str | None = option(
+        None,
+        "tables: name of a column that says the split of each row: train, test, or valid (validation, val, dev)",
+        DATA,
+        default_text="none",
+    )
+    test: str | Path | None = option(
+        None,
+        "a test set of its own, of the same kind; DATA is then divided into train and valid only",
+        DATA,
+        default_text="a part of DATA",
+    )
     window: int | None = option(
         None,
         "text: number of elements that the network reads at once",
@@ -122,40 +133,6 @@ class DataOptions:
     builtin: bool | None = option(None, "the set that comes with chainrule, where a path has its name, too", DATA)
     reader: int | None = option(
         None, "tables, pictures, FASTA: version of the reader; 1 reads as the first did", DATA, default_text="2"
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelOptions:
-    """Network and head, and over what is averaged."""
-
-    network: str | dict[str, Any] | None = option(
-        None,
-        f"name of the network: {', '.join(NETWORKS)}",
-        MODEL,
-        default_text="by kind of data",
-        common=True,
-    )
-    head: str | dict[str, Any] | None = option(
-        None, f"name of the head: {', '.join(HEADS)}", MODEL, default_text="by what an element may be"
-    )
-    width: int | None = option(None, "number of features per element in the network", MODEL, common=True)
-    depth: int | None = option(None, "number of layers of the network", MODEL, common=True)
-    dropout: float | None = option(None, "share of hidden units that are dropped in training", MODEL)
-    members: int | None = option(
-        None,
-        "number of models of seeds SEED, SEED + 1, ... whose conditionals are averaged",
-        MODEL,
-        check=at_least(1, "4 is a good number"),
-        default_text="1; with --minutes 4 for rows and short texts",
-    )
-    orders: int | None = option(
-        None,
-        "number of orders of the elements for a mixture of p(x): scans of an image with one model each; any orders of "
-        "a row with one model for all",
-        MODEL,
-        check=at_least(1, "32 is a good number"),
-        default_text="no mixture",
     )
 
 
@@ -273,6 +250,12 @@ class FitOptions:
     )
     resume: bool = option(
         False, "continue the run at --out; options that are not given again are as they were", OUTPUT, common=True
+    )
+    moved_to: Path | None = option(
+        None,
+        "with --resume: where the data are now; their hash is checked",
+        OUTPUT,
+        default_text="where they were",
     )
     config: Path | None = option(None, "TOML file with any of these options", OUTPUT)
     tensorboard: bool = option(False, "also write logs for TensorBoard", OUTPUT)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from chainrule.atomic_files import json_value
 from chainrule.errors import InputError
+from chainrule.likelihood import BLOCKS, EXAMPLES, Units
 
 __all__ = ["Comparison", "compare", "holm", "needed_examples"]
 
@@ -40,6 +41,8 @@ class Comparison:
     b_better: share of examples on which B is better.
     impossible: number of examples to which A and to which B gives probability 0; they are left out of the figures.
     p_holm: p-value corrected for several comparisons.
+    unit: what was taken as independent, in the plural: "examples", "groups of customer", "blocks of windows".
+    units: number of these.
     """
 
     a: str
@@ -53,6 +56,8 @@ class Comparison:
     b_better: float
     impossible: tuple[int, int]
     p_holm: float
+    unit: str = EXAMPLES
+    units: int = 0
 
     @property
     def verdict(self) -> str:
@@ -72,7 +77,15 @@ class Comparison:
         return fields | {"verdict": self.verdict}
 
 
-def compare(a: Nats, b: Nats, names: tuple[str, str] = ("A", "B"), *, seed: int = 0, block: int = 1) -> Comparison:
+def compare(
+    a: Nats,
+    b: Nats,
+    names: tuple[str, str] = ("A", "B"),
+    *,
+    seed: int = 0,
+    block: int = 1,
+    units: Units | None = None,
+) -> Comparison:
     """Compare ln p of the same examples under two models.
 
     a: ln p of each example under the first model, shape (N,), nats.
@@ -81,6 +94,8 @@ def compare(a: Nats, b: Nats, names: tuple[str, str] = ("A", "B"), *, seed: int 
     seed: seed of the sign flips and of the bootstrap.
     block: number of neighbouring examples that are one unit: 1 for independent examples, more for the windows of a
         stream, whose difficulty is correlated; resampling and sign flips move whole blocks.
+    units: which examples belong together, so that resampling and sign flips move whole units; it counts where the block
+        is 1.
 
     >>> result = compare(np.array([-1.0, -2.0, -3.0, -2.0]), np.array([-1.5, -2.4, -3.7, -2.5]))
     >>> round(result.difference, 3), result.b_better
@@ -94,17 +109,23 @@ def compare(a: Nats, b: Nats, names: tuple[str, str] = ("A", "B"), *, seed: int 
     if not 1 <= block <= max(1, len(a) // 2):
         raise InputError(f"a block has 1 to {max(1, len(a) // 2)} of {len(a)} examples, got {block}")
     impossible = (int((a == -inf).sum()), int((b == -inf).sum()))
-    d = (a - b)[(a > -inf) & (b > -inf)]
+    possible = (a > -inf) & (b > -inf)
+    d = (a - b)[possible]
     if not len(d):
         raise InputError("no example is possible under both models; there is nothing to compare")
-    mean, sums = float(d.mean()), block_sums(d - d.mean(), block)
+    mean, unit = float(d.mean()), EXAMPLES if block == 1 else BLOCKS
+    if block == 1 and units is not None:
+        both = Units(units.name, units.number[possible]).sums(np.column_stack([d, np.ones(len(d))]))
+        raw, sums, unit = both[:, 0], both[:, 0] - mean * both[:, 1], units.name
+        low, high = unit_interval(both[:, 0], both[:, 1], seed)
+    else:
+        raw, sums = block_sums(d, block), block_sums(d - mean, block)
+        low, high = bootstrap_interval(d, block, seed)
     error = sqrt(len(sums) / max(len(sums) - 1, 1) * float((sums**2).sum())) / len(d) if len(sums) > 1 else nan
-    p = sign_flip_p(block_sums(d, block), seed)
-    spread = error * sqrt(len(d))
-    low, high = bootstrap_interval(d, block, seed)
+    p, spread = sign_flip_p(raw, seed), error * sqrt(len(d))
     worse = float(((d < 0) + 0.5 * (d == 0)).mean())
     needed = needed_examples(mean, spread)
-    return Comparison(*names, len(d), mean, error, p, (low, high), needed, worse, impossible, p)
+    return Comparison(*names, len(d), mean, error, p, (low, high), needed, worse, impossible, p, unit, len(sums))
 
 
 def block_sums(d: Nats, block: int) -> Nats:
@@ -153,6 +174,37 @@ def bootstrap_interval(d: Nats, block: int = 1, seed: int = 0, draws: int = DRAW
             t[start : start + len(drawn)] = drawn.mean(1) * sqrt(count) / drawn.std(1, ddof=1)
     low, high = np.quantile(t[np.isfinite(t)], [0.025, 0.975]) if np.isfinite(t).any() else (0.0, 0.0)
     return centre - error * float(high), centre - error * float(low)
+
+
+def unit_interval(sums: Nats, sizes: Nats, seed: int = 0, draws: int = DRAWS) -> tuple[float, float]:
+    """The 95 % interval of sum s_j / sum n_j by resampling whole units, studentised as `bootstrap_interval` is.
+
+    sums: s_j, the sum of d_n over each unit, shape (J,).
+    sizes: n_j, its number of examples, shape (J,).
+    seed: seed of the resampling.
+    draws: how often it is resampled.
+    """
+    count = len(sums)
+    if count < 2:
+        return nan, nan
+    generator = np.random.default_rng(seed + 1)
+    draws = int(np.clip(4e7 // count, 999, draws))
+
+    def means(which: npt.NDArray[np.int64]) -> tuple[Nats, Nats]:
+        s, n = sums[which], sizes[which]
+        mean = s.sum(-1) / n.sum(-1)
+        squares = ((s - mean[..., None] * n) ** 2).sum(-1)
+        return mean, np.sqrt(count / (count - 1) * squares) / n.sum(-1)
+
+    (centre,), (error,) = means(np.arange(count)[None])
+    t = np.empty(draws)
+    for start in range(0, draws, 256):
+        drawn, spread = means(generator.integers(0, count, (min(256, draws - start), count)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t[start : start + len(drawn)] = (drawn - centre) / spread
+    known = t[np.isfinite(t)]
+    low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (0.0, 0.0)
+    return float(centre - error * high), float(centre - error * low)
 
 
 def needed_examples(difference: float, spread: float) -> int | None:

@@ -16,7 +16,7 @@ from chainrule.data.examples.base import Examples
 from chainrule.data.examples.in_batches import in_batches
 from chainrule.errors import InputError
 from chainrule.evaluation.block_bootstrap import block_length
-from chainrule.likelihood import LogLikelihood, Protocol
+from chainrule.likelihood import LogLikelihood, Protocol, Units
 from chainrule.models.base import Model, as_model, evaluating
 
 __all__ = ["Evaluation", "evaluate", "rows_at_once"]
@@ -35,12 +35,27 @@ class Evaluation:
     counts: its elements, dims and bytes, shape (N, 3).
     block: number of neighbours that the standard errors take together, by the correlation along a stream; 1 where
         examples are independent.
+    units: which examples belong together, None where every example is a unit of its own.
     """
 
     likelihood: LogLikelihood
     nats: npt.NDArray[np.float64]
     counts: npt.NDArray[np.int64]
     block: int = 1
+    units: Units | None = None
+
+    @classmethod
+    def of(
+        cls,
+        nats: npt.NDArray[np.float64],
+        counts: npt.NDArray[np.int64],
+        examples: Examples,
+        protocol: Protocol | None = None,
+    ) -> Evaluation:
+        """From ln p and the counts of every example; the examples say what belongs together."""
+        block = correlated(nats, counts) if examples.is_stream else 1
+        units = Units.blocks(len(nats), block) if block > 1 else examples.units
+        return cls(LogLikelihood.of_counts(nats, counts, protocol, units), nats, counts, block, units)
 
 
 def evaluate(
@@ -60,8 +75,9 @@ def evaluate(
     progress: called with the number of rows done.
 
     Examples that are longer than a window come in several rows, whose `owner` says which example they belong to; their
-    log-probabilities add up, and the example is the unit. The windows of one long stream are not independent examples:
-    standard errors are those of blocks of them, see `block_length`.
+    log-probabilities add up. Standard errors are those of independent units: of examples, or of what the examples say
+    belongs together (`Examples.units`). The windows of one long stream are not independent: their units are blocks, see
+    `block_length`.
 
     >>> from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
     >>> from chainrule.data import ArrayExamples
@@ -91,8 +107,7 @@ def evaluate(
     if (owner := examples.owner) is not None and len(nats):
         starts = np.flatnonzero(np.diff(owner, prepend=-1))
         nats, counts = np.add.reduceat(nats, starts), np.add.reduceat(counts, starts)
-    block = correlated(nats, counts) if examples.is_stream else 1
-    return Evaluation(LogLikelihood.of_counts(nats, counts, protocol, block), nats, counts, block)
+    return Evaluation.of(nats, counts, examples, protocol)
 
 
 def correlated(nats: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> int:

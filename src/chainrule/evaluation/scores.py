@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
@@ -11,16 +12,57 @@ import numpy.typing as npt
 
 from chainrule.errors import InputError
 
-__all__ = ["read_scores", "scores_csv", "write_scores"]
+__all__ = ["ScoreFile", "read_scores", "scores_csv", "write_scores"]
 
 Nats = npt.NDArray[np.float64]
+SHOWN = 3  # ids that an error names
 
 
-def read_scores(path: Path) -> Nats:
+@dataclass(frozen=True)
+class ScoreFile:
+    """Scores as they stand in a file.
+
+    name: of the file.
+    nats: ln p of each example, nats, shape (N,).
+    ids: what names each example, in their order; None where the file names none, so that its order counts.
+    """
+
+    name: str
+    nats: Nats
+    ids: tuple[str, ...] | None = None
+
+    def in_order_of(self, other: ScoreFile) -> Nats:
+        """The scores of the examples of another file, in its order: joined by the ids where the files have them.
+
+        Raises InputError where one has ids and the other has not, and where they are not the same.
+        """
+        if self.ids is None and other.ids is None:
+            return self.nats
+        for one, two in ((self, other), (other, self)):
+            if one.ids is None:
+                raise InputError(
+                    f"{two.name} names its examples in a column `id` and {one.name} does not, so that nobody can say "
+                    f"whether they are in the same order; give {one.name} the ids, or take the column away if they are"
+                )
+        mine, theirs = self.ids or (), other.ids or ()
+        place = {name: n for n, name in enumerate(mine)}
+        for one, two in ((self, other), (other, self)):
+            known = set(one.ids or ())
+            lacking = [name for name in two.ids or () if name not in known]
+            if lacking:
+                shown = ", ".join(map(repr, lacking[:SHOWN])) + (", ..." if len(lacking) > SHOWN else "")
+                raise InputError(
+                    f"{one.name} has no id {shown}, which {two.name} has ({len(lacking)} of {len(two.nats)}); score "
+                    "the same examples with both"
+                )
+        return self.nats[[place[name] for name in theirs]]
+
+
+def read_scores(path: Path) -> ScoreFile:
     """ln p of each example from a CSV file of any program, in nats, in the order of the examples.
 
     It has a column `log_prob` (ln p), or `nats` (-ln p), or a single column of ln p. A column `example`, where there is
-    one, has to count 0, 1, 2, ...
+    one, has to count 0, 1, 2, ...; a column `id` names each example, and no two alike.
 
     Raises InputError, naming the line.
     """
@@ -41,13 +83,29 @@ def read_scores(path: Path) -> Nats:
             raise InputError(
                 f"{path}: line {number + 1 + bool(named)} has no number in its column of scores; correct it"
             )
-        if named and "example" in head and row[head.index("example")].strip() != str(number):
+        if named and "example" in head and "id" not in head and row[head.index("example")].strip() != str(number):
             raise InputError(f"{path}: line {number + 2} is not example {number}; sort the file by example, from 0")
         values.append(sign * float(row[column]))
+    ids = _ids(path, rows[1:], head.index("id")) if named and "id" in head else None
     scores = np.array(values)
     if not (scores < inf).all():
         raise InputError(f"{path}: holds NaN or a probability of infinity; correct it")
-    return scores
+    return ScoreFile(path.name, scores, ids)
+
+
+def _ids(path: Path, rows: list[list[str]], column: int) -> tuple[str, ...]:
+    """The ids in a column; raises InputError for one that is missing or stands twice."""
+    first: dict[str, int] = {}
+    for line, row in enumerate(rows, start=2):
+        name = row[column].strip() if len(row) > column else ""
+        if not name:
+            raise InputError(f"{path}: line {line} has no id; name every example, or take the column `id` away")
+        if name in first:
+            raise InputError(
+                f"{path}: the id {name!r} stands in line {first[name]} and in line {line}; name every example once"
+            )
+        first[name] = line
+    return tuple(first)
 
 
 def _is_number(text: str) -> bool:

@@ -18,7 +18,7 @@ from chainrule.reporting.visible import text, visible
 
 __all__ = ["Console", "training_line"]
 
-WIDTH = 80  # characters of a line where there is no terminal
+WIDTH = 1 << 16  # characters of a line where there is no terminal: nothing wraps
 
 
 class Terminal(rich.console.Console):

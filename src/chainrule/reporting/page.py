@@ -63,7 +63,9 @@ class Page:
     records: metrics of each validation.
     best_step: step of the kept weights.
     samples: pictures or texts drawn from the model, as HTML.
-    data: examples of the test split, as HTML.
+    data: examples of the data, as HTML.
+    data_name: the split that they are from.
+    not_known: what is not known for want of a split, by the split.
     shape: shape of an example.
     is_image: whether an example is rows and columns of pixels.
     columns: names of the columns of a table.
@@ -81,6 +83,8 @@ class Page:
     best_step: int | None
     samples: str
     data: str
+    data_name: str
+    not_known: dict[str, str]
     shape: tuple[int, ...]
     is_image: bool
     columns: Sequence[str]
@@ -110,20 +114,27 @@ class Page:
             cells = [f"{result['examples']:,}", _with_error(result, "nats_per_example"), _with_error(result, per)]
             cells += [_number(beside), f"{result['impossible']}"]
             rows.append((split, cells))
-        test: dict[str, Any] = self.results.get("test") or next(iter(self.results.values()), {})
+        test = self.results.get("test")
         big = f'<p class="big">{_with_error(test, "nats_per_example")} nats/example</p>' if test else ""
+        big += "".join(f'<p class="failed">{escape(sentence)}</p>' for sentence in self.not_known.values())
         heads = ["examples", "nats/example", unit, "independent elements", "impossible"]
-        note = '<p class="note">Negative log-likelihood, lower is better; ± one standard error over examples.</p>'
+        over = " and ".join(sorted({result.get("unit", "examples") for result in self.results.values()})) or "examples"
+        note = (
+            f'<p class="note">Negative log-likelihood, lower is better; ± one standard error over {escape(over)}.</p>'
+        )
         return _section("Log-likelihood", big + note + _table("Every split", ["split", *heads], rows), wide=True)
 
     def _curve(self) -> str:
         if not self.records:
             return ""
         steps = [record["step"] for record in self.records]
-        lines = {"validation": [record["valid_nats_per_example"] for record in self.records]}
+        valid = [record["valid_nats_per_example"] for record in self.records if "valid_nats_per_example" in record]
+        lines = {"validation": valid} if valid else {}
         if "windows" not in self.config["protocol"]["context"]:  # else training scores all of a window, validation less
             fitted = [record["train_nats_per_example"] for record in self.records if "train_nats_per_example" in record]
             lines |= {"training (dropout on)": fitted} if len(fitted) == len(steps) else {}  # an estimate is not drawn
+        if not lines:
+            return ""
         note = f'<p class="note">The weights of step {self.best_step} were kept.</p>'
         return _section("Learning curve", curve(steps, lines, self.best_step, "Nats per example over the steps") + note)
 
@@ -132,7 +143,7 @@ class Page:
             return ""
         pair = (
             f"<figure>{self.samples}<figcaption>drawn from the model</figcaption></figure>"
-            f"<figure>{self.data}<figcaption>test examples</figcaption></figure>"
+            f"<figure>{self.data}<figcaption>{self.data_name} examples</figcaption></figure>"
         )
         return _section("Samples and test examples", f'<div class="pair">{pair}</div>', wide=not self.is_image)
 

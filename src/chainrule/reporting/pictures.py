@@ -66,39 +66,41 @@ def image_grid(images: Array, num_symbols: int, title: str = "samples") -> bytes
     return _png(figure)
 
 
-def samples_beside_data(samples: Array, data: Array, num_symbols: int) -> bytes:
-    """A PNG of two grids: samples of the model on the left, test examples on the right.
+def samples_beside_data(samples: Array, data: Array, num_symbols: int, what: str = "test examples") -> bytes:
+    """A PNG of two grids: samples of the model on the left, examples of the data on the right.
 
     samples: levels 0 to num_symbols - 1, shape (n, H, W) or (n, H, W, 3).
-    data: test examples of the same shape.
+    data: examples of the same shape.
     num_symbols: number of levels.
+    what: title above the examples.
     """
     figure, axes = _figure(8.2, 4.2, columns=2)
     figure.get_layout_engine().set(wspace=0.06)
     _show(axes[0], samples, num_symbols - 1, "samples of the model")
-    _show(axes[1], data, num_symbols - 1, "test examples")
+    _show(axes[1], data, num_symbols - 1, what)
     return _png(figure)
 
 
 def learning_curve(records: Sequence[dict[str, Any]], best_step: int, baseline: float) -> bytes:
     """A PNG of the training and validation nats per example over the steps; a dot marks the kept weights.
 
-    records: metrics of each validation.
+    records: metrics of each validation; without validation examples, those of training.
     best_step: step of the kept weights.
     baseline: validation nats of the baseline of independent elements, drawn where it is near the curves.
     """
     figure, (axis,) = _figure(6, 3.6)
     steps = [record["step"] for record in records]
     train = [record["train_nats_per_example"] for record in records if "train_nats_per_example" in record]
-    valid = [record["valid_nats_per_example"] for record in records]
+    valid = [record["valid_nats_per_example"] for record in records if "valid_nats_per_example" in record]
     if len(train) == len(steps):  # a head that trains on an estimate reports none
         axis.plot(steps, train, color=ORANGE, label="training, as it was fitted (dropout on)", linewidth=1.5)
-    axis.plot(steps, valid, color=BLUE, label="validation, averaged weights", linewidth=2)
-    best = min(valid)
-    axis.plot([best_step], [best], "o", color=BLUE, markersize=6)
-    axis.annotate(
-        f"{best:.2f}", (best_step, best), textcoords="offset points", xytext=(0, -14), ha="center", color=BLUE
-    )
+    best = min(valid or train)
+    if valid:
+        axis.plot(steps, valid, color=BLUE, label="validation, averaged weights", linewidth=2)
+        axis.plot([best_step], [best], "o", color=BLUE, markersize=6)
+        axis.annotate(
+            f"{best:.2f}", (best_step, best), textcoords="offset points", xytext=(0, -14), ha="center", color=BLUE
+        )
     shown = sorted(train + valid)[: max(1, int(0.95 * len(train + valid)))]
     margin = 0.15 * (shown[-1] - best) + 1e-6
     axis.set_ylim(min(shown) - 2 * margin, shown[-1] + margin)

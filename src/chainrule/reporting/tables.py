@@ -11,7 +11,7 @@ from chainrule.atomic_files import number_from_json
 from chainrule.evaluation.classify import Classification
 from chainrule.evaluation.comparison import Comparison
 from chainrule.evaluation.probe import LayerAccuracy
-from chainrule.likelihood import Ratio
+from chainrule.likelihood import EXAMPLES, Ratio
 from chainrule.reporting.table import Cell, Table
 from chainrule.reporting.visible import bold
 
@@ -55,13 +55,15 @@ def result_table(results: Mapping[str, Record], independent: Mapping[str, Record
         "examples": {split: f"{found['examples']:,}" for split, found in results.items()},
         "nats/example": {split: _ratio(found, "nats_per_example") for split, found in results.items()},
         per.replace("bits_per_", "bits/"): {split: _ratio(found, per) for split, found in results.items()},
+        "in train": {split: f"{found['in_train']:,}" for split, found in results.items() if "in_train" in found},
         "p(x) = 0": {split: f"{found['impossible']:,}" for split, found in impossible.items()},
         "nats of\nthe rest": {s: f"{r['nats_per_example_of_possible']:.6g}" for s, r in impossible.items()},
         "independent\nelements": {split: _ratio(found, "nats_per_example") for split, found in beside.items()},
     }
     columns = {heading: cells for heading, cells in columns.items() if cells}
     rows = [(split, *(cells.get(split, "") for cells in columns.values())) for split in results]
-    title = "log-likelihood (lower is better; ± one standard error over examples)"
+    over = " and ".join(dict.fromkeys(str(found.get("unit", "examples")) for found in results.values()))
+    title = f"log-likelihood (lower is better; ± one standard error over {over})"
     return Table(title, ("split", *columns), rows)
 
 
@@ -129,7 +131,9 @@ def certificate_table(certificate: Record, title: str) -> Table:
 
 def comparison_table(comparisons: Sequence[Comparison], block: int) -> Table:
     """One row per later model, A being the first."""
+    unit, units = comparisons[0].unit, comparisons[0].units
     of = "examples" if block == 1 else f"blocks of {block} examples"
+    of = of if block > 1 or unit == EXAMPLES else f"examples in {units:,} {unit}"
     rows = [
         (
             letter_of(number),

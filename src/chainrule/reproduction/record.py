@@ -16,7 +16,7 @@ from chainrule.data.encodings.data_set import DataSet
 from chainrule.evaluation.block_bootstrap import block_length
 from chainrule.evaluation.comparison import compare
 from chainrule.evaluation.evaluate import Evaluation, evaluate
-from chainrule.likelihood import LogLikelihood, Ratio
+from chainrule.likelihood import LogLikelihood, Ratio, Units
 from chainrule.reproduction.recipe import Recipe, recipe_folder
 from chainrule.runs.provenance import git_state, provenance
 from chainrule.runs.run import Run
@@ -44,7 +44,7 @@ def record_of(
     figure: Ratio = getattr(likelihood, recipe.metric)
     others: dict[str, Ratio] = {} if recipe.measure is None else recipe.measure(run.chain(), data)
     figure = others.pop(recipe.unit, figure)
-    certificate = verify(model, examples=data.test, domain=data.encoding.domain, quick=True)
+    certificate = verify(model, examples=data.unseen, domain=data.encoding.domain, quick=True)
     came = provenance()
     return {
         "format": FORMAT,
@@ -63,7 +63,7 @@ def record_of(
         "goal": _goal(recipe, figure),
         "certificate": _certificate(certificate),
         "test": likelihood.to_json(),
-        "valid": report["results"]["valid"],
+        "valid": report["results"].get("valid"),
         "baselines": _beside(recipe, data, evaluation, report),
         "training": {name: report.get(name) for name in ("seconds", "steps", "kept_step", "stopped")},
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
@@ -129,11 +129,12 @@ def _beside(recipe: Recipe, data: DataSet, evaluation: Evaluation, report: dict[
         ratio: Ratio = getattr(scored.likelihood, metric)
         stream = data.test.is_stream
         block = block_length(evaluation.nats - scored.nats) if stream and scored.likelihood.impossible == 0 else 1
-        paired = compare(evaluation.nats, scored.nats, (recipe.name, name), block=block)
+        units = Units.blocks(len(scored.nats), block) if block > 1 else data.test.units
+        paired = compare(evaluation.nats, scored.nats, (recipe.name, name), block=block, units=units)
         apart = evaluation.nats - scored.nats
         gain: Ratio | None = None
         if np.isfinite(apart).all():
-            gain = getattr(LogLikelihood.of_counts(apart, evaluation.counts, block=block), metric)
+            gain = getattr(LogLikelihood.of_counts(apart, evaluation.counts, units=units), metric)
         found[name] = {
             "how": "static",
             "unit": unit,

@@ -42,7 +42,7 @@ def run_recipe(recipe: Recipe, request: Request, console: Console) -> dict[str, 
     earlier = _earlier(place / "record.json") if request.resume else {}
     begun_before = (place / "config.json").exists()
     run, data = _fitted(recipe, request, console)
-    evaluation = evaluate(run.model(), data.test, protocol=protocol_of(data))
+    evaluation = evaluate(run.model(), data.split("test"), protocol=protocol_of(data))
     write_scores(place / "test_nats.csv", evaluation.nats)
     record = record_of(recipe, run, data, run.report_dict or {}, evaluation) | {
         "git": sources,
@@ -88,6 +88,7 @@ def _fitted(recipe: Recipe, request: Request, console: Console) -> tuple[Run, Da
     options = checked(options)
     data = load_for(source, options, console.progress)
     data = data.first(SMOKE_EXAMPLES) if request.smoke else data
+    data.split("test")  # refused before training, where there is none
     if finished:
         return _unchanged(Run.open(place), data, request.options(recipe)), data
     try:

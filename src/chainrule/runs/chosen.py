@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.data.examples.base import Examples
+from chainrule.data.examples.in_units import DISTINCT, in_distinct_units
 from chainrule.data.sources.objects import Source
 from chainrule.data.sources.plain_files import as_file, refuse_stream, stream_name
 from chainrule.errors import InputError
@@ -22,14 +23,18 @@ __all__ = ["chosen_examples", "encoded_parts", "name_of", "part_of", "read_label
 def chosen_examples(run: Run, source: Source | None, split: str) -> tuple[Examples, str]:
     """Every example of a source, and what results call it; without a source, a split of the run's own data.
 
+    Those of a source belong together as those of the run do: by group where it has that column, or by content.
+
     split: which split, also of a source that has splits itself.
     """
     if source is None:
         return run.data().split(split), split
     parts = encoded_parts(run, source)
     if len(parts) == 1:
-        return next(iter(parts.values())), name_of(source)
-    return part_of(parts, split, source), f"{name_of(source)} ({split})"
+        examples, name = next(iter(parts.values())), name_of(source)
+    else:
+        examples, name = part_of(parts, split, source), f"{name_of(source)} ({split})"
+    return in_distinct_units(examples) if run.config["data"].get("unit") == DISTINCT else examples, name
 
 
 def encoded_parts(run: Run, source: Source) -> dict[str, Examples]:

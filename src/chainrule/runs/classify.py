@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chainrule.data.sources.objects import Source
@@ -65,6 +66,7 @@ def classify(
     source: Source | None = None,
     *,
     split: str = "test",
+    moved_to: Path | str | None = None,
     batch_size: int | None = None,
     progress: Progress = silent,
 ) -> ClassificationResult:
@@ -72,11 +74,13 @@ def classify(
 
     source: what to classify, by default the run's own data.
     split: of the run's own data: train, valid or test.
+    moved_to: where the run's own data are now, if they were moved; their hash is checked.
     batch_size: examples that are scored at once, a matter of speed only.
     progress: shows how far it is.
 
     p(y) is the share of each class in the training split.
     """
+    run = run.moved(moved_to)
     conditions = run.encoding().conditions
     names = None if conditions is None else conditions.class_names
     if names is None:

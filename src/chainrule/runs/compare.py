@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from chainrule.evaluation.calibration import Diagnosis, diagnose
 from chainrule.evaluation.comparison import Comparison, Nats, holm
 from chainrule.evaluation.comparison import compare as compare_nats
 from chainrule.evaluation.evaluate import evaluate
-from chainrule.evaluation.scores import read_scores
+from chainrule.evaluation.scores import ScoreFile, read_scores
+from chainrule.likelihood import Units
 from chainrule.runs.chosen import chosen_examples, name_of
 from chainrule.runs.progress import Progress, silent
 from chainrule.runs.run import Run
@@ -61,11 +63,16 @@ class ComparisonResult:
     comparisons: tuple[Comparison, ...]
     where: tuple[WhereBetter, ...]
 
+    @property
+    def unit(self) -> str:
+        """What is resampled, in the plural: examples, groups, distinct examples or blocks of windows."""
+        return self.comparisons[0].unit
+
     def to_json(self) -> dict[str, Any]:
         """Every figure by name."""
         pairs = zip(self.comparisons, self.where, strict=True)
         records = [comparison.to_json() | {"where_b_wins": where.to_json()} for comparison, where in pairs]
-        return {"data": self.data, "block": self.block, "comparisons": records}
+        return {"data": self.data, "block": self.block, "unit": self.unit, "comparisons": records}
 
 
 def compare(
@@ -74,27 +81,30 @@ def compare(
     data: Source | None = None,
     split: str = "test",
     bootstrap_block: int | None = None,
+    moved_to: Path | str | None = None,
     batch_size: int | None = None,
     progress: Progress = silent,
 ) -> ComparisonResult:
     """Say which model is better on the same examples, by how much, and whether it is more than chance.
 
-    first: a run, its directory, or a CSV file with ln p of each example.
+    first: a run, its directory, or a CSV file with ln p of each example, which is joined with others by its column
+        `id` if it has one.
     others: one or more of the same kinds.
     data: what to score with the runs, by default the first run's data.
     split: of the runs' own data: train, valid or test.
     bootstrap_block: neighbouring examples that are resampled together, by default 1; for the windows of a stream by
         their correlation.
+    moved_to: where the data of the runs are now, if they were moved; their hash is checked.
     batch_size: examples that are scored at once, a matter of speed only.
     progress: shows how far it is.
     """
     if not others:
         raise InputError("a comparison needs at least two models, got 1; name runs or CSV files of scores")
-    scored = [_score(source, data, split, batch_size, progress) for source in (first, *others)]
-    _check_same_examples(scored)
-    block = _block(scored) if bootstrap_block is None else bootstrap_block
-    a, *rest = scored
-    results = [compare_nats(a.nats, b.nats, (a.name, b.name), block=block) for b in rest]
+    look = partial(_score, data=data, split=split, moved_to=moved_to, batch_size=batch_size, progress=progress)
+    a, *rest = in_one_order([look(source) for source in (first, *others)])
+    block = _block([a, *rest]) if bootstrap_block is None else bootstrap_block
+    units = next((one.units for one in (a, *rest) if one.units is not None), None) if bootstrap_block is None else None
+    results = [compare_nats(a.nats, b.nats, (a.name, b.name), block=block, units=units) for b in rest]
     corrected = holm([result.p_value for result in results])
     comparisons = tuple(replace(result, p_holm=p) for result, p in zip(results, corrected, strict=True))
     return ComparisonResult(
@@ -108,6 +118,8 @@ class _Scored:
 
     name: str
     nats: Nats
+    ids: tuple[str, ...] | None = None
+    units: Units | None = None
     digest: str | None = None
     protocol: dict[str, str] | None = None
     is_stream: bool = False
@@ -116,13 +128,20 @@ class _Scored:
 
 
 def _score(
-    source: Run | Path | str, data: Source | None, split: str, batch_size: int | None, progress: Progress
+    source: Run | Path | str,
+    *,
+    data: Source | None,
+    split: str,
+    moved_to: Path | str | None,
+    batch_size: int | None,
+    progress: Progress,
 ) -> _Scored:
     if not isinstance(source, Run):
         if not Path(source).is_dir():
-            return _Scored(Path(source).name, read_scores(Path(source)))
+            file = read_scores(Path(source))
+            return _Scored(file.name, file.nats, file.ids)
         source = Run.open(source)
-    run, encoding = source, source.encoding()
+    run, encoding = source.moved(moved_to), source.encoding()
     (examples, _), model = chosen_examples(run, data, split), run.model()
     with progress(f"scoring {run.name}", len(examples)) as update:
         nats = evaluate(model, examples, batch_size=batch_size, progress=update).nats
@@ -133,11 +152,12 @@ def _score(
     return _Scored(
         run.name,
         nats,
-        examples.digest(),
-        _protocol(run, examples),
-        examples.is_stream,
-        diagnosis,
-        encoding.column_names,
+        units=None if examples.is_stream else examples.units,
+        digest=examples.digest(),
+        protocol=_protocol(run, examples),
+        is_stream=examples.is_stream,
+        diagnosis=diagnosis,
+        columns=encoding.column_names,
     )
 
 
@@ -157,10 +177,16 @@ def _block(scored: Sequence[_Scored]) -> int:
     return max(lengths)
 
 
-def _check_same_examples(scored: Sequence[_Scored]) -> None:
-    """Refuse numbers that may not be compared: other examples, another protocol."""
-    first = scored[0]
+def in_one_order(scored: Sequence[_Scored]) -> list[_Scored]:
+    """The scores of the same examples, in the order of the first; joined by their ids where they have some.
+
+    Raises InputError for numbers that may not be compared: other examples, another protocol.
+    """
+    first, done = scored[0], [scored[0]]
+    one = ScoreFile(first.name, first.nats, first.ids)
     for other in scored[1:]:
+        found = ScoreFile(other.name, other.nats, other.ids).in_order_of(one)
+        done.append(replace(other, nats=found))
         if len(other.nats) != len(first.nats):
             raise InputError(
                 f"{first.name} has {len(first.nats)} examples, {other.name} {len(other.nats)}; score the same data"
@@ -168,6 +194,7 @@ def _check_same_examples(scored: Sequence[_Scored]) -> None:
         for what, a, b in (("data", first.digest, other.digest), ("protocols", first.protocol, other.protocol)):
             if a is not None and b is not None and a != b:
                 raise InputError(f"{first.name} and {other.name} were scored on different {what}: {a} and {b}")
+    return done
 
 
 def _where_better(a: _Scored, b: _Scored) -> WhereBetter:

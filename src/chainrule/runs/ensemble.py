@@ -25,7 +25,12 @@ from chainrule.runs.start import started
 
 __all__ = ["fit_members"]
 
-SHARED = ("test_examples_in_train", "baselines", "independent_elements")  # figures that all members have in common
+SHARED = (
+    "test_examples_in_train",
+    "not_known",
+    "baselines",
+    "independent_elements",
+)  # figures that all members have in common
 
 
 def fit_members(plan: Plan, out: Path | None, job: Job) -> Run:
@@ -74,7 +79,7 @@ def _fill(run: Run, members: list[Run], plan: Plan, job: Job) -> None:
         "seconds": sum(report["seconds"] for report in reports),
         "results": {split: likelihood.to_json() for split, likelihood in results.items()},
         "members": figures,
-    } | {name: reports[0][name] for name in SHARED}
+    } | {name: reports[0][name] for name in SHARED if name in reports[0]}
     run.write_report(report)
     console.print(result_table(report["results"]))
     console.print(member_table(figures, report["results"]))

@@ -40,6 +40,9 @@ class EvaluationResult:
     by_column: nats per cell of each column of a table; None for other data.
     by_group: nats per example of each group; None where there are no groups.
     calibration: whether the conditionals mean what they say; None where it was not asked for.
+    in_train: how many of the examples also stand in the run's train split; None for its own data and where that is not
+        known.
+    in_train_unknown: why it is not known, "" where it is or was not asked.
     """
 
     run: str
@@ -51,6 +54,8 @@ class EvaluationResult:
     by_column: list[dict[str, Any]] | None = None
     by_group: dict[str, dict[str, float]] | None = None
     calibration: Diagnosis | None = None
+    in_train: int | None = None
+    in_train_unknown: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Every figure by name; not the nats of the single examples."""
@@ -58,6 +63,10 @@ class EvaluationResult:
         record |= self.likelihood.to_json() | {"by_position": self.by_position}
         parts = {"by_column": self.by_column, "by_group": self.by_group}
         parts["calibration"] = None if self.calibration is None else self.calibration.to_json()
+        if self.in_train is not None or self.in_train_unknown:
+            record["examples_in_train"] = self.in_train
+        if self.in_train_unknown:
+            record["examples_in_train_unknown"] = self.in_train_unknown
         return record | {name: part for name, part in parts.items() if part is not None}
 
     def save(self, path: Path) -> None:
@@ -80,6 +89,7 @@ def evaluate(
     calibration: bool = False,
     save: Path | str | None = None,
     groups: Any = None,
+    moved_to: Path | str | None = None,
     batch_size: int | None = None,
     progress: Progress = silent,
 ) -> EvaluationResult:
@@ -93,10 +103,11 @@ def evaluate(
     calibration: also say whether the conditionals mean what they say.
     save: a .csv or .parquet file for ln p of each example; the figures are written beside it.
     groups: one label per example, or a .npy file or a text of them, by default the classes that are conditioned on.
+    moved_to: where the run's own data are now, if they were moved; their hash is checked.
     batch_size: examples that are scored at once, a matter of speed only.
     progress: shows how far it is.
     """
-    save = None if save is None else Path(save)
+    run, save = run.moved(moved_to), None if save is None else Path(save)
     if carry and (window is not None or stride is not None):
         raise InputError("a carried state sees all of the stream before; leave out --window and --stride, or --carry")
     if save is not None and save.suffix not in (".csv", ".parquet"):
@@ -115,8 +126,6 @@ def evaluate(
     scored = StreamModel(chain) if carry and chain is not None else watched or model
     with progress("scoring", len(examples)) as update:
         found = evaluate_examples(scored, examples, batch_size=batch_size, protocol=protocol, progress=update)
-    labels = read_labels(groups) if groups is not None else _classes(examples)
-    names = run.encoding().column_names
     result = EvaluationResult(
         run=run.name,
         data=name,
@@ -124,16 +133,36 @@ def evaluate(
         likelihood=found.likelihood,
         nats=found.nats,
         by_position=watched.table() if watched is not None and examples.windows is not None and not carry else None,
-        by_column=watched.columns(list(names)) if watched is not None and names else None,
-        by_group=None if labels is None else by_group(found.nats, labels),
+        by_column=_by_column(watched, run),
+        by_group=_by_group(found.nats, groups, examples),
         calibration=diagnose(chain, examples) if calibration and chain is not None else None,
     )
+    result = result if source is None else _with_those_in_train(result, run, examples)
     if save is not None:
         result.save(save)
     return result
 
 
-def _classes(examples: Examples) -> list[Any] | None:
-    """The classes that the examples are conditioned on, if they are."""
+def _with_those_in_train(result: EvaluationResult, run: Run, examples: Examples) -> EvaluationResult:
+    """The result with how many examples also stand in the train split of the run; where that is not known, why."""
+    try:
+        found = run.data().in_train(examples)
+    except InputError as error:
+        return replace(result, in_train_unknown=str(error))
+    if found is None:
+        return replace(result, in_train_unknown="a stream has no examples that could be counted")
+    return replace(result, in_train=found[0])
+
+
+def _by_column(watched: NatsByPosition | None, run: Run) -> list[dict[str, Any]] | None:
+    """The nats of each column of a table, where the model has conditionals."""
+    names = run.encoding().column_names
+    return watched.columns(list(names)) if watched is not None and names else None
+
+
+def _by_group(nats: npt.NDArray[np.float64], groups: Any, examples: Examples) -> dict[str, dict[str, float]] | None:
+    """The nats by the groups that were named, else by the classes that the examples are conditioned on, if they are."""
+    if groups is not None:
+        return by_group(nats, read_labels(groups))
     context = examples.context
-    return context.tolist() if isinstance(context, np.ndarray) and context.ndim == 1 else None
+    return by_group(nats, context.tolist()) if isinstance(context, np.ndarray) and context.ndim == 1 else None

@@ -26,7 +26,7 @@ ENOUGH = 1 << 20  # elements of training data that are scored, or more where the
 class Figures:
     """Every split under a model and under the baselines.
 
-    results: the model on every split.
+    results: the model on every split that has examples.
     independent: independent elements on every split; empty where there is no such baseline.
     baselines: every baseline on the test split, as JSON.
     """
@@ -49,7 +49,7 @@ def figures(model: Model, data: DataSet, engine: Engine) -> Figures:
     baselines = fit_baselines(data)
     independent = _scored(baselines, data)
     results = evaluated(model, data, engine)
-    return Figures(results, independent, _beside(baselines, data, results["test"]))
+    return Figures(results, independent, _beside(baselines, data, results["test"]) if len(data.test) else {})
 
 
 def evaluated(model: Model, data: DataSet, engine: Engine) -> dict[str, LogLikelihood]:
@@ -60,10 +60,11 @@ def evaluated(model: Model, data: DataSet, engine: Engine) -> dict[str, LogLikel
 
 
 def scored_splits(data: DataSet) -> dict[str, Examples]:
-    """The splits, of much training data a part: `ENOUGH` elements, or as many examples as test has if they are more."""
+    """The splits that have examples; of much training data `ENOUGH` elements, or as many examples as test has."""
     (count, elements), (tested, _) = elements_of(data.train), elements_of(data.test)
     enough = count if elements <= ENOUGH else max(tested, -(-count * ENOUGH // elements))
-    return {"train": spread(data.train, enough), "valid": data.valid, "test": data.test}
+    splits = {"train": spread(data.train, enough), "valid": data.valid, "test": data.test}
+    return {name: part for name, part in splits.items() if len(part)}
 
 
 def scored_in_part(data: DataSet) -> str | None:

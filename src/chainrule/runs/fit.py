@@ -30,6 +30,7 @@ def fit(
     *,
     out: Path | str | None = None,
     resume: bool = False,
+    moved_to: Path | str | None = None,
     config: Path | str | None = None,
     tensorboard: bool = False,
     verbose: bool | Console = False,
@@ -40,6 +41,7 @@ def fit(
     source: name, path or object that `load` takes, or a data set that it made; with `resume`, by default as before.
     out: the run directory to write; None keeps the run in memory, and nothing is written.
     resume: whether to continue the run at `out`; options that are not given again are as they were.
+    moved_to: with `resume`, where the data are now, if they were moved; their hash is checked.
     config: a TOML file with options.
     tensorboard: whether to also write logs for TensorBoard.
     verbose: whether to print progress and tables, or where to print them.
@@ -52,7 +54,9 @@ def fit(
     given = read_config(None if config is None else Path(config)) | options
     place = None if out is None else Path(out)
     if resume:
-        source, given = recalled(place, source, given)
+        source, given = recalled(place, source, given, None if moved_to is None else str(moved_to))
+    elif moved_to is not None:
+        raise InputError("--moved-to says where the data of a run are now, so it needs --resume; else name the data")
     if source is None:
         raise InputError("fit needs DATA, such as digits, a folder of images, table.csv or book.txt")
     console = verbose if isinstance(verbose, Console) else Console(silent=not verbose)
@@ -94,8 +98,9 @@ def _fill(run: Run, model: Model, plan: Plan, job: Job) -> None:
     repeated = data.duplicates()
     _announce(model, plan, repeated, console)
     fitted = train(run, model, plan, job)
+    which = "kept step" if len(data.valid) else "without validation the last weights are kept, those of step"
     console.print(
-        f"kept step {fitted.best_step} of {fitted.steps} "
+        f"{which} {fitted.best_step} of {fitted.steps} "
         f"(ended by {fitted.stopped}, {fitted.seconds:.0f} s of training and validation)"
     )
     report = {
@@ -103,7 +108,8 @@ def _fill(run: Run, model: Model, plan: Plan, job: Job) -> None:
         "steps": fitted.steps,
         "stopped": fitted.stopped,
         "seconds": fitted.seconds,
-        "test_examples_in_train": None if repeated is None else repeated[0],
+        "test_examples_in_train": None if repeated is None or not len(data.test) else repeated[0],
+        "not_known": data.not_known,
     } | figures(model, data, job.engine).to_json()
     for table in figure_tables(report):
         console.print(table)
@@ -119,6 +125,8 @@ def _announce(model: Model, plan: Plan, repeated: tuple[int, int] | None, consol
     console.print(bold(plan.data.name), f": {plan.data.note}")
     if repeated is not None and repeated[0]:
         console.print(f"{repeated[0]} of the {repeated[1]} test examples are in train, too")
+    for name, sentence in plan.data.not_known.items():
+        console.print(bold(name), f": {sentence}")
     count = sum(parameter.numel() for parameter in model.parameters())
     network, head = (
         f"{plan.spec[part]['name']}({', '.join(f'{k}={v}' for k, v in plan.spec[part].items() if k != 'name')})"

@@ -28,8 +28,10 @@ def illustrate(run: Run, model: Model, data: DataSet, fitted: TrainingResult, re
     from chainrule.reporting.pictures import learning_curve
 
     baseline = report["independent_elements"]
-    level = float(baseline["valid"]["nats_per_example"]) if baseline else float("inf")
+    level = float(baseline["valid"]["nats_per_example"]) if "valid" in baseline else float("inf")
     written = write_samples(run, model, data, "samples")
+    if not any({"valid_nats_per_example", "train_nats_per_example"} & set(line) for line in fitted.validations):
+        return written  # no validation, and training maximised an estimate: there is nothing to draw
     run.files.write("learning_curve.png", learning_curve(fitted.validations, fitted.best_step, level))
     return [*written, "learning_curve.png"]
 
@@ -46,7 +48,7 @@ def write_samples(run: Run, model: Any, data: DataSet, name: str) -> list[str]:
     """
     encoding = data.encoding
     n = 64 if encoding.is_image else 4
-    beside: Batch = data.test.batch(np.arange(min(n, len(data.test))))
+    beside: Batch = data.unseen.batch(np.arange(min(n, len(data.unseen))))
     context = None if beside.context is None else beside.context.to(model.device)
     n = n if context is None else len(context)
     end: dict[str, Any] = {} if encoding.domain.end is None else {"end": encoding.domain.end}
@@ -58,8 +60,9 @@ def write_samples(run: Run, model: Any, data: DataSet, name: str) -> list[str]:
     if encoding.is_image:
         from chainrule.reporting.pictures import samples_beside_data
 
-        test_examples = encoding.decode(beside.x.numpy())
-        files[f"{name}.png"] = samples_beside_data(np.asarray(drawn), test_examples, encoding.picture_levels)
+        there, levels = encoding.decode(beside.x.numpy()), encoding.picture_levels
+        what = f"{data.unseen_name} examples"
+        files[f"{name}.png"] = samples_beside_data(np.asarray(drawn), there, levels, what)
     for file, content in files.items():
         run.files.write(file, content)
     return list(files)

@@ -56,7 +56,7 @@ def import_model(
     options = {"symbols": str(directory), "documents": documents, "field": field, "end": end}
     data = _text(directory, network, source, options | {"window": window, "stride": stride, "split": split})
     chain = AutoregressiveModel(network, LogitsHead(network.features)).eval()
-    certificate = verify(chain, examples=data.test, domain=data.encoding.domain, quick=True)
+    certificate = verify(chain, examples=data.unseen, domain=data.encoding.domain, quick=True)
     refuse_if_failed(certificate)
     spec = {
         "network": {"name": "huggingface", "config": network.config, "start": network.start},

@@ -14,7 +14,7 @@ from chainrule.config.registry import Spec
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.sources.plain_files import stream_name
 from chainrule.errors import RunError
-from chainrule.runs.figures import SPLITS, protocol_of
+from chainrule.runs.figures import protocol_of
 from chainrule.runs.job import Job
 from chainrule.runs.plan import Plan
 from chainrule.runs.run import Run
@@ -71,8 +71,9 @@ def configuration_of(data: DataSet, spec: Spec, training: dict[str, Any]) -> dic
         "options": data.options,
         "encoding": data.encoding.to_json(),
         "note": data.note,
+        "unit": data.unit,
         "sha256": data.digest(),
-        "splits": {s: {"examples": len(data.split(s)), "sha256": data.split(s).digest()} for s in SPLITS},
+        "splits": {s: {"examples": len(part), "sha256": part.digest()} for s, part in data.splits.items()},
     }
     return {
         "data": described,

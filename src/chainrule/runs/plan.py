@@ -80,6 +80,7 @@ def plan(source: Any, **options: Any) -> Plan:
 def plan_from(source: Any, options: Mapping[str, Any], progress: Progress | None = None) -> Plan:
     """The same, with a progress bar for data that takes long to read."""
     given = checked(options)
+    given |= {"test": str(given["test"])} if "test" in given else {}
     name = (stream_name(source) or source) if isinstance(source, str) else None
     return plan_of(load_for(source, given, progress), given, name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +55,7 @@ def probe(
     split: str = "test",
     segments: int = 1,
     folds: int = 5,
+    moved_to: Path | str | None = None,
 ) -> ProbeResult:
     """Say how well a linear classifier reads labels off each layer: the representation that a model has learned.
 
@@ -62,7 +64,9 @@ def probe(
     split: of the run's own data: train, valid or test.
     segments: averages per example, such as one for each row of an image.
     folds: number of folds of the cross-validation.
+    moved_to: where the run's own data are now, if they were moved; their hash is checked.
     """
+    run = run.moved(moved_to)
     model = run.chain()
     examples, _ = chosen_examples(run, source, split)
     if labels is None and examples.batch(np.arange(1)).context is not None:
@@ -80,7 +84,7 @@ def _own_labels(run: Run, source: Source | None, split: str) -> npt.NDArray[Any]
     if source is not None:
         raise InputError(f"{name_of(source)}: say what the labels of these examples are with --labels")
     recorded = run.config["data"]
-    labelled = load(recorded["name"], **(recorded["options"] | {"given": "label"})).split(split)
+    labelled = load(run.source, **(run.data_options | {"given": "label"})).split(split)
     context = labelled.batch(np.arange(len(labelled))).context
     if context is None:
         raise InputError(f"{recorded['name']}: has no labels; give them with --labels")

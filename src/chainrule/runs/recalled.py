@@ -9,19 +9,30 @@ from typing import Any
 from chainrule.config.option import options_of
 from chainrule.config.options import TrainingOptions
 from chainrule.errors import InputError, RunError
+from chainrule.runs.moved import options_of_moved, refuse_lost
 from chainrule.runs.stored import StoredRun
 
 __all__ = ["recalled"]
 
 
-def recalled(path: Path | None, source: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+def recalled(
+    path: Path | None, source: Any, options: Mapping[str, Any], moved_to: str | None = None
+) -> tuple[Any, dict[str, Any]]:
     """The data and the options that the run at a path was begun with, where they are not given again.
+
+    path: the run directory.
+    source: the data, None for those of the run.
+    options: those that are given again.
+    moved_to: where the data of the run are now, None where they were not moved.
 
     What was chosen by default or found by trial when the run was begun stays, whatever machine is used today.
     """
     if path is None:
         raise InputError("--resume does not know which run is meant; name it with --out")
+    if moved_to is not None and source is not None:
+        raise InputError(f"--moved-to {moved_to} and DATA {source} both say where the data are; give one of them")
     given = {name: value for name, value in options.items() if value is not None}
+    source = moved_to if source is None else source
     if not (path / "config.json").exists():
         return source, given
     config = StoredRun.open(path).config
@@ -37,7 +48,12 @@ def recalled(path: Path | None, source: Any, options: Mapping[str, Any]) -> tupl
     before |= {"members": config["model"].get("members", 1)} if "orders" not in before else {}
     before |= {"pixel_block": config["data"]["options"].get("pixel_block", 1)}
     given = {name: value for name, value in given.items() if value != "auto"}
-    return asked.get("source") if source is None else source, before | given
+    if isinstance(source, str):
+        return source, options_of_moved(before, source) | given
+    known = asked.get("source") if source is None else None
+    if known is not None:
+        refuse_lost(str(path), str(known), before | given)
+    return source if known is None else known, before | given
 
 
 def _refuse_other_minutes(path: Path, before: float | None, given: float | None) -> None:

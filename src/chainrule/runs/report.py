@@ -49,11 +49,13 @@ class ReportResult:
         return {"run": self.run, "out": None if self.out is None else str(self.out), "bytes": self.bytes}
 
 
-def report(run: Run, out: Path | str | None = None) -> ReportResult:
+def report(run: Run, out: Path | str | None = None, *, moved_to: Path | str | None = None) -> ReportResult:
     """Write one page: figures, learning curve, samples, where the bits are, calibration, certificate.
 
     out: an .html file, by default report.html in the run directory; for a run in memory, by default none.
+    moved_to: where the run's own data are now, if they were moved; their hash is checked.
     """
+    run = run.moved(moved_to)
     place = run.path / "report.html" if out is None and run.path is not None else out
     place = None if place is None else Path(place)
     if place is not None and place.suffix != ".html":
@@ -74,7 +76,7 @@ def page_of(run: Run) -> Page:
     columns = list(encoding.column_names)
     certificate = run.certificate_dict
     if certificate is None:
-        certificate = verify(model, examples=data.test, domain=encoding.domain, quick=True).to_json()
+        certificate = verify(model, examples=data.unseen, domain=encoding.domain, quick=True).to_json()
     samples, beside = _samples(model, data)
     return Page(
         title=data.name if run.path is None else f"{data.name} · {run.path.name}",
@@ -85,11 +87,13 @@ def page_of(run: Run) -> Page:
         best_step=report.get("kept_step"),
         samples=samples,
         data=beside,
+        data_name=data.unseen_name,
+        not_known=data.not_known,
         shape=encoding.raster_shape,
         is_image=encoding.is_image,
         columns=columns,
         bits_text=_bits_text(model, data) if encoding.is_text and not columns and model.has_conditionals else "",
-        diagnosis=_diagnosis(model, data) if model.has_conditionals else None,
+        diagnosis=_diagnosis(model, data) if model.has_conditionals and len(data.test) else None,
         certificate=certificate,
         config=run.config,
     )
@@ -102,10 +106,11 @@ def _diagnosis(model: Model, data: DataSet) -> Diagnosis:
 
 
 def _samples(model: Model, data: DataSet) -> tuple[str, str]:
-    """Draws and test examples as HTML: pictures, or texts, or rows of numbers."""
+    """Draws and examples of the data as HTML: pictures, or texts, or rows of numbers."""
     encoding, pictures = data.encoding, data.encoding.is_image
-    n = min(36 if pictures else 4, len(data.test)) if data.test.context is not None else 36 if pictures else 4
-    seen = data.test.batch(np.arange(min(n, len(data.test))))
+    beside, n = data.unseen, 36 if pictures else 4
+    n = n if beside.context is None else min(n, len(beside))
+    seen = beside.batch(np.arange(min(n, len(beside))))
     end: dict[str, Any] = {} if encoding.domain.end is None else {"end": encoding.domain.end}
     drawn = model.sample(n, seed=0, context=seen.context, **end).x.cpu().numpy()
     if not pictures:
@@ -114,7 +119,7 @@ def _samples(model: Model, data: DataSet) -> tuple[str, str]:
     symbols = encoding.domain.num_symbols or 2
     return (
         tiled(np.asarray(encoding.decode(drawn)), symbols, "images drawn from the model"),
-        tiled(np.asarray(encoding.decode(seen.x.numpy())), symbols, "images of the test split"),
+        tiled(np.asarray(encoding.decode(seen.x.numpy())), symbols, f"images of the {data.unseen_name} split"),
     )
 
 
@@ -126,12 +131,12 @@ def _as_text(encoding: Encoding, x: Any) -> str:
 
 
 def _bits_text(model: Model, data: DataSet) -> str:
-    """The beginning of the test text, coloured by the bits of each element."""
+    """The beginning of the test text (or of what is nearest to it), coloured by the bits of each element."""
     pieces: list[str] = []
     nats: list[float] = []
     with evaluating(model):
-        for row in range(min(len(data.test), TEXT_ROWS)):
-            batch = data.test.batch(np.array([row]))
+        for row in range(min(len(data.unseen), TEXT_ROWS)):
+            batch = data.unseen.batch(np.array([row]))
             found = model.element_log_prob(batch)[0].tolist()
             for symbol, value, counts in zip(batch.x[0].tolist(), found, batch.mask[0].tolist(), strict=True):
                 if counts and len(pieces) < MOST_TEXT:

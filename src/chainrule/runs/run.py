@@ -19,6 +19,7 @@ from chainrule.runs.classify import classify as _classify
 from chainrule.runs.evaluate import evaluate as _evaluate
 from chainrule.runs.files import RunFiles
 from chainrule.runs.info import info as _info
+from chainrule.runs.moved import options_of_moved, refuse_lost
 from chainrule.runs.probe import probe as _probe
 from chainrule.runs.report import report as _report
 from chainrule.runs.sample import sample as _sample
@@ -38,15 +39,45 @@ class Run(StoredRun):
     config: the content of `config.json`.
     files: where its files are kept, by default in memory.
     data: the data set that it was fitted to; by default it is opened again by its recorded name.
+    place: where these data are now, by default where they were.
     """
 
-    def __init__(self, config: dict[str, Any], files: RunFiles | None = None, data: DataSet | None = None) -> None:
+    def __init__(
+        self,
+        config: dict[str, Any],
+        files: RunFiles | None = None,
+        data: DataSet | None = None,
+        place: str | None = None,
+    ) -> None:
         super().__init__(config, files)
-        self._data = data
+        self._data, self._place = data, place
 
     def with_data(self, data: DataSet) -> Self:
         """The same run, with its data set at hand."""
         return type(self)(self.config, self.files, data)
+
+    def moved(self, place: Path | str | None) -> Self:
+        """The same run, whose data are at another place now; raises InputError where other data are there.
+
+        place: a file or folder; None where nothing was moved.
+        """
+        if place is None:
+            return self
+        moved = type(self)(self.config, self.files, None, str(place))
+        return moved.with_data(moved.data())
+
+    @property
+    def source(self) -> str:
+        """The name or place of the data that the run was fitted to."""
+        return str(self.config["data"]["name"]) if self._place is None else self._place
+
+    @property
+    def data_options(self) -> dict[str, Any]:
+        """The options of `load` that read these data again; the alphabet is the recorded one, wherever it came from."""
+        options: dict[str, Any] = self.config["data"]["options"]
+        options = dict(options) if self._place is None else options_of_moved(options, self._place)
+        alphabet = self.encoding().alphabet
+        return options if alphabet is None or "symbols" not in options else options | {"symbols": alphabet}
 
     def save(self, path: Path | str) -> Self:
         saved = super().save(path)
@@ -60,19 +91,16 @@ class Run(StoredRun):
             raise RunError(f"{self.name}: the encoding in config.json is damaged ({error}); train again") from None
 
     def data(self) -> DataSet:
-        """The data set that the run was trained on: the one at hand, or opened again and checked by its hash.
-
-        Its alphabet is the recorded one, wherever that came from.
-        """
+        """The data set that the run was trained on: the one at hand, or opened again and checked by its hash."""
         if self._data is not None:
             return self._data
-        recorded = self.config["data"]
-        alphabet = self.encoding().alphabet
-        kept = {} if alphabet is None or "symbols" not in recorded["options"] else {"symbols": alphabet}
-        data = load(recorded["name"], **recorded["options"] | kept)
-        if data.digest() != recorded["sha256"]:
+        options = self.data_options
+        refuse_lost(self.name, self.source, options)
+        data = load(self.source, **options)
+        if data.digest() != self.config["data"]["sha256"]:
             raise InputError(
-                f"{recorded['name']}: is not the data that {self.name} was trained on; restore it, or name what to use"
+                f"{self.source}: is not the data that {self.name} was trained on; restore it, or say where the "
+                "data are now with --moved-to PATH"
             )
         return data
 

@@ -82,6 +82,7 @@ def sample(
     stream: bool | Callable[[str], Any] = False,
     compile: bool = False,
     parallel: bool = False,
+    moved_to: Path | str | None = None,
     progress: Progress = silent,
     group: int = 512,
 ) -> SampleResult:
@@ -99,9 +100,11 @@ def sample(
     stream: text: show each symbol as it is drawn, on standard output or by a function of yours.
     compile: compile the step first (20 s); several times as fast for many elements.
     parallel: the same draws by fixed-point iteration, in fewer passes.
+    moved_to: where the run's own data are now, if they were moved; their hash is checked.
     progress: shows how far it is.
     group: examples that are drawn at once, a bound on memory.
     """
+    run = run.moved(moved_to)
     encoding, out = run.encoding(), None if out is None else Path(out)
     n = n if n is not None else 1 if stream else 64
     if n < 1:

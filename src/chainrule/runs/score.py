@@ -97,6 +97,7 @@ def score(
     out: Path | str | None = None,
     novelty: bool = False,
     background: Run | Path | str | None = None,
+    moved_to: Path | str | None = None,
     batch_size: int | None = None,
     progress: Progress = silent,
 ) -> Scores:
@@ -107,10 +108,11 @@ def score(
     out: a .csv or .jsonl file, by default none.
     novelty: also typicality, ratio and conformal p-values, calibrated on the run's validation split.
     background: a run whose likelihood is taken out of the ratio, by default the counts of the symbols alone.
+    moved_to: where the run's own data are now, if they were moved; their hash is checked.
     batch_size: examples that are scored at once, a matter of speed only.
     progress: shows how far it is.
     """
-    out = None if out is None else Path(out)
+    run, out = run.moved(moved_to), None if out is None else Path(out)
     if out is not None and out.suffix not in (".csv", ".jsonl"):
         raise InputError(f"{out}: scores are written as .csv or .jsonl; change the ending")
     model = run.model()
@@ -148,8 +150,9 @@ def _novelty(
         other = (type(run).open(background) if isinstance(background, str | Path) else background).model()
     elif domain.num_symbols is not None and not domain.columns:
         other = IndependentElements.fit(data.train, domain.num_symbols, period=1)
-    held_out = evaluate(model, data.valid).nats
+    valid = data.split("valid")
+    held_out = evaluate(model, valid).nats
     if other is None:
         return Novelty(held_out).columns(log_prob)
     other_nats = np.concatenate([evaluate(other, examples).nats for examples in parts])
-    return Novelty(held_out, evaluate(other, data.valid).nats).columns(log_prob, other_nats)
+    return Novelty(held_out, evaluate(other, valid).nats).columns(log_prob, other_nats)

@@ -30,6 +30,7 @@ __all__ = ["FORMAT", "MetricsLog", "StoredRun"]
 
 FORMAT = 1
 NAMED = 6  # differences that an error names
+SAID = {"data.name", "data.note", "data.unit", "data.options.test"}  # what may differ in how data are named
 DECISIVE = ("data", "protocol", "model", "training")  # what two runs must share for one to continue the other
 
 
@@ -241,7 +242,7 @@ def _differences(config: dict[str, Any], recorded: dict[str, Any]) -> list[str]:
     begun = recorded | {"training": later | recorded["training"]}
     plain: dict[str, Any] = json.loads(json.dumps(config))  # as it will stand in a file: tuples are lists
     here, there = (_flat({key: value[key] for key in DECISIVE}) for value in (plain, begun))
-    names = (here.keys() | there.keys()) - {"data.name", "data.note"}  # the hash says whether it is the same
+    names = (here.keys() | there.keys()) - SAID  # the hash says whether it is the same
     different = [name for name in sorted(names) if here.get(name) != there.get(name)]
     return [f"{name} is {there.get(name)} there and {here.get(name)} here" for name in different]
 

@@ -150,10 +150,10 @@ def _line(
 
         def show(metrics: StepMetrics) -> None:
             nonlocal shown, then, valid
-            if "valid_nats_per_example" in metrics:
-                valid = (
-                    f", valid {metrics['valid_nats_per_example']:.2f} = {metrics['valid_bits_per_dim']:.3f} bits/dim"
-                )
+            if "seconds" in metrics:  # those of a validation, which may have had no examples
+                if "valid_nats_per_example" in metrics:
+                    nats, bits = metrics["valid_nats_per_example"], metrics["valid_bits_per_dim"]
+                    valid = f", valid {nats:.2f} = {bits:.3f} bits/dim"
                 console.milestone(f"step {metrics['step']} of {settings.steps}: {training_line(metrics)}{valid}")
             elif monotonic() - then > SHOWN:
                 update(metrics["step"] - shown, training_line(metrics) + valid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chainrule.errors import InputError
@@ -33,11 +34,13 @@ def refuse_if_failed(certificate: Certificate) -> None:
         raise InputError(f"check {first.name} failed: {first.where}; {first.advice}")
 
 
-def verify(run: Run, *, quick: bool = False) -> Certificate:
+def verify(run: Run, *, quick: bool = False, moved_to: Path | str | None = None) -> Certificate:
     """Verify that the reported number is a log-likelihood, and write `certificate.json` into the run.
 
     quick: only the checks that matter most, in under three seconds.
+    moved_to: where the run's own data are now, if they were moved; their hash is checked.
     """
-    certificate = verify_model(run.model(), examples=run.data().test, domain=run.encoding().domain, quick=quick)
+    run = run.moved(moved_to)
+    certificate = verify_model(run.model(), examples=run.data().unseen, domain=run.encoding().domain, quick=quick)
     run.write_certificate(certificate.to_json())
     return certificate

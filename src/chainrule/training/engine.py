@@ -105,8 +105,8 @@ class Engine:
         with self.together():
             parts: list[Any] = [None] * self.world
             torch.distributed.all_gather_object(parts, (evaluation.nats, evaluation.counts))
-            nats, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
-            return Evaluation(evaluation.likelihood.all_reduced(), nats, counts, evaluation.block)
+        nats, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return Evaluation.of(nats, counts, examples, options.get("protocol"))
 
     def of_first(self, make: Callable[[], Value]) -> Value:
         """The result of a function that only the first process calls; if it fails there, the others end silently."""

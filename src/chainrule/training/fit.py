@@ -37,8 +37,8 @@ __all__ = ["Callbacks", "TrainingResult", "begin", "fit", "objective_of", "train
 class TrainingResult:
     """The end of a training run.
 
-    best_step: optimizer step of the kept weights.
-    best_valid_nats: their validation loss, nats per example.
+    best_step: optimizer step of the kept weights: the last where there is no validation.
+    best_valid_nats: their validation loss, nats per example; infinite where there is none.
     stopped: why training ended: "steps", "patience" or "interrupt".
     steps: optimizer steps taken.
     seconds: duration of training and validation, in all processes that took part.
@@ -128,9 +128,11 @@ def fit(
 ) -> TrainingResult:
     """Train the model in place; afterwards it holds the weights of the best validation (their EMA, if one is kept).
 
+    Without validation examples it holds the weights of the last step, and nothing ends training before that.
+
     model: a module from a Batch to ln p of its examples, shape (B,), such as an AutoregressiveModel.
     train: the training examples.
-    valid: the validation examples.
+    valid: the validation examples, perhaps none.
     settings: how long, how fast, how regular.
     state: the state to go on from, by default that before the first step.
     checkpoints: where the state is saved while training goes on and when it ends, by default nowhere.
@@ -183,8 +185,12 @@ def _look(
 def _validate(
     state: TrainingState, metrics: StepMetrics, valid: Examples, settings: TrainingSettings, callbacks: Callbacks
 ) -> None:
-    """Evaluate the averaged weights, keep them if they are the best so far, and decide whether training is over."""
-    metrics = metrics | state.throughput.metrics() | _valid_metrics(state.ema.model, valid, state.engine)
+    """Evaluate the averaged weights, keep them if they are the best so far, and decide whether training is over.
+
+    Without validation examples the newest weights are kept.
+    """
+    metrics = metrics | state.throughput.metrics()
+    metrics |= _valid_metrics(state.ema.model, valid, state.engine) if len(valid) else {}
     best = state.add_validation(metrics | {"seconds": state.seconds})
     callbacks.on_validation(state.validations[-1])
     if best:

@@ -76,12 +76,16 @@ class TrainingState:
         self.step += 1
 
     def add_validation(self, metrics: StepMetrics) -> bool:
-        """Take in a validation of the averaged weights, keep them if they are the best so far, and return whether."""
+        """Take in a validation of the averaged weights, keep them if they are the best so far, and return whether.
+
+        Where there is nothing to validate on, the newest weights count as the best.
+        """
         self.validations.append(metrics)
         self.throughput.restart()
-        best: bool = metrics["valid_nats_per_example"] < self.best_valid_nats
+        nats: float | None = metrics.get("valid_nats_per_example")
+        best = nats is None or nats < self.best_valid_nats
         if best:
-            self.best_step, self.best_valid_nats = self.step, metrics["valid_nats_per_example"]
+            self.best_step, self.best_valid_nats = self.step, self.best_valid_nats if nats is None else nats
             self.kept = _copy(self.ema.model.state_dict())
         return best
 
@@ -193,7 +197,7 @@ def _is_validation(metrics: Any, step: int) -> bool:
     """Whether these are the metrics of a validation, not after a step."""
     if not isinstance(metrics, dict) or not all(type(value) in (int, float) for value in metrics.values()):
         return False
-    return type(metrics.get("step")) is int and metrics["step"] <= step and "valid_nats_per_example" in metrics
+    return type(metrics.get("step")) is int and metrics["step"] <= step
 
 
 def _optimizer_misfit(optimizer: torch.optim.Optimizer, saved: Any) -> str | None:

@@ -16,7 +16,8 @@ from chainrule.data.encodings.conditions import Classes
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.data.examples.base import Examples
-from chainrule.data.examples.splits import Part, Split, check_same_shape, three_parts
+from chainrule.data.examples.division import Part, check_same_shape, three_parts
+from chainrule.data.examples.splits import Split
 from chainrule.data.sources.array_files import array_parts, as_integers
 from chainrule.data.sources.binary_tables import binary_parts
 from chainrule.data.sources.digits import DIGITS, digits_parts
@@ -164,15 +165,16 @@ def _data_set(
     domain = _domain(source, arrays, layout)
     for name, (x, _) in arrays.items():
         ArrayEncoding(domain).flat(x, f"{source} {name}".strip())
-    parts, how = three_parts(arrays, split)
+    division = three_parts(arrays, split)
+    parts = division.parts
     encoding = ArrayEncoding(domain, _classes(source, options["given"], [y for _, y in parts]))
     train, valid, test = (encoding.examples(part, source) for part in parts)
     kind = "images" if len(layout) > 1 else "rows"
     sizes = "/".join(str(len(x)) for x, _ in parts)
     side = "x".join(map(str, layout))
     count = sum(len(x) for x, _ in parts)
-    note = f"{count} {kind} of {side} elements, {domain.num_symbols} symbols; {how}: {sizes}"
-    return DataSet(source, encoding, train, valid, test, note, options | split.options)
+    note = f"{count} {kind} of {side} elements, {domain.num_symbols} symbols; {division.how}: {sizes}"
+    return DataSet(source, encoding, train, valid, test, note, options | split.options, division.unit)
 
 
 def _domain(source: str, arrays: dict[str, Part], layout: tuple[int, ...]) -> Domain:

@@ -1,17 +1,15 @@
-"""Rows of tables in their splits; where chance or order decides, each block of rows goes to its place at once."""
+"""Rows of tables in their splits; where it is known which row goes where, each block of rows goes there at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from chainrule.batch import Array
-from chainrule.data.examples.distinct import Pieces, say_distinct
-from chainrule.data.examples.splits import Split, three_parts
 
-__all__ = ["RowBlocks", "divided_rows"]
+__all__ = ["RowBlocks", "filled"]
 
 
 class RowBlocks(NamedTuple):
@@ -26,24 +24,13 @@ class RowBlocks(NamedTuple):
     blocks: Iterator[Array]
 
 
-def divided_rows(parts: Mapping[str, RowBlocks], split: Split) -> tuple[list[Array], str]:
-    """The rows of train, valid and test, and one phrase that says how they were divided.
+def filled(part: RowBlocks, which: Array, number: int) -> list[Array]:
+    """Arrays with the rows that belong to each.
 
-    parts: tables by split, or a single one under any name.
-    split: how a single table is divided.
+    part: the rows.
+    which: the array that each row goes to, 0, 1, ..., shape (rows,).
+    number: how many arrays there are.
     """
-    which = split.parts(next(iter(parts.values())).rows) if len(parts) == 1 else None
-    if which is None:
-        whole = {name: (_filled(part, np.zeros(part.rows, np.int8), 1)[0], None) for name, part in parts.items()}
-        found, how = three_parts(whole, split)
-        return [x for x, _ in found], how
-    (part,) = parts.values()
-    pieces = _filled(part, which, 3)
-    return pieces, say_distinct(split.note, Pieces(pieces), by_content=False)
-
-
-def _filled(part: RowBlocks, which: Array, number: int) -> list[Array]:
-    """Arrays with the rows that belong to each. which: the array of each row, 0, 1, ... number: of arrays."""
     sizes = np.bincount(which, minlength=number).tolist()
     arrays = [np.empty((size, part.width), part.dtype) for size in sizes]
     start, ends = 0, [0] * number

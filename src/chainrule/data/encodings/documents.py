@@ -14,8 +14,9 @@ from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.ends import WINDOW, check_end, describe, until_end
 from chainrule.data.examples.base import Examples
+from chainrule.data.examples.division import divided
 from chainrule.data.examples.sequences import SequenceExamples
-from chainrule.data.examples.splits import Split, default_way, divided
+from chainrule.data.examples.splits import Split, default_way
 from chainrule.data.sources.objects import Source, as_source, from_object
 from chainrule.data.sources.plain_files import data_ending
 from chainrule.data.sources.text_files import check_filled, check_texts, read_documents, text_files
@@ -204,7 +205,8 @@ def load_documents(
     source = str(source)
     texts = [text for part in parts.values() for text in part]
     divided_by = Split.parse(split, default_way(texts), split_seed)
-    splits, how = divided(parts, divided_by, bytes)
+    division = divided(parts, divided_by, bytes)
+    splits = division.parts
     alphabet = choose_alphabet(symbols, (separator or b"\n").join(splits[0]), b"".join(texts), source)
     lengths = np.array([len(sequence) for sequence in _encoded(alphabet, end, texts, source)]) + (end == "scored")
     window = min(int(lengths.max()), WINDOW) if window is None else window
@@ -213,9 +215,9 @@ def load_documents(
     stride = max(1, window // 2) if stride is None else stride
     encoding = DocumentEncoding(alphabet, window, stride, documents, separator, end, field, pack, any_file)
     train, valid, test = (encoding.examples(part, source) for part in splits)
-    note = f"{describe('documents', lengths, f'({alphabet.name}), the end {end}', window, stride)}; {how}"
+    note = f"{describe('documents', lengths, f'({alphabet.name}), the end {end}', window, stride)}; {division.how}"
     if found and documents == "line":
         note += "; a line is an example, since no line has a space (--documents stream reads one text)"
     options = {"documents": documents, "symbols": symbols, "field": field, "end": end, "window": window}
     options |= {"stride": stride, "pack": pack} | divided_by.options
-    return DataSet(source, encoding, train, valid, test, note, options)
+    return DataSet(source, encoding, train, valid, test, note, options, division.unit)

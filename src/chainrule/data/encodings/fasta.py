@@ -15,13 +15,14 @@ from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.ends import WINDOW, check_end, describe, until_end
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.data.examples.base import Examples
+from chainrule.data.examples.division import divided
 from chainrule.data.examples.sequences import SequenceExamples
-from chainrule.data.examples.splits import Split, default_way, divided, parse_shares, rows_in_order
+from chainrule.data.examples.splits import EmptySplit, Split, default_way, parse_shares, refuse_empty, rows_in_order
 from chainrule.data.examples.stream import StreamExamples
 from chainrule.data.sources.fasta import Fasta, is_fastq, kept_case, read_fasta, read_fasta_as_before
 from chainrule.domain import Domain
 from chainrule.errors import InputError
-from chainrule.likelihood import Protocol
+from chainrule.likelihood import EXAMPLES, Protocol
 
 __all__ = ["FastaEncoding", "load_fasta"]
 
@@ -151,11 +152,12 @@ def load_fasta(
     options = {"end": end, "reader": reader} | ({"case": "upper" if upper else "keep"} if reader > 1 else {})
     if reader > 1 and _as_stream(source, found.sequences, documents, split, split_seed):
         encoding, examples, note, more = _stream(found.sequences, letters, upper, window, stride, split)
+        unit = EXAMPLES
     else:
         encoding = _encoding(found.sequences, letters, end, window, stride, upper, reader)
-        examples, note, more = _by_record(found.sequences, encoding, source, split, split_seed)
+        examples, note, more, unit = _by_record(found.sequences, encoding, source, split, split_seed)
     train, valid, test = examples
-    return DataSet(source, encoding, train, valid, test, note + _remarks(source, found), options | more)
+    return DataSet(source, encoding, train, valid, test, note + _remarks(source, found), options | more, unit)
 
 
 def _read(source: str, upper: bool, reader: int) -> Fasta:
@@ -177,7 +179,11 @@ def _as_stream(source: str, sequences: list[bytes], documents: str | None, split
     if documents is not None or len(sequences) >= FEW:
         return documents == "stream"
     way = Split.parse(split, default_way(sequences), seed)
-    return not all(divided({"": sequences}, way, bytes)[0])
+    try:
+        divided({"": sequences}, way, bytes)
+    except EmptySplit:
+        return True
+    return False
 
 
 def _stream(
@@ -191,7 +197,9 @@ def _stream(
         raise InputError(f"a stream is divided in its order, got --split {split}; take order:{divided_by.shares}")
     encoding = FastaEncoding(letters, None, window, stride, upper=upper, stream=True, reader=2)
     stream = b"".join(sequences)
-    borders = rows_in_order(len(stream), parse_shares(divided_by.shares))
+    shares = parse_shares(divided_by.shares)
+    borders = rows_in_order(len(stream), shares)
+    refuse_empty(borders, shares, f"of {len(stream)} elements the shares {divided_by.shares}")
     parts = [
         encoding.examples([stream[rows[0] : rows[-1] + 1] if len(rows) else b""], "the stream") for rows in borders
     ]
@@ -219,18 +227,19 @@ def _encoding(
 
 def _by_record(
     sequences: list[bytes], encoding: FastaEncoding, source: str, split: str | None, split_seed: int
-) -> tuple[list[Examples], str, dict[str, Any]]:
-    """Each record as an example."""
+) -> tuple[list[Examples], str, dict[str, Any], str]:
+    """Each record as an example; the last is the unit of standard errors."""
     divided_by = Split.parse(split, default_way(sequences), split_seed)
-    splits, how = divided({"": sequences}, divided_by, bytes)
+    division = divided({"": sequences}, divided_by, bytes)
     aligned, window, stride = encoding.aligned is not None, encoding.window, encoding.stride
     lengths = np.array(list(map(len, sequences))) + (not aligned and encoding.end == "scored")
     kind = "aligned sequences" if aligned else "sequences"
     ends = "" if aligned else f", the end {encoding.end}"
-    note = f"{describe(kind, lengths, f'({len(encoding.letters)} letters){ends}', window, stride)}; {how}"
+    note = f"{describe(kind, lengths, f'({len(encoding.letters)} letters){ends}', window, stride)}; {division.how}"
     options: dict[str, Any] = {"window": None if aligned else window, "stride": None if aligned else stride}
     options |= {"documents": "record"} if encoding.reader > 1 else {}
-    return [encoding.examples(part, source) for part in splits], note, options | divided_by.options
+    examples = [encoding.examples(part, source) for part in division.parts]
+    return examples, note, options | divided_by.options, division.unit
 
 
 def _remarks(source: str, found: Fasta) -> str:

@@ -14,8 +14,9 @@ from chainrule.data.encodings.conditions import Classes
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.data.examples.base import Examples
+from chainrule.data.examples.division import Division, Part, check_same_shape, three_parts
 from chainrule.data.examples.levels import DrawnBits, StoredLevels, check_levels, to_grey, to_levels
-from chainrule.data.examples.splits import SPLITS, WAYS, Part, Split, check_same_shape, three_parts
+from chainrule.data.examples.splits import DEFAULT, SPLITS, WAYS, Split, parse_shares
 from chainrule.data.examples.stored import Progress, is_stored, take
 from chainrule.data.sources.array_files import array_parts
 from chainrule.data.sources.idx import idx_parts, is_idx
@@ -159,38 +160,36 @@ def load_images(
     if given not in (None, "label"):
         raise InputError(f"{source}: only the label of an image can be given, got {given!r}; use --given label")
     divided_by = Split.parse(split, "distinct", split_seed)
-    parts, how = _three_parts(source, image_parts(source, pictures, progress), divided_by)
-    shape = parts[0][0].shape[1:]
+    read = image_parts(source, pictures, progress)
+    shape = next(iter(read.values()))[0].shape[1:]
     if binarize is not None and len(shape) == 3:
         raise InputError(f"{source}: only grey images are binarized, these have {shape[2]} channels; use --levels 2")
-    labels = [labels for _, labels in parts if labels is not None]
+    labels = [labels for _, labels in read.values() if labels is not None]
     classes = Classes.of(np.concatenate(labels)) if labels else None
     if given and classes is None:
         raise InputError(f"{source}: has no labels to condition on; put images into class folders, or omit --given")
+    division = _three_parts(source, read, divided_by)
     drawn = binarize if binarize in ("fixed", "dynamic") else None
     encoding = ImageEncoding(Domain(shape, levels, ordinal=levels > 2), drawn, classes if given else None, pictures)
-    train, valid, test = (encoding.examples(part, f"{source} {SPLITS[k]}", k) for k, part in enumerate(parts))
+    train, valid, test = (encoding.examples(part, f"{source} {SPLITS[k]}", k) for k, part in enumerate(division.parts))
     sizes = [len(part) for part in (train, valid, test)]
-    note = f"{_note(encoding, sum(sizes), classes)}; {how}: {'/'.join(map(str, sizes))}"
+    note = f"{_note(encoding, sum(sizes), classes)}; {division.how}: {'/'.join(map(str, sizes))}"
     options: dict[str, Any] = {"levels": asked if reader > 1 else levels, "binarize": binarize}
     options |= {"given": given, "reader": reader} | divided_by.options
-    return DataSet(str(source), encoding, train, valid, test, note, options)
+    return DataSet(str(source), encoding, train, valid, test, note, options, division.unit)
 
 
-def _three_parts(source: Source, parts: dict[str, Part], split: Split) -> tuple[list[Part], str]:
+def _three_parts(source: Source, parts: dict[str, Part], split: Split) -> Division:
     """Train, valid and test; where a folder has train and valid alone, a sixth of train is held out as test."""
     if set(parts) == {"valid", "test"}:
         raise InputError(f"{source}: holds valid and test but no train; add what is missing")
-    if set(parts) != {"train", "valid"}:
+    if set(parts) != {"train", "valid"} or parse_shares(split.shares)[2] == 0:
         return three_parts(parts, split)
     x, y = parts["train"]
-    way = replace(split, way="distinct") if split.way == "order" else split
+    way = replace(split, way="distinct" if split.way == "order" else split.way, shares=DEFAULT)
     train, test = ((take(x, rows), None if y is None else y[rows]) for rows in way.without_valid(x.reshape(len(x), -1)))
-    return [
-        train,
-        parts["valid"],
-        test,
-    ], f"split as given, test is a sixth of train {WAYS[way.way]}, since none is given"
+    how = f"split as given, test is a sixth of train {WAYS[way.way]}, since none is given"
+    return Division([train, parts["valid"], test], how)
 
 
 def _levels(source: Source, levels: int | None, binarize: str | None) -> int:

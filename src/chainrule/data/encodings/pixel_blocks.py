@@ -154,4 +154,5 @@ def in_pixel_blocks(data: DataSet, side: int) -> DataSet:
     encoding = PixelBlockEncoding(data.encoding, side)
     train, valid, test = (Reordered(examples, encoding.order) for examples in data.splits.values())
     note = f"{data.note}; in blocks of {side}x{side}"
-    return DataSet(data.name, encoding, train, valid, test, note, data.options | {"pixel_block": side})
+    options = data.options | {"pixel_block": side}
+    return replace(data, encoding=encoding, train=train, valid=valid, test=test, note=note, options=options)

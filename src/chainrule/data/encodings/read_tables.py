@@ -20,6 +20,7 @@ from chainrule.data.encodings.columns import KINDS, Numbers, Symbols
 from chainrule.data.encodings.divided_rows import RowBlocks
 from chainrule.data.encodings.held_tables import HeldTables, hold_tables
 from chainrule.data.encodings.table_rows import Columns, Table, encode_rows, first_table
+from chainrule.data.encodings.table_splits import GroupColumn
 from chainrule.data.encodings.text_tables import Reading, TextTable, canonical_blocks, text_table
 from chainrule.data.examples.stored import Progress
 from chainrule.data.sources.objects import Source
@@ -43,11 +44,13 @@ class Asked:
     kinds: of columns, by name.
     dropped: the names of those to leave out.
     given: the names of those to condition on.
+    split_column: the name of the one that says the split of each row; None where there is none.
     """
 
     kinds: dict[str, str]
     dropped: dict[str, None]
     given: list[str]
+    split_column: str | None = None
 
     @classmethod
     def of(
@@ -79,10 +82,22 @@ class Asked:
                 raise unknown_name(f"column of {what}", name, names)
         return asked
 
+    def without(self, split_column: str | None) -> Asked:
+        """The same, with the column that says the split left out; its values are names, whatever they look like."""
+        if split_column is None:
+            return self
+        if split_column in self.given:
+            raise InputError(f"the column {split_column!r} says the split and cannot be given; leave it out of --given")
+        return Asked(
+            self.kinds | {split_column: "categorical"}, self.dropped | {split_column: None}, self.given, split_column
+        )
+
     @property
     def options(self) -> dict[str, Any]:
         """The options of `load` that say the same."""
-        return {"columns": self.kinds or None, "drop": list(self.dropped) or None, "given": self.given or None}
+        kinds = {name: kind for name, kind in self.kinds.items() if name != self.split_column}
+        dropped = [name for name in self.dropped if name != self.split_column]
+        return {"columns": kinds or None, "drop": dropped or None, "given": self.given or None}
 
 
 class ReadTables(ABC):
@@ -99,6 +114,10 @@ class ReadTables(ABC):
 
         They can be had once.
         """
+
+    @abstractmethod
+    def table(self, part: str, name: str) -> Table:
+        """A part as canonical texts of one of its wanted columns, which are read again."""
 
     def said(self) -> list[str]:
         """How the tables were understood, one phrase each."""
@@ -123,6 +142,9 @@ class FirstTables(ReadTables):
             found[name] = RowBlocks(len(x), whole.shape[1], whole.dtype.type, iter([whole]))
         return found
 
+    def table(self, part: str, name: str) -> Table:
+        return self.parts[part]
+
 
 @dataclass(frozen=True)
 class TablesOfToday(ReadTables):
@@ -141,6 +163,9 @@ class TablesOfToday(ReadTables):
             part: RowBlocks(self.held.rows(part), width, dtype, self.held.elements(part, chosen))
             for part in self.held.tables
         }
+
+    def table(self, part: str, name: str) -> Table:
+        return _canonical(self.held.tables[part], {name: self.held.spellings[name]})
 
     def said(self) -> list[str]:
         """The first row as read, the lines, and what could be read otherwise."""
@@ -253,22 +278,27 @@ def _refuse_empty(found: Sequence[Profile], what: str) -> None:
 
 
 @contextmanager
-def known_table(source: Source, columns: Sequence[Symbols | Numbers]) -> Iterator[Table]:
+def known_table(
+    source: Source, columns: Sequence[Symbols | Numbers], others: Sequence[GroupColumn] = ()
+) -> Iterator[Table]:
     """Another table with known columns, read as their recorded spelling says; by the first reader where there is none.
 
     source: a path as text, or a frame.
     columns: the columns that it should have.
+    others: columns that it may have, which are read, too.
     """
     spellings = {column.name: column.spelling for column in columns if column.spelling is not None}
     if not spellings:
         yield first_table(source)
         return
     if not isinstance(source, str):
-        table = text_table(source, Reading(), spellings)
-        _check(table, list(spellings))
-        yield _canonical(table, spellings)
+        yield _known(text_table(source, Reading(), spellings), spellings, others)
         return
     with as_file(source) as path:
-        table = text_table(str(path), Reading(), spellings)
-        _check(table, list(spellings))
-        yield _canonical(table, spellings)
+        yield _known(text_table(str(path), Reading(), spellings), spellings, others)
+
+
+def _known(table: TextTable, spellings: dict[str, Spelling], others: Sequence[GroupColumn]) -> Table:
+    _check(table, list(spellings))
+    there = {other.name: other.spelling for other in others if other.spelling is not None and other.name in table.names}
+    return _canonical(table, there | spellings)

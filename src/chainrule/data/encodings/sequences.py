@@ -14,8 +14,9 @@ from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.ends import WINDOW, check_end, describe, until_end
 from chainrule.data.examples.base import Examples
+from chainrule.data.examples.division import divided
 from chainrule.data.examples.sequences import SequenceExamples
-from chainrule.data.examples.splits import Split, default_way, divided
+from chainrule.data.examples.splits import Split, default_way
 from chainrule.data.sources.objects import Source, as_source
 from chainrule.data.sources.sequence_files import read_sequences
 from chainrule.domain import Domain
@@ -161,7 +162,8 @@ def load_sequences(
     """
     read = read_sequences(source, field)
     divided_by = Split.parse(split, default_way([x for part in read.values() for x in part]), split_seed)
-    parts, how = divided(read, divided_by, as_json)
+    division = divided(read, divided_by, as_json)
+    parts = division.parts
     source = str(source)
     first = parts[0][0][0] if parts[0] else None
     width = len(first) if isinstance(first, list) else None
@@ -177,7 +179,7 @@ def load_sequences(
     per_step = "" if width is None else f", {width} per step"
     note = describe("sequences", lengths, f"({len(symbols)} symbols{per_step}), the end {end}", window, stride)
     options = {"field": field, "end": end, "window": window, "stride": stride, "pack": pack} | divided_by.options
-    return DataSet(source, encoding, train, valid, test, f"{note}; {how}", options)
+    return DataSet(source, encoding, train, valid, test, f"{note}; {division.how}", options, division.unit)
 
 
 def _symbols(sequence: Sequence[Any], width: int | None, source: str) -> list[Scalar]:

@@ -14,8 +14,9 @@ from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.ends import WINDOW, describe
 from chainrule.data.encodings.sequences import as_json
 from chainrule.data.examples.base import Examples
+from chainrule.data.examples.division import divided
 from chainrule.data.examples.sequences import SequenceExamples
-from chainrule.data.examples.splits import Split, default_way, divided
+from chainrule.data.examples.splits import Split, default_way
 from chainrule.data.sources.objects import Source, as_source
 from chainrule.data.sources.sequence_files import read_sequences
 from chainrule.domain import Domain
@@ -123,7 +124,8 @@ def load_sets(
     """
     read = read_sequences(source)
     divided_by = Split.parse(split, default_way([x for part in read.values() for x in part]), split_seed)
-    parts, how = divided(read, divided_by, as_json)
+    division = divided(read, divided_by, as_json)
+    parts = division.parts
     source = str(source)
     found = {key for part in parts for sequence in part for step in sequence for key in _keys(step, source)}
     if not found:
@@ -139,7 +141,7 @@ def load_sets(
     train, valid, test = (encoding.examples(part, source) for part in parts)
     note = describe("sequences of sets", lengths, f"(steps; {len(keys)} keys each), lengths given", window, stride)
     options = {"window": window, "stride": stride} | divided_by.options
-    return DataSet(source, encoding, train, valid, test, f"{note}; {how}", options)
+    return DataSet(source, encoding, train, valid, test, f"{note}; {division.how}", options, division.unit)
 
 
 def _keys(step: Any, source: str) -> list[str | int]:

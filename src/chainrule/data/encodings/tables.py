@@ -16,14 +16,20 @@ from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.column_kinds import Profile
 from chainrule.data.encodings.columns import Numbers, Symbols, column_from_json
 from chainrule.data.encodings.data_set import DataSet
-from chainrule.data.encodings.divided_rows import divided_rows
 from chainrule.data.encodings.given_columns import GivenColumns
 from chainrule.data.encodings.read_tables import READER, Asked, ReadTables, known_table, opened
 from chainrule.data.encodings.table_rows import MOST_SYMBOLS, Columns, encode_rows
+from chainrule.data.encodings.table_splits import (
+    GroupColumn,
+    TableSplit,
+)
 from chainrule.data.encodings.text_tables import Reading
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.data.examples.base import Examples
-from chainrule.data.examples.splits import Split
+from chainrule.data.examples.division import Part
+from chainrule.data.examples.groups import Groups
+from chainrule.data.examples.in_units import in_groups
+from chainrule.data.examples.splits import SPLITS
 from chainrule.data.examples.stored import Progress
 from chainrule.data.sources.objects import Source, as_source
 from chainrule.data.sources.table_files import table_parts
@@ -40,11 +46,13 @@ class TableEncoding(Encoding):
     columns: what each modelled column may hold, in the order of the file, see `Symbols` and `Numbers`.
     conditions: the given columns; None for p(x).
     dropped: the names of the columns that were left out.
+    grouped: the column that says which rows belong together; None where every row is a unit of its own.
     """
 
     columns: tuple[Symbols | Numbers, ...]
     conditions: GivenColumns | None = None
     dropped: tuple[str, ...] = ()
+    grouped: GroupColumn | None = None
     kind: ClassVar[str] = "table"
     group: ClassVar[str] = "row"
     is_text: ClassVar[bool] = True
@@ -66,7 +74,7 @@ class TableEncoding(Encoding):
         """The columns that are given."""
         return () if self.conditions is None else self.conditions.columns
 
-    def encode(self, source: Source) -> ArrayExamples:
+    def encode(self, source: Source) -> Examples:
         """The rows of another table with these columns (of its test split, if it has splits).
 
         A value that the column never had makes the row impossible, p(x) = 0; in a given column it raises InputError.
@@ -77,11 +85,16 @@ class TableEncoding(Encoding):
     def encode_parts(self, source: Source) -> dict[str, Examples]:
         return {name: self._rows(part) for name, part in table_parts(as_source(source)).items()}
 
-    def _rows(self, source: Source) -> ArrayExamples:
+    def _rows(self, source: Source) -> Examples:
         """The rows of one table."""
         columns = Columns(self.columns, self.given, self.dropped)
-        with known_table(source, (*self.columns, *self.given)) as table:
-            return self.examples(*encode_rows(table, columns))
+        known, other = (*self.columns, *self.given), () if self.grouped is None else (self.grouped,)
+        with known_table(source, known, other) as table:
+            examples = self.examples(*encode_rows(table, columns))
+            groups = None if self.grouped is None else self.grouped.groups(table)
+        if self.grouped is None or groups is None:
+            return examples
+        return in_groups(examples, self.grouped.name, groups.number, groups.names)
 
     def examples(self, x: Array, codes: Array, impossible: Array) -> ArrayExamples:
         """Examples from elements, the numbers of the given columns, and which rows are outside the domain."""
@@ -111,12 +124,14 @@ class TableEncoding(Encoding):
             "columns": [column.to_json() for column in self.columns],
             "conditions": None if self.conditions is None else self.conditions.to_json(),
             "dropped": list(self.dropped),
-        }
+        } | ({} if self.grouped is None else {"grouped": self.grouped.to_json()})
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> TableEncoding:
         conditions = None if fields["conditions"] is None else GivenColumns.from_json(fields["conditions"])
-        return cls(tuple(column_from_json(c) for c in fields["columns"]), conditions, tuple(fields["dropped"]))
+        columns = tuple(column_from_json(c) for c in fields["columns"])
+        grouped = GroupColumn.from_json(fields["grouped"]) if "grouped" in fields else None
+        return cls(columns, conditions, tuple(fields["dropped"]), grouped)
 
 
 def load_table(
@@ -127,6 +142,7 @@ def load_table(
     given: str | Sequence[str] | None = None,
     split: str | None = None,
     split_seed: int = 0,
+    split_column: str | None = None,
     header: str | int | None = None,
     delimiter: str | None = None,
     decimal: str | None = None,
@@ -144,6 +160,7 @@ def load_table(
     given: names of the columns to condition on.
     split: how a single table is divided, see `Split`; None for random:80/10/10.
     split_seed: key of a random split.
+    split_column: name of a column that says the split of each row, see `parts_by_column`; it is not modelled.
     header, delimiter, decimal, missing, dates: how a table is written, see `Reading`; None for what is found.
     reader: 2; 1 reads as the first versions did, for the runs that they made.
     progress: shows how many rows were read; None shows nothing.
@@ -153,9 +170,12 @@ def load_table(
     what = source if isinstance(source, str) else "the frame"
     reading = Reading(header, delimiter, decimal, missing, dates)
     tables = opened(table_parts(source), reading if reader == READER else None)
-    asked = Asked.of(what, tables.names, columns, drop, given)
-    read = tables.read([name for name in tables.names if name not in asked.dropped], asked.kinds, progress)
-    found = read.profiles
+    divided_by = TableSplit.of(what, tables.names, split, split_seed, split_column)
+    asked = Asked.of(what, tables.names, columns, drop, given).without(divided_by.column)
+    also = divided_by.read
+    wanted = [name for name in tables.names if name not in asked.dropped or name in also]
+    read = tables.read(wanted, asked.kinds, progress)
+    found = [profile for profile in read.profiles if profile.name not in asked.dropped]
     encoded = {profile.name: profile.column(asked.kinds.get(profile.name)) for profile in found}
     conditions = set(asked.given)
     modelled = [column for name, column in encoded.items() if name not in conditions]
@@ -163,24 +183,38 @@ def load_table(
         raise InputError(f"{what}: every column is given or left out; leave one to be modelled")
     _warn(found, modelled)
     chosen = Columns(modelled, [encoded[name] for name in asked.given], list(asked.dropped))
-    divided_by = Split.parse(split, "random", split_seed)
     options = asked.options | divided_by.options | (reading.options if reader == READER else {}) | {"reader": reader}
     return _data_set(what, read, chosen, divided_by, options)
 
 
-def _data_set(what: str, read: ReadTables, chosen: Columns, divided_by: Split, options: dict[str, Any]) -> DataSet:
+def _data_set(what: str, read: ReadTables, chosen: Columns, divided_by: TableSplit, options: dict[str, Any]) -> DataSet:
     """The data set of tables whose columns are known."""
     width = len(chosen.modelled)
-    splits, how = divided_rows(read.elements(chosen), divided_by)
-    given_columns = GivenColumns.of(chosen.given, splits[0][:, width:]) if chosen.given else None
-    encoding = TableEncoding(tuple(chosen.modelled), given_columns, tuple(chosen.dropped))
-    train, valid, test = (encoding.examples(x[:, :width], x[:, width:], np.zeros(len(x), dtype=bool)) for x in splits)
-    sizes = [len(x) for x in splits]
+    division, groups = divided_by.divided(what, read.elements(chosen), read.table)
+    given_columns = GivenColumns.of(chosen.given, division.parts[0][0][:, width:]) if chosen.given else None
+    grouped = divided_by.grouped({profile.name: profile.spelling for profile in read.profiles})
+    encoding = TableEncoding(tuple(chosen.modelled), given_columns, tuple(chosen.dropped), grouped)
+    train, valid, test = (
+        _part_examples(encoding, part, next((groups[of] for of in (name, "train", "") if of in groups), None))
+        for name, part in zip(SPLITS, division.parts, strict=True)
+    )
+    sizes = [len(x) for x, _ in division.parts]
     note = (
         f"{sum(sizes)} rows of {width} columns: {_describe(chosen.modelled)}"
-        f"{f'; given {given_columns.description}' if given_columns else ''}; {how}: {'/'.join(map(str, sizes))}"
+        f"{f'; given {given_columns.description}' if given_columns else ''}; "
+        f"{division.how}: {'/'.join(map(str, sizes))}"
     )
-    return DataSet(what, encoding, train, valid, test, "; ".join([note, *read.said()]), options)
+    said = [*divided_by.said_of_groups(groups, division), *read.said()]
+    return DataSet(what, encoding, train, valid, test, "; ".join([note, *said]), options, divided_by.unit(division))
+
+
+def _part_examples(encoding: TableEncoding, part: Part, groups: Groups | None) -> Examples:
+    """The examples of one split, those of a group one unit. part: rows and the numbers of their groups."""
+    (x, number), width = part, len(encoding.columns)
+    examples = encoding.examples(x[:, :width], x[:, width:], np.zeros(len(x), dtype=bool))
+    if encoding.grouped is None or number is None or groups is None:
+        return examples
+    return in_groups(examples, encoding.grouped.name, number, groups.names)
 
 
 def _warn(found: Sequence[Profile], modelled: Sequence[Symbols | Numbers]) -> None:

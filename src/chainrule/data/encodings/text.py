@@ -12,7 +12,7 @@ from chainrule.data.alphabets.alphabet import Alphabet, Bytes, alphabet_from_jso
 from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.examples.base import Examples
-from chainrule.data.examples.splits import parse_shares
+from chainrule.data.examples.splits import Split, parse_shares, refuse_empty
 from chainrule.data.examples.stored import LARGE, Progress
 from chainrule.data.examples.stream import StreamExamples
 from chainrule.data.sources.stored_text import head_of, size_of, stored_stream
@@ -122,17 +122,21 @@ def load_text(
         check_texts(source)
     symbols = "bytes" if symbols is None else symbols
     stride = max(1, window // 2) if stride is None else stride
-    shares = np.cumsum([0, *parse_shares(split.removeprefix("order:"))])[1:3]
+    division = Split.parse(split, "order")
+    if division.way != "order":
+        raise InputError(f"{source}: a text is one stream and divided in its order, got --split {split}; give shares")
+    shares = np.cumsum(parse_shares(division.shares))[:2]
     if size_of(source) > LARGE:
         alphabet, pieces = _stored(source, symbols, shares, progress)
     else:
         alphabet, pieces = _in_memory(source, symbols, shares)
+    total = sum(map(len, pieces))
+    refuse_empty(pieces, parse_shares(division.shares), f"of {total} elements the shares {division.shares}")
     encoding = TextEncoding(alphabet, window, stride, any_file)
     train, valid, test = map(encoding.examples, pieces)
-    total = sum(map(len, pieces))
     many = "" if len(files := text_files(source)) == 1 else f" from {len(files)} files"
     note = (
-        f"a text of {total} elements ({alphabet.name}){many}, split {split} in order; "
+        f"a text of {total} elements ({alphabet.name}){many}, split {division.shares} in order; "
         f"windows of {window}, evaluated with stride {stride}"
     )
     if documents is None and not any_file and len(files) == 1 and is_list_like(files[0]):

@@ -55,4 +55,8 @@ class ArrayExamples(Examples):
         return ArrayExamples(self.x[:count], *parts)
 
     def contents(self) -> Iterator[bytes]:
-        return (np.ascontiguousarray(x).tobytes() for x in self.x)
+        """The bytes of each example; one whose raw value lies outside the domain is like no other."""
+        if self.impossible is None:
+            return (np.ascontiguousarray(x).tobytes() for x in self.x)
+        outside = (f"outside {n}".encode() if gone else b"" for n, gone in enumerate(self.impossible.tolist()))
+        return (np.ascontiguousarray(x).tobytes() + mark for x, mark in zip(self.x, outside, strict=True))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from chainrule.batch import Array, Batch, Rows
 from chainrule.errors import InputError
+from chainrule.likelihood import Units
 
 __all__ = ["Array", "Examples", "Rows"]
 
@@ -46,6 +47,11 @@ class Examples(ABC):
     @property
     def owner(self) -> Rows | None:
         """The number of the example that each row belongs to, shape (rows,); None where every row is an example."""
+        return None
+
+    @property
+    def units(self) -> Units | None:
+        """Which examples belong together, so that standard errors are those of units; None: each is one of its own."""
         return None
 
     @property

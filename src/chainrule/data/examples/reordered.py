@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from chainrule.batch import Array, Batch, Rows
 from chainrule.data.examples.base import Examples
+from chainrule.likelihood import Units
 
 __all__ = ["Reordered"]
 
@@ -30,6 +31,10 @@ class Reordered(Examples):
     @property
     def context(self) -> Array | None:
         return self.examples.context
+
+    @property
+    def units(self) -> Units | None:
+        return self.examples.units
 
     def __len__(self) -> int:
         return len(self.examples)

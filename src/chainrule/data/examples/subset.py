@@ -6,6 +6,7 @@ import numpy as np
 
 from chainrule.batch import Array, Batch, Rows
 from chainrule.data.examples.base import Examples
+from chainrule.likelihood import Units
 
 __all__ = ["Subset", "elements_of", "spread", "stretch"]
 
@@ -43,6 +44,14 @@ class Subset(Examples):
     def owner(self) -> Rows | None:
         owner = self.examples.owner
         return None if owner is None else np.unique(owner[self.rows], return_inverse=True)[1]
+
+    @property
+    def units(self) -> Units | None:
+        units, owner = self.examples.units, self.examples.owner
+        if units is None:
+            return None
+        chosen = self.rows if owner is None else np.unique(owner[self.rows])
+        return Units(units.name, units.number[chosen], units.keys)
 
     @property
     def is_stream(self) -> bool:

@@ -10,6 +10,8 @@ from typing import Any
 
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.pixel_blocks import in_pixel_blocks
+from chainrule.data.examples.in_units import DISTINCT, in_distinct_units
+from chainrule.data.examples.splits import EmptySplit, Split, parse_shares
 from chainrule.data.examples.stored import Progress
 from chainrule.data.recognition.registry import KINDS
 from chainrule.data.sources.clues import Clues
@@ -20,16 +22,19 @@ from chainrule.errors import InputError, unknown_name
 
 __all__ = ["OLD_OPTIONS", "load", "old_open"]
 
+WITHOUT_TEST = "90/10/0"
 OLD_OPTIONS = {"blocks": "pixel_block"}  # options as earlier versions called them
 
 
-def load(source: Any, *, progress: Progress | None = None, **options: Any) -> DataSet:
+def load(source: Any, *, test: Any = None, progress: Progress | None = None, **options: Any) -> DataSet:
     """Recognise a source by its name and content and load it: images, arrays, tables, text, sequences.
 
     source: "digits"; a `.npy` or `.npz` file; a folder of PNG or JPEG; IDX; CSV, TSV, Parquet or Arrow; FASTA; JSON
         lists of symbols or sets; a folder of texts; `-` or a pipe, which is read once; any other file is text, one
         document per line where it looks like that, else one long stream; or a Python object, see `from_object`: an
         array, a list, a frame, a data set of torch or Hugging Face, or a dictionary of them by split.
+    test: a test set of its own, a path or an object of the same kind, which is encoded as the source is; the source is
+        then divided into train and valid only, 90/10/0 unless `split` says other shares.
     progress: shows how much of a large source is prepared, from its name and size; None shows nothing.
     options: the options of the kind of data (`shape` and `split` for arrays; `symbols`, `documents`, `window`, ... for
         text; `pixel_block` for images, see `in_pixel_blocks`); None stands for the default.
@@ -40,8 +45,37 @@ def load(source: Any, *, progress: Progress | None = None, **options: Any) -> Da
     17
     """
     options = {name: value for name, value in _new_names(options).items() if value is not None}
-    side = options.pop("pixel_block", 1)
-    source = as_source(source, options.get("field"))
+    side, field = options.pop("pixel_block", 1), options.get("field")
+    if test is None:
+        return _opened(as_source(source, field), side, progress, options)
+    if source == DIGITS:
+        raise InputError(f"{DIGITS}: come with a test split of their own; leave out --test, and evaluate on it instead")
+    options["split"] = split_without_test(options)
+    data = _opened(as_source(source, field), side, progress, options)
+    other = as_source(test, field)
+    examples = data.encoding.encode(other)
+    return data.with_test(in_distinct_units(examples) if data.unit == DISTINCT else examples, str(other))
+
+
+def split_without_test(options: dict[str, Any]) -> str:
+    """The split of a source whose test set comes from elsewhere; refuses one that takes a test set from it, too."""
+    if "split_column" in options:
+        raise InputError(
+            f"--split-column {options['split_column']} and --test both say what the test set is; give one of them"
+        )
+    split = str(options.get("split", WITHOUT_TEST))
+    by = Split.parse(split, "random")
+    if by.way == "group" and not split.endswith(by.shares):
+        return str(replace(by, shares=WITHOUT_TEST))
+    if parse_shares(by.shares)[2] > 0:
+        raise InputError(
+            f"--test brings the test set, and --split {split} takes one from the source; give shares such as "
+            f"{WITHOUT_TEST}, or leave out one of them"
+        )
+    return split
+
+
+def _opened(source: str | ObjectSource, side: int, progress: Progress | None, options: dict[str, Any]) -> DataSet:
     if isinstance(source, str):
         refuse_stream(source)
         source = _path_or_builtin(source, options)
@@ -82,7 +116,11 @@ def _loaded(source: str | ObjectSource, side: int, progress: Progress | None, op
     if surplus:
         takes = f"takes {', '.join(sorted(known))}" if known else "takes no options"
         raise InputError(f"{source}: the option {sorted(surplus)[0]!r} does not apply here; this kind of data {takes}")
-    return in_pixel_blocks(kind.load(source, **options, **shows), side)
+    try:
+        data = kind.load(source, **options, **shows)
+    except EmptySplit as error:
+        raise InputError(f"{source}: {error}") from None
+    return in_pixel_blocks(data.in_units(), side)
 
 
 def old_open(source: Any, **options: Any) -> DataSet:

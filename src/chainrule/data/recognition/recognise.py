@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 OF_GREY = {"levels", "binarize"}  # options of grey values
-OF_TABLE = {"columns", "drop", "header", "delimiter", "decimal", "missing", "dates"}
+OF_TABLE = {"columns", "drop", "header", "delimiter", "decimal", "missing", "dates", "split_column"}
 OF_TEXT = {"symbols", "documents", "field", "window", "stride", "pack", "end"}
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from chainrule.batch import Array
-from chainrule.data.examples.splits import SPLITS, Part, check_same_shape
+from chainrule.data.examples.division import Part, check_same_shape
+from chainrule.data.examples.splits import SPLITS
 from chainrule.data.sources.plain_files import unpacked
 from chainrule.data.sources.text_files import read_file
 from chainrule.errors import InputError

@@ -1,0 +1,47 @@
+"""The options of `fit` that say what is fitted: network and head, and over what is averaged."""
+
+# ruff: noqa: RUF009  (`option` makes a dataclass field)
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.config.option import MODEL, at_least, option
+from chainrule.config.registry import HEADS, NETWORKS
+
+__all__ = ["ModelOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Network and head, and over what is averaged."""
+
+    network: str | dict[str, Any] | None = option(
+        None,
+        f"name of the network: {', '.join(NETWORKS)}",
+        MODEL,
+        default_text="by kind of data",
+        common=True,
+    )
+    head: str | dict[str, Any] | None = option(
+        None, f"name of the head: {', '.join(HEADS)}", MODEL, default_text="by what an element may be"
+    )
+    width: int | None = option(None, "number of features per element in the network", MODEL, common=True)
+    depth: int | None = option(None, "number of layers of the network", MODEL, common=True)
+    dropout: float | None = option(None, "share of hidden units that are dropped in training", MODEL)
+    members: int | None = option(
+        None,
+        "number of models of seeds SEED, SEED + 1, ... whose conditionals are averaged",
+        MODEL,
+        check=at_least(1, "4 is a good number"),
+        default_text="1; with --minutes 4 for rows and short texts",
+    )
+    orders: int | None = option(
+        None,
+        "number of orders of the elements for a mixture of p(x): scans of an image with one model each; any orders of "
+        "a row with one model for all",
+        MODEL,
+        check=at_least(1, "32 is a good number"),
+        default_text="no mixture",
+    )
