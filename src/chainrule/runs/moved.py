@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.data.sources.digits import DIGITS
+from chainrule.data.sources.plain_files import refuse_stream
 from chainrule.errors import InputError
 
 __all__ = ["options_of_moved", "refuse_lost"]
@@ -22,6 +23,10 @@ def refuse_lost(name: str, source: str, options: Mapping[str, Any]) -> None:
     for what, place in (("data", source), ("test set", options.get("test"))):
         if place is None or place == DIGITS or Path(place).exists():
             continue
+        try:
+            refuse_stream(str(place))
+        except InputError as error:
+            raise InputError(f"{error} with --moved-to PATH") from None
         where = "" if Path(place).is_absolute() else f" (seen from {Path.cwd()})"
         beside = "" if what == "data" else ", beside which the test set is looked for"
         raise InputError(
