@@ -46,6 +46,7 @@ PROSE = {
     "Chinese of GBK": (CHINESE * 20).encode("gb18030"),
     "Chinese without marks": "这是一个没有任何标点符号但是非常非常长的句子它一直写到这里还没有结束\n" * 30,
     "English": "It was a dark night.\nThe rain fell.\n" * 30,
+    "a wrapped code": "QUJDREVG" * 8 + "\n" + ("QUJDREVH" * 8 + "\n") * 30 + "QUI=\n",
     "names of two words": "Anna Berg\nBert Olsen\n" * 30,
 }
 LISTS = {

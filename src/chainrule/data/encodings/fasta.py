@@ -245,8 +245,8 @@ def _by_record(
 def _remarks(source: str, found: Fasta) -> str:
     """What was read otherwise than it is written."""
     total = sum(map(len, found.sequences))
-    share = f"{100 * found.lower / total:.2g} %" if found.lower else ""
-    lower = f"; {share} of the letters are lower case, read as upper case (--case keep tells them apart)"
+    share = f"; {100 * found.lower / total:.1f} % of the letters are lower case"
+    lower = f"{share}, read as upper case (--case keep tells them apart)"
     repeated = f"; {found.repeated} records have the name of one before"
     qualities = "; qualities are not modelled" if is_fastq(Path(source)) else ""
     return (lower if found.lower else "") + (repeated if found.repeated else "") + qualities

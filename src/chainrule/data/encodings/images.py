@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from chainrule.batch import Array
+from chainrule.batch import Array, Rows
 from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.conditions import Classes
 from chainrule.data.encodings.data_set import DataSet
@@ -186,10 +187,20 @@ def _three_parts(source: Source, parts: dict[str, Part], split: Split) -> Divisi
     if set(parts) != {"train", "valid"} or parse_shares(split.shares)[2] == 0:
         return three_parts(parts, split)
     x, y = parts["train"]
-    way = replace(split, way="distinct" if split.way == "order" else split.way, shares=DEFAULT)
-    train, test = ((take(x, rows), None if y is None else y[rows]) for rows in way.without_valid(x.reshape(len(x), -1)))
-    how = f"split as given, test is a sixth of train {WAYS[way.way]}, since none is given"
+    rows, way = x.reshape(len(x), -1), "random" if split.way == "random" else "distinct"
+    at_random = replace(split, shares=DEFAULT)
+    held = at_random.without_valid(rows) if way == "random" else _sixth_by_content(rows)
+    train, test = ((take(x, part), None if y is None else y[part]) for part in held)
+    how = f"split as given, test is a sixth of train {WAYS[way]}, since none is given"
     return Division([train, parts["valid"], test], how)
+
+
+def _sixth_by_content(rows: Array) -> list[Rows]:
+    """The numbers of the rows that stay, and of a sixth whose hashes are the largest; equal rows stay together."""
+    hashes = [blake2b(bytes(row), digest_size=8).digest() for row in rows]
+    border = sorted(hashes)[-max(1, round(len(hashes) / 6))]
+    is_held = np.array([place >= border for place in hashes])
+    return [np.flatnonzero(~is_held), np.flatnonzero(is_held)]
 
 
 def _levels(source: Source, levels: int | None, binarize: str | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
@@ -16,8 +17,9 @@ from chainrule.data.examples.stored import Progress
 from chainrule.data.recognition.registry import KINDS
 from chainrule.data.sources.clues import Clues
 from chainrule.data.sources.digits import DIGITS
+from chainrule.data.sources.folders import files_below
 from chainrule.data.sources.objects import ObjectSource, as_source
-from chainrule.data.sources.plain_files import as_file, refuse_stream, stream_name
+from chainrule.data.sources.plain_files import as_file, data_ending, refuse_stream, stream_name
 from chainrule.errors import InputError, unknown_name
 
 __all__ = ["OLD_OPTIONS", "load", "old_open"]
@@ -105,7 +107,10 @@ def _loaded(source: str | ObjectSource, side: int, progress: Progress | None, op
     kind = next((kind for kind in KINDS if kind.recognise(clues)), None)
     if kind is None:
         if Path(str(source)).is_dir():
-            raise InputError(f"{source}: is a directory; give a file, or the name of a data set: {DIGITS}")
+            raise InputError(
+                f"{source}: is a directory ({_endings(Path(str(source)))}); give a file in it, a folder of pictures or "
+                f"texts, one with train and test tables, or the name of a data set: {DIGITS}"
+            )
         raise unknown_name("data set or file", str(source), [DIGITS])
     known = {p.name for p in signature(kind.load).parameters.values() if p.kind is p.KEYWORD_ONLY}
     if clues.path is None and "field" not in known:
@@ -121,6 +126,13 @@ def _loaded(source: str | ObjectSource, side: int, progress: Progress | None, op
     except EmptySplit as error:
         raise InputError(f"{source}: {error}") from None
     return in_pixel_blocks(data.in_units(), side)
+
+
+def _endings(folder: Path) -> str:
+    """What the files of a folder are called, the most frequent endings first."""
+    counts = Counter(data_ending(file.name) or "without ending" for file in files_below(folder))
+    listed = ", ".join(f"{count} {ending}" for ending, count in counts.most_common(3))
+    return f"it holds {listed}" if listed else "it is empty"
 
 
 def old_open(source: Any, **options: Any) -> DataSet:

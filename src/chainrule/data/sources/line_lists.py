@@ -9,6 +9,7 @@ __all__ = ["LINE_END", "are_short_lines", "is_one_per_line"]
 LINE_END = re.compile(rb"\r*\n|\r")  # of Unix, Windows (also where it was made twice) and old Macs
 FEWEST = 20  # lines
 LONGEST = 200  # bytes of a string
+WRAPPED = 60  # characters of a line, from which on lines of one length may be one text that was wrapped
 SHORT = 40  # characters of a line of which it is said that it could be a string
 WORDS = 20  # characters on average, above which lines without spaces are sentences
 SPACELESS = re.compile(  # scripts that are written without spaces: from Thai to Myanmar, Khmer, kana, Han
@@ -21,12 +22,15 @@ def is_one_per_line(head: bytes, whole: bool) -> bool:
     """Whether the first lines are words without spaces, none empty: names, SMILES, identifiers.
 
     Lines of a script without spaces (Chinese, Japanese, Thai, ...) are prose where more than one in ten has a mark of
-    sentences, or where they are longer than 20 characters on average.
+    sentences, or where they are longer than 20 characters on average. Lines of one length, from 60 characters on, of
+    which only the last is shorter, are one text that was wrapped.
 
     head: the first bytes. whole: whether these are all.
     """
     lines = _lines(head, whole)
     if len(lines) < FEWEST or not all(line and len(line) <= LONGEST and len(line.split()) == 1 for line in lines):
+        return False
+    if whole and len(set(map(len, lines[:-1]))) == 1 and len(lines[-1]) < len(lines[0]) >= WRAPPED:
         return False
     texts = [text for text in map(_decoded, lines) if 2 * len(SPACELESS.findall(text)) > len(text)]
     if 10 * len(texts) < len(lines):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from chainrule.data.sources.folders import files_below
 from chainrule.data.sources.line_lists import LINE_END, are_short_lines
+from chainrule.data.sources.picture_files import PICTURES
 from chainrule.data.sources.plain_files import (
     TEXT_ENDINGS,
     data_ending,
@@ -59,7 +60,13 @@ def text_files(source: str) -> list[Path]:
     path = Path(source)
     if not path.is_dir():
         return [path]
-    found = [file for file in files_below(path) if data_ending(file.name) in TEXT_ENDINGS]
+    files = files_below(path)
+    found = [file for file in files if data_ending(file.name) in TEXT_ENDINGS]
+    pictures = sum(file.suffix.lower() in PICTURES for file in files)
+    if found and pictures >= len(found):
+        raise InputError(
+            f"{source}: holds {len(found)} texts and {pictures} pictures; name the folder of the one or of the other"
+        )
     if not found:
         raise InputError(f"{source}: the folder holds no text files (.txt, .md, code); give one that does, or a file")
     return found
