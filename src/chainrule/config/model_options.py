@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.config.option import MODEL, at_least, option
-from chainrule.config.registry import HEADS, NETWORKS
+from chainrule.config.registry import EXPERTS, HEADS, NETWORKS
 
 __all__ = ["ModelOptions"]
 
@@ -36,6 +36,13 @@ class ModelOptions:
         MODEL,
         check=at_least(1, "4 is a good number"),
         default_text="1; with --minutes 4 for rows and short texts",
+    )
+    experts: str | None = option(
+        None,
+        "networks fitted without gradients whose conditionals are averaged with the network's, by weights found on "
+        f"validation data: {', '.join(EXPERTS)}, or none",
+        MODEL,
+        default_text="none",
     )
     orders: int | None = option(
         None,

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from chainrule.models.base import Model
     from chainrule.models.chain import AutoregressiveModel
 
-__all__ = ["HEADS", "NETWORKS", "Spec", "averaged", "build_model", "fitted_by_gradients", "part_options"]
+__all__ = ["EXPERTS", "HEADS", "NETWORKS", "Spec", "averaged", "build_model", "fitted_by_gradients", "part_options"]
 
 Spec = dict[str, Any]
 
 PARTS = {"network": NETWORKS, "head": HEADS}
+EXPERTS = ("boosted_trees",)  # networks fitted without gradients that can stand beside one that is trained
 FREQUENT = 63  # symbols of a column with a logit of their own; the rarer ones share a bucket
 
 
@@ -59,8 +60,9 @@ def build_model(spec: Spec, domain: Domain, context: dict[str, int] | None = Non
     """The model that a specification describes, with random weights, for elements of a domain.
 
     spec: names and options of the network and the head. With "members": K, the average of the conditionals of K such
-        models, a chain again. With "orders": O, the mixture over O orders: a MADE serves `random_orders(D, O, seed=0)`
-        with one set of weights; of any other network there is one model per order, for the first O `scan_orders`.
+        models, a chain again; with "experts": [SPEC, ...], of these models, too, with a weight for each. With
+        "orders": O, the mixture over O orders: a MADE serves `random_orders(D, O, seed=0)` with one set of weights; of
+        any other network there is one model per order, for the first O `scan_orders`.
     domain: what each element may be, and the shape of an example.
     context: for p(x | c), the `num_classes` or the `context_size` of c.
 
@@ -73,8 +75,9 @@ def build_model(spec: Spec, domain: Domain, context: dict[str, int] | None = Non
     >>> len(mixture.chains), mixture.orders.tolist()[3]
     (4, [5, 4, 3, 2, 1, 0])
     """
-    members = [_chain(spec, domain, context) for _ in range(spec.get("members", 1))]
-    first = averaged(members) if len(members) > 1 else members[0]
+    experts = [_chain(expert, domain, context) for expert in spec.get("experts", ())]
+    members = [_chain(spec, domain, context) for _ in range(spec.get("members", 1))] + experts
+    first = averaged(members, weighted=bool(experts)) if len(members) > 1 else members[0]
     if "orders" not in spec:
         return first
     from chainrule.models.order_mixture import OrderMixture
@@ -138,13 +141,19 @@ def _options(kind: str, spec: Spec) -> tuple[dict[str, Any], Any]:
     return options, part
 
 
-def averaged(models: Sequence[AutoregressiveModel]) -> AutoregressiveModel:
-    """The ensemble p(x_d | x_<d) = (1/K) sum_k p_k(x_d | x_<d) of models over the same elements: a model again."""
+def averaged(models: Sequence[AutoregressiveModel], weighted: bool = False) -> AutoregressiveModel:
+    """The ensemble p(x_d | x_<d) = sum_k w_k p_k(x_d | x_<d) of models over the same elements: a model again.
+
+    models: its members.
+    weighted: whether the weights can be set (`AverageHead.weigh`); otherwise they are equal.
+    """
     from chainrule.heads.average import AverageHead
     from chainrule.models.chain import AutoregressiveModel
     from chainrule.networks.ensemble import EnsembleNetwork
 
-    return AutoregressiveModel(EnsembleNetwork([m.network for m in models]), AverageHead([m.head for m in models]))
+    return AutoregressiveModel(
+        EnsembleNetwork([m.network for m in models]), AverageHead([m.head for m in models], weighted)
+    )
 
 
 def _column_heads(domain: Domain, features: int) -> list[Any]:

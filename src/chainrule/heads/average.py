@@ -151,6 +151,7 @@ class AverageHead(Head):
     On an `EnsembleNetwork` it makes an ensemble of models into one model, trained apart or together.
 
     heads: for the same elements; the features are theirs, one after the other.
+    weighted: whether the weights w_k are a buffer, `log_weight`, which `weigh` sets; otherwise they are 1/K.
 
     >>> from chainrule.heads.categorical import CategoricalHead
     >>> head = AverageHead([CategoricalHead(8, 3), CategoricalHead(5, 3)])
@@ -158,7 +159,9 @@ class AverageHead(Head):
     torch.Size([2, 4, 3])
     """
 
-    def __init__(self, heads: Sequence[Head]) -> None:
+    log_weight: Tensor | None
+
+    def __init__(self, heads: Sequence[Head], weighted: bool = False) -> None:
         kinds = {(head.num_symbols, head.elementwise) for head in heads}
         if len(kinds) != 1:
             got = " and ".join(type(head).__name__ for head in heads) or "none"
@@ -167,15 +170,31 @@ class AverageHead(Head):
         self.heads: Sequence[Head] = nn.ModuleList(heads)  # type: ignore[assignment]
         self.elementwise = heads[0].elementwise
         self.needs_counts = any(head.needs_counts for head in heads)
+        even = torch.full((len(heads),), -log(len(heads)), dtype=torch.float64)
+        self.register_buffer("log_weight", even if weighted else None)
+
+    def weigh(self, weights: Tensor) -> None:
+        """Set the weights, shape (K,), which are not negative and sum to one."""
+        if self.log_weight is None or weights.shape != self.log_weight.shape or bool((weights < 0).any()):
+            raise InputError(f"the weights are {weights.tolist()}, expected one for each of {len(self.heads)} heads")
+        if abs(float(weights.sum()) - 1) > 1e-9:
+            raise InputError(f"weights sum to one, got {weights.tolist()}")
+        self.log_weight = weights.double().log().to(self.log_weight.device)
+
+    def _average(self, parts: Sequence[Distribution]) -> Distribution:
+        if self.log_weight is None:
+            return average(parts)
+        heard = [k for k, weight in enumerate(self.log_weight.tolist()) if weight > -float("inf")]
+        return average([parts[k] for k in heard], [self.log_weight[k] for k in heard])
 
     def _shares(self, h: Tensor) -> tuple[Tensor, ...]:
         return torch.split(h, [head.features for head in self.heads], -1)
 
     def forward(self, h: Tensor) -> Distribution:
-        return average([head(share) for head, share in zip(self.heads, self._shares(h), strict=True)])
+        return self._average([head(share) for head, share in zip(self.heads, self._shares(h), strict=True)])
 
     def at(self, d: int, h: Tensor, x: Tensor) -> Distribution:
-        return average([head.at(d, share, x) for head, share in zip(self.heads, self._shares(h), strict=True)])
+        return self._average([head.at(d, share, x) for head, share in zip(self.heads, self._shares(h), strict=True)])
 
     def initialise(self, x: Tensor) -> None:
         """Start every head from the data."""

@@ -105,11 +105,17 @@ def group_table(groups: Mapping[str, Mapping[str, float]]) -> Table:
     return Table("nats/example by group", ("group", "examples", "nats/example"), cells)
 
 
+def _member_name(member: Record) -> str:
+    """The name of an expert, or the seed of a network; with its weight, if it has one."""
+    name = str(member.get("expert") or f"seed {member['seed']}")
+    return name if member.get("weight") is None else f"{name}, weight {member['weight']:.3f}"
+
+
 def member_table(members: Sequence[Record], ensemble: Mapping[str, Record]) -> Table:
     """One row per member of an ensemble, then their mean, then the average of their conditionals: nats per example."""
     each = [{split: float(m["results"][split]["nats_per_example"]) for split in ensemble} for m in members]
     rows: list[tuple[Cell, ...]] = [
-        (f"seed {member['seed']}", *(f"{nats[split]:.6g}" for split in ensemble))
+        (_member_name(member), *(f"{nats[split]:.6g}" for split in ensemble))
         for member, nats in zip(members, each, strict=True)
     ]
     rows.append(("their mean", *(f"{sum(nats[split] for nats in each) / len(each):.6g}" for split in ensemble)))

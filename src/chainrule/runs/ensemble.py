@@ -1,17 +1,25 @@
-"""An ensemble: models of K seeds, each a run of its own, and the run of their average.
+"""An ensemble: models of K seeds and experts, each a run of its own, and the run of their average.
 
 RUN/members/1, RUN/members/2, ...    runs like any other, of the seeds SEED, SEED + 1, ...
-RUN                                  the ensemble, p(x_d | x_<d) = (1/K) sum_k p_k(x_d | x_<d)
+RUN/members/boosted_trees            an expert: a network that is fitted without gradients
+RUN                                  the average, p(x_d | x_<d) = sum_k w_k p_k(x_d | x_<d)
+
+Models of several seeds have equal weights; with an expert the weights are those that are best on validation data.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
-from chainrule.config.registry import averaged
+import numpy as np
+
+from chainrule.config.registry import averaged, fitted_by_gradients
 from chainrule.errors import Interrupted
+from chainrule.heads.average import AverageHead
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.reporting.tables import member_table, result_table
 from chainrule.reporting.visible import bold
 from chainrule.runs.figures import evaluated
@@ -22,6 +30,7 @@ from chainrule.runs.new import placed
 from chainrule.runs.plan import Plan
 from chainrule.runs.run import Run
 from chainrule.runs.start import started
+from chainrule.training.simplex import element_log_probs, simplex_weights
 
 __all__ = ["fit_members"]
 
@@ -34,56 +43,104 @@ SHARED = (
 
 
 def fit_members(plan: Plan, out: Path | None, job: Job) -> Run:
-    """Train the members one after the other, then write the run of their average.
+    """Fit the experts, train the members one after the other, then write the run of their average.
 
     A member that is finished when its turn comes is taken as it is, if it is of this data, model and training, else
-    refused. The budget of the plan is for all members together.
+    refused. The budget of the plan is for all of them together: what the experts leave is for the networks.
     """
-    share = None if plan.budget is None else plan.budget.shared(plan.members)
-    _, settled = started(replace(plan, budget=share), job)
+    begun = perf_counter()
+    experts = {name: _expert(plan.expert(name), name, out, job) for name in plan.experts}
+    budget = plan.budget
+    if budget is not None:
+        spent = job.engine.add_up([perf_counter() - begun])[0] / job.engine.world
+        budget = budget.without(spent).shared(plan.members)
+    _, settled = started(replace(plan, budget=budget), job)
     run = placed(settled, out, job)
-    members = [_member(settled.member(k), k, run, job) for k in range(plan.members)]
+    members = [_member(settled.member(k), f"{k + 1}", run, job) for k in range(plan.members)]
+    for name, expert in experts.items():
+        members.append(_kept(expert, plan.expert(name), name, run, job))
     with run.writing():
         _fill(run, members, plan, job)
     return run
 
 
-def _member(plan: Plan, k: int, run: Run, job: Job) -> Run:
-    """The finished run of member k."""
-    place = None if run.path is None else run.path / "members" / f"{k + 1}"
+def _expert(plan: Plan, name: str, out: Path | None, job: Job) -> Run | None:
+    """An expert in memory, before there is a place for it; None where it is finished in its place."""
+    place = None if out is None else out / "members" / name
+    if place is not None and job.engine.any((place / "report.json").exists()):
+        return None
+    job.console.print(bold(f"expert {name}"))
+    return fit_one(plan, None, replace(job.part(), resume=False))
+
+
+def _kept(expert: Run | None, plan: Plan, name: str, run: Run, job: Job) -> Run:
+    """An expert in its place."""
+    if expert is None:
+        return _member(plan, name, run, job)
+    if run.path is None:
+        return expert
+    place = run.path / "members" / name
+    return job.engine.of_first(lambda: expert.save(place))
+
+
+def _member(plan: Plan, name: str, run: Run, job: Job) -> Run:
+    """The finished run of a member."""
+    place = None if run.path is None else run.path / "members" / name
     finished = place is not None and job.engine.any((place / "report.json").exists())
     if finished:  # wherever it was trained, it is this member
         return placed(plan, place, replace(job, resume=True))
-    job.console.print(bold(f"member {k + 1}"), f", seed {plan.settings.seed}")
+    job.console.print(bold(f"member {name}"), f", seed {plan.settings.seed}")
     try:
         return fit_one(plan, place, job.part())
     except Interrupted as end:
         raise Interrupted(str(end).replace(str(place), str(run.path)), end.code) from None
 
 
+def _average(members: list[Run], plan: Plan, job: Job) -> AutoregressiveModel:
+    """The average of the members, with experts by the weights that are best on validation data."""
+    chains = [member.chain().to(job.engine.device) for member in members]
+    model = averaged(chains, weighted=bool(plan.experts)).to(job.engine.device).eval()
+    if plan.experts and isinstance(model.head, AverageHead):
+        weights = job.engine.of_first(
+            lambda: simplex_weights(np.stack([element_log_probs(chain, plan.data.valid) for chain in chains]))
+        )
+        model.head.weigh(weights.to(job.engine.device))
+    return model
+
+
 def _fill(run: Run, members: list[Run], plan: Plan, job: Job) -> None:
     """The ensemble's weights, figures and samples."""
     console = job.console
-    model = averaged([member.chain() for member in members]).to(job.engine.device).eval()
+    model = _average(members, plan, job)
     results = evaluated(model, plan.data, job.engine)
     if not job.engine.first:
         return
     run.save_model(model)
     reports = [member.report_dict or {} for member in members]
-    figures: list[dict[str, Any]] = [
-        {"seed": member.config["training"]["seed"], "kept_step": report["kept_step"], "seconds": report["seconds"]}
-        | {"results": report["results"]}
-        for member, report in zip(members, reports, strict=True)
-    ]
     report = {
         "seconds": sum(report["seconds"] for report in reports),
         "results": {split: likelihood.to_json() for split, likelihood in results.items()},
-        "members": figures,
+        "members": _figures(members, reports, model),
     } | {name: reports[0][name] for name in SHARED if name in reports[0]}
     run.write_report(report)
     console.print(result_table(report["results"]))
-    console.print(member_table(figures, report["results"]))
+    console.print(member_table(report["members"], report["results"]))
     console.print(f"samples: {', '.join(write_samples(run, model, plan.data, 'samples'))}")
     if run.path is not None:
         console.print("run directory: ", bold(run.name))
     console.result({"run": run.name} | report)
+
+
+def _figures(members: list[Run], reports: list[dict[str, Any]], model: AutoregressiveModel) -> list[dict[str, Any]]:
+    """What the report says of each member."""
+    weights = model.head.log_weight if isinstance(model.head, AverageHead) else None
+    found: list[dict[str, Any]] = []
+    for k, (member, report) in enumerate(zip(members, reports, strict=True)):
+        entry = {"seed": member.config["training"]["seed"], "kept_step": report["kept_step"]}
+        entry |= {"seconds": report["seconds"], "results": report["results"]}
+        if weights is not None:
+            name = member.config["model"]["network"]["name"]
+            expert = None if fitted_by_gradients(name) else name
+            entry |= {"expert": expert, "weight": float(weights[k].exp())}
+        found.append(entry)
+    return found

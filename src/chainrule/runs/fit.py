@@ -72,7 +72,8 @@ def fit_plan(plan: Plan, out: Path | None, console: Console, *, resume: bool = F
     job = Job.begin(plan.settings.engine, console, resume=resume, tensorboard=tensorboard)
     if out is None and job.engine.world > 1:
         raise InputError("several processes share a run directory; name it with --out")
-    run = fit_one(plan, out, job) if plan.members == 1 else fit_members(plan, out, job)
+    alone = plan.members == 1 and not plan.experts
+    run = fit_one(plan, out, job) if alone else fit_members(plan, out, job)
     job.engine.close()
     return run.with_data(plan.data)
 

@@ -57,6 +57,8 @@ def _made(place: Path) -> bool:
 def placed(plan: Plan, out: Path | None, job: Job) -> Run:
     """The run with its configuration: new, or the one to go on with. out: its directory, None for memory."""
     spec = plan.spec if plan.members == 1 else {"members": plan.members} | plan.spec
+    if plan.experts:
+        spec = spec | {"experts": [plan.expert(name).spec for name in plan.experts]}
     configuration = configuration_of(plan.data, spec, asdict(plan.settings))
     configuration |= {"asked": {"source": plan.source, "options": dict(plan.options or {})}}
     if job.resume and out is not None:

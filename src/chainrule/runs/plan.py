@@ -21,13 +21,14 @@ from chainrule.data.examples.stored import Progress
 from chainrule.data.recognition.load import load
 from chainrule.data.sources.plain_files import stream_name
 from chainrule.errors import InputError
-from chainrule.runs.specification import members_of, specification
+from chainrule.runs.specification import experts_of, members_of, specification
 from chainrule.training.budget import Budget
 from chainrule.training.settings import TrainingSettings
 
 __all__ = ["Plan", "load_for", "plan", "plan_from", "plan_of"]
 
-OF_THE_WHOLE = ("minutes", "members")  # options that the members of an ensemble know as plain settings
+DATA_OPTIONS = {stated.name for stated in options_of(DataOptions)}
+OF_THE_WHOLE = ("minutes", "members", "experts")  # options that the members of an ensemble know as plain settings
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Plan:
     settings: the training settings.
     budget: the time from which the number of steps is planned; None where `settings.steps` counts.
     members: the number of models whose conditionals are averaged.
+    experts: the networks fitted without gradients that are averaged with them, by name.
     source: the name of the data, None where it is an object.
     options: the options as they were given, plain values.
     """
@@ -48,6 +50,7 @@ class Plan:
     settings: TrainingSettings
     budget: Budget | None = None
     members: int = 1
+    experts: tuple[str, ...] = ()
     source: str | None = None
     options: Mapping[str, Any] | None = None
 
@@ -60,7 +63,15 @@ class Plan:
         settings = replace(self.settings, seed=self.settings.seed + k)
         plain = {name: value for name, value in (self.options or {}).items() if name not in OF_THE_WHOLE}
         plain |= {"steps": settings.steps, "evaluate_every": settings.evaluate_every, "seed": settings.seed}
-        return replace(self, settings=settings, budget=None, members=1, options=plain | self.spec)
+        spec = {part: self.spec[part] for part in ("network", "head")}
+        return replace(self, spec=spec, settings=settings, budget=None, members=1, experts=(), options=plain | spec)
+
+    def expert(self, name: str) -> Plan:
+        """The plan of an expert, by name."""
+        kept = {part: value for part, value in (self.options or {}).items() if part in DATA_OPTIONS}
+        options = kept | {"network": name, "seed": self.settings.seed}
+        spec, settings = specification(options, self.data)
+        return Plan(self.data, spec, settings, source=self.source, options=options)
 
 
 def plan(source: Any, **options: Any) -> Plan:
@@ -89,7 +100,8 @@ def plan_of(data: DataSet, options: Mapping[str, Any], source: str | None = None
     """The plan for a data set as `load_for` made it. options: checked ones. source: the name of the data."""
     budget = _budget(options)
     spec, settings = specification(options, data)
-    return Plan(data, spec, settings, budget, members_of(options, data), source, options)
+    members, experts = members_of(options, data), experts_of(options, data)
+    return Plan(data, spec, settings, budget, members, experts, source, options)
 
 
 def load_for(source: Any, options: Mapping[str, Any], progress: Progress | None = None) -> DataSet:

@@ -45,6 +45,8 @@ def recalled(
     _refuse_other_minutes(path, before.pop("minutes", None), given.pop("minutes", None))
     before |= {stated.name: stated.default for stated in options_of(TrainingOptions)} | config["training"]
     before |= {part: config["model"][part] for part in ("network", "head")}
+    experts = [expert["network"]["name"] for expert in config["model"].get("experts", ())]
+    before |= {"experts": ",".join(experts) or "none"}
     before |= {"members": config["model"].get("members", 1)} if "orders" not in before else {}
     before |= {"pixel_block": config["data"]["options"].get("pixel_block", 1)}
     given = {name: value for name, value in given.items() if value != "auto"}

@@ -10,13 +10,13 @@ from dataclasses import asdict
 from typing import Any
 
 from chainrule.config.defaults import COMMON_START, Amount, default_members, default_spec, default_training
-from chainrule.config.registry import Spec, fitted_by_gradients, part_options
+from chainrule.config.registry import EXPERTS, Spec, fitted_by_gradients, part_options
 from chainrule.data.encodings.data_set import DataSet
-from chainrule.errors import InputError
+from chainrule.errors import InputError, unknown_name
 from chainrule.models.permuted import scan_orders
 from chainrule.training.settings import TrainingSettings
 
-__all__ = ["members_of", "specification"]
+__all__ = ["experts_of", "members_of", "specification"]
 
 READ_BY_ALL = {"seed", "engine", "checkpoint_every", "keep"}  # settings that every kind of network reads
 
@@ -40,6 +40,22 @@ def members_of(options: Mapping[str, Any], data: DataSet) -> int:
         return int(options.get("members", 1))
     default = default_members(data.encoding.group, options.get("minutes", 0.0), _document_length(data))
     return int(options.get("members", default))
+
+
+def experts_of(options: Mapping[str, Any], data: DataSet) -> tuple[str, ...]:
+    """The networks fitted without gradients that are averaged with the network, by name."""
+    given = options.get("experts")
+    if given is None or given == "none":
+        return ()
+    names = tuple(name.strip() for name in given.split(","))
+    for name in names:
+        if name not in EXPERTS:
+            raise unknown_name("expert", name, (*EXPERTS, "none"))
+        if name == _network_name(options):
+            raise InputError(f"{name} is the network already; leave out --experts, or --network")
+    if "orders" in options:
+        raise InputError("--experts averages conditionals, --orders whole examples; give one of the two")
+    return names
 
 
 def _model(options: Mapping[str, Any], data: DataSet) -> Spec:

@@ -58,6 +58,10 @@ class Budget:
         """The same in seconds."""
         return 60 * self.minutes
 
+    def without(self, seconds: float) -> Budget:
+        """What is left after some seconds, at least a tenth."""
+        return dataclasses.replace(self, minutes=max(self.minutes - seconds / 60, self.minutes / 10))
+
     def shared(self, runs: int) -> Budget:
         """The equal part of each of a number of runs."""
         return dataclasses.replace(self, minutes=self.minutes / runs)

@@ -1,0 +1,93 @@
+"""Experts beside a network: an average by weights from validation, as one run."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from chainrule.errors import InputError
+from chainrule.heads import AverageHead, CategoricalHead
+from chainrule.runs.fit import fit
+from chainrule.training.simplex import element_log_probs, simplex_weights
+
+QUICK = {"steps": 6, "evaluate_every": 3, "width": 8, "experts": "boosted_trees"}
+
+
+@pytest.fixture(scope="module")
+def bits(tmp_path_factory):
+    """Rows of bits, each like the one before it nine times of ten."""
+    noise = np.random.default_rng(0)
+    x = [noise.integers(0, 2, 300)]
+    for _ in range(5):
+        x.append(np.where(noise.random(300) < 0.9, x[-1], 1 - x[-1]))
+    path = tmp_path_factory.mktemp("experts") / "bits.npy"
+    np.save(path, np.stack(x, 1))
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(bits, tmp_path_factory):
+    return fit(str(bits), out=tmp_path_factory.mktemp("runs") / "both", **QUICK)
+
+
+def test_the_average_is_a_chain_by_weights_from_validation(run):
+    members = run.report_dict["members"]
+    assert [member["expert"] for member in members] == [None, "boosted_trees"]
+    assert sum(member["weight"] for member in members) == pytest.approx(1)
+    assert members[1]["weight"] > 0.5  # six steps teach the network little
+    valid = [member["results"]["valid"]["nats_per_example"] for member in members]
+    assert run.report_dict["results"]["valid"]["nats_per_example"] <= min(valid) + 1e-6
+    chain = run.chain()
+    both = np.stack([element_log_probs(part.chain(), run.data().valid) for part in parts(run)])
+    weights = np.array([member["weight"] for member in members])
+    mixed = np.log(weights @ np.exp(both))
+    assert element_log_probs(chain, run.data().valid) == pytest.approx(mixed, abs=1e-5)
+    assert run.verify().passed
+    assert run.sample(5, seed=0) is not None
+
+
+def parts(run):
+    from chainrule.runs.run import Run
+
+    return [Run.open(run.path / "members" / name) for name in ("1", "boosted_trees")]
+
+
+def test_resumed_it_is_the_same(run):
+    before = run.files.read("model.safetensors")
+    (run.path / "model.safetensors").unlink()
+    fit(out=run.path, resume=True)
+    assert run.files.read("model.safetensors") == before
+    assert (
+        json.loads((run.path / "config.json").read_text())["model"]["experts"][0]["network"]["name"] == "boosted_trees"
+    )
+
+
+def test_what_does_not_go_together_is_refused(bits):
+    for given, said in (
+        ({"experts": "forests"}, "forests"),
+        ({"experts": "boosted_trees", "network": "boosted_trees"}, "is the network already"),
+        ({"experts": "boosted_trees", "orders": 2}, "give one of the two"),
+    ):
+        with pytest.raises(InputError, match=said):
+            fit(str(bits), **given)
+
+
+def test_weights_are_on_the_simplex():
+    head = AverageHead([CategoricalHead(2, 3), CategoricalHead(2, 3)], weighted=True)
+    head.weigh(torch.tensor([1.0, 0.0]))
+    h = torch.randn(5, 4)
+    assert torch.equal(head(h).pmf(), head.heads[0](h[:, :2]).pmf())
+    for wrong in ([0.5, 0.6], [1.5, -0.5], [1.0]):
+        with pytest.raises(InputError, match="weights"):
+            head.weigh(torch.tensor(wrong))
+    with pytest.raises(InputError, match="weights"):
+        AverageHead([CategoricalHead(2, 3)]).weigh(torch.tensor([1.0]))
+
+
+def test_weights_of_impossible_and_of_no_elements():
+    ln = np.log(
+        np.array([[0.5, 0.0, 0.5], [0.0, 0.5, 0.5]]) + 0.0, where=[[1, 0, 1], [0, 1, 1]], out=np.full((2, 3), -np.inf)
+    )
+    assert simplex_weights(ln).tolist() == [0.5, 0.5]
+    assert simplex_weights(np.zeros((2, 0))).tolist() == [0.5, 0.5]
