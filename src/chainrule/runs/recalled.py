@@ -49,6 +49,8 @@ def recalled(
     before |= {"experts": ",".join(experts) or "none"}
     before |= {"members": config["model"].get("members", 1)} if "orders" not in before else {}
     before |= {"pixel_block": config["data"]["options"].get("pixel_block", 1)}
+    if source in (None, asked.get("source")) and config["data"]["options"].get("builtin"):
+        before["builtin"] = True  # whatever path has its name by now
     given = {name: value for name, value in given.items() if value != "auto"}
     if isinstance(source, str):
         return source, options_of_moved(before, source) | given

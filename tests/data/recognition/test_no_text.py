@@ -196,4 +196,6 @@ def test_the_command_line_says_which_digits_are_read(tmp_path, monkeypatch, caps
     shown = capsys.readouterr()
     assert "1797 images of 8x8" in shown.out
     assert "--builtin" not in shown.err
-    assert main(["evaluate", "b", "--json"]) == 0
+    for command in (["evaluate", "b", "--json"], ["fit", "--resume", "--out", "b"]):
+        assert main(command) == 0
+        assert "--builtin" not in capsys.readouterr().err

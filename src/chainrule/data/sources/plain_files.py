@@ -136,7 +136,7 @@ def refuse_no_text(path: Path) -> None:
 
     Raises InputError, which names the format and what to do.
     """
-    anyway = "name --symbols bytes to read its bytes all the same"
+    anyway = "fit with --symbols bytes to read bytes all the same"
     refuse_known_binary(path)
     refuse_false_ending(path)
     with unpacked(path) as file:
