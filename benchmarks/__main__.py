@@ -24,6 +24,7 @@ from benchmarks.running import Family, Measured, alone, cases, keep
 
 FAMILIES = {
     "startup": "benchmarks.startup",
+    "opening": "benchmarks.opening",
     "loop": "benchmarks.loop",
     "losses": "benchmarks.losses",
     "training": "benchmarks.training",

@@ -124,10 +124,18 @@ def test_a_family_runs_and_is_recorded(tmp_path):
 @pytest.mark.timeout(1800)
 def test_every_family_runs(tmp_path):
     place = tmp_path / "record.json"
-    run(place, "startup", "loop")
+    run(place, "startup", "opening", "loop")
     record = run(place, "losses", "training", "sampling", "quality")  # the families before stay
     counts = {family: len(measured["rows"]) for family, measured in record.items()}
-    assert counts == {"startup": 4, "loop": 1, "losses": 15, "training": 4, "sampling": len(drawing.ROWS), "quality": 6}
+    assert counts == {
+        "startup": 4,
+        "opening": 5,
+        "loop": 1,
+        "losses": 15,
+        "training": 4,
+        "sampling": len(drawing.ROWS),
+        "quality": 6,
+    }
     assert all(0 < row["ratio"] < math.inf for measured in record.values() for row in measured["rows"])
 
 

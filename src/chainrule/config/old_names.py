@@ -162,7 +162,7 @@ def with_first_reader(config: dict[str, Any]) -> dict[str, Any]:
         return config
     inner = encoding.get("images")
     kind = inner.get("kind") if isinstance(inner, Mapping) else encoding.get("kind")
-    if kind in WITH_READERS and "reader" not in options:
+    if (kind in WITH_READERS or "shape" in options) and "reader" not in options:  # a shape is an option of arrays
         return _with_data_options(config, {"reader": 1})
     if kind == "text" and "documents" not in options:
         return _with_data_options(config, {"documents": "stream"})

@@ -132,7 +132,7 @@ class DataOptions:
     )
     builtin: bool | None = option(None, "the set that comes with chainrule, where a path has its name, too", DATA)
     reader: int | None = option(
-        None, "tables, pictures, FASTA: version of the reader; 1 reads as the first did", DATA, default_text="2"
+        None, "tables, arrays, pictures, FASTA: version of the reader; 1 reads as the first did", DATA, default_text="2"
     )
 
 

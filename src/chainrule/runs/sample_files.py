@@ -40,7 +40,7 @@ def write_samples_to(out: Path, encoding: Encoding, raw: Any, *, given: str | No
         elif out.suffix == ".png":
             write_file(out, _picture_grid(encoding, raw, title))
         else:
-            write_file(out, encoding.write(raw, given))
+            write_file(out, encoding.write_as(out.suffix, raw, given))
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror}); name another place with --out") from None
 

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+import json
 import lzma
 import os
 import threading
@@ -16,6 +17,7 @@ import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from chainrule import InputError
 from chainrule.cli.app import main
@@ -210,3 +212,114 @@ def test_a_table_from_standard_input(tmp_path, monkeypatch, capsys):
     assert "n (real, resolution 0.5, may be missing)" in capsys.readouterr().out
     assert main(["evaluate", out]) == 2
     assert "cannot be opened again" in capsys.readouterr().err
+
+
+INTEGERS = np.random.default_rng(0).integers(0, 6, (80, 3))
+TYPES = ["uint8", "int16", "int32", "int64", "uint64", ">i4", ">i8", ">u2", "float16", "float32", "float64", ">f8"]
+
+
+@pytest.mark.parametrize("split", ["random:80/10/10", "distinct:80/10/10"])
+def test_integers_are_the_same_in_every_type_and_byte_order(tmp_path, split):
+    found = [load(INTEGERS.astype(kind), split=split) for kind in TYPES]
+    for kind in (">i4", "<i8", "uint8"):
+        np.save(tmp_path / "a.npy", INTEGERS.astype(kind))
+        found.append(load(str(tmp_path / "a.npy"), split=split))
+        assert found[0].encoding.encode(str(tmp_path / "a.npy")).digest() == found[0].encoding.encode(INTEGERS).digest()
+    found.append(load(INTEGERS.tolist(), split=split))
+    assert len({data.digest() for data in found}) == 1
+    assert {data.train.x.dtype for data in found} == {np.dtype(np.uint8)}
+    bits = INTEGERS > 2
+    assert load(bits).digest() == load(bits.astype("int64")).digest() == load(bits.astype(">f4")).digest()
+
+
+def test_the_first_reader_keeps_the_type_of_an_array():
+    old = [load(INTEGERS.astype(kind), reader=1) for kind in ("uint8", "int64")]
+    assert old[0].digest() != old[1].digest()
+    assert old[1].train.x.dtype == np.int64
+    assert load(INTEGERS).options["reader"] == 2
+    with pytest.raises(InputError, match="--reader is 1 or 2"):
+        load(INTEGERS, reader=3)
+
+
+def test_grey_values_of_any_type_are_pictures():
+    grey = np.random.default_rng(0).integers(0, 256, (40, 4, 4))
+    found = [load(grey.astype(kind), levels=4) for kind in ("uint8", "int64", ">i4", "float32")]
+    assert len({data.digest() for data in found}) == 1
+    with pytest.raises(InputError, match=r"from 0 to 700, expected grey values 0\.\.255"):
+        load(np.append(grey, np.full((1, 4, 4), 700), 0), levels=4)
+
+
+def test_masked_cells_are_missing():
+    mask = np.zeros(INTEGERS.shape, bool)
+    mask[::5, 1] = True
+    data = load(np.ma.array(INTEGERS, mask=mask))
+    assert [column.missing for column in data.encoding.columns] == [None, "", None]
+    rows = [[None if m else int(v) for v, m in zip(*row, strict=True)] for row in zip(INTEGERS, mask, strict=True)]
+    frame = pd.DataFrame(rows, columns=["c0", "c1", "c2"], dtype="Int64")
+    assert data.digest() == load(frame).digest()
+    assert load(np.ma.array(INTEGERS)).encoding.kind == "array"
+    named = np.array([tuple(row) for row in INTEGERS], dtype=[("a", ">i4"), ("b", "u1"), ("c", "f8")])
+    assert load(named).digest() == load(pd.DataFrame(INTEGERS, columns=["a", "b", "c"])).digest()
+    with pytest.raises(InputError, match="masked cells and the shape"):
+        load(np.ma.array(np.zeros((4, 2, 2)), mask=np.ones((4, 2, 2))))
+
+
+def test_records_that_lack_names():
+    records = [{"a": k % 4, "b": "xyz"[k % 3]} for k in range(60)] + [{"a": 1, "b": "x", "late": 2.5}] * 3
+    data = load(records)
+    assert data.encoding.column_names == ("a", "b", "late")
+    assert data.digest() == load(pd.DataFrame(records)).digest()
+    with pytest.raises(InputError, match=r"item 64 is 5, expected a record"):
+        load([*records, 5])
+
+
+def test_columns_of_mixed_types(tmp_path):
+    cells = [1, "x", 2.5, None, 3.0, True] * 10
+    frame = pd.DataFrame({"a": cells, "b": [k % 3 for k in range(60)]})
+    texts = ["1", "x", "2.5", "", "3", "true"] * 10
+    (tmp_path / "b.csv").write_text("a,b\n" + "".join(f"{a},{k % 3}\n" for k, a in enumerate(texts)))
+    records = frame.to_dict("records")
+    assert load(frame).digest() == load(records).digest() == load(str(tmp_path / "b.csv")).digest()
+    odd = pd.DataFrame({"a": [1 + 2j] * 60, "b": [1, 2] * 30})
+    with pytest.raises(InputError, match=r"column 'a' holds \(1\+2j\).*--drop a"):
+        load(odd)
+    assert load(odd, drop="a").encoding.column_names == ("b",)
+
+
+def test_a_series_is_a_table_of_one_column():
+    values = [k % 5 for k in range(60)]
+    found = [load(pd.Series(values, name="s")), load(pl.Series("s", values)), load(pd.DataFrame({"s": values}))]
+    assert {data.encoding.column_names for data in found} == {("s",)}
+    assert len({data.digest() for data in found}) == 1
+
+
+@pytest.mark.parametrize("cells", [[b"x\xff"] * 60, [[1, 2]] * 60, [{"u": 1}] * 60])
+def test_a_column_that_holds_no_single_values_can_be_dropped(tmp_path, cells):
+    pa.parquet.write_table(pa.table({"a": cells, "b, c": [1, 2] * 30, "d": [1, 2] * 30}), tmp_path / "t.parquet")
+    for source in (str(tmp_path / "t.parquet"), pa.table({"a": cells, "b, c": [1, 2] * 30, "d": [1, 2] * 30})):
+        with pytest.raises(InputError, match="--drop a"):
+            load(source)
+        assert load(source, drop="a").encoding.column_names == ("b, c", "d")
+        assert load(source, drop=["a", "b, c"]).encoding.column_names == ("d",)
+
+
+def test_flat_json_lines_are_a_table(tmp_path):
+    rows = [
+        {"n": k % 4, "x": k / 4, "s": "xyz"[k % 3], "b": k % 2 == 0, "d": f"2024-01-{1 + k % 9:02d}"} for k in range(60)
+    ]
+    rows[7] |= {"x": None, "s": None}
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data = load(str(path))
+    assert data.digest() == load(rows).digest()
+    assert data.encoding.encode(str(path)).digest() == data.encoding.encode(rows).digest()
+
+
+def test_pictures_with_a_palette_are_their_colours():
+    rng = np.random.default_rng(0)
+    pictures = [Image.fromarray(rng.integers(0, 4, (4, 4)).astype("u1")).convert("P") for _ in range(40)]
+    for picture in pictures:
+        picture.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9] * 64)
+    data = load(pictures)
+    assert data.encoding.domain.shape == (4, 4, 3)
+    assert data.digest() == load([picture.convert("RGB") for picture in pictures]).digest()

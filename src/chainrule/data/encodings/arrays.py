@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.batch import Array
 from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.conditions import Classes
-from chainrule.data.encodings.data_set import DataSet
+from chainrule.data.encodings.data_set import READER, DataSet
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.division import Part, check_same_shape, three_parts
@@ -62,7 +62,8 @@ class ArrayEncoding(Encoding):
     def encode_parts(self, source: Source) -> dict[str, Examples]:
         source = as_source(source)
         parts = digits_parts() if source == DIGITS and not Path(DIGITS).exists() else array_parts(source)
-        return {name: self.examples(part, f"{source} {name}".strip()) for name, part in parts.items()}
+        found = {name: self.examples(part, f"{source} {name}".strip()) for name, part in parts.items()}
+        return {name: replace(examples, x=_smallest(examples.x, self.domain)) for name, examples in found.items()}
 
     def examples(self, part: Part, what: str) -> ArrayExamples:
         """Examples from arrays (N, ...) and labels; raises InputError for what does not fit the domain."""
@@ -121,6 +122,7 @@ def load_arrays(
     given: str | None = None,
     split: str | None = None,
     split_seed: int = 0,
+    reader: int = READER,
 ) -> DataSet:
     """Integers from a `.npy` file or array (N, ...), or by split from a `.npz` file or a dictionary of arrays.
 
@@ -132,17 +134,20 @@ def load_arrays(
     given: "label", to model p(x | label).
     split: how a single array is divided, see `Split`; None for random:80/10/10, for images distinct:80/10/10.
     split_seed: key of a random split.
+    reader: 2; 1 keeps the type of the array in digest and split, as the runs of the first versions need.
 
     Raises InputError for missing, empty or damaged files, reals, negative values, and shapes that do not fit.
     """
     arrays, source = array_parts(source), str(source)
+    if reader not in (1, READER):
+        raise InputError(f"--reader is 1 or {READER}, got {reader}")
     if shape is None:
         check_same_shape(arrays, source)
     layout = tuple(shape if shape is not None else next(iter(arrays.values()))[0].shape[1:])
     if not layout:
         raise InputError(f"{source}: the array has one axis, expected (examples, elements); reshape it")
     divided_by = Split.parse(split, "distinct" if len(layout) > 1 else "random", split_seed)
-    options = {"shape": None if shape is None else list(shape), "given": given}
+    options = {"shape": None if shape is None else list(shape), "given": given, "reader": reader}
     return _data_set(source, arrays, layout, divided_by, options)
 
 
@@ -165,6 +170,8 @@ def _data_set(
     domain = _domain(source, arrays, layout)
     for name, (x, _) in arrays.items():
         ArrayEncoding(domain).flat(x, f"{source} {name}".strip())
+    if options.get("reader") == READER:
+        arrays = {name: (_smallest(x, domain), y) for name, (x, y) in arrays.items()}
     division = three_parts(arrays, split)
     parts = division.parts
     encoding = ArrayEncoding(domain, _classes(source, options["given"], [y for _, y in parts]))
@@ -175,6 +182,11 @@ def _data_set(
     count = sum(len(x) for x, _ in parts)
     note = f"{count} {kind} of {side} elements, {domain.num_symbols} symbols; {division.how}: {sizes}"
     return DataSet(source, encoding, train, valid, test, note, options | split.options, division.unit)
+
+
+def _smallest(x: Array, domain: Domain) -> Array:
+    """Symbols in the smallest type for them, so that equal integers are equal bytes, whatever type they came in."""
+    return x.astype(np.min_scalar_type((domain.num_symbols or 2) - 1), copy=False)
 
 
 def _domain(source: str, arrays: dict[str, Part], layout: tuple[int, ...]) -> Domain:

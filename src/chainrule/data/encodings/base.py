@@ -163,6 +163,10 @@ class Encoding(ABC):
         np.save(buffer, np.asarray(raw), allow_pickle=False)
         return buffer.getvalue()
 
+    def write_as(self, ending: str, raw: Any, given: str | None = None) -> bytes:
+        """As `write`, for a file with one of the `file_endings`."""
+        return self.write(raw, given)
+
     def write_folder(self, raw: Any) -> dict[str, bytes]:
         """The content of one file per example, by its name in a folder, where "" is among `file_endings`."""
         raise InputError(f"samples of kind {self.kind} are written to one file, not to a folder")

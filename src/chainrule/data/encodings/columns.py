@@ -174,7 +174,7 @@ class Numbers:
         return "date such as 2024-02-29" if self.kind == "date" else "number"
 
     def decode(self, x: Array) -> list[str]:
-        """The texts of numbers, shape (n,), with as many decimals as the resolution has."""
+        """The canonical texts of numbers, shape (n,), without zeros that mean nothing."""
         return [(self.missing or "") if np.isnan(value) else self._text(float(value)) for value in x]
 
     def _text(self, value: float) -> str:
@@ -185,7 +185,8 @@ class Numbers:
         if self.kind == "date":
             time = np.datetime64(0, "s") + np.timedelta64(round(value * self.resolution), "s")
             return str(time).replace("T", self.between) if self.between else str(time)[:10]
-        return format(Decimal(round(value)) * Decimal(repr(self.resolution)).normalize(), "f")
+        number = Decimal(round(value)) * Decimal(repr(self.resolution)).normalize()
+        return format(number if self.spelling is None else _without_zeros(number), "f")
 
     def describe(self) -> str:
         """One phrase for the note."""
@@ -195,6 +196,10 @@ class Numbers:
 
     def to_json(self) -> dict[str, Any]:
         return _with_spelling(asdict(self), self.spelling)
+
+
+def _without_zeros(number: Decimal) -> Decimal:
+    return number.quantize(Decimal(1)) if number == number.to_integral_value() else number.normalize()
 
 
 def number_elements(columns: Sequence[Numbers], x: Array) -> tuple[Array, Array]:

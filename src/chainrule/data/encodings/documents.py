@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -56,7 +57,7 @@ class DocumentEncoding(Encoding):
     kind: ClassVar[str] = "documents"
     group: ClassVar[str] = "text"
     is_text: ClassVar[bool] = True
-    file_endings: ClassVar[tuple[str, ...]] = (".txt",)
+    file_endings: ClassVar[tuple[str, ...]] = (".txt", ".jsonl")
 
     @property
     def alphabet(self) -> Alphabet:
@@ -102,7 +103,7 @@ class DocumentEncoding(Encoding):
         source = as_source(source, self.field)
         if not self.any_file and isinstance(source, str):
             check_texts(source)
-        parts, _ = _document_parts(source, self.documents, self.field)
+        parts, _ = _document_parts(source, self.documents, self.field, may_be_empty=self.end == "scored")
         return {name: self.examples(texts, f"{source} {name}".strip()) for name, texts in parts.items()}
 
     def example_names(self, source: Source) -> dict[str, list[str]]:
@@ -119,11 +120,16 @@ class DocumentEncoding(Encoding):
 
     def write(self, raw: list[bytes], given: str | None = None) -> bytes:
         if self.documents == "record":
-            import json
-
-            name = self.field or "text"
-            return b"".join(json.dumps({name: text.decode(errors="replace")}).encode() + b"\n" for text in raw)
+            return self.write_as(".jsonl", raw, given)
         return b"".join(text + (self.separator or b"\n\n----\n\n") for text in raw)
+
+    def write_as(self, ending: str, raw: list[bytes], given: str | None = None) -> bytes:
+        """As `write`; in `.jsonl` a record per text, which keeps line ends and bytes that are not UTF-8."""
+        if ending != ".jsonl":
+            return self.write(raw, given)
+        name = self.field or "text"
+        texts = (text.decode("utf-8", "surrogateescape") for text in raw)
+        return b"".join(json.dumps({name: text}).encode() + b"\n" for text in texts)
 
     def to_json(self) -> dict[str, Any]:
         fields = {name: value for name, value in vars(self).items() if name not in ("symbols", "separator", "any_file")}
@@ -157,13 +163,17 @@ def _encoded(alphabet: Alphabet, end: str, texts: list[bytes], what: str) -> lis
     return sequences
 
 
-def _document_parts(source: Source, documents: str, field: str | None) -> tuple[dict[str, list[bytes]], bytes]:
+def _document_parts(
+    source: Source, documents: str, field: str | None, may_be_empty: bool = False
+) -> tuple[dict[str, list[bytes]], bytes]:
     """The documents by split, "" for a source without splits, and what stands between them, see `read_documents`."""
     if isinstance(source, str):
-        texts, separator = read_documents(source, documents, field)
+        if documents == "line" and data_ending(source) == ".jsonl":
+            documents = "record"
+        texts, separator = read_documents(source, documents, field, may_be_empty=may_be_empty)
         return {"": texts}, separator
     found = from_object(source, field).of_form("texts")
-    for name, texts in found.parts.items():
+    for name, texts in found.parts.items() if not may_be_empty else ():
         check_filled(texts, f"{found} {name}".strip(), "text")
     return found.parts, b""
 

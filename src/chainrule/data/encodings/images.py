@@ -19,7 +19,7 @@ from chainrule.data.examples.division import Division, Part, check_same_shape, t
 from chainrule.data.examples.levels import DrawnBits, StoredLevels, check_levels, to_grey, to_levels
 from chainrule.data.examples.splits import DEFAULT, SPLITS, WAYS, Split, parse_shares
 from chainrule.data.examples.stored import Progress, is_stored, take
-from chainrule.data.sources.array_files import array_parts
+from chainrule.data.sources.array_files import array_parts, as_integers
 from chainrule.data.sources.idx import idx_parts, is_idx
 from chainrule.data.sources.image_folder import folder_parts, picture_names, png_bytes
 from chainrule.data.sources.objects import Source, as_source
@@ -126,11 +126,19 @@ def image_parts(source: Source, pictures: Pictures, progress: Progress | None = 
             raise InputError(
                 f"{what}: the array has the shape {x.shape}, expected (N, H, W) or (N, H, W, 3); reshape it"
             )
-        if x.dtype != np.uint8:
-            raise InputError(f"{what}: the array has dtype {x.dtype}, expected grey values 0..255 as uint8; convert it")
+        x = x if x.dtype == np.uint8 else _bytes(x, what)
         grey[name] = (x[..., 0] if x.ndim == 4 and x.shape[3] == 1 else x, labels)
     check_same_shape(grey, str(source))
     return grey
+
+
+def _bytes(x: Array, what: str) -> Array:
+    """Grey values of any type as bytes."""
+    whole = as_integers(x, what)
+    low, high = int(whole.min()), int(whole.max())
+    if x.dtype == np.bool_ or low < 0 or high > 255:
+        raise InputError(f"{what}: holds {x.dtype} from {low} to {high}, expected grey values 0..255; convert it")
+    return whole.astype(np.uint8)
 
 
 def load_images(

@@ -17,6 +17,7 @@ from chainrule.data.encodings.cells import Spelling
 from chainrule.data.encodings.column_kinds import Profile, profiles
 from chainrule.data.encodings.column_names import assignments, listed
 from chainrule.data.encodings.columns import KINDS, Numbers, Symbols
+from chainrule.data.encodings.data_set import READER
 from chainrule.data.encodings.divided_rows import RowBlocks
 from chainrule.data.encodings.held_tables import HeldTables, hold_tables
 from chainrule.data.encodings.table_rows import Columns, Table, encode_rows, first_table
@@ -30,7 +31,6 @@ from chainrule.errors import InputError, unknown_name
 
 __all__ = ["READER", "Asked", "ReadTables", "known_table", "opened"]
 
-READER = 2  # of today
 SHOWN = 12  # columns whose first value a note shows
 LONGEST = 40  # characters of a value in a note
 

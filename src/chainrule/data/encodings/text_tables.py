@@ -23,7 +23,7 @@ from chainrule.data.sources.objects import Source
 from chainrule.data.sources.own_table import own_dialect
 from chainrule.data.sources.rows import line_of
 from chainrule.data.sources.table_files import is_columnar
-from chainrule.data.sources.typed_tables import typed_blocks, typed_names, typed_rows
+from chainrule.data.sources.typed_tables import is_records, typed_blocks, typed_names, typed_rows
 from chainrule.errors import InputError
 
 __all__ = ["Reading", "TextTable", "canonical_blocks", "text_table"]
@@ -116,7 +116,7 @@ def text_table(source: Source, reading: Reading, known: Collection[str] = ()) ->
     reading: what the user says about it.
     known: the names of columns that it should have, where these are known: a header is told from data by them.
     """
-    if isinstance(source, str) and not is_columnar(source):
+    if isinstance(source, str) and not (is_columnar(source) or is_records(source)):
         path = Path(source)
         dialect = _dialect(path, reading, known)
 
@@ -133,8 +133,8 @@ def text_table(source: Source, reading: Reading, known: Collection[str] = ()) ->
 
     def texts(wanted: Sequence[str]) -> Iterator[pa.Table]:
         places = _places(names, wanted)
-        for block in typed_blocks(source):
-            made = [typed_texts(block.column(place), name) for place, name in zip(places, wanted, strict=True)]
+        for block in typed_blocks(source, places):
+            made = [typed_texts(column, name) for column, name in zip(block.columns, wanted, strict=True)]
             yield pa.table(made, names=list(wanted))
 
     return TextTable(what, tuple(names), texts, lambda row: f"{what} row {row + 1}", rows=typed_rows(source))

@@ -60,7 +60,7 @@ def is_table(clues: Clues) -> bool:
     if clues.options.keys() & OF_TEXT:
         return False
     asked = bool(clues.options.keys() & OF_TABLE) and not clues.ending and clues.path.is_file()
-    return asked or table_files.is_table(clues.path)
+    return asked or table_files.is_table(clues.path) or clues.form == "table"
 
 
 def is_fasta(clues: Clues) -> bool:

@@ -77,11 +77,14 @@ def _load(path: Path) -> dict[str, Array]:
 
 
 def as_integers(x: Array, what: str) -> Array:
-    """Booleans and integers as they are, reals that are whole numbers as integers; `what` names the array in errors."""
+    """Booleans and integers as they are, in the byte order of this machine, reals that are whole numbers as integers.
+
+    x: the array. what: its name in errors.
+    """
     if x.dtype == np.bool_:
         return x.astype(np.uint8)
     if np.issubdtype(x.dtype, np.integer):
-        return x
+        return x.astype(x.dtype.newbyteorder("="), copy=False)
     if not np.issubdtype(x.dtype, np.floating):
         raise InputError(f"{what}: the array has dtype {x.dtype}, expected integers; encode the values as numbers")
     if not np.isfinite(x).all():

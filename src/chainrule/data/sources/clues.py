@@ -46,7 +46,7 @@ class Clues:
             form = self.source.form
             return _steps(next(iter(self.source.parts.values()))) if form == "sequences" else form
         path = Path(self.source)
-        if self.ending == ".jsonl" and path.is_file():
+        if self.ending in (".jsonl", ".ndjson") and path.is_file():
             return _json_lines(path, self.options.get("field"))
         if self.ending == ".json" and path.is_file():
             return _steps(next(iter(read_sequences(self.source).values())))
@@ -70,12 +70,18 @@ class Clues:
 
 
 def _json_lines(path: Path, field: str | None) -> str:
-    """Records with a text are texts; lists, or records with a list, are sequences or sets."""
+    """Records with a text are texts, flat ones a table; lists, or records with a list, are sequences or sets."""
     rows = read_json_lines(path)
     first: Any = rows[0]
+    if isinstance(first, dict) and field is None and "text" not in first and not any(map(_is_nested, first.values())):
+        return "table"
     if isinstance(first, dict) and not isinstance(first.get(field or "text"), list):
         return "texts"
     return _steps(rows if field is None else [row.get(field) if isinstance(row, dict) else None for row in rows])
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, list | dict)
 
 
 def _steps(sequences: list[Any]) -> str:

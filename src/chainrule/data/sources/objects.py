@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.batch import Array
+from chainrule.data.sources.record_tables import masked_table, records_table
 from chainrule.errors import InputError, unknown_name
 
 __all__ = ["ObjectSource", "Source", "as_source", "from_object"]
@@ -60,7 +61,8 @@ class ObjectSource:
 def from_object(source: Any, field: str | None = None) -> ObjectSource:
     """The examples of a Python object.
 
-    source: an array or tensor (N, ...); a pair of one and its labels (N,); a list of arrays or lists, stacked where all
+    source: an array or tensor (N, ...), of any type and byte order; a masked or structured array, whose rows are those
+        of a table; a list of records; a pair of one and its labels (N,); a list of arrays or lists, stacked where all
         have one shape, else sequences; a list of strings; a torch data set of arrays, pictures, pairs with a label or
         dictionaries; a Hugging Face data set; a pandas, polars or Arrow table; or a dictionary of any of these by
         split.
@@ -112,6 +114,8 @@ def _form(part: Any, field: str | None) -> Form:
     if isinstance(part, tuple) and len(part) == 2:
         form, x, _ = _form(part[0], field)
         return form, x, _array(part[1])
+    if isinstance(part, np.ndarray) and (part.dtype.names or np.ma.is_masked(part)):
+        return "table", masked_table(part), None
     if isinstance(part, np.ndarray) or hasattr(part, "detach"):
         x = _array(part)
         return ("arrays", x, None) if x.dtype.kind in "biuf" else _examples(x.tolist())
@@ -122,8 +126,7 @@ def _form(part: Any, field: str | None) -> Form:
         )
     items = [part[k] for k in range(len(part))]
     if items and isinstance(items[0], Mapping):
-        names: dict[str, list[Any]] = {name: [item.get(name) for item in items] for name in items[0]}
-        return _columns(items[0], names.__getitem__, lambda: _arrow_table(items), field)
+        return _columns(items[0], lambda name: [item.get(name) for item in items], lambda: records_table(items), field)
     if not isinstance(part, list) and items and isinstance(items[0], tuple):  # a torch data set of (x, label) or (x,)
         labels = _array([item[1] for item in items]) if len(items[0]) == 2 else None
         form, x, _ = _examples([item[0] for item in items])
@@ -179,11 +182,7 @@ def _examples(items: Sequence[Any]) -> Form:
 
 
 def _array(x: Any) -> Array:
-    """An array from an array, a tensor, a picture of pillow or a list."""
+    """An array from an array, a tensor, a picture of pillow (with a palette: its colours) or a list."""
+    if hasattr(x, "getpalette") and x.mode in ("P", "PA"):
+        x = x.convert("RGB")
     return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
-
-
-def _arrow_table(records: list[Any]) -> Any:
-    import pyarrow
-
-    return pyarrow.Table.from_pylist(records)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from chainrule.data.sources.folders import files_below
@@ -72,14 +73,18 @@ def text_files(source: str) -> list[Path]:
     return found
 
 
-def read_documents(source: str, documents: str, field: str | None) -> tuple[list[bytes], bytes]:
-    r"""The documents of a source, none of them empty, and the bytes between two of them.
+def read_documents(
+    source: str, documents: str, field: str | None, *, may_be_empty: bool = False
+) -> tuple[list[bytes], bytes]:
+    r"""The documents of a source, and the bytes between two of them.
 
     source: a file or a folder.
     documents: "line", "file", "record" (the text field of each line of a `.jsonl`), or a separator such as
         "<|endoftext|>", in which \n and \t may be written.
     field: the name of the text field; None for "text".
+    may_be_empty: whether an empty document is one, as among samples; else it is refused.
     """
+    check = _unchecked if may_be_empty else check_filled
     if documents == "record":
         rows = read_json_lines(Path(source))
         name = "text" if field is None else field
@@ -91,28 +96,40 @@ def read_documents(source: str, documents: str, field: str | None) -> tuple[list
                 raise InputError(
                     f"{source} line {number}: has no text field {name!r} (it has {known}); name it with --field"
                 )
-            texts.append(text.encode("utf-8", "surrogatepass"))
-        return check_filled(texts, source, "line"), b""
+            texts.append(_bytes(text))
+        return check(texts, source, "line"), b""
     files = text_files(source)
     if documents == "file":
         return [read_file(file) for file in files], b""
     if documents == "line":
-        return _lines(files)
+        return _lines(files, check)
     pieces: list[bytes] = []
     separator = documents.encode().decode("unicode_escape").encode("latin-1")
     for file in files:
         parts = read_file(file).split(separator)
-        pieces += check_filled(parts[:-1] if not parts[-1] else parts, str(file), "document")
+        pieces += check(parts[:-1] if not parts[-1] else parts, str(file), "document")
     return pieces, separator
 
 
-def _lines(files: list[Path]) -> tuple[list[bytes], bytes]:
+def _bytes(text: str) -> bytes:
+    """A text as UTF-8; lone surrogates are what `surrogateescape` made of bytes that are not, or stay what they are."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
+def _unchecked(texts: list[bytes], source: str, unit: str) -> list[bytes]:
+    return texts
+
+
+def _lines(files: list[Path], check: Callable[[list[bytes], str, str], list[bytes]]) -> tuple[list[bytes], bytes]:
     """The lines of files, and what ends most of them."""
     lines: list[bytes] = []
     ends: dict[bytes, int] = {}
     for file in files:
         found, separators = split_lines(read_file(file))
-        lines += check_filled(found, str(file), "line")
+        lines += check(found, str(file), "line")
         for end, count in separators.items():
             ends[end] = ends.get(end, 0) + count
     return lines, max(ends, key=lambda end: ends[end], default=b"\n")

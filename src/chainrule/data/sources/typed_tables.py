@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from chainrule.data.sources.objects import Source
+from chainrule.data.sources.plain_files import data_ending
+from chainrule.data.sources.record_tables import column_of, records_table
+from chainrule.data.sources.text_files import read_json_lines
 from chainrule.errors import InputError
 
-__all__ = ["arrow_table", "columnar_blocks", "typed_blocks", "typed_names", "typed_rows"]
+__all__ = ["arrow_table", "columnar_blocks", "is_records", "typed_blocks", "typed_names", "typed_rows"]
 
 ROWS = 1 << 16  # of a block
 CELLS = 1 << 22  # of a block
@@ -20,7 +24,7 @@ def typed_names(source: Source) -> list[str]:
     """The names of the columns; raises InputError where two columns have the same."""
     what = source if isinstance(source, str) else "the frame"
     with _explained(what):
-        found = _file_names(Path(source)) if isinstance(source, str) else _frame_names(source)
+        found = _file_names(source) if isinstance(source, str) else _frame_names(source)
         names = [str(name) for name in found]
     seen: set[str] = set()
     for name in names:
@@ -40,17 +44,21 @@ def typed_rows(source: Source) -> int:
         return pyarrow.parquet.read_metadata(source).num_rows if Path(source).suffix.lower() == ".parquet" else 0
 
 
-def typed_blocks(source: Source) -> Iterator[Any]:
-    """The rows in blocks, Arrow tables of the types that the source has; errors name the source."""
-    if isinstance(source, str):
+def typed_blocks(source: Source, places: Sequence[int]) -> Iterator[Any]:
+    """Some columns of the rows in blocks, Arrow tables of the types that the source has; errors name the source.
+
+    source: a path as text, or a frame. places: the numbers of the columns.
+    """
+    if isinstance(source, str) and not is_records(source):
         import pyarrow
 
         with _explained(source):
             for batch in columnar_blocks(Path(source)):
-                yield pyarrow.Table.from_batches([batch])
+                yield pyarrow.Table.from_batches([batch]).select(list(places))
         return
-    with _explained("the frame"):
-        table = arrow_table(source)
+    with _explained(source if isinstance(source, str) else "the frame"):
+        table = _records(source) if isinstance(source, str) else arrow_table(source, places)
+        table = table.select(list(places)) if isinstance(source, str) else table
     size = max(1, min(ROWS, CELLS // max(1, table.num_columns)))
     for start in range(0, table.num_rows, size):
         yield table.slice(start, size)
@@ -75,18 +83,31 @@ def columnar_blocks(path: Path) -> Iterator[Any]:
             yield from pyarrow.ipc.open_stream(mapped)
 
 
-def arrow_table(frame: Any) -> Any:
-    """An Arrow table from one, from a pandas frame or from a polars frame."""
+def arrow_table(frame: Any, places: Sequence[int] | None = None) -> Any:
+    """An Arrow table from one, from a pandas frame or from a polars frame.
+
+    frame: the frame. places: the numbers of the columns that are wanted; None for all.
+    """
+    if hasattr(frame, "iloc") and not hasattr(frame, "to_frame"):
+        frame = frame if places is None else frame.iloc[:, list(places)]
+        return _whole_table(frame)
+    table = _whole_table(frame)
+    return table if places is None else table.select(list(places))
+
+
+def _whole_table(frame: Any) -> Any:
     import pyarrow
 
     if isinstance(frame, pyarrow.Table):
         return frame
     if hasattr(frame, "to_arrow"):
         table = frame.to_arrow()
-        return table if isinstance(table, pyarrow.Table) else pyarrow.table({"value": table})
+        name = str(frame.name) if hasattr(frame, "name") else ""  # a Series
+        return table if isinstance(table, pyarrow.Table) else pyarrow.table({name or "value": table})
     if hasattr(frame, "iloc"):
         frame = frame.to_frame() if hasattr(frame, "to_frame") else frame
-        return pyarrow.Table.from_pandas(frame, preserve_index=False)
+        columns = [column_of(frame.iloc[:, k], str(name)) for k, name in enumerate(frame.columns)]
+        return pyarrow.table(columns, names=[str(name) for name in frame.columns])
     raise InputError(f"a table is a path, or a pandas, polars or Arrow table, got {type(frame).__name__}")
 
 
@@ -96,10 +117,29 @@ def _frame_names(frame: Any) -> list[Any]:
     return list(arrow_table(frame).column_names)
 
 
-def _file_names(path: Path) -> list[str]:
+def is_records(path: str) -> bool:
+    """Whether a file is named like JSON lines."""
+    return data_ending(path) in (".jsonl", ".ndjson")
+
+
+@lru_cache(maxsize=1)
+def _read_records(path: str, mark: tuple[int, int]) -> Any:
+    return records_table(read_json_lines(Path(path)), path)
+
+
+def _records(path: str) -> Any:
+    """The table of a file of JSON lines, read once while it stays the same."""
+    found = Path(path).stat()
+    return _read_records(path, (found.st_size, found.st_mtime_ns))
+
+
+def _file_names(source: str) -> list[str]:
     import pyarrow
     import pyarrow.parquet
 
+    path = Path(source)
+    if is_records(source):
+        return list(_records(source).column_names)
     if path.suffix.lower() == ".parquet":
         return list(pyarrow.parquet.read_schema(path).names)
     with pyarrow.memory_map(str(path)) as mapped:
