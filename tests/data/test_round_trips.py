@@ -7,6 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
+from chainrule import InputError
+from chainrule.cli.app import main
 from chainrule.config.defaults import default_spec
 from chainrule.config.registry import build_model
 from chainrule.data import encoding_from_json, load
@@ -101,3 +103,37 @@ def test_samples_are_read_again(tmp_path, kind):
     batch = encoding.encode(write(encoding, drawn, tmp_path)).batch(np.arange(n))
     for row, x, mask in zip(rows, batch.x, batch.mask, strict=True):
         assert np.array_equal(row.numpy(), x[mask].numpy(), equal_nan=row.is_floating_point())
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
+def test_texts_of_any_bytes_are_read_again(tmp_path, name):
+    content = "\n".join(WORDS) if name == "a.txt" else "\n".join(json.dumps({"text": word}) for word in WORDS)
+    (tmp_path / name).write_text(content)
+    encoding = load(str(tmp_path / name), symbols="bytes").encoding
+    texts = [b"a", b"", b"two\nlines\r\n", b"\xff\xfe\x80", "blå \U0001f600".encode(), b"\xed\xa0\x80", b'"{\\', b""]
+    assert encoding.file_endings == (".txt", ".jsonl")
+    for written in ("s.jsonl", "s.JSONL"):
+        (tmp_path / written).write_bytes(encoding.write_as(".jsonl", texts))
+        examples = encoding.encode(str(tmp_path / written))
+        assert encoding.decode([np.append(x, encoding.domain.end) for x in examples.sequences()]) == texts
+    if name == "a.txt":
+        plain = [b"a", b"", b"\xff\xfe\x80", b""]
+        (tmp_path / "s.txt").write_bytes(encoding.write_as(".txt", plain))
+        examples = encoding.encode(str(tmp_path / "s.txt"))
+        assert encoding.decode([np.append(x, encoding.domain.end) for x in examples.sequences()]) == plain
+    with pytest.raises(InputError, match="is empty"):
+        load([b"a"] * 60 + [b""])
+
+
+def test_names_are_sampled_into_each_kind_of_file(tmp_path, capsys):
+    (tmp_path / "names.txt").write_text("\n".join(WORDS))
+    out = str(tmp_path / "run")
+    assert main(["fit", str(tmp_path / "names.txt"), "--steps", "2", "--width", "8", "--depth", "1", "--out", out]) == 0
+    scores = []
+    for name in ("s.jsonl", "s.txt"):
+        assert main(["sample", out, "-n", "6", "--seed", "3", "--out", str(tmp_path / name)]) == 0
+        assert main(["score", out, str(tmp_path / name), "--out", str(tmp_path / f"{name}.csv")]) == 0
+        scores.append((tmp_path / f"{name}.csv").read_text())
+    assert scores[0].count("\n") == 7
+    assert main(["sample", out, "--out", str(tmp_path / "s.csv")]) == 2
+    assert ".jsonl or .txt" in capsys.readouterr().err

@@ -1,5 +1,7 @@
 """One pass over a table gives what column by column, cell by cell, is found: kinds, spellings, words and elements."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -182,3 +184,38 @@ def test_a_decimal_mark_that_a_sample_did_not_see_is_refused_with_its_line(tmp_p
     columns = load(str(path), decimal=",").encoding.columns
     assert (columns[0].values, columns[1].kind) == (("1234",), "real") or columns[0].values == ("1.234",)
     assert load(str(path), columns="b=categorical").encoding.columns[1].kind == "categorical"
+
+
+def test_opening_shows_a_bar_of_all_rows(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n" + "1.5,x\n2.5,y\n" * 50_000)
+    seen = []
+
+    @contextmanager
+    def progress(what, total):
+        seen.append((what, total))
+        yield seen.append
+
+    data = load(str(path), progress=progress)
+    assert seen[0] == (f"opening {path}", 100_000)
+    assert len(seen) > 2
+    assert sum(seen[1:]) == 100_000
+    assert data.digest() == load(str(path)).digest()
+    load(pa.table({"a": ["x", "y"] * 30}), progress=progress)
+    assert sum(seen[-1:]) == 60
+
+
+def test_opening_can_be_interrupted(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n" + "1.5,x\n2.5,y\n" * 200_000)
+
+    @contextmanager
+    def progress(what, total):
+        def stop(rows):
+            raise KeyboardInterrupt
+
+        yield stop
+
+    with pytest.raises(KeyboardInterrupt):
+        load(str(path), progress=progress)
+    assert load(str(path)).encoding.kind == "table"

@@ -363,3 +363,20 @@ def test_a_row_that_does_not_fit_is_named(tmp_path):
         (tmp_path / "b.csv").write_text(content)
         with pytest.raises(InputError, match=words):
             encoding.encode(str(tmp_path / "b.csv"))
+
+
+@pytest.mark.parametrize(
+    ("cells", "texts"),
+    [
+        (["99", "98.5", "97.25"], ["99", "98.5", "97.25"]),
+        (["99.00", "98.50", "97.25"], ["99.00", "98.50", "97.25"]),
+        (["1000", "0.5", "-20"], ["1000", "0.5", "-20"]),
+    ],
+)
+def test_samples_are_written_as_the_data_are(tmp_path, cells, texts):
+    path = tmp_path / "a.csv"
+    path.write_text("x,s\n" + "".join(f"{cell},{s}\n" for s in "abcdefgh" for cell in cells))
+    data = load(str(path), split="order:80/10/10")
+    encoding = encoding_from_json(json.loads(json.dumps(data.encoding.to_json())))
+    assert [row[0] for row in encoding.decode(data.train.x[:3])] == texts
+    assert data.encoding == load(pd.read_csv(path)).encoding

@@ -15,16 +15,31 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from chainrule import InputError
 from chainrule.cli.app import main
+from chainrule.config.defaults import default_spec
+from chainrule.config.registry import build_model
 from chainrule.data import load
 from chainrule.data.encodings.survey import Survey
+from chainrule.evaluation.evaluate import evaluate
 
 pytestmark = pytest.mark.filterwarnings("ignore:the column:UserWarning")
+
+
+def model_of(data):
+    """A small untrained model of the data."""
+    spec = default_spec(data.encoding.domain, data.encoding.group)
+    spec["network"] |= {"width": 8, "depth": 1}
+    torch.manual_seed(0)
+    model = build_model(spec, data.encoding.domain, data.encoding.context_options)
+    model.initialise(data.train.batch(np.arange(len(data.train))).x)
+    return model.eval()
+
 
 COLUMNS = {
     "n": st.integers(-5, 5),
@@ -44,7 +59,9 @@ def written(table, folder):
     pa.parquet.write_table(table, folder / "a.parquet")
     pa.feather.write_feather(table, folder / "a.arrow")
     files = [str(path) for path in sorted(folder.iterdir()) if path.is_file()]
-    return [*files, table, frame, pl.from_arrow(table), table.to_pylist()]
+    lines = folder / "a.jsonl"
+    lines.write_text(frame.to_json(orient="records", lines=True, date_format="iso"))
+    return [*files, str(lines), table, frame, pl.from_arrow(table), table.to_pylist()]
 
 
 @settings(max_examples=6)
@@ -56,7 +73,11 @@ def test_a_table_is_the_same_in_every_format(tmp_path_factory, rows, gap):
     found = [load(source) for source in sources]
     assert len({data.digest() for data in found}) == 1
     assert all(data.encoding == found[0].encoding for data in found)
-    for source in sources[:4]:
+    assert all(data.encoding.column_names == tuple(COLUMNS) for data in found)
+    model = model_of(found[0])
+    nats = [evaluate(model, data.test).nats for data in found]
+    assert all(np.array_equal(nats[0], other) for other in nats)
+    for source in sources[:5]:
         examples = found[0].encoding.encode(source)
         assert examples.impossible is None
         assert examples.digest() == found[-1].encoding.encode(source).digest()

@@ -40,6 +40,7 @@ class Profile:
     last: the last number read.
     digits: the most digits of a fraction of a second.
     spelling: how the cells are written, so that the texts are canonical; None in runs of the first reader.
+    padded: whether all numbers are written with equally many decimals.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Profile:
     last: float | None = None
     digits: int = 0
     spelling: Spelling | None = None
+    padded: bool = True
 
     def update(self, texts: Any) -> None:
         """Read a block of texts, an Arrow array."""
@@ -160,7 +162,9 @@ class Profile:
             if kind == "real" and step is None:
                 raise InputError(f"the column {self.name!r} has no resolution; call it a density, or say real:STEP")
             resolution = None if kind == "density" else step
-            return Numbers(self.name, kind, resolution, self.missing, spelling=self.spelling)
+            return Numbers(
+                self.name, kind, resolution, self.missing, spelling=self.spelling, padded=self.padded or self.whole
+            )
         if self.counts is None:
             raise InputError(
                 f"the column {self.name!r} has more than {KEPT} numbers, too many for {kind!r}; call it real"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -125,6 +125,7 @@ class Numbers:
     missing: how a missing value is written; None where a value may not be missing.
     between: the character between date and time; "" for dates without a time.
     spelling: how the cells are written; None in runs of the first reader.
+    padded: whether samples have all decimals of the resolution, 99.0 beside 99.5; else 99, as the data are written.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Numbers:
     missing: str | None
     between: str = ""
     spelling: Spelling | None = None
+    padded: bool = field(default=True, compare=False)
 
     @property
     def cell(self) -> Column:
@@ -174,7 +176,7 @@ class Numbers:
         return "date such as 2024-02-29" if self.kind == "date" else "number"
 
     def decode(self, x: Array) -> list[str]:
-        """The canonical texts of numbers, shape (n,), without zeros that mean nothing."""
+        """The texts of numbers, shape (n,), with as many decimals as the resolution has, or as they need."""
         return [(self.missing or "") if np.isnan(value) else self._text(float(value)) for value in x]
 
     def _text(self, value: float) -> str:
@@ -186,7 +188,7 @@ class Numbers:
             time = np.datetime64(0, "s") + np.timedelta64(round(value * self.resolution), "s")
             return str(time).replace("T", self.between) if self.between else str(time)[:10]
         number = Decimal(round(value)) * Decimal(repr(self.resolution)).normalize()
-        return format(number if self.spelling is None else _without_zeros(number), "f")
+        return format(number if self.padded else _without_zeros(number), "f")
 
     def describe(self) -> str:
         """One phrase for the note."""
@@ -195,7 +197,8 @@ class Numbers:
         return self.kind if self.kind != "real" else f"real, resolution {self.resolution:g}"
 
     def to_json(self) -> dict[str, Any]:
-        return _with_spelling(asdict(self), self.spelling)
+        fields = {name: value for name, value in asdict(self).items() if name != "padded" or not value}
+        return _with_spelling(fields, self.spelling)
 
 
 def _without_zeros(number: Decimal) -> Decimal:

@@ -31,6 +31,7 @@ from chainrule.errors import InputError
 
 __all__ = ["HeldTables", "hold_tables"]
 
+FIRST = 100  # rows that are kept as they were read
 EXACT = 2.0**53  # whole numbers below are exact as doubles
 
 
@@ -41,7 +42,7 @@ class HeldTables:
     tables: the parts by split.
     columns: by name, over all parts.
     blocks: of each part, the numbers and the rows of its blocks.
-    first: the first row as read, by name.
+    first: the first rows as read.
     spellings: of each column.
     notes: what is to be said of the columns.
     """
@@ -49,7 +50,7 @@ class HeldTables:
     tables: Mapping[str, TextTable]
     columns: dict[str, HeldColumn]
     blocks: dict[str, list[tuple[int, int]]]
-    first: dict[str, str | None]
+    first: pa.Table
     spellings: dict[str, Spelling]
     notes: list[str]
     texts: dict[str, Any]
@@ -88,7 +89,16 @@ class HeldTables:
 
             wanted = {name: kinds.get(name) for name in spellings}
             found |= {profile.name: profile for profile in profiles(blocks, wanted, spellings)}
+        for name in (name for name in self.columns if found[name].number and not found[name].whole):
+            found[name].padded = self._is_padded(name)
         return [found[name] for name in self.columns]
+
+    def _is_padded(self, name: str) -> bool:
+        """Whether the first numbers have equally many decimals; those of a source with types have no text."""
+        marks = {"" if table.dialect is None else table.decimal for table in self.tables.values()}
+        cells = self.first.column(name).to_pylist() if "" not in marks else []
+        decimals = (cell.partition(mark)[2] for mark in marks for cell in cells if cell and cell[-1].isdigit())
+        return len(set(map(len, decimals))) <= 1
 
     def elements(self, part: str, chosen: Columns) -> Iterator[Array]:
         """The elements of the rows of a part, of the modelled columns and then of the given ones, block by block.
@@ -122,7 +132,7 @@ def hold_tables(
     missing = missing_from_option(reading.missing)
     columns = [HeldColumn(Survey(name, missing, as_text=name in as_text)) for name in names]
     blocks: dict[str, list[tuple[int, int]]] = {}
-    first: dict[str, str | None] = {}
+    first = pa.table({name: pa.array([], pa.string()) for name in names})
     number, notation = 0, None
     for part, table in tables.items():
         for column in columns:
@@ -133,8 +143,7 @@ def hold_tables(
         for block in table.joined(names):
             if not block.num_rows:
                 continue
-            if not first:
-                first = {name: block.column(k)[0].as_py() for k, name in enumerate(names)}
+            first = first if first.num_rows else block.slice(0, FIRST)
             hold_block(columns, block)
             blocks[part].append((number, block.num_rows))
             number += 1

@@ -179,7 +179,10 @@ class TablesOfToday(ReadTables):
 
     def _first_row(self) -> str:
         wanted = list(self.held.columns)[:SHOWN]
-        cells = (f"{name}={_short(self.held.first[name])} ({self.held.spellings[name].kind})" for name in wanted)
+        cells = (
+            f"{name}={_short(self.held.first.column(name)[0].as_py())} ({self.held.spellings[name].kind})"
+            for name in wanted
+        )
         return f"first row as read: {', '.join(cells)}{', ...' if len(self.held.columns) > SHOWN else ''}"
 
 

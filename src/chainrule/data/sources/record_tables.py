@@ -15,7 +15,7 @@ __all__ = ["column_of", "masked_table", "records_table"]
 WHOLE = 1e15  # floats below are written without a point where they are whole
 
 
-def records_table(records: Sequence[Mapping[str, Any]], what: str = "the list") -> Any:
+def records_table(records: Sequence[Any], what: str = "the list") -> Any:
     """An Arrow table of records; a name that some of them lack is missing there.
 
     records: mappings from column to value.
