@@ -117,7 +117,7 @@ def test_texts_of_any_bytes_are_read_again(tmp_path, name):
         examples = encoding.encode(str(tmp_path / written))
         assert encoding.decode([np.append(x, encoding.domain.end) for x in examples.sequences()]) == texts
     if name == "a.txt":
-        plain = [b"a", b"", b"\xff\xfe\x80", b""]
+        plain = [b"a", b"", b"\xff\xfe\x80", b"", b"b"]  # blank lines at the end are none
         (tmp_path / "s.txt").write_bytes(encoding.write_as(".txt", plain))
         examples = encoding.encode(str(tmp_path / "s.txt"))
         assert encoding.decode([np.append(x, encoding.domain.end) for x in examples.sequences()]) == plain
