@@ -139,6 +139,7 @@ ASKED = {
         "hasattr(part, '__len__')": "a user's sequence",
         "hasattr(part, '__getitem__')": "a user's sequence",
         "hasattr(x, 'detach')": "a user's tensor",
+        "hasattr(x, 'getpalette')": "a picture of pillow",
     },
     "data/sources/typed_tables.py": {
         "hasattr(frame, 'to_arrow')": "a user's frame",

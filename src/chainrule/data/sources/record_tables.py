@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
@@ -90,8 +91,10 @@ def _text(value: Any, name: str) -> str | None:
         return "true" if value else "false"
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < WHOLE else repr(value)
-    if isinstance(value, str | int | Decimal) or hasattr(value, "isoformat"):
-        return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, str | int | Decimal):
+        return str(value)
     raise InputError(
         f"the column {name!r} holds {value!s:.60} of type {type(value).__name__}, expected numbers, texts, dates or "
         f"truth values; leave it out with --drop {name}"

@@ -102,8 +102,7 @@ def _whole_table(frame: Any) -> Any:
         return frame
     if hasattr(frame, "to_arrow"):
         table = frame.to_arrow()
-        name = str(frame.name) if hasattr(frame, "name") else ""  # a Series
-        return table if isinstance(table, pyarrow.Table) else pyarrow.table({name or "value": table})
+        return table if isinstance(table, pyarrow.Table) else pyarrow.table({frame.name or "value": table})  # a Series
     if hasattr(frame, "iloc"):
         frame = frame.to_frame() if hasattr(frame, "to_frame") else frame
         columns = [column_of(frame.iloc[:, k], str(name)) for k, name in enumerate(frame.columns)]
