@@ -5,7 +5,7 @@ from scipy.signal import lfilter
 from chainrule.errors import InputError
 from chainrule.evaluation.block_bootstrap import block_length
 from chainrule.evaluation.comparison import block_sums, bootstrap_interval, compare, holm, needed_examples, sign_flip_p
-from chainrule.likelihood import LogLikelihood
+from chainrule.likelihood import LogLikelihood, Units
 
 
 def test_the_figures_are_those_by_hand():
@@ -163,3 +163,22 @@ def test_the_announced_number_of_examples_is_enough():
     announced = needed_examples(difference, spread)
     found = sum(sign_flip_p(skewed(rng, announced, difference), trial, 999) <= 0.05 for trial in range(TRIALS))
     assert 0.75 <= found / TRIALS <= 0.88
+
+
+def test_units_are_compared_as_wholes():
+    """Examples of a group gain alike: over groups a difference of nothing is significant as seldom as p says."""
+    found_by_chance, covered = 0, 0
+    for draw in range(40):
+        rng = np.random.default_rng(draw)
+        number = np.repeat(np.arange(60), rng.integers(1, 15, 60))
+        a = rng.normal(size=60)[number] + 0.1 * rng.normal(size=len(number)) - 9
+        units = Units("groups of g", number)
+        found = compare(a, np.full(len(a), -9.0), units=units)
+        ratio = LogLikelihood.of_counts(a, np.ones((len(a), 3), dtype=int), units=units).nats_per_example
+        assert found.difference == pytest.approx(9 - ratio.value)
+        assert found.standard_error == pytest.approx(ratio.standard_error, rel=1e-12)
+        assert (found.unit, found.units) == ("groups of g", 60)
+        found_by_chance += found.p_value <= 0.05
+        covered += found.interval[0] <= 0 <= found.interval[1]
+    assert found_by_chance <= 7
+    assert covered >= 33

@@ -22,6 +22,7 @@ from chainrule.data.examples.base import Examples
 from chainrule.data.examples.in_batches import in_batches
 from chainrule.errors import InputError
 from chainrule.evaluation.evaluate import rows_at_once
+from chainrule.likelihood import LogLikelihood, Units
 from chainrule.models.base import Model, evaluating
 from chainrule.noise import uniforms
 
@@ -138,8 +139,12 @@ def _means(sums: Numbers) -> Numbers | None:
     return np.concatenate([sums[:, :1], sums[:, 1:] / count], 1)
 
 
-def by_group(nats: Numbers, groups: Sequence[Any]) -> dict[str, dict[str, float]]:
+def by_group(nats: Numbers, groups: Sequence[Any], units: Units | None = None) -> dict[str, dict[str, float]]:
     """Mean nats per example, its standard error and the count of each group, from ln p of the examples.
+
+    nats: ln p of each example, nats, shape (N,).
+    groups: what each example is counted with, shape (N,).
+    units: which examples belong together, so that the errors are those of units; None where each is one of its own.
 
     >>> by_group(np.array([-1.0, -3.0, -5.0]), ["a", "a", "b"])["a"]["nats_per_example"]
     2.0
@@ -151,5 +156,8 @@ def by_group(nats: Numbers, groups: Sequence[Any]) -> dict[str, dict[str, float]
     for name in sorted(set(names.tolist())):
         mine = -nats[names == name]
         error = float(mine.std(ddof=1)) / sqrt(len(mine)) if len(mine) > 1 else 0.0
+        if units is not None:
+            own, ones = Units(units.name, units.number[names == name]), np.ones((len(mine), 3), dtype=np.int64)
+            error = LogLikelihood.of_counts(-mine, ones, units=own).possible.nats_per_example.standard_error
         result[name] = {"examples": len(mine), "nats_per_example": float(mine.mean()), "nats_per_example_se": error}
     return result

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from chainrule.errors import InputError
 
-__all__ = ["ScoreFile", "read_scores", "scores_csv", "write_scores"]
+__all__ = ["ScoreFile", "read_score_file", "read_scores", "scores_csv", "write_scores"]
 
 Nats = npt.NDArray[np.float64]
 SHOWN = 3  # ids that an error names
@@ -58,7 +58,12 @@ class ScoreFile:
         return self.nats[[place[name] for name in theirs]]
 
 
-def read_scores(path: Path) -> ScoreFile:
+def read_scores(path: Path) -> Nats:
+    """ln p of each example from a CSV file, in nats, in the order of its lines, see `read_score_file`."""
+    return read_score_file(path).nats
+
+
+def read_score_file(path: Path) -> ScoreFile:
     """ln p of each example from a CSV file of any program, in nats, in the order of the examples.
 
     It has a column `log_prob` (ln p), or `nats` (-ln p), or a single column of ln p. A column `example`, where there is

@@ -18,7 +18,7 @@ from chainrule.evaluation.calibration import Diagnosis, diagnose
 from chainrule.evaluation.comparison import Comparison, Nats, holm
 from chainrule.evaluation.comparison import compare as compare_nats
 from chainrule.evaluation.evaluate import evaluate
-from chainrule.evaluation.scores import ScoreFile, read_scores
+from chainrule.evaluation.scores import ScoreFile, read_score_file
 from chainrule.likelihood import Units
 from chainrule.runs.chosen import chosen_examples, name_of
 from chainrule.runs.progress import Progress, silent
@@ -138,7 +138,7 @@ def _score(
 ) -> _Scored:
     if not isinstance(source, Run):
         if not Path(source).is_dir():
-            file = read_scores(Path(source))
+            file = read_score_file(Path(source))
             return _Scored(file.name, file.nats, file.ids)
         source = Run.open(source)
     run, encoding = source.moved(moved_to), source.encoding()

@@ -15,10 +15,12 @@ from chainrule.data.sources.objects import Source
 from chainrule.errors import InputError
 from chainrule.evaluation.by_position import NatsByPosition
 from chainrule.evaluation.calibration import Diagnosis, by_group, diagnose
+from chainrule.evaluation.evaluate import Evaluation
 from chainrule.evaluation.evaluate import evaluate as evaluate_examples
 from chainrule.evaluation.scores import write_scores
 from chainrule.evaluation.streaming import STREAM_CONTEXT, StreamModel, side_by_side
 from chainrule.likelihood import LogLikelihood, Protocol
+from chainrule.models.base import Model
 from chainrule.runs.chosen import chosen_examples, read_labels
 from chainrule.runs.progress import Progress, silent
 
@@ -122,7 +124,7 @@ def evaluate(
         protocol = replace(protocol, context=encoding.protocol.context)
     if carry:
         examples, protocol = side_by_side(examples), replace(protocol, context=STREAM_CONTEXT)
-    watched = NatsByPosition(model) if model.has_conditionals else None
+    watched = _watched(model, examples) if model.has_conditionals else None
     scored = StreamModel(chain) if carry and chain is not None else watched or model
     with progress("scoring", len(examples)) as update:
         found = evaluate_examples(scored, examples, batch_size=batch_size, protocol=protocol, progress=update)
@@ -134,7 +136,7 @@ def evaluate(
         nats=found.nats,
         by_position=watched.table() if watched is not None and examples.windows is not None and not carry else None,
         by_column=_by_column(watched, run),
-        by_group=_by_group(found.nats, groups, examples),
+        by_group=_by_group(found, groups, examples),
         calibration=diagnose(chain, examples) if calibration and chain is not None else None,
     )
     result = result if source is None else _with_those_in_train(result, run, examples)
@@ -160,9 +162,17 @@ def _by_column(watched: NatsByPosition | None, run: Run) -> list[dict[str, Any]]
     return watched.columns(list(names)) if watched is not None and names else None
 
 
-def _by_group(nats: npt.NDArray[np.float64], groups: Any, examples: Examples) -> dict[str, dict[str, float]] | None:
+def _watched(model: Model, examples: Examples) -> NatsByPosition:
+    """The model, adding up nats by position; where a row is an example, also by unit."""
+    return NatsByPosition(model, examples.units if examples.windows is None else None)
+
+
+def _by_group(found: Evaluation, groups: Any, examples: Examples) -> dict[str, dict[str, float]] | None:
     """The nats by the groups that were named, else by the classes that the examples are conditioned on, if they are."""
+    units = found.units if found.block == 1 else None
     if groups is not None:
-        return by_group(nats, read_labels(groups))
+        return by_group(found.nats, read_labels(groups), units)
     context = examples.context
-    return by_group(nats, context.tolist()) if isinstance(context, np.ndarray) and context.ndim == 1 else None
+    return (
+        by_group(found.nats, context.tolist(), units) if isinstance(context, np.ndarray) and context.ndim == 1 else None
+    )
