@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -71,6 +73,38 @@ def images(folder: Path, count: int) -> None:
         Image.fromarray(random.integers(0, 256, (64, 64)).astype(np.uint8)).save(folder / f"{n:06d}.png")
 
 
+def tokenised(path: Path, rounds: int) -> Iterator[tuple[str, str, float, float]]:
+    """A text as the tokens of a BPE of its first MiB, beside the tokenizers library alone, in turns; best of rounds.
+
+    The library gets the same text in the pieces of 4 kB that are best for it, all of them at once, on all its threads;
+    ours also checks that the tokens give the text back, and makes them an array.
+    """
+    import gzip
+
+    from chainrule.data.alphabets.tokens import Tokens
+
+    raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    content, size = raw.decode(), len(raw) / 2**20
+    specification = Tokens.trained(raw[: 1 << 20].decode(errors="ignore"), 8000).specification
+    pieces = [content[k : k + 4096] for k in range(0, len(content), 4096)]
+    library = Tokens(specification)._tokenizer
+    sides = {
+        "": lambda: Tokens(specification).encode(raw, str(path)),
+        ", tokenizers alone": lambda: [one.ids for one in library.encode_batch(pieces, add_special_tokens=False)],
+    }
+    wall, processor = ({side: math.inf for side in sides} for _ in range(2))
+    for _ in range(rounds):
+        for side, encode in sides.items():
+            begun, used = time.perf_counter(), time.process_time()
+            encode()
+            wall[side] = min(wall[side], time.perf_counter() - begun)
+            processor[side] = min(processor[side], time.process_time() - used)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    for side in sides:
+        what = f"text, {size:,.1f} MiB as 8,000 tokens{side}"
+        yield what, f"{size / wall[side]:,.1f} MiB/s ({size / processor[side]:,.1f} per core)", wall[side], peak
+
+
 def opened(*arguments: str, cache: Path) -> tuple[float, float]:
     """Seconds and peak MiB of a process that opens a source."""
     environment = os.environ | {"CHAINRULE_CACHE": str(cache)}
@@ -98,6 +132,8 @@ def rows(home: Path, options: argparse.Namespace) -> Iterator[tuple[str, str, fl
                 seconds, peak = opened(str(home / "a.txt"), chosen, cache=cache)
                 yield f"text, {size:,.0f} MiB as {symbols}{again}", f"{size / seconds:,.1f} MiB/s", seconds, peak
             (home / "a.txt").unlink()
+    if options.text is not None:
+        yield from tokenised(options.text, options.rounds)
     if options.images:
         images(home / "images", options.images)
         for again in ("", ", prepared already"):
@@ -112,6 +148,8 @@ def main() -> int:
     parser.add_argument("--megabytes", type=int, default=1024, help="of a text read as bytes; 0 for none")
     parser.add_argument("--tokens", type=int, default=128, help="MiB of a text read as tokens, bpe:1000; 0 for none")
     parser.add_argument("--images", type=int, default=20_000, help="PNG files of 64x64; 0 for none")
+    parser.add_argument("--text", type=Path, default=None, help="a text, also gzipped, read beside tokenizers alone")
+    parser.add_argument("--rounds", type=int, default=5, help="of --text, of which the best counts")
     parser.add_argument("--at", type=Path, default=None, help="where the temporary directory is made")
     options = parser.parse_args()
     start = time.perf_counter()

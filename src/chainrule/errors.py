@@ -13,7 +13,9 @@ traceback.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["InputError", "Interrupted", "RunError", "unknown_name"]
+__all__ = ["InputError", "Interrupted", "RunError", "is_out_of_memory", "unknown_name"]
+
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "Unable to allocate")
 
 
 class InputError(ValueError):
@@ -33,6 +35,17 @@ class Interrupted(Exception):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is out; torch and NumPy have several ways to say it.
+
+    >>> is_out_of_memory(RuntimeError("CUDA out of memory")), is_out_of_memory(KeyError())
+    (True, False)
+    """
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(message in str(error) for message in OUT_OF_MEMORY)
+    )
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:

@@ -109,7 +109,7 @@ def _grams(batch: Batch, num_symbols: int, order: int) -> Array:
     columns = []
     for k in range(order):
         shifted = np.full_like(x, num_symbols)
-        shifted[:, k:] = x[:, : x.shape[1] - k]
+        shifted[:, k:] = x[:, : max(0, x.shape[1] - k)]  # a row may be shorter than the order
         columns.append(shifted[batch.mask.numpy()])
     return np.stack(columns, 1)
 

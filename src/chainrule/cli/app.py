@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from chainrule import __version__
 from chainrule.cli.commands import COMMANDS, commands_page
-from chainrule.cli.unforeseen import UNFORESEEN, output_failed, unforeseen
+from chainrule.cli.streams import write_what_can_be_written
+from chainrule.cli.unforeseen import output_failed, unforeseen
 from chainrule.config.old_names import with_new_flags
 from chainrule.config.options_text import help_page
 from chainrule.errors import InputError, Interrupted
@@ -43,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         nobody foresaw through, with its traceback.
     """
     warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+    write_what_can_be_written()
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     try:
@@ -53,12 +55,10 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(end), code=end.code)
     except KeyboardInterrupt:
         return _fail("interrupted", code=130)
-    except MemoryError as error:
-        return _fail(f"out of memory ({error}); use a smaller --batch-size, --microbatch or --width", code=UNFORESEEN)
     except Exception as error:
         if debug:
             raise
-        return _fail(unforeseen(error), code=UNFORESEEN)
+        return _fail(*unforeseen(error))
 
 
 def _run(words: list[str]) -> int:

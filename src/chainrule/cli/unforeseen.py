@@ -7,14 +7,33 @@ import sys
 import tempfile
 import traceback
 
+from chainrule.errors import is_out_of_memory
+
 __all__ = ["OUTPUT_FAILED", "UNFORESEEN", "output_failed", "unforeseen"]
 
+SMALLER = "use a smaller --width, --window, --batch-size or --microbatch, or less data"
+REFUSED = 2
 UNFORESEEN = 70  # EX_SOFTWARE of sysexits.h
 OUTPUT_FAILED = 74  # EX_IOERR
 PIPE_CLOSED = 141  # what a shell reports of a program that SIGPIPE ended
 
 
-def unforeseen(error: BaseException) -> str:
+def unforeseen(error: Exception) -> tuple[str, int]:
+    """A line and the exit code for an error that no part of the program explains.
+
+    Memory, disks and permissions are those of the machine, and the line says what to do; anything else is a fault of
+    the program.
+    """
+    if is_out_of_memory(error):
+        said = " ".join(str(error).split())[:200]
+        return f"out of memory ({said or 'no more is given'}); {SMALLER}", REFUSED
+    if isinstance(error, OSError) and error.strerror:
+        place = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        return f"{place}{error.strerror}; check the place, its permissions and the room on the disk", REFUSED
+    return fault(error), UNFORESEEN
+
+
+def fault(error: Exception) -> str:
     """A line about an error that is a fault of the program; the traceback goes into a file that the line names."""
     try:
         handle, place = tempfile.mkstemp(prefix="chainrule-", suffix=".txt")

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.config.option import MODEL, at_least, option
+from chainrule.config.option import BELOW_1, MODEL, at_least, between, option
 from chainrule.config.registry import EXPERTS, HEADS, NETWORKS
 
 __all__ = ["ModelOptions"]
@@ -27,9 +27,11 @@ class ModelOptions:
     head: str | dict[str, Any] | None = option(
         None, f"name of the head: {', '.join(HEADS)}", MODEL, default_text="by what an element may be"
     )
-    width: int | None = option(None, "number of features per element in the network", MODEL, common=True)
-    depth: int | None = option(None, "number of layers of the network", MODEL, common=True)
-    dropout: float | None = option(None, "share of hidden units that are dropped in training", MODEL)
+    width: int | None = option(
+        None, "number of features per element in the network", MODEL, check=at_least(1), common=True
+    )
+    depth: int | None = option(None, "number of layers of the network", MODEL, check=between(0, 1000), common=True)
+    dropout: float | None = option(None, "share of hidden units that are dropped in training", MODEL, check=BELOW_1)
     members: int | None = option(
         None,
         "number of models of seeds SEED, SEED + 1, ... whose conditionals are averaged",

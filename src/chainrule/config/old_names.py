@@ -145,7 +145,24 @@ def with_new_keys(config: Mapping[str, Any]) -> dict[str, Any]:
             value = {**value, "encoding": {**encoding, "kind": ENCODINGS.get(kind, kind)}}
         return value
 
-    return with_first_reader(with_new_split({name: part(name, value) for name, value in config.items()}))
+    return with_all_keys(with_first_reader(with_new_split({name: part(name, value) for name, value in config.items()})))
+
+
+def with_all_keys(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a run on sets of integers; one that says nothing of its keys has all in their range.
+
+    >>> encoding = {"kind": "sets", "keys": [60, 61, 62]}
+    >>> with_all_keys({"data": {"options": {}, "encoding": encoding}})["data"]["options"]
+    {'keys': 'range'}
+    """
+    data = config.get("data")
+    if not isinstance(data, Mapping) or not isinstance(options := data.get("options"), Mapping):
+        return config
+    encoding = data.get("encoding")
+    keys = encoding.get("keys") if isinstance(encoding, Mapping) and encoding.get("kind") == "sets" else None
+    if "keys" in options or not isinstance(keys, list) or not all(isinstance(key, int) for key in keys):
+        return config
+    return config | {"data": {**data, "options": {**options, "keys": "range"}}}
 
 
 def with_first_reader(config: dict[str, Any]) -> dict[str, Any]:

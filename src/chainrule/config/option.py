@@ -17,6 +17,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from chainrule.errors import InputError
 
 __all__ = [
+    "BELOW_1",
     "COMMON",
     "DATA",
     "MODEL",
@@ -30,6 +31,7 @@ __all__ = [
     "Check",
     "Option",
     "at_least",
+    "between",
     "one_of",
     "option",
     "options_of",
@@ -56,6 +58,11 @@ def at_least(least: int, advice: str = "") -> Check:
     return Check(f"at least {least}{advice and f' ({advice})'}", lambda value: value >= least)
 
 
+def between(least: int, most: int) -> Check:
+    """A number from `least` to `most`."""
+    return Check(f"at least {least} and at most {most}", lambda value: least <= value <= most)
+
+
 def one_of(*names: str) -> Check:
     """One of some words."""
     return Check(" or ".join((", ".join(names[:-1]), names[-1])), lambda value: value in names)
@@ -64,6 +71,7 @@ def one_of(*names: str) -> Check:
 POSITIVE = Check("positive", lambda value: 0 < value < inf)
 NOT_NEGATIVE = Check("at least 0", lambda value: 0 <= value < inf)
 SEED = Check("a whole number from 0 to 2^63 - 1", lambda value: 0 <= value < 2**63)
+BELOW_1 = Check("a share from 0 to below 1", lambda value: 0 <= value < 1)
 SHARE = Check("a share from 0 to 1", lambda value: 0 <= value <= 1)
 
 
@@ -137,11 +145,32 @@ class Option:
         accepted = (*kinds, int) if float in kinds else kinds
         if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in kinds):
             raise InputError(f"{self.name} must be of type {self.type_text}, got {value!r}")
+        if isinstance(value, str) and not _is_text(value):
+            raise InputError(f"{self.name} must be text in UTF-8, got {value!r}")
+        _refuse_other_parts(self.name, value)
         if value is not None and self.check is not None and not self.check.holds(value):
             raise InputError(f"{self.name} must be {self.check.wanted}, got {value}")
 
     def _union(self) -> tuple[Any, ...]:
         return get_args(self.value_type) if isinstance(self.value_type, UnionType) else (self.value_type,)
+
+
+def _refuse_other_parts(name: str, value: Any) -> None:
+    """Raise InputError unless a table of options, such as [network] in TOML, has texts where texts are meant."""
+    if not isinstance(value, dict):
+        return
+    for key, inner in value.items():
+        if (name == "prior" or key == "name") and not isinstance(inner, str):
+            raise InputError(f"{name}.{key} must be of type str, got {inner!r}")
+
+
+def _is_text(value: str) -> bool:
+    """Whether a text can be written as UTF-8: words of a command line may be any bytes."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def option(

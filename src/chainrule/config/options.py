@@ -16,6 +16,7 @@ from typing import Any
 from chainrule.config.model_options import ModelOptions
 from chainrule.config.old_names import with_new_options
 from chainrule.config.option import (
+    BELOW_1,
     DATA,
     NOT_NEGATIVE,
     OUTPUT,
@@ -193,10 +194,7 @@ class TrainingOptions:
         default_text="none",
     )
     label_smoothing: float = option(
-        0.0,
-        "share of the target that is spread evenly over the symbols",
-        TRAINING,
-        check=Check("a share from 0 to below 1", lambda value: 0 <= value < 1),
+        0.0, "share of the target that is spread evenly over the symbols", TRAINING, check=BELOW_1
     )
     confidence_penalty: float = option(0.0, "weight of the entropy penalty", TRAINING, check=NOT_NEGATIVE)
     z_loss: float = option(0.0, "weight of (ln Z)^2 in the loss", TRAINING, check=NOT_NEGATIVE)
@@ -295,6 +293,6 @@ def read_config(path: Path | None) -> dict[str, Any]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check --config") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # what is no TOML, no UTF-8, or nested too deeply
         raise InputError(f"{path}: is not TOML ({error}); correct it") from None
     return checked({key.replace("-", "_"): value for key, value in content.items()}, where=f" in {path}")

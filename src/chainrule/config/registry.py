@@ -12,7 +12,7 @@ from importlib import import_module
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
-from chainrule.errors import InputError, unknown_name
+from chainrule.errors import InputError, is_out_of_memory, unknown_name
 from chainrule.heads.table import HEADS
 from chainrule.networks.table import NETWORKS
 
@@ -186,5 +186,9 @@ def _column_heads(domain: Domain, features: int) -> list[Any]:
 def _build(part: Any, *args: Any, **options: Any) -> Any:
     try:
         return part(*args, **options)
-    except TypeError as error:
+    except InputError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise MemoryError(f"{part.__name__} with {options}") from error
         raise InputError(f"{part.__name__} cannot be built from {options}: {error}") from error

@@ -73,7 +73,7 @@ def read_score_file(path: Path) -> ScoreFile:
     """
     try:
         rows = [row for row in csv.reader(path.read_text(encoding="utf-8").splitlines()) if row]
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read ({error}); give a CSV file of scores or a run directory") from None
     if not rows:
         raise InputError(f"{path}: the file is empty; give one line per example")

@@ -14,6 +14,8 @@ from chainrule.heads.categorical import Categorical
 
 __all__ = ["Filter"]
 
+SINGLE = 1e-30  # temperatures down to here, and up to its inverse, are those of single precision
+
 
 class Filter:
     """q(k) proportional to p(k)^(1/T) over the symbols that top-k and top-p keep.
@@ -53,12 +55,16 @@ class Filter:
                 f"temperature, top_k and top_p need a finite support, got {type(p).__name__}; leave them out"
             )
         log_p = p.log_pmf() if isinstance(p, Categorical) else p.pmf().log()
-        log_q = ((log_p - log_p.amax(-1, keepdim=True)) / self.temperature).log_softmax(-1)
+        relative = log_p - log_p.amax(-1, keepdim=True)
+        if not SINGLE <= self.temperature <= 1 / SINGLE:  # in single precision it would be 0 or infinity
+            relative = relative.double()
+        log_q = (relative / self.temperature).log_softmax(-1).to(log_p.dtype)
         if self.top_k is not None and self.top_k < p.num_symbols:
             log_q = _keep(log_q, torch.arange(p.num_symbols, device=log_q.device) < self.top_k)
         if self.top_p is not None:
             mass = log_q.sort(-1, descending=True).values.softmax(-1)
-            log_q = _keep(log_q, mass.cumsum(-1) - mass < self.top_p)
+            first = torch.arange(p.num_symbols, device=log_q.device) == 0  # kept however small the mass
+            log_q = _keep(log_q, first | (mass.cumsum(-1) - mass < self.top_p))
         return Categorical(log_q)
 
 

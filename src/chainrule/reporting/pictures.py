@@ -109,5 +109,5 @@ def learning_curve(records: Sequence[dict[str, Any]], best_step: int, baseline: 
     axis.set_xlabel("step")
     axis.set_ylabel("nats per example")
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=9)
+    axis.legend(frameon=False, fontsize=9, loc="upper right")  # "best" looks for a place, and warns if that takes long
     return _png(figure)

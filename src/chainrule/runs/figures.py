@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-from chainrule.baselines.compressors import MOST, code_lengths
-from chainrule.baselines.fitted import fit_baselines
+from chainrule.baselines.compressors import MOST, code_length, compressors
+from chainrule.baselines.fitted import baselines_of
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.subset import elements_of, spread
@@ -29,11 +31,13 @@ class Figures:
     results: the model on every split that has examples.
     independent: independent elements on every split; empty where there is no such baseline.
     baselines: every baseline on the test split, as JSON.
+    left_out: the baselines that could not be computed, each with the reason.
     """
 
     results: dict[str, LogLikelihood]
     independent: dict[str, LogLikelihood]
     baselines: dict[str, dict[str, Any]]
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """What `report.json` says of them."""
@@ -41,15 +45,32 @@ class Figures:
             "results": {split: likelihood.to_json() for split, likelihood in self.results.items()},
             "baselines": self.baselines,
             "independent_elements": {split: likelihood.to_json() for split, likelihood in self.independent.items()},
-        }
+        } | ({"baselines_left_out": self.left_out} if self.left_out else {})
 
 
 def figures(model: Model, data: DataSet, engine: Engine) -> Figures:
-    """Every split under the model and under the baselines."""
-    baselines = fit_baselines(data)
-    independent = _scored(baselines, data)
+    """Every split under the model and under the baselines.
+
+    The model comes first: a baseline that fails, whatever the reason, is left out and said, and costs no figure of it.
+    """
     results = evaluated(model, data, engine)
-    return Figures(results, independent, _beside(baselines, data, results["test"]) if len(data.test) else {})
+    found = Figures(results, {}, {})
+    for name, fit in baselines_of(data).items():
+        with _left_out_if_it_fails(name, found):
+            _add_baseline(name, fit(), data, found)
+    if len(data.test):
+        with _left_out_if_it_fails("compressors", found):
+            _add_compressors(data, found)
+    return found
+
+
+@contextmanager
+def _left_out_if_it_fails(name: str, found: Figures) -> Iterator[None]:
+    """Inside, an error of a baseline is written down in place of its figures."""
+    try:
+        yield
+    except Exception as error:  # of any kind: the figures of the model do not depend on it
+        found.left_out[name] = " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def evaluated(model: Model, data: DataSet, engine: Engine) -> dict[str, LogLikelihood]:
@@ -78,28 +99,32 @@ def protocol_of(data: DataSet) -> Protocol:
     return data.encoding.protocol
 
 
-def _scored(baselines: dict[str, Model], data: DataSet) -> dict[str, LogLikelihood]:
-    """Independent elements on every split."""
-    model = baselines.get("independent elements")
-    if model is None:
-        return {}
+def _add_baseline(name: str, baseline: Model, data: DataSet, found: Figures) -> None:
+    """A baseline on the test split; independent elements on every split."""
     protocol = protocol_of(data)
-    return {split: evaluate(model, part, protocol=protocol).likelihood for split, part in scored_splits(data).items()}
+    if name == "independent elements":
+        parts = scored_splits(data)
+        scores = {split: evaluate(baseline, part, protocol=protocol).likelihood for split, part in parts.items()}
+        found.independent.update(scores)
+        likelihood = scores.get("test")
+    else:
+        likelihood = evaluate(baseline, data.test, protocol=protocol).likelihood if len(data.test) else None
+    if likelihood is not None:
+        found.baselines[name] = {"how": "static"} | likelihood.to_json()
 
 
-def _beside(baselines: dict[str, Model], data: DataSet, model: LogLikelihood) -> dict[str, dict[str, Any]]:
-    """Every baseline on the test split, and how it was had: static, or adaptive where it learns while it scores."""
-    record: dict[str, dict[str, Any]] = {}
-    for name, module in baselines.items():
-        likelihood = evaluate(module, data.test, protocol=protocol_of(data)).likelihood
-        record[name] = {"how": "static"} | likelihood.to_json()
+def _add_compressors(data: DataSet, found: Figures) -> None:
+    """What compressors make of the test split after the training split; adaptive, they learn while they score."""
+    model = found.results["test"]
     train, test = (data.encoding.raw(part, MOST) if model.bytes <= MOST else None for part in (data.train, data.test))
-    if train is not None and test is not None:
-        for name, nats in code_lengths(train, test).items():
+    if train is None or test is None:
+        return
+    for name, compress in compressors().items():
+        with _left_out_if_it_fails(name, found):
+            nats = code_length(compress, train, test)
             bits = nats / math.log(2)
-            record[name] = {"how": "adaptive", "nats_per_example": nats / model.examples} | {
+            found.baselines[name] = {"how": "adaptive", "nats_per_example": nats / model.examples} | {
                 "nats_per_element": nats / model.elements,
                 "bits_per_dim": bits / model.dims,
                 "bits_per_byte": bits / len(test),
             }
-    return record

@@ -104,7 +104,7 @@ def _fill(run: Run, model: Model, plan: Plan, job: Job) -> None:
         f"{which} {fitted.best_step} of {fitted.steps} "
         f"(ended by {fitted.stopped}, {fitted.seconds:.0f} s of training and validation)"
     )
-    report = {
+    report: dict[str, Any] = {
         "kept_step": fitted.best_step,
         "steps": fitted.steps,
         "stopped": fitted.stopped,
@@ -112,9 +112,11 @@ def _fill(run: Run, model: Model, plan: Plan, job: Job) -> None:
         "test_examples_in_train": None if repeated is None or not len(data.test) else repeated[0],
         "not_known": data.not_known,
     } | figures(model, data, job.engine).to_json()
+    run.write_report(report)  # before anything is printed: standard output may be closed
     for table in figure_tables(report):
         console.print(table)
-    run.write_report(report)
+    for name, reason in report.get("baselines_left_out", {}).items():
+        console.print(f"the baseline {name} is left out: {reason}")
     console.print(f"pictures and samples: {', '.join(illustrate(run, model, data, fitted, report)) or 'none'}")
     if run.path is not None:
         console.print("run directory: ", bold(run.name))

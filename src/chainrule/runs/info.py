@@ -43,6 +43,7 @@ class PartsInfo:
 
 def info(run: StoredRun) -> RunInfo:
     """Say what a run holds: its configuration and, once it is trained, its results."""
+    run.refuse_damaged()
     return RunInfo(run.name, run.config, run.report_dict)
 
 

@@ -129,7 +129,7 @@ def _sides(shape: Any) -> tuple[int, ...] | None:
     sides = shape.replace("x", ",").split(",") if isinstance(shape, str) else shape
     try:
         return tuple(int(side) for side in sides)
-    except ValueError:
+    except (ValueError, TypeError):
         raise InputError(f"--shape is a list of sides such as 28,28, got {shape!r}") from None
 
 

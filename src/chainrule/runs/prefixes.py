@@ -57,7 +57,7 @@ def prefixes(run: Run, value: str, n: int) -> Completion:
             f"--prefix {value!r}: this run is not on text; give a .npy file of elements, "
             "or test:0.5 for the first half of test examples"
         )
-    symbols = torch.from_numpy(alphabet.encode(value.encode(), "--prefix").astype(np.int64))
+    symbols = torch.from_numpy(alphabet.encode(value.encode("utf-8", "surrogateescape"), "--prefix").astype(np.int64))
     return Completion([symbols] * n)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.data.recognition.load import load
-from chainrule.data.sources.objects import Source
+from chainrule.data.sources.objects import OBJECT_NAMES, Source
 from chainrule.errors import InputError
 from chainrule.evaluation.probe import LayerAccuracy
 from chainrule.evaluation.probe import probe as probe_layers
@@ -84,6 +84,8 @@ def _own_labels(run: Run, source: Source | None, split: str) -> npt.NDArray[Any]
     if source is not None:
         raise InputError(f"{name_of(source)}: say what the labels of these examples are with --labels")
     recorded = run.config["data"]
+    if recorded["name"] in OBJECT_NAMES:
+        raise InputError(f"{recorded['name']}: a run on a Python object keeps no labels; give them with labels=...")
     labelled = load(run.source, **(run.data_options | {"given": "label"})).split(split)
     context = labelled.batch(np.arange(len(labelled))).context
     if context is None:

@@ -35,7 +35,9 @@ def recalled(
     source = moved_to if source is None else source
     if not (path / "config.json").exists():
         return source, given
-    config = StoredRun.open(path).config
+    stored = StoredRun.open(path)
+    stored.refuse_damaged()
+    config = stored.config
     if origin := config.get("imported"):
         raise RunError(
             f"{path}: was imported from {origin['from']}, there is no training to go on with; import it again"
@@ -43,7 +45,7 @@ def recalled(
     asked = config.get("asked", {})
     before = dict(asked.get("options", {}))
     _refuse_other_minutes(path, before.pop("minutes", None), given.pop("minutes", None))
-    before |= {stated.name: stated.default for stated in options_of(TrainingOptions)} | config["training"]
+    before |= {stated.name: stated.default for stated in options_of(TrainingOptions)} | config.get("training", {})
     before |= {part: config["model"][part] for part in ("network", "head")}
     experts = [expert["network"]["name"] for expert in config["model"].get("experts", ())]
     before |= {"experts": ",".join(experts) or "none"}

@@ -42,7 +42,7 @@ class ReportResult:
     @property
     def bytes(self) -> int:
         """The size of the page."""
-        return len(self.html.encode())
+        return len(_page_bytes(self.html))
 
     def to_json(self) -> dict[str, Any]:
         """Where the page stands, and its size."""
@@ -63,10 +63,15 @@ def report(run: Run, out: Path | str | None = None, *, moved_to: Path | str | No
     result = ReportResult(run.name, page_of(run).html(), place)
     if place is not None:
         try:
-            write_file(place, result.html.encode())
+            write_file(place, _page_bytes(result.html))
         except OSError as error:
             raise InputError(f"{place}: cannot be written ({error.strerror}); name another place with --out") from None
     return result
+
+
+def _page_bytes(html: str) -> bytes:
+    """The page as it stands in a file; what is no text in the name of a file is written as question marks."""
+    return html.encode(errors="replace")
 
 
 def page_of(run: Run) -> Page:

@@ -85,10 +85,12 @@ class Run(StoredRun):
 
     def encoding(self) -> Encoding:
         """How this run turns raw data into elements."""
+        self.refuse_damaged()
         try:
             return encoding_from_json(self.config["data"]["encoding"])
-        except (KeyError, TypeError, AttributeError) as error:
-            raise RunError(f"{self.name}: the encoding in config.json is damaged ({error}); train again") from None
+        except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as error:
+            said = f"{type(error).__name__}: {error}"
+            raise RunError(f"{self.name}: the encoding in config.json is damaged ({said}); train again") from None
 
     def data(self) -> DataSet:
         """The data set that the run was trained on: the one at hand, or opened again and checked by its hash."""

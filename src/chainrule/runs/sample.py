@@ -17,11 +17,14 @@ from chainrule.runs.drawing import Drawing, refusal_of_orders
 from chainrule.runs.prefixes import Completion, prefixes
 from chainrule.runs.progress import Progress, silent
 from chainrule.runs.sample_files import check_place, write_samples_to
+from chainrule.training.microbatch import available_bytes
 
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
 
 __all__ = ["SampleResult", "default_sample_file", "sample"]
+
+BYTES_PER_ELEMENT = 32  # the element, its noise and its log-probability
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +117,7 @@ def sample(
         raise InputError(
             f"--stream shows one text while it is drawn, not {what}; leave it out, or ask for -n 1 of text"
         )
+    _refuse_too_many(n, encoding)
     begun = Completion(None) if prefix is None else prefixes(run, prefix, n)
     context = begun.context if begun.context is not None and given is None else _context(encoding, given, n)
     if out is not None:
@@ -146,6 +150,16 @@ def _draw(
     if stream and alphabet is not None:
         return drawing.shown(model.single_chain(), alphabet, _show if stream is True else stream), None
     return drawing.one_by_one(model.single_chain(), compiled=compiled), None
+
+
+def _refuse_too_many(n: int, encoding: Encoding) -> None:
+    """Refuse more examples than memory holds."""
+    needed, free = n * encoding.domain.length * BYTES_PER_ELEMENT, available_bytes()
+    if needed > free:
+        raise InputError(
+            f"{n:,} examples of {encoding.domain.length:,} elements need some {needed / 1e9:,.0f} GB, there are "
+            f"{free / 1e9:,.1f} GB; draw fewer at a time, with another --seed each time"
+        )
 
 
 def _show(text: str) -> None:

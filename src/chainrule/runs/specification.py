@@ -10,6 +10,8 @@ from dataclasses import asdict
 from typing import Any
 
 from chainrule.config.defaults import COMMON_START, Amount, default_members, default_spec, default_training
+from chainrule.config.model_options import ModelOptions
+from chainrule.config.option import options_of
 from chainrule.config.registry import EXPERTS, Spec, fitted_by_gradients, part_options
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.errors import InputError, unknown_name
@@ -19,6 +21,7 @@ from chainrule.training.settings import TrainingSettings
 __all__ = ["experts_of", "members_of", "specification"]
 
 READ_BY_ALL = {"seed", "engine", "checkpoint_every", "keep"}  # settings that every kind of network reads
+MOST_MEMBERS, MOST_ORDERS = 1000, 100_000  # beyond these the models, or the orders, do not fit memory
 
 
 def specification(options: Mapping[str, Any], data: DataSet) -> tuple[Spec, TrainingSettings]:
@@ -32,6 +35,9 @@ def members_of(options: Mapping[str, Any], data: DataSet) -> int:
 
     Orders are a mixture of their own, over one set of weights or one model each.
     """
+    for name, most in (("members", MOST_MEMBERS), ("orders", MOST_ORDERS)):
+        if options.get(name, 1) > most:
+            raise InputError(f"--{name} {options[name]}: at most {most:,} are taken; take fewer")
     if "orders" in options:
         if (members := options.get("members", 1)) != 1:
             raise InputError(f"--members {members} averages conditionals, --orders whole examples; give one of the two")
@@ -81,6 +87,9 @@ def _model(options: Mapping[str, Any], data: DataSet) -> Spec:
             if name not in part_options("network", spec["network"]["name"]):
                 raise InputError(f"the network {spec['network']['name']!r} has no {name}; leave the option out")
             spec["network"][name] = options[name]
+    for stated in options_of(ModelOptions):
+        if stated.name in ("width", "depth", "dropout") and spec["network"].get(stated.name) is not None:
+            stated.refuse_unless_valid(spec["network"][stated.name])
     if "orders" in options:
         spec["orders"] = _orders(options["orders"], spec, data)
     return spec

@@ -14,18 +14,21 @@ import torch
 from chainrule.config.registry import build_model
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.in_batches import in_batches
+from chainrule.errors import InputError
 from chainrule.models.base import Model
 from chainrule.runs.job import Job
 from chainrule.runs.plan import Plan
 from chainrule.runs.verify import stop_at_a_leak
 from chainrule.training.budget import Budget, measured, planned
 from chainrule.training.fit import training_forward
-from chainrule.training.microbatch import largest_microbatch
+from chainrule.training.microbatch import available_bytes, largest_microbatch
 from chainrule.training.precision import resolved
 from chainrule.training.priors import Prior
 
 __all__ = ["initial_model", "started"]
 
+LARGE = 2000  # a width or depth from which the parameters are counted before the network is made
+BYTES_PER_PARAMETER = 20  # weight, gradient, two moments of the optimizer and the moving average
 MOST_TO_START = 1 << 16  # rows of a table from which its units are taken
 
 
@@ -36,6 +39,7 @@ def initial_model(plan: Plan) -> Model:
     >>> sum(part.numel() for part in initial_model(plan("digits", width=8)).parameters())
     10465
     """
+    _refuse_too_large(plan)
     torch.manual_seed(plan.settings.seed)
     data = plan.data
     model = build_model(plan.spec, data.encoding.domain, data.encoding.context_options)
@@ -45,6 +49,22 @@ def initial_model(plan: Plan) -> Model:
         elif chain.head.needs_counts:
             chain.head.initialise(_symbols(data.train))
     return model
+
+
+def _refuse_too_large(plan: Plan) -> None:
+    """Refuse a network with more parameters than memory holds, before any of them is allocated."""
+    sizes = [value for value in plan.spec["network"].values() if isinstance(value, int)]
+    if max(sizes, default=0) < LARGE:
+        return
+    with torch.device("meta"):  # shapes alone
+        model = build_model(plan.spec, plan.data.encoding.domain, plan.data.encoding.context_options)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    free = available_bytes()
+    if count * BYTES_PER_PARAMETER > free:
+        raise InputError(
+            f"a network of {count:,} parameters needs {count * BYTES_PER_PARAMETER / 1e9:,.1f} GB in training, there "
+            f"are {free / 1e9:,.1f} GB; take a smaller --width or --depth"
+        )
 
 
 def started(plan: Plan, job: Job) -> tuple[Model, Plan]:

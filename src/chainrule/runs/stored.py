@@ -25,6 +25,7 @@ from chainrule.atomic_files import json_bytes, number_from_json, sweep
 from chainrule.config.old_names import with_new_keys
 from chainrule.errors import RunError
 from chainrule.runs.files import DirectoryFiles, MemoryFiles, RunFiles
+from chainrule.runs.wellformed import damage_of
 
 __all__ = ["FORMAT", "MetricsLog", "StoredRun"]
 
@@ -99,7 +100,7 @@ class StoredRun:
         try:
             content = files.read("config.json")
             config = None if content is None else json.loads(content)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path}: config.json cannot be read ({error}); restore it or train again") from None
         if content is None:
             raise RunError(f"{path}: holds no config.json and so is not a run directory")
@@ -107,6 +108,8 @@ class StoredRun:
             raise RunError(f"{path}: config.json does not describe a run; restore it or train again")
         if config["format"] != FORMAT:
             raise RunError(f"{path}: has format {config['format']}, this version reads {FORMAT}; update chainrule")
+        if (damage := damage_of(config, missing=False)) is not None:
+            raise RunError(f"{path}: config.json is damaged: {damage}; restore it or train again")
         return cls(with_new_keys(config), files)
 
     def save(self, path: Path | str) -> Self:
@@ -119,6 +122,11 @@ class StoredRun:
             for name in self.files.names():
                 run.files.write(name, self.files.read(name) or b"")
         return run
+
+    def refuse_damaged(self) -> None:
+        """Raise RunError where the configuration lacks something that every verb needs."""
+        if (damage := damage_of(self.config)) is not None:
+            raise RunError(f"{self.path or 'this run'}: config.json is damaged: {damage}; restore it or train again")
 
     @property
     def identity(self) -> str:
@@ -144,8 +152,11 @@ class StoredRun:
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of `metrics.jsonl`; a line that was cut off by a crash does not count."""
         lines = (self.files.read("metrics.jsonl") or b"").splitlines(keepends=True)
-        records = (json.loads(line) for line in lines if line.endswith(b"\n"))
-        return [{name: number_from_json(value) for name, value in record.items()} for record in records]
+        try:
+            records = [json.loads(line) for line in lines if line.endswith(b"\n")]
+            return [{name: number_from_json(value) for name, value in record.items()} for record in records]
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise RunError(f"{self.name}: metrics.jsonl cannot be read ({error}); restore it or remove it") from None
 
     def log(self, metrics: dict[str, Any]) -> None:
         """Add a line to `metrics.jsonl`."""
@@ -162,12 +173,12 @@ class StoredRun:
     @property
     def report_dict(self) -> dict[str, Any] | None:
         """The content of `report.json`: the final figures; None before they are there."""
-        return self._json("report.json")
+        return self._json("report.json", "results")
 
     @property
     def certificate_dict(self) -> dict[str, Any] | None:
         """The content of `certificate.json`; None where the run was not verified."""
-        return self._json("certificate.json")
+        return self._json("certificate.json", "checks")
 
     def write_report(self, report: dict[str, Any]) -> None:
         """Write `report.json`."""
@@ -190,12 +201,15 @@ class StoredRun:
                 f"{self.path}: cannot be written ({error.strerror or error}); make room, and go on with --resume"
             ) from error
 
-    def _json(self, name: str) -> dict[str, Any] | None:
+    def _json(self, name: str, needed: str) -> dict[str, Any] | None:
         content = self.files.read(name)
         try:
-            return None if content is None else json.loads(content)
-        except ValueError as error:
+            value = None if content is None else json.loads(content)
+        except (ValueError, RecursionError) as error:
             raise RunError(f"{self.name}: {name} cannot be read ({error}); restore it or make it again") from None
+        if value is not None and (not isinstance(value, dict) or needed not in value):
+            raise RunError(f"{self.name}: {name} holds no {needed}; restore it or make it again")
+        return value
 
 
 class MetricsLog:

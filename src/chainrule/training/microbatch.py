@@ -16,13 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.data.examples.base import Examples
-from chainrule.errors import InputError
+from chainrule.errors import InputError, is_out_of_memory
 
 __all__ = ["available_bytes", "fitting", "largest_microbatch", "saved_bytes"]
 
 ALLOWANCE = 3  # bytes in use for each byte kept: gradients on the way back, and what a layer needs for itself
 SHARE = 0.5  # of the free memory may be used
-MESSAGES = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def largest_microbatch(
@@ -74,8 +73,7 @@ def fitting(trial: Callable[[int], None], most: int) -> int:
             trial(size)
             return size
         except (RuntimeError, MemoryError) as error:
-            lacking = isinstance(error, MemoryError | torch.OutOfMemoryError)
-            if not lacking and not any(message in str(error) for message in MESSAGES):
+            if not is_out_of_memory(error):
                 raise
         if size == 1:
             raise InputError("not even one example fits memory; take a smaller model or shorter examples")

@@ -353,6 +353,7 @@ def test_prepared_texts_are_the_text(tmp_path, monkeypatch):
 @pytest.mark.parametrize("text", [PROSE, PROSE.replace("\n", " "), "äöü" * 900, "x" * 2000])
 def test_pieces_are_the_text(tmp_path, monkeypatch, text):
     monkeypatch.setattr("chainrule.data.sources.stored_text.CHUNK", 100)
+    monkeypatch.setattr("chainrule.data.sources.stored_text.TOGETHER", 2)
     monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path / "cache"))
     for name, content in (("a.txt", text.encode()), ("a.txt.gz", gzip.compress(text.encode()))):
         (tmp_path / name).write_bytes(content)

@@ -6,6 +6,7 @@ denominator for all of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +40,9 @@ class Alphabet(Protocol):
     def encode(self, raw: bytes, what: str) -> Array:
         """The symbols of a text, integers of shape (T,); `what` names it in errors."""
 
+    def encode_all(self, texts: Sequence[bytes], what: Callable[[int], str]) -> list[Array]:
+        """The symbols of each of many texts; `what` gives the name of the one of this place in errors."""
+
     def decode(self, symbols: Array) -> bytes:
         """The text of symbols (T,)."""
 
@@ -63,6 +67,9 @@ class Bytes:
 
     def encode(self, raw: bytes, what: str) -> Array:
         return np.frombuffer(raw, dtype=np.uint8)
+
+    def encode_all(self, texts: Sequence[bytes], what: Callable[[int], str]) -> list[Array]:
+        return [self.encode(text, what(n)) for n, text in enumerate(texts)]
 
     def decode(self, symbols: Array) -> bytes:
         return symbols.astype(np.uint8).tobytes()
@@ -104,6 +111,9 @@ class Characters:
                 "knows, so its probability is 0; remove it, or fit with --symbols bytes"
             )
         return place.astype(np.min_scalar_type(len(self._points)))
+
+    def encode_all(self, texts: Sequence[bytes], what: Callable[[int], str]) -> list[Array]:
+        return [self.encode(text, what(n)) for n, text in enumerate(texts)]
 
     def decode(self, symbols: Array) -> bytes:
         return self._points[symbols].tobytes().decode("utf-32-le").encode()

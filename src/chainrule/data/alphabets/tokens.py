@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +13,13 @@ import numpy as np
 
 from chainrule.batch import Array
 from chainrule.data.alphabets.utf8 import as_text
+from chainrule.data.alphabets.words import WordTokens, can_be_divided
 from chainrule.errors import InputError
 
 __all__ = ["Tokens"]
+
+TOGETHER = 128  # pieces of a text that one thread encodes at once
+GROUP = 1 << 20  # bytes of texts that are encoded at once, between two of which an interruption is seen
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,55 @@ class Tokens:
     def byte_lengths(self) -> Array:
         return np.array([len(piece) for piece in self._bytes])
 
+    @cached_property
+    def _words(self) -> WordTokens | None:
+        """The tokens of a text from those of its words, where that is the same."""
+        known = can_be_divided(self.specification)
+        return WordTokens(self._encoded_pieces, self.specification) if known else None
+
+    @cached_property
+    def _type(self) -> Any:
+        return np.min_scalar_type(len(self.byte_lengths))
+
     def encode(self, raw: bytes, what: str) -> Array:
-        ids = self._tokenizer.encode(as_text(raw, what), add_special_tokens=False).ids
-        symbols = np.array(ids, dtype=np.min_scalar_type(len(self.byte_lengths)))
+        text = as_text(raw, what)
+        symbols = None if self._words is None or not text else self._words.encode(text)
+        return self._checked(self._encoded(text), raw, what) if symbols is None else symbols
+
+    def encode_all(self, texts: Sequence[bytes], what: Callable[[int], str]) -> list[Array]:
+        symbols: list[Array] = []
+        for start, stop in _groups(texts):
+            plain = [as_text(texts[n], what(n)) for n in range(start, stop)]
+            known = None if self._words is None or not all(plain) else self._words.encode_all(plain)
+            if known is None:
+                encoded = self._tokenizer.encode_batch_fast(plain, add_special_tokens=False)
+                arrays = (np.array(one.ids, dtype=self._type) for one in encoded)
+                known = [self._checked(ids, texts[n], what(n)) for n, ids in enumerate(arrays, start=start)]
+            symbols += known
+        return symbols
+
+    def _encoded(self, text: str) -> Array:
+        return np.array(self._tokenizer.encode(text, add_special_tokens=False).ids, dtype=self._type)
+
+    def _encoded_pieces(self, pieces: Sequence[str]) -> list[Array] | None:
+        """The tokens of each piece, by several threads; None where they do not give the pieces back."""
+        groups = [pieces[k : k + TOGETHER] for k in range(0, len(pieces), TOGETHER)]
+        encoded = self._tokenizer.encode_batch_fast(groups, is_pretokenized=True, add_special_tokens=False)
+        found: list[Array] = []
+        for group, one in zip(groups, encoded, strict=True):
+            ids = np.array(one.ids, dtype=self._type)
+            if self.decode(ids) != "".join(group).encode():
+                return None
+            ends = np.cumsum([len(piece.encode()) for piece in group])
+            reached = np.cumsum(self.byte_lengths[ids])
+            stops = np.searchsorted(reached, ends) + 1
+            if (reached[stops - 1] != ends).any():
+                return None
+            found += np.split(ids, stops[:-1])
+        return found
+
+    def _checked(self, symbols: Array, raw: bytes, what: str) -> Array:
+        """The symbols of a text; raises InputError where they do not give it back."""
         back = self.decode(symbols)
         if back != raw:
             first = next(
@@ -159,6 +210,22 @@ class Tokens:
         )
         tokenizer.train_from_iterator(text.splitlines(keepends=True), trainer)
         return cls(tokenizer.to_str())
+
+
+def _groups(texts: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+    """Borders of groups of texts of up to `GROUP` bytes, which are encoded at once; a longer text is one by itself.
+
+    >>> list(_groups([b"a" * GROUP, b"b", b"c"]))
+    [(0, 1), (1, 3)]
+    """
+    start, size = 0, 0
+    for stop, text in enumerate(texts):
+        if size and size + len(text) > GROUP:
+            yield start, stop
+            start, size = stop, 0
+        size += len(text)
+    if texts:
+        yield start, len(texts)
 
 
 def _printable() -> list[str]:

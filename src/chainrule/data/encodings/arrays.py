@@ -200,7 +200,10 @@ def _domain(source: str, arrays: dict[str, Part], layout: tuple[int, ...]) -> Do
     if ordinal and high > 16:
         num_symbols = max(num_symbols, 256)
     if num_symbols > MOST_SYMBOLS:
-        raise InputError(f"{source}: the largest value is {high}, too many symbols for a table; re-encode the data")
+        raise InputError(
+            f"{source}: the largest value is {high}, which would be {num_symbols} symbols, at most {MOST_SYMBOLS}; "
+            "number the values that occur, as numpy.unique(x, return_inverse=True) does"
+        )
     return Domain(shape=layout, num_symbols=num_symbols, ordinal=ordinal and num_symbols > 2)
 
 

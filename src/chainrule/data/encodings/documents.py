@@ -13,7 +13,7 @@ from chainrule.batch import Array
 from chainrule.data.alphabets.alphabet import Alphabet, alphabet_from_json, choose_alphabet, reads_any_file
 from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.data_set import DataSet
-from chainrule.data.encodings.ends import WINDOW, check_end, describe, until_end
+from chainrule.data.encodings.ends import check_end, describe, until_end, windows_of
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.division import divided
 from chainrule.data.examples.sequences import SequenceExamples
@@ -90,7 +90,10 @@ class DocumentEncoding(Encoding):
 
     def examples(self, texts: list[bytes], what: str) -> SequenceExamples:
         """The examples of documents; `what` names the source in errors."""
-        sequences = _encoded(self.alphabet, self.end, texts, what)
+        return self.examples_of(_encoded(self.alphabet, self.end, texts, what))
+
+    def examples_of(self, sequences: list[Array]) -> SequenceExamples:
+        """The examples of documents that are encoded already, without their ends."""
         return SequenceExamples.of(
             sequences, self.window, self.stride, self.domain.end, self.byte_lengths, pack=self.pack
         )
@@ -152,7 +155,7 @@ class DocumentEncoding(Encoding):
 
 def _encoded(alphabet: Alphabet, end: str, texts: list[bytes], what: str) -> list[Array]:
     """The symbols of each document, without its end; raises InputError for one that contains the alphabet's own end."""
-    sequences = [alphabet.encode(text, f"{what} document {n}") for n, text in enumerate(texts, start=1)]
+    sequences = alphabet.encode_all(texts, lambda n: f"{what} document {n + 1}")
     own = alphabet.end if end == "scored" else None
     for n, sequence in enumerate(sequences if own is not None else (), start=1):
         if len(found := np.flatnonzero(sequence == own)):
@@ -218,13 +221,11 @@ def load_documents(
     division = divided(parts, divided_by, bytes)
     splits = division.parts
     alphabet = choose_alphabet(symbols, (separator or b"\n").join(splits[0]), b"".join(texts), source)
-    lengths = np.array([len(sequence) for sequence in _encoded(alphabet, end, texts, source)]) + (end == "scored")
-    window = min(int(lengths.max()), WINDOW) if window is None else window
-    if window < 2:
-        raise InputError(f"a window holds at least 2 elements, got {window}")
-    stride = max(1, window // 2) if stride is None else stride
+    encoded = dict(zip(texts, _encoded(alphabet, end, texts, source), strict=True))
+    lengths = np.array([len(encoded[text]) for text in texts]) + (end == "scored")
+    window, stride = windows_of(window, stride, int(lengths.max()), least=2)
     encoding = DocumentEncoding(alphabet, window, stride, documents, separator, end, field, pack, any_file)
-    train, valid, test = (encoding.examples(part, source) for part in splits)
+    train, valid, test = (encoding.examples_of([encoded[text] for text in part]) for part in splits)
     note = f"{describe('documents', lengths, f'({alphabet.name}), the end {end}', window, stride)}; {division.how}"
     if found and documents == "line":
         note += "; a line is an example, since no line has a space (--documents stream reads one text)"

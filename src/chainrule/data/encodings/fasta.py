@@ -12,7 +12,7 @@ from chainrule.batch import Array
 from chainrule.data.alphabets.alphabet import Characters
 from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.data_set import DataSet
-from chainrule.data.encodings.ends import WINDOW, check_end, describe, until_end
+from chainrule.data.encodings.ends import check_end, describe, until_end, windows_of
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.division import divided
@@ -190,8 +190,8 @@ def _stream(
     sequences: list[bytes], letters: str, upper: bool, window: int | None, stride: int | None, split: str | None
 ) -> tuple[FastaEncoding, list[Examples], str, dict[str, Any]]:
     """All records one after the other, divided in their order."""
-    window = STREAM_WINDOW if window is None else window
-    stride = max(1, window // 2) if stride is None else stride
+    longest = max(STREAM_WINDOW, sum(map(len, sequences)))
+    window, stride = windows_of(STREAM_WINDOW if window is None else window, stride, longest, default=STREAM_WINDOW)
     divided_by = Split.parse(split, "order")
     if divided_by.way != "order":
         raise InputError(f"a stream is divided in its order, got --split {split}; take order:{divided_by.shares}")
@@ -217,11 +217,8 @@ def _encoding(
     """How records become elements: as the columns of an alignment where all are of one length."""
     lengths = set(map(len, sequences))
     aligned = lengths.pop() if len(lengths) == 1 else None
-    if aligned is not None:
-        window = aligned
-    elif window is None:
-        window = min(max(map(len, sequences)) + (end == "scored"), WINDOW)
-    stride = max(1, window // 2) if stride is None else stride
+    longest = max(map(len, sequences)) + (end == "scored" and aligned is None)
+    window, stride = windows_of(window if aligned is None else aligned, stride, longest)
     return FastaEncoding(letters, aligned, window, stride, end, upper, reader=reader)
 
 

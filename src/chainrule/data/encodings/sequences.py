@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.batch import Array
 from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.data_set import DataSet
-from chainrule.data.encodings.ends import WINDOW, check_end, describe, until_end
+from chainrule.data.encodings.ends import check_end, describe, until_end, windows_of
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.division import divided
 from chainrule.data.examples.sequences import SequenceExamples
@@ -172,8 +172,7 @@ def load_sequences(
     found = {symbol for part in parts for sequence in part for symbol in _symbols(sequence, width, source)}
     symbols = tuple(sorted(found, key=lambda symbol: (isinstance(symbol, str), symbol)))
     lengths = np.array([len(sequence) for part in parts for sequence in part]) + (end == "scored")
-    window = max(1, min(int(lengths.max()), WINDOW // (width or 1))) if window is None else window
-    stride = max(1, window // 2) if stride is None else stride
+    window, stride = windows_of(window, stride, int(lengths.max()), per_step=width or 1)
     encoding = SequenceEncoding(symbols, window, stride, end, width, field, pack)
     train, valid, test = (encoding.examples(part, source) for part in parts)
     per_step = "" if width is None else f", {width} per step"

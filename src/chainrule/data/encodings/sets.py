@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.batch import Array
 from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.data_set import DataSet
-from chainrule.data.encodings.ends import WINDOW, describe
+from chainrule.data.encodings.ends import describe, windows_of
 from chainrule.data.encodings.sequences import as_json
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.division import divided
@@ -24,6 +24,8 @@ from chainrule.errors import InputError
 from chainrule.likelihood import Protocol
 
 __all__ = ["SetEncoding", "load_sets"]
+
+CLOSE = 256  # integers from 0 to below this are keys of an instrument, however few of them occur
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class SetEncoding(Encoding):
         for n, sequence in enumerate(sequences, start=1):
             steps = np.zeros((len(sequence), len(self.keys)), dtype=np.uint8)
             for t, step in enumerate(sequence):
-                if not isinstance(step, list) or len(set(step)) != len(step):
+                if not isinstance(step, list) or len(set(_keys(step, what))) != len(step):
                     raise InputError(f"{what} sequence {n} step {t}: has {step}, expected a list of different symbols")
                 for key in step:
                     if key not in place:
@@ -111,16 +113,20 @@ def load_sets(
     stride: int | None = None,
     split: str | None = None,
     split_seed: int = 0,
+    keys: str | None = None,
 ) -> DataSet:
     """Sequences of sets from JSON, `{"train": [[[60, 64], [62], ...], ...], ...}`; lengths are given, p(x | T).
 
-    The keys are the symbols that occur in the file; if they are integers, every one from the smallest to the largest.
+    The keys are the symbols that occur in the file. Integers that are close together, such as the keys of a piano, are
+    all from the smallest to the largest.
 
     source: a `.json` or `.jsonl` file, or an object.
     window: steps that the network reads at once; None for as many as make 512 elements.
     stride: steps that a window moves on by in evaluation; None for half a window.
     split: how they are divided, see `Split`; None for distinct:80/10/10, for short ones random:80/10/10.
     split_seed: key of a random split.
+    keys: "range" for all integers from the smallest to the largest, "distinct" for those that occur; None for "range"
+        where at least one in four occurs, or where they are from 0 to 255.
     """
     read = read_sequences(source)
     divided_by = Split.parse(split, default_way([x for part in read.values() for x in part]), split_seed)
@@ -130,18 +136,26 @@ def load_sets(
     found = {key for part in parts for sequence in part for step in sequence for key in _keys(step, source)}
     if not found:
         raise InputError(f"{source}: every set is empty; give sequences with symbols in them")
-    numbers = [key for key in found if isinstance(key, int)]
-    keys: tuple[str | int, ...] = tuple(sorted(found, key=str))
-    if len(numbers) == len(found):
-        keys = tuple(range(min(numbers), max(numbers) + 1))
+    places, as_keys = _ordered(found, keys)
     lengths = np.array([len(sequence) for part in parts for sequence in part])
-    window = max(1, min(int(lengths.max()), WINDOW // len(keys))) if window is None else window
-    stride = max(1, window // 2) if stride is None else stride
-    encoding = SetEncoding(keys, window, stride)
+    window, stride = windows_of(window, stride, int(lengths.max()), per_step=len(places))
+    encoding = SetEncoding(places, window, stride)
     train, valid, test = (encoding.examples(part, source) for part in parts)
-    note = describe("sequences of sets", lengths, f"(steps; {len(keys)} keys each), lengths given", window, stride)
-    options = {"window": window, "stride": stride} | divided_by.options
+    note = describe("sequences of sets", lengths, f"(steps; {len(places)} keys each), lengths given", window, stride)
+    options = {"window": window, "stride": stride} | as_keys | divided_by.options
     return DataSet(source, encoding, train, valid, test, f"{note}; {division.how}", options, division.unit)
+
+
+def _ordered(found: set[str | int], keys: str | None) -> tuple[tuple[str | int, ...], dict[str, str]]:
+    """The keys in their order, and the option that gives them again, see `load_sets`."""
+    numbers = sorted(key for key in found if isinstance(key, int))
+    if len(numbers) < len(found):
+        return tuple(sorted(found, key=str)), {}
+    first, last = numbers[0], numbers[-1]
+    if keys is None:
+        close = (first >= 0 and last < CLOSE) or last - first < 4 * len(numbers)
+        keys = "range" if close else "distinct"
+    return tuple(range(first, last + 1)) if keys == "range" else tuple(numbers), {"keys": keys}
 
 
 def _keys(step: Any, source: str) -> list[str | int]:

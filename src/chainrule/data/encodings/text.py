@@ -11,6 +11,7 @@ from chainrule.batch import Array
 from chainrule.data.alphabets.alphabet import Alphabet, Bytes, alphabet_from_json, choose_alphabet, reads_any_file
 from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.data_set import DataSet
+from chainrule.data.encodings.ends import windows_of
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.splits import Split, parse_shares, refuse_empty
 from chainrule.data.examples.stored import LARGE, Progress
@@ -22,6 +23,8 @@ from chainrule.errors import InputError
 from chainrule.likelihood import Protocol
 
 __all__ = ["TextEncoding", "load_text"]
+
+WINDOW = 256  # elements: the default of what a network reads at once
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def load_text(
     *,
     symbols: str | Alphabet | None = None,
     documents: str | None = None,
-    window: int = 256,
+    window: int = WINDOW,
     stride: int | None = None,
     split: str = "80/10/10",
     progress: Progress | None = None,
@@ -115,13 +118,11 @@ def load_text(
     split: shares of train, valid and test in the order of the text, such as "80/10/10" or "order:80/10/10".
     progress: shows the number of bytes that were prepared; None shows nothing.
     """
-    if window < 2:
-        raise InputError(f"a window holds at least 2 elements, got {window}")
+    asked = window
     any_file = reads_any_file(symbols)
     if not any_file:
         check_texts(source)
     symbols = "bytes" if symbols is None else symbols
-    stride = max(1, window // 2) if stride is None else stride
     division = Split.parse(split, "order")
     if division.way != "order":
         raise InputError(f"{source}: a text is one stream and divided in its order, got --split {split}; give shares")
@@ -132,13 +133,14 @@ def load_text(
         alphabet, pieces = _in_memory(source, symbols, shares)
     total = sum(map(len, pieces))
     refuse_empty(pieces, parse_shares(division.shares), f"of {total} elements the shares {division.shares}")
+    window, stride = windows_of(window, stride, max(map(len, pieces)), default=WINDOW, least=2)
     encoding = TextEncoding(alphabet, window, stride, any_file)
     train, valid, test = map(encoding.examples, pieces)
     many = "" if len(files := text_files(source)) == 1 else f" from {len(files)} files"
     note = (
         f"a text of {total} elements ({alphabet.name}){many}, split {division.shares} in order; "
         f"windows of {window}, evaluated with stride {stride}"
-    )
+    ) + (f" (a window of {asked} would be longer than the text)" if asked > window else "")
     if documents is None and not any_file and len(files) == 1 and is_list_like(files[0]):
         note += "; --documents line makes each line an example"
     options = {"symbols": symbols, "window": window, "stride": stride, "split": split, "documents": "stream"}

@@ -18,7 +18,7 @@ from chainrule.data.recognition.registry import KINDS
 from chainrule.data.sources.clues import Clues
 from chainrule.data.sources.digits import DIGITS
 from chainrule.data.sources.folders import files_below
-from chainrule.data.sources.objects import ObjectSource, as_source
+from chainrule.data.sources.objects import OBJECT_NAMES, ObjectSource, as_source
 from chainrule.data.sources.plain_files import as_file, data_ending, refuse_stream, stream_name
 from chainrule.errors import InputError, unknown_name
 
@@ -110,6 +110,11 @@ def _loaded(source: str | ObjectSource, side: int, progress: Progress | None, op
             raise InputError(
                 f"{source}: is a directory ({_endings(Path(str(source)))}); give a file in it, a folder of pictures or "
                 f"texts, one with train and test tables, or the name of a data set: {DIGITS}"
+            )
+        if source in OBJECT_NAMES:
+            raise InputError(
+                f"{source}: the data were a Python object, which cannot be opened again; "
+                "give them again, or keep them in a file and name that"
             )
         raise unknown_name("data set or file", str(source), [DIGITS])
     known = {p.name for p in signature(kind.load).parameters.values() if p.kind is p.KEYWORD_ONLY}

@@ -16,6 +16,7 @@ __all__ = ["array_parts", "as_integers"]
 
 SPLITS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
 LABELS = ("label", "labels", "y")
+LARGEST = 2.0**53  # reals from here on are no longer exact integers
 
 
 def array_parts(source: Source) -> dict[str, tuple[Array, Array | None]]:
@@ -53,9 +54,16 @@ def _checked(parts: dict[str, tuple[Array, Array | None]], what: str) -> dict[st
         name = f"{what} {split}".strip()
         if x.size == 0:
             raise InputError(f"{name}: the array is empty, of shape {x.shape}; give it examples")
+        if x.ndim == 0:
+            raise InputError(f"{name}: is a single number, expected an array (examples, elements); give it examples")
         if y is not None and y.shape != (len(x),):
             raise InputError(f"{name}: the labels have the shape {y.shape}, expected one for each of {len(x)} examples")
-    return parts
+    return {split: (_native(x), None if y is None else _native(y)) for split, (x, y) in parts.items()}
+
+
+def _native(x: Array) -> Array:
+    """The array in this machine's order of bytes, whatever machine wrote it."""
+    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
 
 
 def _first(arrays: dict[str, Array], names: list[str]) -> Array | None:
@@ -90,6 +98,9 @@ def as_integers(x: Array, what: str) -> Array:
     if not np.isfinite(x).all():
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
         raise InputError(f"{what}: {x[first]} at {first} is not finite; remove it or fill it in")
+    if (np.abs(x) >= LARGEST).any():
+        first = tuple(int(i) for i in np.argwhere(np.abs(x) >= LARGEST)[0])
+        raise InputError(f"{what}: {x[first]} at {first} is too large for a symbol; re-encode the values from 0 on")
     if (x != np.floor(x)).any():
         first = tuple(int(i) for i in np.argwhere(x != np.floor(x))[0])
         raise InputError(f"{what}: {x[first]} at {first} is not an integer; quantise the data to levels 0, 1, ..., V-1")

@@ -13,10 +13,11 @@ from chainrule.batch import Array
 from chainrule.data.sources.record_tables import masked_table, records_table
 from chainrule.errors import InputError, unknown_name
 
-__all__ = ["ObjectSource", "Source", "as_source", "from_object"]
+__all__ = ["OBJECT_NAMES", "ObjectSource", "Source", "as_source", "from_object"]
 
 SPLITS = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
 LABELS = ("label", "labels")
+MOST_SYMBOLS = 1 << 16  # integers from here on in lists are names, where few of them occur
 
 Source = Any  # a path as text, an `ObjectSource`, or a Python object that becomes one
 Form = tuple[str, Any, Array | None]  # a form, the examples, their labels
@@ -90,6 +91,7 @@ def as_source(source: Any, field: str | None = None) -> str | ObjectSource:
 
 
 _NAMES = {"arrays": "array", "table": "frame", "texts": "data set", "sequences": "data set"}
+OBJECT_NAMES = frozenset(f"the {name}" for name in ("object", "list", *_NAMES.values()))
 
 
 def _by_split(source: Any) -> dict[str, Any]:
@@ -168,7 +170,11 @@ def _examples(items: Sequence[Any]) -> Form:
     if not items:
         raise InputError("the source holds no examples; give it some")
     if all(isinstance(item, str | bytes) for item in items):
-        return "texts", [item.encode() if isinstance(item, str) else item for item in items], None
+        return (
+            "texts",
+            [item.encode("utf-8", "surrogatepass") if isinstance(item, str) else item for item in items],
+            None,
+        )
     lists = [item if isinstance(item, list) else _array(item) for item in items]
     if any(np.ndim(item) == 0 for item in lists if not isinstance(item, list)):
         raise InputError(f"the first example is {items[0]!r}, expected an array, a list or a text; wrap each in a list")
@@ -176,9 +182,14 @@ def _examples(items: Sequence[Any]) -> Form:
         x = np.stack(lists)
     except ValueError:  # of several lengths
         x = np.zeros(0, dtype=object)
-    if x.dtype.kind in "biuf":
+    if x.dtype.kind in "biuf" and not (all(isinstance(item, list) for item in items) and _are_far_apart(x)):
         return "arrays", x, None
     return "sequences", [item if isinstance(item, list) else item.tolist() for item in lists], None
+
+
+def _are_far_apart(x: Array) -> bool:
+    """Whether integers are names, such as numbers of articles, not symbols 0, 1, ..., V - 1."""
+    return x.dtype.kind in "iu" and x.size > 0 and int(x.max()) >= max(MOST_SYMBOLS, 16 * len(np.unique(x)))
 
 
 def _array(x: Any) -> Array:

@@ -34,6 +34,8 @@ def read_sequences(source: Source, field: str | None = None) -> dict[str, list[A
             content = json.loads(read_file(path))
         except ValueError as error:
             raise InputError(f"{source}: is not JSON ({error}); correct it") from None
+        except RecursionError:
+            raise InputError(f"{source}: is nested too deeply; give lists of symbols") from None
         if isinstance(content, dict) and not set(SPLITS) <= set(content):
             raise InputError(
                 f"{source}: has {', '.join(content) or 'nothing'}; expected train, valid and test, or a list"

@@ -104,11 +104,22 @@ def read_documents(
     if documents == "line":
         return _lines(files, check)
     pieces: list[bytes] = []
-    separator = documents.encode().decode("unicode_escape").encode("latin-1")
+    separator = _separator(documents)
     for file in files:
         parts = read_file(file).split(separator)
         pieces += check(parts[:-1] if not parts[-1] else parts, str(file), "document")
     return pieces, separator
+
+
+def _separator(documents: str) -> bytes:
+    """The bytes of a separator as it is written on the command line."""
+    try:
+        separator = documents.encode("utf-8", "surrogateescape").decode("unicode_escape").encode("latin-1")
+    except UnicodeError:
+        separator = b""
+    if not separator:
+        raise InputError(f"--documents is line, file, stream or a separator such as '\\n\\n', got {documents!r}")
+    return separator
 
 
 def _bytes(text: str) -> bytes:
@@ -166,6 +177,10 @@ def read_json_lines(path: Path) -> list[object]:
                 rows.append(json.loads(line))
             except ValueError as error:
                 raise InputError(f"{path} line {number}: is not JSON ({error}); correct it") from None
+            except RecursionError:
+                raise InputError(
+                    f"{path} line {number}: is nested too deeply; give lists of symbols, or of lists of them"
+                ) from None
     if not rows:
         raise InputError(f"{path}: holds no lines; give it examples")
     return rows
