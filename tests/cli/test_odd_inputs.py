@@ -158,7 +158,7 @@ def test_a_run_on_an_object_says_that_it_keeps_no_labels(tmp_path):
     with pytest.raises(InputError, match="keeps no labels; give them with labels="):
         fitted.probe()
     saved = cr.Run.open(fitted.save(tmp_path / "run").path)
-    with pytest.raises(InputError, match="the data were a Python object"):
+    with pytest.raises(InputError, match="the array"):
         saved.evaluate()
 
 
