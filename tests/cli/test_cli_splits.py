@@ -180,3 +180,11 @@ def test_in_python_the_same(table):
     tested = cr.fit(str(table), test=str(table), steps=4, evaluate_every=2, width=8, depth=1, members=1)
     assert tested.report_dict["test_examples_in_train"] == sum(tuple(row) in train for row in rows)
     assert tested.evaluate().nats.shape == (200,)
+
+
+@pytest.mark.parametrize("words", [("--experts", "boosted_trees"), ("--network", "boosted_trees")])
+def test_what_needs_validation_is_refused_before_anything_is_written(table, tmp_path, capsys, words):
+    code, _, error = run(capsys, "fit", table, "--split", "90/0/10", "--out", tmp_path / "run", *words)
+    assert code == 2
+    assert "boosted_trees needs a valid split" in error
+    assert not (tmp_path / "run").exists()

@@ -76,7 +76,7 @@ def test_scores_in_python_and_in_files(home, tmp_path, capsys):
     assert '"file":"Test/11.png"' in (tmp_path / "s.jsonl").read_text().replace(": ", ":")
     assert main(["score", str(home / "run"), str(home / "split"), "--out", str(tmp_path / "s.csv")]) == 0
     assert "(train 12, valid 2, test 3)" in capsys.readouterr().out
-    assert read_scores(tmp_path / "s.csv").nats == pytest.approx(scores.log_prob, rel=1e-5)
+    assert read_scores(tmp_path / "s.csv") == pytest.approx(scores.log_prob, rel=1e-5)
 
 
 def test_evaluate_says_which_split_of_its_data_it_takes(home):

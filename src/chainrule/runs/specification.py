@@ -51,17 +51,28 @@ def members_of(options: Mapping[str, Any], data: DataSet) -> int:
 def experts_of(options: Mapping[str, Any], data: DataSet) -> tuple[str, ...]:
     """The networks fitted without gradients that are averaged with the network, by name."""
     given = options.get("experts")
+    _refuse_without_valid(_network_name(options), data)
     if given is None or given == "none":
         return ()
     names = tuple(name.strip() for name in given.split(","))
     for name in names:
         if name not in EXPERTS:
             raise unknown_name("expert", name, (*EXPERTS, "none"))
+        _refuse_without_valid(name, data)
         if name == _network_name(options):
             raise InputError(f"{name} is the network already; leave out --experts, or --network")
     if "orders" in options:
         raise InputError("--experts averages conditionals, --orders whole examples; give one of the two")
     return names
+
+
+def _refuse_without_valid(name: str | None, data: DataSet) -> None:
+    """Refuse what needs validation examples where there are none."""
+    if name in EXPERTS and not len(data.valid):
+        raise InputError(
+            f"{name} needs a valid split, which says when to stop and how much it counts, and {data.name} has none; "
+            "give it a share, such as --split 80/10/10, or take another network"
+        )
 
 
 def _model(options: Mapping[str, Any], data: DataSet) -> Spec:
