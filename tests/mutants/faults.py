@@ -489,18 +489,17 @@ FAULTS = {
         options(),
         "causality.suffix.evaluation",
     ),
-    "gradient to the future": (
-        lambda: mixed(lambda self, h: h + h.flip(1) - h.flip(1).detach()),
+    "mean over the elements, by its gradient": (
+        lambda: mixed(lambda self, h: h + 0.1 * h.mean(1, keepdim=True)),
         {},
         "causality.gradient",
     ),
     "the length shows": (lambda: mixed(lambda self, h: h + h.shape[1] / 10), {}, "causality.truncation"),
     "the place in the batch shows": (lambda: mixed(row_numbers), {}, "invariance.order"),
-    "rounded to bfloat16 inside": (lambda: mixed(half_inside), {}, "invariance.precision"),
     "long examples scored too high": (
         lambda: model(CausalConv(V, 40, H, depth=3), kind=Inflated),
         {},
-        "normalisation.importance",
+        "normalisation.steps",
     ),
     "cache a place off": (lambda: model(LateStep(V, D, H, depth=2)), {}, "sampling.step"),
     "cache that forgets a key": (lambda: model(StaleStep(V, D, H, depth=2)), {}, "sampling.step"),
@@ -563,6 +562,11 @@ FAULTS = {
 }
 
 SOUND = {
+    "rounded to bfloat16 inside": (lambda: mixed(half_inside), {}),
+    "a gradient to the future and no value from it": (
+        lambda: mixed(lambda self, h: h + h.flip(1) - h.flip(1).detach()),
+        {},
+    ),
     "causal convolutions": (model, {"examples": Rows(), "domain": Rows.domain}),
     "transformer": (lambda: model(Transformer(V, D, H, depth=2, dropout=0.2)), {}),
     "long examples": (lambda: model(CausalConv(V, 40, H, depth=3)), {}),

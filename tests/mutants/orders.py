@@ -154,8 +154,27 @@ class MaskOfTheNaturalOrder(MADE):
         return h + leak[:, self.order]
 
 
+class SeesItself(CausalConv):
+    """The features of an element show the element."""
+
+    def layers(self, x, context=None):
+        h = super().layers(x, context)
+        return [*h[:-1], h[-1] + 2 * self.embedding.elements(x)]
+
+
+def one_of_nine():
+    torch.manual_seed(0)
+    kinds = [SeesItself if o == 3 else CausalConv for o in range(9)]
+    chains = [
+        randomised(AutoregressiveModel(kind(V, D, 8, depth=2), CategoricalHead(8, V)), seed=o)
+        for o, kind in enumerate(kinds)
+    ]
+    return OrderMixture(chains, random_orders(D, 9))
+
+
 # name: (build, options of verify, the check that has to fail)
 FAULTS = {
+    "one order of nine sees itself": (one_of_nine, {"quick": True}, "orders.future"),
     "ln p averaged over orders": (lambda: over(MeanOfLogs), {"quick": True}, "orders.mean"),
     "ln O forgotten": (lambda: over(SumOfProbabilities), {"quick": True}, "orders.mass"),
     "ln O forgotten, too many examples to sum": (

@@ -15,8 +15,8 @@ from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.transformer import Transformer
 from chainrule.training.fit import fit
 from chainrule.training.settings import TrainingSettings
+from chainrule.verification.certificate.adapters import model_under_test
 from chainrule.verification.certificate.normalisation import total_mass
-from chainrule.verification.certificate.subject import subject_of
 
 ROOT = Path(os.environ.get("CHAINRULE_DATA", Path(__file__).parents[3] / "shared" / "data")) / "debd"
 
@@ -43,7 +43,7 @@ def test_the_total_mass_is_one(name, elements):
     fit(model, ArrayExamples(x[:3000]), ArrayExamples(x[3000:]), settings)
     start = perf_counter()
     with torch.no_grad():
-        mass = total_mass(subject_of(model, None, None, None), elements)
+        mass = total_mass(model_under_test(model), elements)
     print(f"{name}: |mass - 1| = {abs(mass - 1):.2g} over 2^{elements} states in {perf_counter() - start:.1f} s")
     assert abs(mass - 1) <= 1e-6
     assert perf_counter() - start < 60

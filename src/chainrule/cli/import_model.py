@@ -63,6 +63,7 @@ def import_model(
 
 
 def _show(run: Run, console: Console) -> None:
+    from chainrule.reporting.certificate import verdict_of
     from chainrule.reporting.tables import certificate_table, figure_tables
     from chainrule.reporting.visible import bold
     from chainrule.runs.figures import scored_in_part
@@ -75,6 +76,8 @@ def _show(run: Run, console: Console) -> None:
         console.print(partly)
     for table in figure_tables(run.report_dict or {}):
         console.print(table)
-    if run.certificate_dict is not None:
-        console.print(certificate_table(run.certificate_dict, run.name))
+    if (certificate := run.certificate_dict) is not None:
+        console.print(certificate_table(certificate, run.name))
+        if not certificate["passed"]:
+            console.print(f"warning: {verdict_of(certificate)}; do not compare its figures")
     console.print("run directory: ", bold(run.name))

@@ -17,10 +17,14 @@ def verify(
     moved_to: MovedTo = None,
     json: Json = False,
 ) -> int:
-    """Verify that the reported number is a log-likelihood; exit code 1 if it is not."""
+    """Verify that the reported number is a log-likelihood.
+
+    The exit code is 0 if all checks passed, 1 if one failed, and 6 if the model could not be verified.
+    """
     from chainrule.reporting.certificate import verdict_of
     from chainrule.reporting.tables import certificate_table
     from chainrule.runs.run import Run
+    from chainrule.verification.certificate.check import NOT_A_LIKELIHOOD, NOT_VERIFIED
 
     console = console_of(json)
     certificate = Run.open(run).verify(quick=quick, moved_to=moved_to)
@@ -30,4 +34,4 @@ def verify(
         console.print(f"{name}: {certificate[name].where}; {certificate[name].advice}")
     console.print(verdict_of(record))
     console.result({"run": str(run)} | record)
-    return 0 if certificate.passed else 1
+    return {NOT_A_LIKELIHOOD: 1, NOT_VERIFIED: 6}.get(certificate.verdict, 0)

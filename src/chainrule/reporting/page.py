@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.evaluation.calibration import Diagnosis
-from chainrule.reporting.certificate import verdict_of
+from chainrule.reporting.certificate import check_word, verdict_of, verdict_style
 from chainrule.reporting.drawings import bars, bits_colour, curve, heat_map, picture, reliability
 
 __all__ = ["Page", "coloured_text", "preformatted", "tiled"]
@@ -190,20 +190,21 @@ class Page:
     def _certificate(self) -> str:
         if self.certificate is None:
             return ""
-        verdict = {True: '<span class="ok">ok</span>', False: '<span class="failed">failed</span>', None: "skipped"}
+        style = {"ok": '<span class="ok">ok</span>', "failed": '<span class="failed">failed</span>'}
         rows = [
             (
                 check["name"],
                 [
-                    verdict[check["passed"]],
+                    style.get(check_word(check), check_word(check)),
                     *(("", "") if check["passed"] is None else map(_number, (check["figure"], check["bound"]))),
-                    escape(f"{check['tried']}{'; ' + check['where'] if check['where'] else ''}"),
+                    escape(
+                        "; ".join(part for part in (check["tried"], check["where"], check.get("power", "")) if part)
+                    ),
                 ],
             )
             for check in self.certificate["checks"]
         ]
-        fine = self.certificate["passed"]
-        word = f'<p class="{"ok" if fine else "failed"}">{escape(verdict_of(self.certificate))}</p>'
+        word = f'<p class="{verdict_style(self.certificate)}">{escape(verdict_of(self.certificate))}</p>'
         heads = ["check", "", "worst figure", "bound", "tried"]
         table = f'<div class="last">{_table("Checks", heads, rows, text_columns=(1, 4))}</div>'
         return _section("Certificate", word + table, wide=True)

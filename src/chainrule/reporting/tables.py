@@ -12,6 +12,7 @@ from chainrule.evaluation.classify import Classification
 from chainrule.evaluation.comparison import Comparison
 from chainrule.evaluation.probe import LayerAccuracy
 from chainrule.likelihood import EXAMPLES, Ratio
+from chainrule.reporting.certificate import check_word
 from chainrule.reporting.table import Cell, Table
 from chainrule.reporting.visible import bold
 
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 Record = Mapping[str, Any]
-VERDICTS = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("skipped", "dim")}
+STYLES = {"ok": "green", "failed": "bold red", "skipped": "dim", "not made": "bold red"}
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -128,9 +129,16 @@ def certificate_table(certificate: Record, title: str) -> Table:
     """One row per check: what was tried, the worst figure and its bound; from the fields of `Certificate.to_json`."""
     rows: list[tuple[Cell, ...]] = []
     for check in certificate["checks"]:
-        word, style = VERDICTS[check["passed"]]
+        word = check_word(check)
         figures = ("", "") if check["passed"] is None else (_short(check["figure"]), _short(check["bound"]))
-        rows.append((check["name"], Text(word, style=style), *figures, check["tried"]))
+        rows.append(
+            (
+                check["name"],
+                Text(word.upper() if word == "failed" else word, style=STYLES[word]),
+                *figures,
+                check["tried"],
+            )
+        )
     headings = ("check", "verdict", "worst", "bound", "tried")
     return Table(f"{title}: {certificate['seconds']:.1f} s", headings, rows, words={4}, left={0, 1})
 

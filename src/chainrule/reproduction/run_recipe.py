@@ -123,6 +123,8 @@ def _result(record: Mapping[str, Any]) -> str:
     figure = Ratio(record["figure"], record["standard_error"])
     goal, certificate = record["goal"], record["certificate"]
     verdict = "" if goal is None else f", {'reached' if goal['met'] else 'missed'}: {goal['figure']:g}"
-    failed = ", ".join(certificate["failed"])
-    checks = "all checks passed" if certificate["passed"] else f"NOT a likelihood, failed checks: {failed}"
+    if failed := ", ".join(certificate["failed"]):
+        checks = f"not a likelihood, failed checks: {failed}"
+    else:
+        checks = "all checks passed" if certificate["passed"] else "not verified"
     return f"{figure} {record['unit']}{verdict}; {checks}"

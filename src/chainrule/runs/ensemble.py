@@ -54,7 +54,7 @@ def fit_members(plan: Plan, out: Path | None, job: Job) -> Run:
     if budget is not None:
         spent = job.engine.add_up([perf_counter() - begun])[0] / job.engine.world
         budget = budget.without(spent).shared(plan.members)
-    _, settled = started(replace(plan, budget=budget), job)
+    _, settled, _ = started(replace(plan, budget=budget), job)
     run = placed(settled, out, job)
     members = [_member(settled.member(k), f"{k + 1}", run, job) for k in range(plan.members)]
     for name, expert in experts.items():

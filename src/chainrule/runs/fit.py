@@ -80,19 +80,19 @@ def fit_plan(plan: Plan, out: Path | None, console: Console, *, resume: bool = F
 
 def fit_one(plan: Plan, out: Path | None, job: Job) -> Run:
     """Train one model, evaluate it, draw from it: everything that a run holds."""
-    model, plan = started(plan, job)
+    model, plan, certificate = started(plan, job)
     run = placed(plan, out, job)
     if job.engine.first:
         with run.writing():
-            _fill(run, model, plan, job)
+            _fill(run, model, plan, job, {} if certificate.passed else {"certificate": certificate.verdict})
     else:
         train(run, model, plan, job)
         evaluated(model, plan.data, job.engine)
     return run
 
 
-def _fill(run: Run, model: Model, plan: Plan, job: Job) -> None:
-    """Everything in the run but the configuration."""
+def _fill(run: Run, model: Model, plan: Plan, job: Job, remarks: dict[str, str]) -> None:
+    """Everything in the run but the configuration; remarks stand in its report."""
     console, data = job.console, plan.data
     if changed := run.changed_versions():
         console.print(f"not as this run was begun: {changed}; the end may differ in the last bits")
@@ -112,6 +112,7 @@ def _fill(run: Run, model: Model, plan: Plan, job: Job) -> None:
         "test_examples_in_train": None if repeated is None or not len(data.test) else repeated[0],
         "not_known": data.not_known,
     } | figures(model, data, job.engine).to_json()
+    report |= remarks
     run.write_report(report)  # before anything is printed: standard output may be closed
     for table in figure_tables(report):
         console.print(table)

@@ -67,7 +67,8 @@ def import_model(
     run = Run.create(place, configuration_of(data, spec, {}) | origin).with_data(data)
     with run.writing():
         run.save_model(chain)
-        run.write_report(figures(run.model(), data, Engine()).to_json())
+        remarks = {} if certificate.passed else {"certificate": certificate.verdict}
+        run.write_report(figures(run.model(), data, Engine()).to_json() | remarks)
         run.write_certificate(certificate.to_json())
     return run
 

@@ -18,12 +18,13 @@ from chainrule.errors import InputError
 from chainrule.models.base import Model
 from chainrule.runs.job import Job
 from chainrule.runs.plan import Plan
-from chainrule.runs.verify import stop_at_a_leak
+from chainrule.runs.verify import stop_at_a_leak, warning_of
 from chainrule.training.budget import Budget, measured, planned
 from chainrule.training.fit import training_forward
 from chainrule.training.microbatch import available_bytes, largest_microbatch
 from chainrule.training.precision import resolved
 from chainrule.training.priors import Prior
+from chainrule.verification.certificate.check import Certificate
 
 __all__ = ["initial_model", "started"]
 
@@ -67,8 +68,8 @@ def _refuse_too_large(plan: Plan) -> None:
         )
 
 
-def started(plan: Plan, job: Job) -> tuple[Model, Plan]:
-    """The model before its first step, and the plan with all that is found by trial made plain settings.
+def started(plan: Plan, job: Job) -> tuple[Model, Plan, Certificate]:
+    """The model before its first step, the plan with all that is found by trial made plain, and the certificate.
 
     What does not fit together is refused here, before anything is written.
     """
@@ -84,12 +85,14 @@ def started(plan: Plan, job: Job) -> tuple[Model, Plan]:
         plan = _with_microbatch(plan, model, job)
     if plan.settings.prior is not None:
         Prior(plan.settings.prior).widths(model)  # refuses what is not a prior of these parameters
-    stop_at_a_leak(model)
+    certificate = stop_at_a_leak(model)
+    if job.engine.first and (warning := warning_of(certificate)):
+        job.console.print(warning)
     with torch.no_grad():
         model(data.train.epoch(plan.settings.seed, 0).batch(np.arange(1)).to(engine.device))
     if plan.budget is not None:
         plan = _with_steps(plan, plan.budget, model, job)
-    return model, plan.with_settings(plan.settings.bounded(len(data.train)))
+    return model, plan.with_settings(plan.settings.bounded(len(data.train))), certificate
 
 
 def _symbols(train: Examples) -> torch.Tensor:

@@ -14,11 +14,11 @@ from chainrule.verification.laws import randomised
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
 
-__all__ = ["refuse_if_failed", "stop_at_a_leak", "verify"]
+__all__ = ["refuse_if_failed", "stop_at_a_leak", "verify", "warning_of"]
 
 
 def stop_at_a_leak(model: Model) -> Certificate:
-    """Verify a model before it is fitted, quickly; raises InputError if a check fails.
+    """Verify a model before it is fitted, in the quick form; raises InputError if a check fails.
 
     A copy with its weights moved at random is verified, since many parts start at weights through which nothing leaks.
     """
@@ -32,6 +32,14 @@ def refuse_if_failed(certificate: Certificate) -> None:
     if certificate.failed:
         first = certificate[certificate.failed[0]]
         raise InputError(f"check {first.name} failed: {first.where}; {first.advice}")
+
+
+def warning_of(certificate: Certificate) -> str:
+    """What a run prints about a model that is not verified; "" if all checks passed."""
+    if certificate.passed:
+        return ""
+    reasons = "; ".join(f"{check.name}: {check.tried}" for check in certificate.checks if check.blocked)
+    return f"warning: the model is {certificate.verdict}: {reasons or 'no check applies'}; do not compare its figures"
 
 
 def verify(run: Run, *, quick: bool = False, moved_to: Path | str | None = None) -> Certificate:

@@ -1,72 +1,72 @@
-"""Accounting: every element of every example is scored once, by its own conditional."""
+"""Accounting of scores: every element once, by its own conditional, and the total is their sum."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
+from torch import Tensor
 
 from chainrule.batch import Batch
-from chainrule.data.examples.in_batches import in_batches
-from chainrule.domain import Domain
 from chainrule.verification.certificate.check import Check, difference, skipped
-from chainrule.verification.certificate.subject import Subject
+from chainrule.verification.certificate.probes import special_symbols
+from chainrule.verification.certificate.tested import LEAST, ModelUnderTest, possible
 
-if TYPE_CHECKING:
-    from chainrule.data.examples.base import Examples
-
-__all__ = ["counted", "elements", "total"]
+__all__ = ["elements", "mixed_lengths", "total"]
 
 
-def elements(subject: Subject, bound: float) -> Check:
-    """The score of each element is ln of its conditional: the start's, the end's, and -inf where that is zero."""
+def elements(tested: ModelUnderTest, rows: Tensor, bound: float) -> Check:
+    """The score of each element is ln of its conditional: the start's, the end's, and -inf where that is zero.
+
+    tested: the model.
+    rows: rows to try, shape (R, D); rows of each symbol that has a meaning of its own are added.
+    bound: largest difference that is rounding.
+    """
     name = "accounting.elements"
-    if subject.scores is None or subject.pmf is None:
-        return skipped(name, "no conditionals to hold the scores to")
+    if tested.scores is None or tested.log_pmf is None:
+        return skipped(name, "no conditionals to compare the scores with")
+    special = torch.tensor(special_symbols(tested)[:8])
+    spread = special[(torch.arange(tested.length) * 5 + torch.arange(2)[:, None] * 3) % len(special)]
     worst, where = 0.0, ""
-    for seed in (0, 1):
-        x = subject.elements(seed)
-        if seed and subject.num_symbols is not None:
-            x[:, -1] = subject.num_symbols - 1
-        expected = subject.pmf(x, subject.context).gather(-1, x.unsqueeze(-1)).squeeze(-1).log()
-        apart = difference(expected, subject.scores(x, subject.context))
-        if float(apart.max()) > worst:
-            worst, where = float(apart.max()), f"x_{int(apart.max(0).values.argmax())} is not scored by its conditional"
-    return Check.of(name, worst, bound, "every element's score beside its conditional", where)
+    v = tested.num_symbols or 1
+    for part in torch.split(torch.cat([rows, spread]), min(8, tested.rows_at_once())):
+        c = tested.contexts(len(part))
+        log_pmf = tested.log_pmf(part, c)
+        if log_pmf.shape[-1] != v:
+            where = f"the model makes {log_pmf.shape[-1]} logits for {v} symbols; cut the others off"
+            return Check.of(name, torch.inf, bound, "the width of the logits", where)
+        expected = possible(log_pmf.gather(-1, part.unsqueeze(-1)).squeeze(-1).double()).clamp(min=LEAST)
+        apart = difference(expected, possible(tested.scores(part, c).double()).clamp(min=LEAST))
+        if not float(apart.max()) <= worst:
+            worst, d = float(apart.max()), int(apart.max(0).values.argmax())
+            row = int(apart[:, d].argmax())
+            where = f"x_{d} = {int(part[row, d])} is not scored by its conditional"
+    return Check.of(
+        name, worst, bound, f"every element of {len(rows) + len(spread)} rows, next to its conditional", where
+    )
 
 
-def total(subject: Subject, bound: float) -> Check:
-    """What training maximises, the model's own value of a batch, is the sum over the elements that count."""
-    name, model = "accounting.total", subject.model
+def mixed_lengths(tested: ModelUnderTest, rows: Tensor) -> Batch:
+    """The rows with masks of many lengths, not sorted by length, as one batch."""
+    n, length = len(rows), tested.length
+    turn = torch.arange(n) * 7 % max(n, 1)
+    lengths = ((turn + 1) * length // n).clamp(min=1)
+    return Batch(rows, torch.arange(length) < lengths[:, None], tested.contexts(n))
+
+
+def total(tested: ModelUnderTest, rows: Tensor, bound: float) -> Check:
+    """ln p of an example is the sum over its elements that count, by every name that the model has for it.
+
+    tested: the model.
+    rows: rows to try, shape (R, D), taken at mixed lengths.
+    bound: largest difference that is rounding.
+    """
+    name, model = "accounting.total", tested.model
     if model is None:
         return skipped(name, "it has no total of its own")
-    x = subject.elements(0)
-    lengths = (torch.arange(1, len(x) + 1) * subject.length // len(x)).clamp(min=1)
-    batch = Batch(x, torch.arange(subject.length) < lengths[:, None], subject.context)
-    whole, sums = model(batch).double(), model.element_log_prob(batch).double().sum(1)
-    figure = float((difference(whole, sums) / sums.abs().clamp(min=1)).max())
-    return Check.of(name, figure, bound, f"ln p of {len(x)} examples beside the sum over their elements", "not the sum")
-
-
-def counted(examples: Examples | None, domain: Domain | None, size: int = 256) -> Check:
-    """Every example comes once, its first element is there, and where an end is declared it is scored."""
-    name = "accounting.examples"
-    if examples is None:
-        return skipped(name, "no data was given")
-    faults: list[str] = []
-    seen = ended = 0
-    for rows, batch in in_batches(examples, size):
-        seen += len(batch)
-        if not bool(batch.mask.any(1).all()):
-            faults.append(f"an example between {rows[0]} and {rows[-1]} has no scored element")
-        if rows[0] == 0 and not bool(batch.mask[0, 0]):
-            faults.append("the first element is not scored")
-        if domain is not None and domain.variable_length and domain.end is not None:
-            last = batch.mask.shape[1] - 1 - batch.mask.flip(1).int().argmax(1)
-            ends = batch.x[torch.arange(len(batch)), last]
-            ended += int((ends == domain.end).sum())
-    if domain is not None and domain.variable_length and domain.end is not None and not ended:
-        faults.append(f"no example ends with the end {domain.end} being scored")
-    if seen != len(examples):
-        faults.append(f"{seen} examples came, {len(examples)} were announced")
-    return Check.of(name, float(len(faults)), 0.0, f"{len(examples)} examples", "; ".join(faults[:2]))
+    worst, where = 0.0, ""
+    for batch in (mixed_lengths(tested, rows), Batch(rows, context=tested.contexts(len(rows)))):
+        sums = model.element_log_prob(batch).double().sum(1)
+        for word, found in (("forward", model(batch)), ("log_prob", model.log_prob(batch))):
+            figure = float((difference(found.double(), sums) / sums.abs().clamp(min=1)).max())
+            if not figure <= worst:
+                worst, where = figure, f"{word} is not the sum of element_log_prob"
+    return Check.of(name, worst, bound, f"forward and log_prob of {len(rows)} examples, whole and cut short", where)

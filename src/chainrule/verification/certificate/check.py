@@ -10,9 +10,11 @@ from torch import Tensor
 
 from chainrule.atomic_files import json_value
 
-__all__ = ["NO_TIME", "Certificate", "Check", "difference", "skipped"]
+__all__ = ["NOT_A_LIKELIHOOD", "NOT_VERIFIED", "NO_TIME", "Certificate", "Check", "blocked", "difference", "skipped"]
 
 NO_TIME = "no time left in the quick form"
+NOT_A_LIKELIHOOD = "not a likelihood"
+NOT_VERIFIED = "not verified"
 ADVICE = {
     "causality": "make the output at element d a function of x_<d alone: shift the input by one, mask with the "
     "strictly earlier elements in both modes, and take no statistic over elements or over the batch",
@@ -32,11 +34,13 @@ class Check:
     """The result of one check.
 
     name: family.what, such as "causality.suffix.training".
-    passed: whether the figure is within its bound, None where the check does not apply.
-    tried: what was done.
+    passed: whether the figure is within its bound, None where the check was not made.
+    tried: what was done, or why the check was not made.
     figure: the worst figure found.
     bound: the largest figure that passes.
     where: the place of the worst figure and, for a leak, the first module that shows it.
+    power: the smallest effect that the check would have seen, in words; "" where the bound says it.
+    blocked: whether the check applies but could not be made, and is one without which nothing is verified.
     """
 
     name: str
@@ -45,16 +49,18 @@ class Check:
     figure: float = 0.0
     bound: float = 0.0
     where: str = ""
+    power: str = ""
+    blocked: bool = False
 
     @classmethod
-    def of(cls, name: str, figure: float, bound: float, tried: str, where: str = "") -> Check:
+    def of(cls, name: str, figure: float, bound: float, tried: str, where: str = "", power: str = "") -> Check:
         """Passed if the figure is within its bound; NaN never is.
 
         >>> Check.of("normalisation.steps", 2e-7, 1e-5, "8 steps").passed
         True
         """
         passed = figure <= bound
-        return cls(name, passed, tried, figure, bound, "" if passed else where)
+        return cls(name, passed, tried, figure, bound, "" if passed else where, power)
 
     @property
     def advice(self) -> str:
@@ -62,15 +68,21 @@ class Check:
         return ADVICE[self.name.split(".")[0]] if self.passed is False else ""
 
     def __str__(self) -> str:
-        verdict = {True: "ok", False: "FAILED", None: "skipped"}[self.passed]
+        verdict = "NOT MADE" if self.blocked else {True: "ok", False: "FAILED", None: "skipped"}[self.passed]
         figures = "" if self.passed is None else f"  {self.figure:.2g} <= {self.bound:.2g}"
         figures = figures.replace("<=", ">") if self.passed is False else figures
-        return f"{verdict:8}{self.name:28}{figures:22}  {self.tried}{f'; {self.where}' if self.where else ''}"
+        remarks = "; ".join(part for part in (self.tried, self.where, self.power) if part)
+        return f"{verdict:9}{self.name:28}{figures:22}  {remarks}"
 
 
 def skipped(name: str, why: str) -> Check:
     """A check that does not apply, and why."""
     return Check(name, None, why)
+
+
+def blocked(name: str, why: str) -> Check:
+    """A check without which nothing is verified, and why it could not be made."""
+    return Check(name, None, why, blocked=True)
 
 
 @dataclass(frozen=True)
@@ -93,20 +105,32 @@ class Certificate:
 
     @property
     def passed(self) -> bool:
-        """Whether none failed and at least one was made."""
-        return not self.failed and any(check.passed for check in self.checks)
+        """Whether every check passed that applies; False also where the model is not verified."""
+        return self.verdict not in (NOT_A_LIKELIHOOD, NOT_VERIFIED)
 
     @property
     def verdict(self) -> str:
-        """The result in a few words.
+        """The result: "all N checks passed", "not a likelihood" or "not verified".
+
+        A model is not verified where no check failed, but one that matters could not be made.
 
         >>> Certificate("a model", (Check("sampling.step", True, "8 elements"),)).verdict
         'all 1 checks passed'
+        >>> Certificate("a model", (blocked("causality.suffix.evaluation", "it raises KeyError: 3"),)).verdict
+        'not verified'
         """
-        made = sum(check.passed is not None for check in self.checks)
         if self.failed:
-            return f"{len(self.failed)} of {made} checks failed: {', '.join(self.failed)}"
-        return f"all {made} checks passed" if self.passed else "no check could be made"
+            return NOT_A_LIKELIHOOD
+        made = sum(check.passed is True for check in self.checks)
+        if not made or any(check.blocked for check in self.checks):
+            return NOT_VERIFIED
+        return f"all {made} checks passed"
+
+    @property
+    def summary(self) -> str:
+        """The verdict, with the names of the checks that failed or could not be made."""
+        names = [*self.failed, *(check.name for check in self.checks if check.blocked)]
+        return f"{self.verdict}: {', '.join(names)}" if names else self.verdict
 
     def __getitem__(self, name: str) -> Check:
         """The check of that name."""
@@ -115,11 +139,12 @@ class Certificate:
     def to_json(self) -> dict[str, Any]:
         """The certificate as JSON."""
         checks = [json_value(asdict(check)) | {"advice": check.advice} for check in self.checks]
-        return {"subject": self.subject, "passed": self.passed, "seconds": self.seconds, "checks": checks}
+        found = {"subject": self.subject, "passed": self.passed, "verdict": self.verdict}
+        return found | {"seconds": self.seconds, "checks": checks}
 
     def __str__(self) -> str:
         advice = dict.fromkeys(f"  {check.name.split('.')[0]}: {check.advice}" for check in self.checks if check.advice)
-        head = f"{self.subject}: {self.verdict} ({self.seconds:.1f} s)"
+        head = f"{self.subject}: {self.summary} ({self.seconds:.1f} s)"
         return "\n".join([head, *(f"  {check}" for check in self.checks), *advice])
 
 

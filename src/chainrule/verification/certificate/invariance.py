@@ -1,121 +1,168 @@
-"""Invariance: an example's score depends on that example alone, not on its company, its padding or the precision."""
+"""Invariance: an example's score depends on that example alone, not on its company or its padding."""
 
 from __future__ import annotations
 
-from copy import deepcopy
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from chainrule.batch import Batch
 from chainrule.errors import InputError
-from chainrule.models.base import Model
+from chainrule.verification.certificate.accounting import mixed_lengths
 from chainrule.verification.certificate.check import Check, difference, skipped
-from chainrule.verification.certificate.subject import Subject
+from chainrule.verification.certificate.tested import ModelUnderTest
 
-__all__ = ["batch", "determinism", "order", "packing", "padding", "precision"]
+__all__ = ["batch", "order", "packing", "padding", "scored_rows"]
 
 
-def _score(subject: Subject, x: Tensor, rows: Tensor) -> Tensor:
-    """Outputs and scores of some examples, flattened to (n, everything)."""
-    c = None if subject.context is None else subject.context[rows]
-    made = [subject.outputs(x[rows], c).flatten(1)]
-    if subject.scores is not None:
-        made.append(subject.scores(x[rows], c))
+def scored_rows(tested: ModelUnderTest, x: Tensor, c: Tensor | None) -> Tensor:
+    """Outputs and scores of some rows in one batch, (n, everything), float64."""
+    made = [tested.outputs(x, c).flatten(1)]
+    if tested.scores is not None:
+        made.append(tested.scores(x, c))
     return torch.cat([part.double() for part in made], 1)
 
 
-def batch(subject: Subject, bound: float) -> Check:
-    """Every example alone is scored as in the batch."""
-    x = subject.elements(0)
-    everyone = torch.arange(len(x))
-    together = _score(subject, x, everyone)
-    alone = torch.cat([_score(subject, x, everyone[n : n + 1]) for n in range(len(x))])
-    figure = float(difference(together, alone).max())
-    return Check.of("invariance.batch", figure, bound, f"{len(x)} examples alone and together", "company matters")
+def company_of(tested: ModelUnderTest, rows: Tensor, size: int) -> tuple[Tensor, Tensor | None]:
+    """A pool of rows with their contexts: the given ones, equal rows, and rows that share their beginning."""
+    pool = rows[torch.arange(size) % len(rows)].clone()
+    half = tested.length // 2
+    for number in range(len(rows), size):
+        if number % 3 == 1:
+            pool[number, half:] = rows[(number + 1) % len(rows), half:]
+    return pool, tested.contexts(size)
 
 
-def order(subject: Subject, bound: float) -> Check:
-    """The examples in another order have the same scores in that order."""
-    x = subject.elements(0)
-    turned = torch.arange(len(x)).roll(1)
-    figure = float(difference(_score(subject, x, torch.arange(len(x)))[turned], _score(subject, x, turned)).max())
-    return Check.of("invariance.order", figure, bound, "the batch rolled by one", "the order of the examples matters")
+def batch(tested: ModelUnderTest, rows: Tensor, sizes: tuple[int, ...], bound: float) -> Check:
+    """Every example is scored in batches of many sizes as it is alone.
 
-
-def padding(subject: Subject, bound: float) -> Check:
-    """Neither what stands in the padding nor how much of it there is changes a score."""
-    name, model = "invariance.padding", subject.model
-    if model is None or subject.length < 2:
-        return skipped(name, "it takes no mask")
-    x, c = subject.elements(0), subject.context
+    tested: the model.
+    rows: rows to try, shape (R, D); equal rows and rows with the same beginning are added.
+    sizes: sizes of the batches.
+    bound: largest difference that is rounding.
+    """
+    name = "invariance.batch"
+    largest = max(sizes)
+    pool, c = company_of(tested, rows, largest)
+    alone: dict[int, Tensor] = {}
     worst, where = 0.0, ""
-    for length in sorted({1, subject.length // 2, subject.length - 1}):
-        mask = (torch.arange(subject.length) < length).expand(x.shape)
-        fillings = [torch.cat([x[:, :length], other[:, length:]], 1) for other in map(subject.elements, (0, 1, 2))]
-        scores = [_masked(model, Batch(filled, mask, c)) for filled in fillings]
-        try:
-            short = Batch(x[:, :length], context=c)
-            scores.append(_masked(model, short))
-        except (RuntimeError, ValueError, IndexError):
-            pass  # it reads the whole length only
+    for size in sizes:
+        here = torch.arange(size)
+        together = scored_rows(tested, pool[here], None if c is None else c[here])
+        for n in dict.fromkeys((0, 1, size - 1, size // 2)):
+            if n not in alone:
+                alone[n] = scored_rows(tested, pool[n : n + 1], None if c is None else c[n : n + 1])
+            figure = float(difference(alone[n], together[n : n + 1]).max())
+            if not figure <= worst:
+                worst, where = figure, f"example {n} of a batch of {size} is not scored as alone"
+    return Check.of(name, worst, bound, f"batches of {', '.join(map(str, sizes))} examples, and alone", where)
+
+
+def order(tested: ModelUnderTest, rows: Tensor, sizes: tuple[int, ...], bound: float) -> Check:
+    """The examples in another order have the same scores in that order.
+
+    tested: the model.
+    rows: rows to try, shape (R, D).
+    sizes: sizes of the batches.
+    bound: largest difference that is rounding.
+    """
+    name = "invariance.order"
+    worst, where = 0.0, ""
+    for number, size in enumerate(sizes):
+        pool, c = company_of(tested, rows, size)
+        first = scored_rows(tested, pool, c)
+        shuffled = torch.randperm(size, generator=torch.Generator().manual_seed(number))
+        for turned, how in ((torch.arange(size).roll(1), "rolled by one"), (shuffled, "shuffled")):
+            again = scored_rows(tested, pool[turned], None if c is None else c[turned])
+            figure = float(difference(first[turned], again).max())
+            if not figure <= worst:
+                worst, where = figure, f"a batch of {size} {how} has other scores"
+    return Check.of(name, worst, bound, f"batches of {', '.join(map(str, sizes))}, rolled and shuffled", where)
+
+
+def padding(tested: ModelUnderTest, rows: Tensor, bound: float) -> Check:
+    """Neither the padding, its content nor its amount, nor the lengths of other examples change a score.
+
+    tested: the model.
+    rows: rows to try, shape (R, D).
+    bound: largest difference that is rounding.
+    """
+    name, model = "invariance.padding", tested.model
+    if model is None or tested.length < 2:
+        return skipped(name, "it takes no mask")
+    worst, where = 0.0, ""
+
+    def compare(a: Tensor, b: Tensor, said: str) -> None:
+        nonlocal worst, where
+        figure = float(difference(a, b).max())
+        if not figure <= worst:
+            worst, where = figure, said
+
+    few = rows[:4]
+    c = tested.contexts(len(few))
+    others = [tested.elements(seed, len(few)).to(few.dtype) for seed in (1, 2)]
+    for length in sorted({1, tested.length // 2, tested.length - 1}):
+        mask = (torch.arange(tested.length) < length).expand(few.shape)
+        fillings = [torch.cat([few[:, :length], other[:, length:]], 1) for other in (few, *others)]
+        scores = [model.element_log_prob(Batch(filled, mask, c)).double().sum(1) for filled in fillings]
         for other in scores[1:]:
-            figure = float(difference(scores[0], other).max())
-            if figure > worst:
-                worst, where = figure, f"with {length} of {subject.length} elements"
-        rest = ~mask  # on the other side: what is given before them is read, and is not scored
-        apart = difference(
-            _elements(model, Batch(x, rest, c)), torch.where(rest, _elements(model, Batch(x, context=c)), 0)
-        )
-        if float(apart.max()) > worst:
-            worst, where = float(apart.max()), f"with {length} elements given and not scored"
-    return Check.of(name, worst, bound, "padding of three lengths, several fillings, none, and as many given", where)
+            compare(scores[0], other, f"the padding after {length} of {tested.length} elements changes the score")
+        if (short := _short(tested, few[:, :length], c)) is not None:
+            compare(scores[0], short, f"{length} elements alone and with padding have other scores")
+        rest = ~mask  # what is given before the elements that count is read, and is not scored
+        given = model.element_log_prob(Batch(few, rest, c)).double()
+        whole = torch.where(rest, model.element_log_prob(Batch(few, context=c)).double(), 0)
+        compare(given, whole, f"with {length} elements given and not scored, the rest has other scores")
+    mixed = mixed_lengths(tested, rows)
+    together = model.element_log_prob(mixed).double()
+    for n in range(len(rows)):
+        alone = model.element_log_prob(mixed[n : n + 1]).double()
+        compare(alone, together[n : n + 1], f"example {n} of {len(rows)} of mixed lengths has another score than alone")
+    return Check.of(
+        name, worst, bound, "padding of three lengths, several fillings, none, mixed lengths, and given", where
+    )
 
 
-def _elements(model: Model, batch: Batch) -> Tensor:
-    return model.element_log_prob(batch).double()
-
-
-def _masked(model: Model, batch: Batch) -> Tensor:
-    return _elements(model, batch).sum(1)
-
-
-def packing(subject: Subject, bound: float) -> Check:
-    """Two examples side by side in one row are scored as each of them alone."""
-    name, model = "invariance.packing", subject.chain
-    if model is None or subject.context is not None or subject.length < 2:
-        return skipped(name, "no examples without a context are packed")
-    x, first = subject.elements(0), (subject.length + 1) // 2
-    segment_ids = (torch.arange(subject.length) >= first).long().expand(x.shape)
+def _short(tested: ModelUnderTest, x: Tensor, c: Tensor | None) -> Tensor | None:
+    """ln p of examples without padding; None where the model reads examples of the whole length only."""
+    if tested.model is None:
+        return None
     try:
-        packed = _elements(model, Batch(x, segment_ids=segment_ids))
-    except InputError as error:
-        return skipped(name, f"{error}")
-    alone = torch.cat([_elements(model, Batch(part)) for part in (x[:, :first], x[:, first:])], 1)
-    apart = difference(packed, alone)
-    where = f"x_{int(apart.max(0).values.argmax())} of a row whose second example begins at {first}"
-    return Check.of(name, float(apart.max()), bound, f"{len(x)} rows of two examples", where)
+        return tested.model.element_log_prob(Batch(x, context=c)).double().sum(1)
+    except Exception:  # whatever a user's module raises at a length that it was not made for
+        if tested.any_length:
+            raise
+        return None
 
 
-def precision(subject: Subject, wide: Subject, is_wide: bool, bound: float) -> Check:
-    """ln p in the model's own precision is that of a float64 copy."""
-    name = "invariance.precision"
-    if not is_wide or subject.scores is None or wide.scores is None or wide is subject:
-        return skipped(name, "there is no float64 copy")
-    x = subject.elements(0)
-    y, c = (x.double() if x.is_floating_point() else x), wide.context
-    figure = float(difference(wide.scores(y, c), subject.scores(x, subject.context).double()).max())
-    return Check.of(name, figure, bound, "ln p in float64 beside it", "rounding decides")
+def packing(tested: ModelUnderTest, rows: Tensor, bound: float) -> Check:
+    """Two, three and more examples next to each other in one row are scored as each of them alone.
 
-
-def determinism(subject: Subject) -> Check:
-    """Twice the same question, twice the same bits; between the two, another one."""
-    x = subject.elements(0)
-    everyone = torch.arange(len(x))
-    first = _score(subject, x, everyone)
-    _score(subject, subject.elements(1), everyone)
-    figure = float(difference(first, _score(subject, x, everyone)).max())
-    if subject.chain is not None and subject.context is None:
-        a, b = (deepcopy(subject.chain.sample(3, seed=1, length=min(subject.length, 8))) for _ in range(2))
-        figure = max(figure, float(not torch.equal(a.x.nan_to_num(), b.x.nan_to_num())))
-    return Check.of("determinism.repeat", figure, 0.0, "the same scores and samples twice", "it has a memory or noise")
+    tested: the model.
+    rows: rows to try, shape (R, D).
+    bound: largest difference that is rounding.
+    """
+    name, model = "invariance.packing", tested.chain
+    if model is None or tested.context is not None or tested.length < 2:
+        return skipped(name, "no examples without a context are packed")
+    d = tested.length
+    cuts = [[(d + 1) // 2], [d // 3, 2 * d // 3], [1, d // 4, d // 2, d - 1], list(range(1, min(d, 6)))]
+    worst, where, tried = 0.0, "", set()
+    for ends in ([e for e in sorted(set(some)) if 0 < e < d] for some in cuts):
+        segment_ids = sum(((torch.arange(d) >= e).long() for e in ends), torch.zeros(d, dtype=torch.long))
+        try:
+            packed = model.element_log_prob(Batch(rows, segment_ids=segment_ids.expand(rows.shape))).double()
+        except InputError as error:
+            return skipped(name, f"{error}")
+        edges = [0, *ends, d]
+        parts = [rows[:, a:b] for a, b in pairwise(edges)]
+        alone = torch.cat([model.element_log_prob(Batch(part)).double() for part in parts], 1)
+        apart = difference(packed, alone)
+        tried.add(len(parts))
+        if not float(apart.max()) <= worst:
+            worst = float(apart.max())
+            where = (
+                f"x_{int(apart.max(0).values.argmax())} of a row of {len(parts)} examples that begin at {edges[:-1]}"
+            )
+    return Check.of(name, worst, bound, f"rows of {', '.join(map(str, sorted(tried)))} examples", where)

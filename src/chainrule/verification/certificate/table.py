@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chainrule.verification.certificate import accounting, causality, invariance, mixture, normalisation, sampling
+from chainrule.verification.certificate import (
+    accounting,
+    amounts,
+    data_accounting,
+    invariance,
+    order_mixture,
+)
 from chainrule.verification.certificate.check import Check
-from chainrule.verification.certificate.mixture import Mixture
-from chainrule.verification.certificate.supports import support
-from chainrule.verification.certificate.views import QuickViews, ThoroughViews
+from chainrule.verification.certificate.order_mixture import OrdersUnderTest
+from chainrule.verification.certificate.trial import Trial
 
 __all__ = ["CHECKS", "ORDER_CHECKS", "OrderRow", "Row", "description", "markdown"]
 
@@ -25,16 +30,20 @@ class Row:
     name: family.what, the same that the check bears.
     tests: what it tests, in one line.
     needs: what a model must have for it, "" if every model has it; without it, the check is skipped.
-    quick: how it is made in the quick form; None if it is not.
-    thorough: how it is made in the thorough form.
+    make: how it is made.
+    quick: whether the quick form makes it.
+    essential: whether a model is not verified where the check cannot be made.
+    rounds: whether a failure by little may be rounding, and is looked at again in float64.
     gradients: whether it differentiates.
     """
 
     name: str
     tests: str
     needs: str
-    quick: Callable[[QuickViews], Check] | None
-    thorough: Callable[[ThoroughViews], Check]
+    make: Callable[[Trial], Check]
+    quick: bool = True
+    essential: bool = False
+    rounds: bool = True
     gradients: bool = False
 
 
@@ -43,203 +52,184 @@ CHECKS = (
         "causality.suffix.evaluation",
         "replacing x_d and all that follows leaves the outputs up to d the same, in evaluation mode",
         "",
-        lambda v: causality.suffix(v.whole, False, 3, 1, 1e-5, seconds=0.25),
-        lambda v: causality.suffix(v.exact, False, 16, 2, v.tight, seconds=10),
+        lambda t: amounts.suffix(t, training=False, share=0.3),
+        essential=True,
     ),
     Row(
         "causality.suffix.training",
         "the same in training mode",
         "",
-        lambda v: causality.suffix(v.whole, True, 3, 1, 1e-5, seconds=0.25),
-        lambda v: causality.suffix(v.exact, True, 16, 2, v.tight, seconds=10),
+        lambda t: amounts.suffix(t, training=True, share=0.15),
     ),
     Row(
         "normalisation.steps",
         "the probabilities of all symbols of an element sum to one",
         "a finite alphabet",
-        lambda v: normalisation.steps(v.near, 2, 1e-4, v.work),
-        lambda v: normalisation.steps(v.exact, 12, v.bound(1e-5, 1e-4)),
+        amounts.steps,
+        essential=True,
     ),
     Row(
         "accounting.elements",
         "the score of each element is ln of its own conditional",
         "conditionals",
-        lambda v: accounting.elements(v.near, 1e-4),
-        lambda v: accounting.elements(v.exact, v.loose),
+        lambda t: accounting.elements(t.tested, t.rows, t.loose),
     ),
     Row(
         "sampling.step",
         "ln p computed element by element is that of the parallel pass",
         "a step",
-        lambda v: sampling.step(v.near, 8, 1e-4),
-        lambda v: sampling.step(v.exact, 64, v.loose),
+        amounts.step,
     ),
     Row(
         "normalisation.enumeration",
         "the probabilities of all examples, or of all their beginnings, sum to one",
         "a finite alphabet",
-        lambda v: normalisation.enumeration(v.near, min(256, v.work // v.near.length), 1e-4),
-        lambda v: normalisation.enumeration(v.exact, 16_384, v.bound(1e-6, 1e-4)),
+        amounts.enumeration,
     ),
     Row(
         "normalisation.support",
         "each conditional has mass one over the values of its element",
         "elements of several kinds, or reals",
-        lambda v: support(v.near, 5, 1e-3, 201),
-        lambda v: support(v.subject, 32, 1e-3, 2001),
+        amounts.support,
     ),
     Row(
         "causality.truncation",
         "the first elements alone have the same outputs",
         "inputs of any length",
-        lambda v: causality.truncation(v.near, 3, 1e-4),
-        lambda v: causality.truncation(v.exact, 16, v.loose),
+        amounts.truncation,
     ),
     Row(
         "causality.gradient",
-        "outputs up to d have no gradient with respect to later elements",
+        "outputs up to d do not change with later elements to which they have a gradient",
         "an embedding, or reals",
-        lambda v: causality.gradient(v.near, 3, 1e-5),
-        lambda v: causality.gradient(v.exact, 16, v.tight),
+        amounts.gradient,
         gradients=True,
     ),
     Row(
         "invariance.batch",
-        "an example alone is scored as in a batch",
+        "an example is scored in batches of many sizes as it is alone",
         "",
-        lambda v: invariance.batch(v.near, 1e-4),
-        lambda v: invariance.batch(v.exact, v.loose),
+        lambda t: invariance.batch(t.tested, t.few, t.sizes, t.loose),
     ),
     Row(
         "invariance.order",
         "the order of the examples in a batch changes no score",
         "",
-        lambda v: invariance.order(v.near, 1e-4),
-        lambda v: invariance.order(v.exact, v.loose),
+        lambda t: invariance.order(t.tested, t.few, t.sizes[-2:], t.loose),
     ),
     Row(
         "invariance.padding",
-        "neither the content of the padding nor its amount changes a score",
+        "the padding, its content, its amount and the lengths of other examples change no score",
         "a mask",
-        lambda v: invariance.padding(v.near, 1e-4),
-        lambda v: invariance.padding(v.exact, v.loose),
+        lambda t: invariance.padding(t.near.tested, t.near.few, t.loose),
     ),
     Row(
         "invariance.packing",
-        "two examples in one row are scored as each alone",
+        "two and more examples in one row are scored as each alone",
         "segment ids",
-        lambda v: invariance.packing(v.near, 1e-4),
-        lambda v: invariance.packing(v.exact, v.loose),
+        lambda t: invariance.packing(t.near.tested, t.near.few, t.loose),
     ),
     Row(
         "accounting.total",
-        "ln p of an example is the sum over its elements",
+        "ln p of an example is the sum over its elements, by every name that it has",
         "a total of its own",
-        lambda v: accounting.total(v.near, 1e-4),
-        lambda v: accounting.total(v.subject, 1e-4),
+        lambda t: accounting.total(t.tested, t.few, 1e-4),
     ),
     Row(
         "determinism.repeat",
-        "the same input twice gives the same scores and samples, bit for bit",
+        "the same input twice gives the same scores and samples, bit for bit, whatever was asked in between",
         "",
-        lambda v: invariance.determinism(v.near),
-        lambda v: invariance.determinism(v.subject),
+        amounts.repeat,
+        rounds=False,
     ),
     Row(
         "invariance.precision",
-        "ln p in the model's own precision is that of a float64 copy",
+        "how far ln p in the model's own precision is from that of a float64 copy: a finding, never a failure",
         "a float64 copy",
-        None,
-        lambda v: invariance.precision(v.subject, v.exact, v.is_wide, 1e-3),
-    ),
-    Row(
-        "normalisation.importance",
-        "the total mass, estimated from draws, is one",
-        "a step and a finite alphabet",
-        None,
-        lambda v: normalisation.importance(v.exact, v.draws),
+        amounts.precision,
+        quick=False,
+        rounds=False,
     ),
     Row(
         "sampling.fits",
-        "draws follow the scored distribution (chi-square)",
+        "draws have the scored distribution: each element, pairs of draws, whole examples, and after a prefix",
         "a sampler",
-        None,
-        lambda v: sampling.fits(v.subject, 2000, 64),
+        amounts.fits,
+        rounds=False,
     ),
     Row(
         "accounting.examples",
-        "every example of the data comes once, with its first element and its end scored",
+        "every row of the data comes once and in order, alone as in a batch, scored from its first element to its end",
         "data",
-        lambda v: accounting.counted(v.examples, v.domain),
-        lambda v: accounting.counted(v.examples, v.domain),
+        lambda t: data_accounting.counted(t.examples, t.domain),
+        rounds=False,
     ),
 )
 
 
 @dataclass(frozen=True)
 class OrderRow:
-    """One check of a model of another order, or of several, beside those of its chains.
+    """One check of a model of another order, or of several, in addition to those of its chains.
 
     name: as in `Row`.
     tests: as in `Row`.
     make: from the mixture, the numbers of some of its orders and whether the form is quick, to the check.
-    quick: "always" if the quick form makes it whatever the time, "in time" if it does while there is time, "" if never.
+    quick: whether the quick form makes it.
     """
 
     name: str
     tests: str
-    make: Callable[[Mixture, list[int], bool], Check]
-    quick: str
+    make: Callable[[OrdersUnderTest, list[int], bool], Check]
+    quick: bool = True
 
 
 ORDER_CHECKS = (
     OrderRow(
         "orders.mean",
         "ln p is ln of the mean of the probabilities that the chains give",
-        lambda m, few, quick: mixture.mean(m, 1e-6),
-        "always",
+        lambda m, few, quick: order_mixture.mean(m, 1e-6),
+    ),
+    OrderRow(
+        "orders.future",
+        "in every order, replacing later elements leaves the outputs of earlier ones the same",
+        lambda m, few, quick: order_mixture.future(m, 1e-5),
     ),
     OrderRow(
         "orders.mass",
         "the probabilities of all examples sum to one",
-        lambda m, few, quick: mixture.mass(m, 256 if quick else 8192, 1e-4),
-        "always",
+        lambda m, few, quick: order_mixture.mass(m, 256 if quick else 8192, 1e-4),
     ),
     OrderRow(
         "orders.places",
         "the score of each element stands in the place of that element",
-        lambda m, few, quick: mixture.places(m, few, 1e-6),
-        "in time",
+        lambda m, few, quick: order_mixture.places(m, few if quick else list(range(len(m.members))), 1e-6),
     ),
     OrderRow(
         "orders.sample",
         "the ln p that comes with a draw is ln p of that draw",
-        lambda m, few, quick: mixture.sample(m, 1e-4),
-        "in time",
+        lambda m, few, quick: order_mixture.sample(m, 1e-4),
     ),
     OrderRow(
         "orders.company",
         "an example alone is scored as in a batch, in any order of its examples",
-        lambda m, few, quick: mixture.company(m, 1e-4),
-        "in time",
+        lambda m, few, quick: order_mixture.company(m, 1e-4),
     ),
     OrderRow(
         "orders.repeat",
         "the same input twice gives the same scores and samples, bit for bit",
-        lambda m, few, quick: mixture.repeat(m),
-        "in time",
+        lambda m, few, quick: order_mixture.repeat(m),
     ),
     OrderRow(
         "orders.fits",
         "draws follow the scored distribution (chi-square)",
-        lambda m, few, quick: mixture.fits(m, 4096),
-        "",
+        lambda m, few, quick: order_mixture.fits(m, 4096),
+        quick=False,
     ),
     OrderRow(
         "orders.choice",
         "every order is drawn equally often",
-        lambda m, few, quick: mixture.choice(m),
-        "",
+        lambda m, few, quick: order_mixture.choice(m),
+        quick=False,
     ),
 )
 

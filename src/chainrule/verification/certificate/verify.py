@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -12,19 +13,22 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
+from chainrule.errors import InputError
 from chainrule.models.base import Model
-from chainrule.verification.certificate import accounting, orders
-from chainrule.verification.certificate.check import NO_TIME, Certificate, Check, skipped
-from chainrule.verification.certificate.subject import Subject, subject_of
-from chainrule.verification.certificate.table import CHECKS
-from chainrule.verification.certificate.views import QuickViews, ThoroughViews
+from chainrule.verification.certificate import orders
+from chainrule.verification.certificate.adapters import model_under_test, working_copy
+from chainrule.verification.certificate.causality import said_by
+from chainrule.verification.certificate.check import Certificate, Check, blocked, skipped
+from chainrule.verification.certificate.comparison import seeded
+from chainrule.verification.certificate.data_accounting import counted
+from chainrule.verification.certificate.table import CHECKS, Row
+from chainrule.verification.certificate.tested import ModelUnderTest
+from chainrule.verification.certificate.trial import COARSE, Trial
 
 if TYPE_CHECKING:
     from chainrule.data.examples.base import Examples
 
 __all__ = ["verify"]
-
-QUICK_SECONDS = 1.7
 
 
 def verify(
@@ -34,6 +38,7 @@ def verify(
     length: int | None = None,
     context: Tensor | None = None,
     examples: Examples | None = None,
+    training: Examples | None = None,
     domain: Domain | None = None,
     quick: bool = False,
 ) -> Certificate:
@@ -45,9 +50,12 @@ def verify(
     num_symbols: V, where the thing does not know it.
     length: D, where the thing does not know it.
     context: contexts of four examples, for conditional models; by default classes in turn, or random vectors.
-    examples: data whose accounting is checked.
+    examples: data whose accounting is checked, and of which some rows are tried.
+    training: data that the model was trained on, of which rows are tried in place of those.
     domain: the domain of these data.
-    quick: the checks that matter most, in the model's own precision, on as many elements as 1.7 seconds allow.
+    quick: whether to make the quick form: a twentieth of the work, in the model's own precision.
+
+    The work is counted in operations, so that the verdict does not depend on the load of the machine.
 
     >>> certificate = verify(lambda prefix: [0.5, 0.25, 0.25], num_symbols=3, length=4)
     >>> certificate.passed
@@ -58,38 +66,49 @@ def verify(
     start = perf_counter()
     if isinstance(thing, Model) and thing.permuted_chains:
         of_chain = partial(verify, context=context, quick=quick)
-        data = accounting.counted(examples, domain)
+        data = counted(examples, domain)
         of_orders = [check for check in orders.of_orders(thing, of_chain, context, quick) if check.name != data.name]
         return Certificate(type(thing).__name__, (*of_orders, data), perf_counter() - start)
-    subject = subject_of(thing, num_symbols, length, context)
-    with evaluation_mode(subject.module):
-        checks = _quick(subject, examples, domain, start) if quick else _thorough(subject, examples, domain)
-    return Certificate(subject.name, checks, perf_counter() - start)
+    tried, copied = working_copy(thing)
+    own = model_under_test(tried, num_symbols, length, context)
+    with evaluation_mode(own.module):
+        if (refused := _first_pass(own)) is not None:
+            return Certificate(own.name, (refused,), perf_counter() - start)
+        trial = Trial.of(own, quick, thing if copied else None, examples, training, domain)
+        checks = tuple(_made(row, trial) for row in CHECKS if row.quick or not quick)
+    return Certificate(own.name, checks, perf_counter() - start)
 
 
-def _quick(subject: Subject, examples: Examples | None, domain: Domain | None, start: float) -> tuple[Check, ...]:
-    """The checks of the quick form, those skipped for which no time is left."""
-    views = QuickViews.of(subject, examples, domain)
-    checks: list[Check] = []
-    for row in CHECKS:
-        if row.quick is None:
-            continue
-        if perf_counter() - start > QUICK_SECONDS:
-            checks.append(skipped(row.name, NO_TIME))
-            continue
-        with torch.set_grad_enabled(row.gradients):
-            checks.append(row.quick(views))
-    return tuple(checks)
+def _first_pass(own: ModelUnderTest) -> Check | None:
+    """Score a batch, from which some modules start; the check that could not be made where that is impossible."""
+    x = own.elements(0)[: own.rows_at_once()]
+    with torch.no_grad():
+        try:
+            seeded(own.outputs, x, own.contexts(len(x)))
+        except InputError:
+            raise
+        except Exception as error:  # whatever a user's module raises
+            return blocked(CHECKS[0].name, f"a batch of shape {tuple(x.shape)} cannot be scored: {said_by(error)}")
+    return None
 
 
-def _thorough(subject: Subject, examples: Examples | None, domain: Domain | None) -> tuple[Check, ...]:
-    """All checks."""
-    views = ThoroughViews.of(subject, examples, domain)
-    checks: list[Check] = []
-    for row in CHECKS:
-        with torch.set_grad_enabled(row.gradients):
-            checks.append(row.thorough(views))
-    return tuple(checks)
+def _made(row: Row, trial: Trial) -> Check:
+    """One check; by a module that raises it is skipped, with the module's words; small failures are seen in float64."""
+    check = _tried(row, trial)
+    if not trial.quick or not row.rounds or check.passed is not False or trial.own.module is None:
+        return check
+    if not check.figure <= COARSE or trial.exact is None:
+        return check
+    return replace(_tried(row, trial.exact), tried=f"{check.tried}, again in float64")
+
+
+def _tried(row: Row, trial: Trial) -> Check:
+    with torch.set_grad_enabled(row.gradients):
+        try:
+            return row.make(trial)
+        except Exception as error:  # whatever a user's module raises: on shapes, copies, caches of its own
+            why = f"it could not be made: {said_by(error)}"
+            return blocked(row.name, why) if row.essential else skipped(row.name, why)
 
 
 @contextmanager

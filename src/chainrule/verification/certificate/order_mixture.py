@@ -1,6 +1,6 @@
-"""The mean over orders: ln p(x) = logsumexp_o ln p_o(x) - ln O is what is reported, sums to one and is drawn from.
+"""The mixture over orders: ln p(x) = logsumexp_o ln p_o(x) - ln O is what is reported, sums to one and is drawn from.
 
-That each p_o is a likelihood is the business of the other checks, on the chains.
+That each p_o is a likelihood is tested by the other checks, on the chains.
 """
 
 from __future__ import annotations
@@ -17,42 +17,48 @@ from chainrule.batch import Batch
 from chainrule.evaluation.evaluate import summed
 from chainrule.models.base import Model, Sample
 from chainrule.models.permuted import PermutedModel
+from chainrule.verification.certificate.causality import described, worst_leak
 from chainrule.verification.certificate.check import Check, difference, skipped
+from chainrule.verification.certificate.comparison import in_mode
 from chainrule.verification.certificate.normalisation import every_example
+from chainrule.verification.certificate.probes import replacements
 from chainrule.verification.certificate.sampling import chi_square
-from chainrule.verification.certificate.subject import Subject
+from chainrule.verification.certificate.tested import ModelUnderTest, of_chain
 
-__all__ = ["Mixture", "choice", "company", "fits", "mass", "mean", "places", "repeat", "sample"]
+__all__ = ["OrdersUnderTest", "choice", "company", "fits", "future", "mass", "mean", "places", "repeat", "sample"]
 
 DRAWS = 2000
 
 
 @dataclass(frozen=True)
-class Mixture:
-    """What is reported of a mean of chains, and the chains, each scored by itself.
+class OrdersUnderTest:
+    """What is reported of a mixture over orders, and its chains, each scored by itself.
 
-    thing: what came. members: all of its orders. subject: the chain of the first one. x, context: examples that are
-    tried, half of them random and half drawn, so that the chains agree on some and not on others.
+    thing: the model.
+    members: the model of each order.
+    tested: the chain of the first order, under test.
     """
 
     thing: Model
     members: list[PermutedModel]
-    subject: Subject
+    tested: ModelUnderTest
 
     @cached_property
     def x(self) -> Tensor:
-        random, last = self.subject.elements(0), self.members[-1]
-        drawn = last.model.sample(len(random), seed=7, context=self.subject.context).x
+        """Examples to try, half of them random and half drawn, so that the chains agree on some and not on others."""
+        random, last = self.tested.elements(0), self.members[-1]
+        drawn = last.model.sample(len(random), seed=7, context=self.tested.contexts(len(random))).x
         return torch.cat([random, drawn[:, last.order.argsort()].to(random.dtype)])
 
     @cached_property
     def context(self) -> Tensor | None:
-        c = self.subject.context
+        """The context of each of these examples."""
+        c = self.tested.contexts(len(self.x) // 2)
         return None if c is None else torch.cat([c, c])
 
     def first_context(self, n: int) -> Tensor | None:
         """The first context for each of n examples."""
-        c = self.subject.context
+        c = self.tested.context
         return None if c is None else c[:1].expand(n, *c.shape[1:])
 
     def score(self, x: Tensor, c: Tensor | None) -> Tensor:
@@ -71,7 +77,9 @@ class Mixture:
     @cached_property
     def drawn(self) -> Sample:
         """Some draws."""
-        return deepcopy(self.thing.sample(self.subject.examples, seed=1, context=self.subject.context))
+        return deepcopy(
+            self.thing.sample(self.tested.examples, seed=1, context=self.tested.contexts(self.tested.examples))
+        )
 
 
 def in_order(member: PermutedModel, x: Tensor, c: Tensor | None) -> Tensor:
@@ -79,18 +87,40 @@ def in_order(member: PermutedModel, x: Tensor, c: Tensor | None) -> Tensor:
     return member.model.element_log_prob(Batch(x[:, member.order], context=c)).double()
 
 
-def mean(mixture: Mixture, bound: float) -> Check:
+def mean(mixture: OrdersUnderTest, bound: float) -> Check:
     """What is reported is ln of the mean of the probabilities that the chains give to whole examples."""
     m, orders = mixture, len(mixture.members)
     expected = m.by_order(m.x, m.context).logsumexp(0) - log(orders)
     figure = float(difference(expected, m.scored).max())
-    tried = f"ln p of {len(m.x)} examples beside the mean of p over {orders} orders"
-    return Check.of("orders.mean", figure, bound, tried, "ln p is not that of their mean")
+    own = m.thing.log_prob(Batch(m.x, context=m.context)).double()
+    where = "ln p is not that of the mean of the orders"
+    if (apart := float(difference(expected, own).max())) > figure:
+        figure, where = apart, "log_prob is not what evaluation reports"
+    tried = f"ln p of {len(m.x)} examples next to the mean of p over {orders} orders"
+    return Check.of("orders.mean", figure, bound, tried, where)
 
 
-def mass(mixture: Mixture, largest: int, bound: float) -> Check:
+def future(mixture: OrdersUnderTest, bound: float, most: int = 64) -> Check:
+    """In every order, replacing the elements that come later leaves the outputs of the earlier ones the same."""
+    name, leaks, figure = "orders.future", [], 0.0
+    for o, member in enumerate(mixture.members[:most]):
+        tested = of_chain(member.model, None, None, mixture.tested.context)
+        rows = tested.elements(0)
+        places = tested.positions(8)
+        tried = replacements(tested, rows, places, 8, places)
+        with in_mode(tested, training=False):
+            leak = worst_leak(tested, tried, bound)
+        if not leak.figure <= bound:
+            leaks.append(f"order {o}: {described(tested, tried, leak, bound)}")
+        figure = max(figure, leak.figure)
+    tried_orders = min(most, len(mixture.members))
+    what = f"16 replaced suffixes in each of {tried_orders} of {len(mixture.members)} orders"
+    return Check.of(name, figure, bound, what, "; ".join(leaks[:2]))
+
+
+def mass(mixture: OrdersUnderTest, largest: int, bound: float) -> Check:
     """sum_x p(x) = 1 over every example, where they are few enough."""
-    name, v, length = "orders.mass", mixture.subject.num_symbols, mixture.subject.length
+    name, v, length = "orders.mass", mixture.tested.num_symbols, mixture.tested.length
     if v is None or v**length > largest:
         return skipped(name, f"more than {largest} examples to sum over")
     x = every_example(v, length)
@@ -98,9 +128,9 @@ def mass(mixture: Mixture, largest: int, bound: float) -> Check:
     return Check.of(name, abs(total - 1), bound, f"all {len(x)} examples", f"the total mass is {total:.9g}")
 
 
-def places(mixture: Mixture, numbers: list[int], bound: float) -> Check:
+def places(mixture: OrdersUnderTest, numbers: list[int], bound: float) -> Check:
     """The score of each element stands where the element stands in the example; numbers: of some orders."""
-    x, c = mixture.subject.elements(1), mixture.subject.context
+    x, c = mixture.tested.elements(1), mixture.tested.contexts(mixture.tested.examples)
     worst, where = 0.0, ""
     for o in numbers:
         member = mixture.members[o]
@@ -111,7 +141,7 @@ def places(mixture: Mixture, numbers: list[int], bound: float) -> Check:
     return Check.of("orders.places", worst, bound, f"every element in {len(numbers)} orders", where)
 
 
-def company(mixture: Mixture, bound: float) -> Check:
+def company(mixture: OrdersUnderTest, bound: float) -> Check:
     """Examples alone, and the batch in another order, are scored as in the batch."""
     m, ends = mixture, (0, len(mixture.x) - 1)
     alone = [m.score(m.x[[n]], None if m.context is None else m.context[[n]]) for n in ends]
@@ -121,24 +151,26 @@ def company(mixture: Mixture, bound: float) -> Check:
     return Check.of("orders.company", figure, bound, f"{len(m.x)} examples rolled, two alone", "company matters")
 
 
-def repeat(mixture: Mixture) -> Check:
-    """Twice the same question, twice the same bits."""
+def repeat(mixture: OrdersUnderTest) -> Check:
+    """The same input twice gives the same scores and samples, bit for bit."""
     m = mixture
-    again = m.thing.sample(len(m.drawn), seed=1, context=m.subject.context).x
+    again = m.thing.sample(len(m.drawn), seed=1, context=m.tested.contexts(len(m.drawn))).x
     same = torch.equal(m.scored, m.score(m.x, m.context)) and torch.equal(m.drawn.x.nan_to_num(), again.nan_to_num())
     return Check.of("orders.repeat", float(not same), 0.0, "the same scores and samples twice", "it has noise")
 
 
-def sample(mixture: Mixture, bound: float) -> Check:
+def sample(mixture: OrdersUnderTest, bound: float) -> Check:
     """ln p that a draw comes with is ln p of what was drawn."""
     drawn = mixture.drawn
-    figure = float(difference(mixture.score(drawn.x, mixture.subject.context), drawn.log_prob.double()).max())
+    figure = float(
+        difference(mixture.score(drawn.x, mixture.tested.contexts(len(drawn))), drawn.log_prob.double()).max()
+    )
     return Check.of("orders.sample", figure, bound, f"ln p of {len(drawn)} draws, scored again", "they differ")
 
 
-def fits(mixture: Mixture, largest: int) -> Check:
+def fits(mixture: OrdersUnderTest, largest: int) -> Check:
     """What is drawn fits p(x), by enumeration."""
-    name, v, length = "orders.fits", mixture.subject.num_symbols, mixture.subject.length
+    name, v, length = "orders.fits", mixture.tested.num_symbols, mixture.tested.length
     if v is None or v**length > largest:
         return skipped(name, f"more than {largest} examples to count")
     x = every_example(v, length)
@@ -148,7 +180,7 @@ def fits(mixture: Mixture, largest: int) -> Check:
     return Check.of(name, figure, bound, f"{DRAWS} draws against {len(x)} probabilities", "wrong law")
 
 
-def choice(mixture: Mixture) -> Check:
+def choice(mixture: OrdersUnderTest) -> Check:
     """An order that is drawn from p(o | x) for each draw x is each order equally often."""
     name, orders = "orders.choice", len(mixture.members)
     if orders == 1:

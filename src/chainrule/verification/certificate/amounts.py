@@ -1,0 +1,117 @@
+"""How much each check tries in either form: the places, the rows, the draws."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from chainrule.verification.certificate import (
+    causality,
+    conditional_mass,
+    determinism,
+    normalisation,
+    sampler,
+    sampling,
+)
+from chainrule.verification.certificate.check import Check, skipped
+from chainrule.verification.certificate.gradient import gradient as gradient_check
+from chainrule.verification.certificate.trial import COARSE, Trial
+
+__all__ = ["enumeration", "fits", "gradient", "precision", "repeat", "steps", "suffix", "support", "truncation"]
+
+NUMBERS = 1 << 24  # of one tensor of a differentiated pass
+
+
+def suffix(trial: Trial, training: bool, share: float) -> Check:
+    """`causality.suffix`: in the full form in float64 and then in the model's own type, which has its own kernels."""
+    tested = trial.tested
+    scored = 8 if trial.quick else 48
+    check = causality.suffix(tested, training, trial.suffixes(share), trial.tight, scored)
+    own = trial.own
+    if trial.quick or check.passed is False or own.dtype == tested.dtype:
+        return check
+    half = own.dtype in (torch.bfloat16, torch.float16)
+    bound = max(COARSE, 128 * torch.finfo(own.dtype).eps) if half else COARSE
+    in_own = replace(trial, tested=replace(own, examples=tested.examples))
+    again = causality.suffix(own, training, in_own.suffixes(share / 4), bound, 8)
+    kind = str(own.dtype).removeprefix("torch.")
+    if again.passed is False:
+        return replace(again, tried=f"{again.tried}, in {kind}", where=f"{again.where}; in {kind} only")
+    return replace(check, tried=f"{check.tried}; {len(in_own.suffixes(share / 4))} in {kind}")
+
+
+def steps(trial: Trial) -> Check:
+    """`normalisation.steps`, at short prefixes first where the alphabet is large."""
+    tested = trial.tested
+    d = tested.length
+    many = 24 if trial.quick else 64
+    large = (tested.num_symbols or 1) * d > 1 << 17
+    places = [0, min(1, d - 1), *tested.positions(many)] if large else tested.positions(many)
+    return normalisation.steps(tested, trial.rows, places, (trial.work, 0.12), trial.loose)
+
+
+def step(trial: Trial) -> Check:
+    """`sampling.step` along the whole length, as far as the work goes."""
+    rows = trial.few[: 4 if not trial.quick else 3]
+    most = trial.work.rows(0.05 if trial.quick else 0.08, len(rows))
+    return sampling.step(
+        trial.tested, rows, min(trial.tested.length, max(most, 8), 200 if trial.quick else 4096), trial.loose
+    )
+
+
+def enumeration(trial: Trial) -> Check:
+    """`normalisation.enumeration` of as many examples as the work pays for."""
+    tested = trial.near.tested
+    most = min(256 if trial.quick else 16_384, trial.work.rows(0.05, tested.length))
+    return normalisation.enumeration(tested, trial.near.rows, most, trial.loose)
+
+
+def support(trial: Trial) -> Check:
+    """`normalisation.support` of some elements, in the model's own type."""
+    own = replace(trial, tested=trial.own) if not trial.quick else trial.near
+    places = own.tested.positions(4 if trial.quick else 24)
+    return conditional_mass.support(own.tested, own.rows, places, 64 if trial.quick else 256, 1e-3)
+
+
+def truncation(trial: Trial) -> Check:
+    """`causality.truncation` at some lengths."""
+    lengths = [j for j in trial.tested.positions(6 if trial.quick else 24) if j]
+    lengths = lengths[: max(2, trial.work.rows(0.05, trial.tested.length * len(trial.few)))]
+    return causality.truncation(trial.tested, trial.few, lengths, trial.loose)
+
+
+def gradient(trial: Trial) -> Check:
+    """`causality.gradient` of some elements."""
+    tested = trial.near.tested
+    if tested.length * (tested.num_symbols or 1) > NUMBERS:
+        return skipped("causality.gradient", "its outputs are too many to differentiate; see causality.suffix")
+    places = tested.positions(4 if trial.quick else 48)
+    return gradient_check(tested, trial.near.rows, places, trial.tight)
+
+
+def repeat(trial: Trial) -> Check:
+    """`determinism.repeat` in the model's own type."""
+    own = trial.tested if trial.quick else trial.own
+    rows = replace(trial, tested=own).rows[: max(1, min(4, own.rows_at_once()))]
+    comparable = trial.original if own.dtype == trial.own.dtype else None
+    return determinism.repeat(own, rows, comparable, trial.loose)
+
+
+def precision(trial: Trial) -> Check:
+    """`invariance.precision`, a finding."""
+    exact = trial.tested if trial.tested.dtype == torch.float64 else None
+    rows = replace(trial, tested=trial.own).few
+    return determinism.precision(trial.own, exact, rows)
+
+
+def fits(trial: Trial) -> Check:
+    """`sampling.fits` with as many draws as the work pays for."""
+    half = trial.own.dtype in (torch.bfloat16, torch.float16)
+    own = trial.tested if trial.quick or half else trial.own
+    finite = own.num_symbols is not None
+    most = (1 << 13 if trial.quick else 1 << 17) if finite else (1 << 11 if trial.quick else 1 << 15)
+    elements = min(trial.work.rows(0.1, 1), most)
+    length = min(own.length, max(8, elements // 64), 64 if trial.quick else 1024)
+    draws = min(max(elements // length, 32), 20_000)
+    return sampler.fits(own, draws, length, prefixes=not trial.quick)

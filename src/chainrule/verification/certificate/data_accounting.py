@@ -1,0 +1,123 @@
+"""Accounting of data: every row once, in order, the same alone as in a batch, scored from its start to its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chainrule.batch import Batch
+from chainrule.data.examples.in_batches import in_batches
+from chainrule.domain import Domain
+from chainrule.verification.certificate.check import Check, skipped
+
+if TYPE_CHECKING:
+    from chainrule.data.examples.base import Examples
+
+__all__ = ["counted"]
+
+MOST = 1 << 22  # elements of the data that are looked at
+ALONE = 48  # rows that are looked at alone
+
+
+def counted(examples: Examples | None, domain: Domain | None, size: int = 256) -> Check:
+    """Every row comes once and in order, alone as in a batch, its first element is scored and its end, without holes.
+
+    examples: the data; None for none.
+    domain: what the elements may be, which says whether there is an end.
+    size: rows per batch.
+    """
+    name = "accounting.examples"
+    if examples is None:
+        return skipped(name, "no data was given")
+    faults: list[str] = []
+    owner, windows = _declared(examples)
+    seen, looked = 0, 0
+    for rows, batch in in_batches(examples, size):
+        seen += len(batch)
+        looked += batch.x.numel()
+        if len(batch) != len(rows):
+            faults.append(f"{len(batch)} rows came for the {len(rows)} asked for, from row {rows[0]} on")
+            break
+        faults += _faults_of_masks(rows, batch, owner, windows)
+        if (end := _end_of(domain)) is not None and not windows:
+            faults += _faults_of_ends(rows, batch, end, owner)
+        if len(faults) > 4 or looked > MOST:
+            break
+    if seen != len(examples) and looked <= MOST and not faults:
+        faults.append(f"{seen} rows came, {len(examples)} were announced")
+    faults += [] if faults else _faults_alone(examples, size)
+    part = f"{seen} of {len(examples)} rows" if seen != len(examples) else f"{len(examples)} rows"
+    return Check.of(
+        name, float(len(faults)), 0.0, f"{part}, {min(ALONE, len(examples))} of them alone", "; ".join(faults[:2])
+    )
+
+
+def _declared(examples: Examples) -> tuple[np.ndarray | None, bool]:
+    """The owner of each row and whether rows are windows of something longer; a user's examples may not say."""
+    owner = getattr(examples, "owner", None)
+    windows = getattr(examples, "is_stream", False) or getattr(examples, "windows", None) is not None
+    return owner, bool(windows)
+
+
+def _end_of(domain: Domain | None) -> int | None:
+    return domain.end if domain is not None and domain.variable_length else None
+
+
+def _faults_of_masks(rows: np.ndarray, batch: Batch, owner: np.ndarray | None, windows: bool) -> list[str]:
+    """Rows without a scored element, with a hole, or without their first element."""
+    mask = batch.mask
+    faults = [f"row {rows[n]} has no scored element" for n in (~mask.any(1)).nonzero().flatten().tolist()]
+    starts = (mask & ~torch.cat([torch.zeros_like(mask[:, :1]), mask[:, :-1]], 1)).sum(1)
+    faults += [f"the mask of row {rows[n]} has a hole" for n in (starts > 1).nonzero().flatten().tolist()]
+    first = np.ones(len(rows), dtype=bool)
+    if owner is not None:
+        first = np.array([r == 0 or owner[r] != owner[r - 1] for r in rows.tolist()])
+    elif windows:
+        first = rows == 0
+    late = (~mask[:, 0]).numpy() & first
+    return faults + [f"the first element of row {rows[n]} is not scored" for n in np.flatnonzero(late)]
+
+
+def _faults_of_ends(rows: np.ndarray, batch: Batch, end: int, owner: np.ndarray | None) -> list[str]:
+    """Rows whose last scored element is not the end."""
+    last = batch.mask.shape[1] - 1 - batch.mask.flip(1).int().argmax(1)
+    ends = batch.x[torch.arange(len(batch)), last] == end
+    final = np.ones(len(rows), dtype=bool)
+    if owner is not None:
+        final = np.array([r + 1 == len(owner) or owner[r + 1] != owner[r] for r in rows.tolist()])
+    lacking = np.flatnonzero(~ends.numpy() & final)
+    return [f"row {rows[n]} does not end with the end {end} being scored" for n in lacking]
+
+
+def _faults_alone(examples: Examples, size: int) -> list[str]:
+    """Rows that are other alone than in a batch, in their elements, mask, counts or place."""
+    n = len(examples)
+    if not n:
+        return []
+    numbers = np.unique(np.linspace(0, n - 1, min(ALONE, n)).astype(np.int64))
+    shuffled = np.random.default_rng(0).permutation(numbers)
+    together = examples.batch(shuffled)
+    faults = [] if len(together) == len(shuffled) else [f"{len(together)} rows came for {len(shuffled)} asked for"]
+    for place, number in enumerate(shuffled.tolist()):
+        if faults:
+            break
+        alone, here = examples.batch(np.array([number])), together[place : place + 1]
+        for word in ("x", "mask", "dims", "bytes", "context"):
+            a, b = _field(alone, word), _field(here, word)
+            if a is not None and b is not None and not _same(a, b):
+                faults.append(f"row {number} has other {word} alone than in a batch of {len(shuffled)}")
+    return faults
+
+
+def _field(batch: Batch, word: str) -> Tensor | None:
+    """A field of a batch, without its padding."""
+    width = int(batch.mask.any(0).nonzero().max()) + 1 if bool(batch.mask.any()) else batch.x.shape[1]
+    cut = {"x": batch.x[:, :width], "mask": batch.mask[:, :width]}
+    return (cut | {"dims": batch.dims, "bytes": batch.bytes, "context": batch.context})[word]
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and torch.equal(a.double().nan_to_num(), b.double().nan_to_num())

@@ -1,0 +1,82 @@
+"""Determinism: the same question has the same answer, whatever was asked before; and what rounding changes."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chainrule.verification.certificate.adapters import model_under_test
+from chainrule.verification.certificate.check import Check, difference, skipped
+from chainrule.verification.certificate.comparison import seeded
+from chainrule.verification.certificate.invariance import scored_rows
+from chainrule.verification.certificate.tested import ModelUnderTest
+
+__all__ = ["precision", "repeat"]
+
+
+def repeat(tested: ModelUnderTest, rows: Tensor, original: Any, bound: float) -> Check:
+    """Twice the same question, twice the same bits; and another order of the questions changes no answer.
+
+    tested: the model.
+    rows: rows to try, shape (R, D), at least two.
+    original: what `verify` was given, which nobody has asked yet; None where it cannot be copied.
+    bound: largest difference between two copies that is rounding.
+    """
+    name, c = "determinism.repeat", tested.contexts(len(rows))
+    half = max(1, tested.length // 2)
+    related = torch.cat([rows[:, :half], rows.roll(1, 0)[:, half:]], 1)  # the same beginnings, other ends
+    first = scored_rows(tested, rows, c)
+    scored_rows(tested, rows[:1], None if c is None else c[:1])
+    then = scored_rows(tested, related, c)
+    worst, where = float(difference(first, scored_rows(tested, rows, c)).max()), "the same rows have other scores later"
+    if tested.chain is not None and tested.context is None:
+        length = min(tested.length, 8)
+        a, b = (deepcopy(tested.chain.sample(3, seed=1, length=length)) for _ in range(2))
+        if not torch.equal(a.x.nan_to_num(), b.x.nan_to_num()):
+            worst, where = 1.0, "the same seed draws other samples"
+    tried = "the same scores and samples twice"
+    if tested.module is None:
+        apart = float(difference(then, scored_rows(tested, related.flip(0), c).flip(0)).max())
+        if apart > worst:
+            worst, where = apart, "the same prefixes, asked in another order, have other scores"
+        tried += ", and in another order"
+    elif original is not None:
+        apart = _in_another_order(tested, rows, related, original, then)
+        if apart > max(bound, worst):
+            worst, where = apart, "a fresh copy, asked in another order, has other scores: it keeps what it was asked"
+        tried += ", and of a fresh copy in another order"
+    return Check.of(name, worst, 0.0, tried, where)
+
+
+def _in_another_order(tested: ModelUnderTest, rows: Tensor, related: Tensor, original: Any, then: Tensor) -> float:
+    """How far the answers of a copy that was asked in another order are from the first ones."""
+    fresh = model_under_test(deepcopy(original), tested.num_symbols, tested.length, tested.context)
+    if fresh.module is None:
+        return 0.0
+    fresh.module.eval()
+    warm = fresh.elements(0)
+    seeded(fresh.outputs, warm, fresh.contexts(len(warm)))  # what starts from its first batch gets the same one
+    apart = float(difference(then, scored_rows(fresh, related, fresh.contexts(len(rows)))).max())
+    return apart
+
+
+def precision(tested: ModelUnderTest, exact: ModelUnderTest | None, rows: Tensor) -> Check:
+    """How far ln p in the model's own type is from that of a float64 copy: a finding, never a failure.
+
+    tested: the model in its own type.
+    exact: the float64 copy; None where there is none.
+    rows: rows to try, shape (R, D).
+    """
+    name = "invariance.precision"
+    if exact is None or tested.scores is None or exact.scores is None or tested.dtype == torch.float64:
+        return skipped(name, "there is no float64 copy")
+    y = rows.double() if rows.is_floating_point() else rows
+    wide = exact.scores(y, exact.contexts(len(rows))).double()
+    own = tested.scores(rows, tested.contexts(len(rows))).double()
+    kept = wide > -80
+    figure = float(difference(wide, own)[kept].max()) if bool(kept.any()) else 0.0
+    kind = str(tested.dtype).removeprefix("torch.")
+    return Check.of(name, figure, torch.inf, f"a finding: ln p in {kind} next to float64, relative difference")

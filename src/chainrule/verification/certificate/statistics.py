@@ -1,0 +1,106 @@
+"""Statistics of draws, with a bound that a sound sampler exceeds with a stated probability.
+
+Each statistic is a sum of f(x_d) - E[f | x_<d] over draws, where the model itself says what E and the variance are.
+Such a sum is a martingale with bounded steps, and by Freedman's inequality
+
+    P(|S| > t) <= 2 exp(-t^2 / (2 V + 2 M t / 3)),
+
+V the sum of the variances and M the largest step. The bound holds for any model, any alphabet and any number of draws.
+
+Paper: Freedman, *On tail probabilities for martingales*, 1975.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import log
+
+import torch
+from torch import Tensor
+
+__all__ = ["TOGETHER", "Tally", "allowed", "correlations"]
+
+TOGETHER = 5e-8  # probability that the statistics of one set of draws accuse a sound model
+
+
+def allowed(variance: Tensor, largest: float, statistics: int) -> Tensor:
+    """The t that |S| exceeds with probability below `TOGETHER`, for the largest of many statistics.
+
+    variance: V of each.
+    largest: M.
+    statistics: number of statistics that share the probability.
+
+    >>> round(float(allowed(torch.tensor(1e4), 1.0, 1)), 1)
+    598.9
+    """
+    weight = log(2 * statistics / TOGETHER)
+    linear = largest * weight / 3
+    return linear + (linear**2 + 2 * variance * weight).sqrt()
+
+
+@dataclass
+class Tally:
+    """Sums of one kind of statistic, overall and for each place.
+
+    name: what is counted, in words.
+    largest: the largest step of the sum, M.
+    total: S of each place (and of each kind of event, if there are several), shape (L, ...).
+    variance: V of each.
+    """
+
+    name: str
+    largest: float
+    total: Tensor = field(default_factory=lambda: torch.zeros(()))
+    variance: Tensor = field(default_factory=lambda: torch.zeros(()))
+
+    def add(self, excess: Tensor, variance: Tensor, counts: Tensor) -> None:
+        """Take in draws.
+
+        excess: f(x_d) - E[f | x_<d], shape (n, L, ...).
+        variance: of f, of the same shape.
+        counts: True for the elements that were drawn, shape (n, L).
+        """
+        weight = counts.view(*counts.shape, *[1] * (excess.ndim - 2)).double()
+        self.total = self.total + (excess.double() * weight).sum(0)
+        self.variance = self.variance + (variance.double() * weight).sum(0)
+
+    def worst(self, share: int) -> tuple[float, str]:
+        """The largest ratio of a sum to what is allowed, and in words which sum it is.
+
+        share: number of tallies that share the probability.
+        """
+        if not self.total.ndim:
+            return 0.0, ""
+        number = share * 2 * max(self.total.numel(), 1)
+        each = self.total.abs() / allowed(self.variance, self.largest, number)
+        overall = self.total.sum(0)
+        whole = overall.abs() / allowed(self.variance.sum(0), self.largest, number)
+        if float(whole.max()) >= float(each.max()):
+            kind = f" {int(whole.flatten().argmax())}" if whole.numel() > 1 else ""
+            return float(whole.max()), f"{self.name}{kind}"
+        flat = each.flatten(1).max(1) if each.ndim > 1 else None
+        place = int((each if flat is None else flat.values).argmax())
+        kind = "" if flat is None else f" {int(flat.indices[place])}"
+        return float(each.max()), f"{self.name}{kind}, at x_{place}"
+
+
+def correlations(transforms: Tensor, share: int) -> tuple[float, str]:
+    """The largest correlation of the transforms between draws and between places, as a ratio to what is allowed.
+
+    transforms: independent and uniform in [0, 1] if the draws are independent and from the model, shape (N, L).
+    share: number of tallies that share the probability.
+    """
+    w = transforms.double().clamp(0, 1) - 0.5
+    n, length = w.shape
+    size = (2 * n, 2 * length)
+    f = torch.fft.rfft2(w, s=size)
+    products = torch.fft.irfft2(f.conj() * f, s=size)
+    ones = torch.fft.rfft2(torch.ones_like(w), s=size)
+    variance = torch.fft.irfft2(torch.fft.rfft2(w.square() / 12, s=size).conj() * ones, s=size).clamp(min=0)
+    ratio = products.abs() / allowed(variance, 0.25, share * products.numel())
+    ratio[0, 0] = 0.0
+    at = int(ratio.argmax())
+    draws, places = at // ratio.shape[1], at % ratio.shape[1]
+    draws = min(draws, size[0] - draws)
+    places = places if places < length else places - size[1]
+    return float(ratio.max()), f"draws are correlated with draws {draws} later, {abs(places)} places apart"

@@ -1,0 +1,126 @@
+"""What a check is given: the model under test in one type, rows to try, and the work that it may spend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from chainrule.domain import Domain
+from chainrule.verification.certificate.adapters import in_precision
+from chainrule.verification.certificate.comparison import rounding
+from chainrule.verification.certificate.probes import Replacements, replacements, rows_to_try
+from chainrule.verification.certificate.tested import ModelUnderTest, fewer, shorter
+from chainrule.verification.certificate.work import FULL, QUICK, Work, cost_of_element
+
+if TYPE_CHECKING:
+    from chainrule.data.examples.base import Examples
+
+__all__ = ["Trial"]
+
+COARSE = 1e-2  # a difference beyond this is no rounding in float32
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One form of the certificate on one model, in one type.
+
+    own: the model as it came, or a copy that nothing stays in.
+    tested: the model that the checks look at: in the full form a float64 copy where there is one; in the quick form its
+        first elements, in float32 at least.
+    exact: the float64 copy, None where there is none; the quick form makes it when a check fails.
+    quick: whether this is the quick form.
+    work: the operations that the form may spend.
+    original: what `verify` was given, asked by nobody; None where it cannot be copied.
+    examples: data whose accounting is checked.
+    training: data that the model was trained on.
+    domain: the domain of the data.
+    """
+
+    own: ModelUnderTest
+    tested: ModelUnderTest
+    quick: bool
+    work: Work
+    original: Any
+    examples: Examples | None
+    training: Examples | None
+    domain: Domain | None
+
+    @classmethod
+    def of(
+        cls,
+        own: ModelUnderTest,
+        quick: bool,
+        original: Any,
+        examples: Examples | None,
+        training: Examples | None,
+        domain: Domain | None,
+    ) -> Trial:
+        """The trial of a model in the type that suits the form."""
+        work = Work(QUICK if quick else FULL, cost_of_element(own))
+        half = own.dtype in (torch.bfloat16, torch.float16)
+        if quick:
+            tested = (in_precision(own, torch.float32) or own) if half else own
+            tested = shorter(tested, work.length(0.3, 8))
+        else:
+            tested = in_precision(own, torch.float64) or (in_precision(own, torch.float32) if half else None) or own
+        tested = fewer(tested, min(tested.examples, tested.rows_at_once()))
+        return cls(own, tested, quick, work, original, examples, training, domain)
+
+    @cached_property
+    def exact(self) -> Trial | None:
+        """The same trial in float64; None where there is no such copy, or where this is it."""
+        if self.tested.dtype == torch.float64:
+            return None
+        wide = in_precision(self.own, torch.float64)
+        if wide is None:
+            return None
+        return replace(self, tested=fewer(shorter(wide, self.tested.length), self.tested.examples))
+
+    @cached_property
+    def near(self) -> Trial:
+        """The trial of the first elements only, for checks of many passes; in the full form, of all of them."""
+        if not self.quick:
+            return self
+        return replace(self, tested=shorter(self.tested, min(48, self.work.length(0.02, 4, least=8))))
+
+    @cached_property
+    def rows(self) -> Tensor:
+        """Rows of every kind."""
+        most = min(8 if self.quick else 24, max(4, self.work.rows(0.02, self.tested.length)))
+        data = self.training if self.training is not None else self.examples
+        return rows_to_try(self.tested, data, most)
+
+    @cached_property
+    def few(self) -> Tensor:
+        """Some of these rows, as many as fit into one pass."""
+        return self.rows[: min(8, max(1, self.tested.rows_at_once()))]
+
+    def suffixes(self, share: float, tested: ModelUnderTest | None = None) -> Replacements:
+        """Replaced suffixes of every content and from every place that a share of the work pays for."""
+        tested = tested or self.tested
+        d = tested.length
+        most = self.work.rows(share / 2, d, least=8)
+        contents = min(24 if self.quick else 120, most // 2)
+        every = tested.positions(min(d, most - contents))
+        return replacements(tested, self.rows, tested.positions(max(6, contents // 3)), contents, every)
+
+    @property
+    def tight(self) -> float:
+        """The largest difference of two passes of one shape that is rounding."""
+        return rounding(self.tested.dtype)
+
+    @property
+    def loose(self) -> float:
+        """The largest difference of two ways to compute the same that is rounding."""
+        return rounding(self.tested.dtype, same_shape=False)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Sizes of batches to try."""
+        wanted = (2, 3, 5, 8, 16) if self.quick else (2, 3, 5, 8, 17, 32, 33)
+        most = max(3, min(self.work.rows(0.04, self.tested.length), 4 * self.tested.rows_at_once()))
+        return tuple(size for size in wanted if size <= most)
