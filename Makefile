@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 DATA ?= $(or $(CHAINRULE_DATA),../shared/data)
 
-.PHONY: demo test test-quick check format bench reproduce smoke results figures docs soak clean
+.PHONY: demo test test-quick mutants check format bench reproduce smoke results figures docs soak clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -20,6 +20,9 @@ test: $(READY)  ## every test, the slow ones too
 
 test-quick: $(READY)  ## the default tier
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+
+mutants: $(READY)  ## every planted fault and sound model, and the table in docs/certificate.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants.harness
 
 check: $(READY)  ## format, lint, types, imports
 	$(BIN)/ruff format --check .
