@@ -154,11 +154,11 @@ def from_the_end(self, x):
 
 
 def length_known(self, x):
-    return Tiny.embed(self, x) + x.shape[1] / 10
+    return Tiny.embed(self, x) + x.shape[1] / 10 * self.start
 
 
 def counted_symbols(self, x):
-    return Tiny.embed(self, x) + (x == 1).sum(1)[:, None, None] / 10
+    return Tiny.embed(self, x) + (x == 1).sum(1)[:, None, None] / 10 * self.start
 
 
 def a_class_from_the_row(self, x):
@@ -166,7 +166,7 @@ def a_class_from_the_row(self, x):
 
 
 def noise_by_row(self, x):
-    return Tiny.embed(self, x) + torch.arange(len(x))[:, None, None] / 10
+    return Tiny.embed(self, x) + torch.arange(len(x))[:, None, None] / 10 * self.start
 
 
 EMBEDDINGS = {

@@ -155,7 +155,7 @@ def test_the_verdict_does_not_depend_on_the_time():
 
     class Slow(CausalConv):
         def layers(self, x, context=None):
-            sleep(0.005)
+            sleep(0.001)
             return super().layers(x, context)
 
     fast, slow = (
@@ -163,7 +163,8 @@ def test_the_verdict_does_not_depend_on_the_time():
         for kind in (CausalConv, Slow)
     )
     assert fast.verdict == slow.verdict
-    assert [check.tried for check in fast.checks] == [check.tried for check in slow.checks]
+    for one, other in zip(fast.checks, slow.checks, strict=True):
+        assert (one.passed, one.tried.replace("CausalConv", "Slow")) == (other.passed, other.tried)
 
 
 def test_a_large_alphabet_is_summed_and_sampled():

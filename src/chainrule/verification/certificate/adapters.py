@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from types import CellType, FunctionType
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ from chainrule.networks.embedding import ContextEmbedding
 from chainrule.networks.huggingface import HuggingFace
 from chainrule.verification.certificate.tested import EXAMPLES, ModelUnderTest, of_chain
 
-__all__ = ["in_precision", "model_under_test", "working_copy"]
+__all__ = ["copied_function", "in_precision", "model_under_test", "working_copy"]
 
 LARGEST_COPY = 1 << 30  # bytes of parameters up to which a module is copied before it is tried
 
@@ -160,7 +161,7 @@ def working_copy(thing: Any) -> tuple[Any, bool]:
     would go on to read the weights of the original.
     """
     if not isinstance(thing, nn.Module):
-        return thing, False
+        return copied_function(thing)
     size = sum(p.numel() * p.element_size() for p in thing.parameters())
     replaced = any(callable(value) for part in thing.modules() for value in vars(part).values() if _is_function(value))
     if size > LARGEST_COPY or replaced:
@@ -171,8 +172,21 @@ def working_copy(thing: Any) -> tuple[Any, bool]:
         return thing, False
 
 
+def copied_function(function: Any) -> tuple[Any, bool]:
+    """A copy of a function or of a callable object with all that it keeps, and whether it is one."""
+    try:
+        if not isinstance(function, FunctionType):
+            return deepcopy(function), True
+        cells = tuple(CellType(deepcopy(cell.cell_contents)) for cell in function.__closure__ or ())
+        copy = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__, cells)
+        copy.__kwdefaults__ = function.__kwdefaults__
+        return copy, True
+    except Exception:  # whatever a user's object raises that cannot be copied
+        return function, False
+
+
 def _is_function(value: Any) -> bool:
-    return isinstance(value, type(_is_function)) and value.__closure__ is not None
+    return isinstance(value, FunctionType) and value.__closure__ is not None
 
 
 def in_precision(tested: ModelUnderTest, dtype: torch.dtype) -> ModelUnderTest | None:

@@ -6,9 +6,9 @@ from copy import deepcopy
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from chainrule.verification.certificate.adapters import model_under_test
+from chainrule.verification.certificate.adapters import copied_function, model_under_test
 from chainrule.verification.certificate.check import Check, difference, skipped
 from chainrule.verification.certificate.comparison import seeded
 from chainrule.verification.certificate.invariance import scored_rows
@@ -43,7 +43,7 @@ def repeat(tested: ModelUnderTest, rows: Tensor, original: Any, bound: float) ->
         if apart > worst:
             worst, where = apart, "the same prefixes, asked in another order, have other scores"
         tried += ", and in another order"
-    elif original is not None:
+    if original is not None:
         apart = _in_another_order(tested, rows, related, original, then)
         if apart > max(bound, worst):
             worst, where = apart, "a fresh copy, asked in another order, has other scores: it keeps what it was asked"
@@ -53,14 +53,23 @@ def repeat(tested: ModelUnderTest, rows: Tensor, original: Any, bound: float) ->
 
 def _in_another_order(tested: ModelUnderTest, rows: Tensor, related: Tensor, original: Any, then: Tensor) -> float:
     """How far the answers of a copy that was asked in another order are from the first ones."""
-    fresh = model_under_test(deepcopy(original), tested.num_symbols, tested.length, tested.context)
-    if fresh.module is None:
-        return 0.0
-    fresh.module.eval()
-    warm = fresh.elements(0)
-    seeded(fresh.outputs, warm, fresh.contexts(len(warm)))  # what starts from its first batch gets the same one
+    copy = deepcopy(original) if isinstance(original, nn.Module) else copied_function(original)[0]
+    fresh = model_under_test(copy, tested.num_symbols, tested.length, tested.context)
+    if fresh.module is not None:
+        fresh.module.eval()
+    if _started_from_data(tested, fresh):  # then the copy gets the same first batch
+        warm = fresh.elements(0)
+        seeded(fresh.outputs, warm, fresh.contexts(len(warm)))
     apart = float(difference(then, scored_rows(fresh, related, fresh.contexts(len(rows)))).max())
     return apart
+
+
+def _started_from_data(tested: ModelUnderTest, fresh: ModelUnderTest) -> bool:
+    """Whether the first batch has set parameters or buffers of the model."""
+    if tested.module is None or fresh.module is None:
+        return False
+    pairs = zip(tested.module.state_dict().values(), fresh.module.state_dict().values(), strict=False)
+    return any(a.shape != b.shape or not torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in pairs)
 
 
 def precision(tested: ModelUnderTest, exact: ModelUnderTest | None, rows: Tensor) -> Check:

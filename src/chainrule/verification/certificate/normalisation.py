@@ -36,6 +36,8 @@ def steps(tested: ModelUnderTest, rows: Tensor, places: list[int], work: tuple[W
     if tested.scores is None or v is None:
         return skipped(name, "no finite alphabet to sum over")
     worst, where, whole, sampled = 0.0, "", 0, 0
+    if tested.module is None and tested.log_pmf is not None:
+        worst, where = _of_every_prefix(tested.log_pmf(rows, None), rows)
     left = work[0].total * work[1]
     for number, d in enumerate(places):
         row = rows[number % len(rows)]
@@ -58,6 +60,14 @@ def steps(tested: ModelUnderTest, rows: Tensor, places: list[int], work: tuple[W
             worst, where = abs(mass - 1), f"p(. | x_<{d}) sums to {mass:.6g}"
     tried = f"{whole} elements, all {v} symbols" + (f"; {sampled} by a sum and some scores" if sampled else "")
     return Check.of(name, worst, bound, tried, where)
+
+
+def _of_every_prefix(log_pmf: Tensor, rows: Tensor) -> tuple[float, str]:
+    """The worst sum that a function gives after the prefixes of some rows, and after which."""
+    mass = log_pmf.exp().sum(-1)
+    apart = (mass - 1).abs().nan_to_num(nan=torch.inf)
+    row, d = divmod(int(apart.argmax()), rows.shape[1])
+    return float(apart[row, d]), f"p(. | {rows[row, :d].tolist()[-12:]}) sums to {float(mass[row, d]):.6g}"
 
 
 def _mass(tested: ModelUnderTest, row: Tensor, d: int, number: int) -> float:

@@ -31,7 +31,7 @@ def allowed(variance: Tensor, largest: float, statistics: int) -> Tensor:
     statistics: number of statistics that share the probability.
 
     >>> round(float(allowed(torch.tensor(1e4), 1.0, 1)), 1)
-    598.9
+    597.5
     """
     weight = log(2 * statistics / TOGETHER)
     linear = largest * weight / 3

@@ -136,6 +136,10 @@ def possible(scores: Tensor) -> Tensor:
 def of_noise(head: Head, length: int, rows: int, seed: int, extreme: bool = False) -> Tensor:
     """Elements (rows, length) that a head draws from random features.
 
+    head: the head.
+    length: number of elements of each row.
+    rows: number of rows.
+    seed: seed of the features and of the uniform numbers.
     extreme: whether some of the uniform numbers lie at the ends, for values far out.
     """
     generator = torch.Generator().manual_seed(seed)
