@@ -49,6 +49,7 @@ def verify(run: Run, *, quick: bool = False, moved_to: Path | str | None = None)
     moved_to: where the run's own data are now, if they were moved; their hash is checked.
     """
     run = run.moved(moved_to)
-    certificate = verify_model(run.model(), examples=run.data().unseen, domain=run.encoding().domain, quick=quick)
+    data, domain = run.data(), run.encoding().domain
+    certificate = verify_model(run.model(), examples=data.unseen, training=data.train, domain=domain, quick=quick)
     run.write_certificate(certificate.to_json())
     return certificate

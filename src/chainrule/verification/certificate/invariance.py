@@ -144,8 +144,8 @@ def packing(tested: ModelUnderTest, rows: Tensor, bound: float) -> Check:
     bound: largest difference that is rounding.
     """
     name, model = "invariance.packing", tested.chain
-    if model is None or tested.context is not None or tested.length < 2:
-        return skipped(name, "no examples without a context are packed")
+    if model is None or tested.context is not None or tested.length < 2 or not model.head.elementwise:
+        return skipped(name, "only examples without a context, whose elements are alike, are packed")
     d = tested.length
     cuts = [[(d + 1) // 2], [d // 3, 2 * d // 3], [1, d // 4, d // 2, d - 1], list(range(1, min(d, 6)))]
     worst, where, tried = 0.0, "", set()
