@@ -21,6 +21,7 @@ from chainrule.runs.recalled import recalled
 from chainrule.runs.run import Run
 from chainrule.runs.start import started
 from chainrule.runs.train import train
+from chainrule.verification.certificate.check import Certificate
 
 __all__ = ["fit", "fit_one", "fit_plan"]
 
@@ -84,11 +85,16 @@ def fit_one(plan: Plan, out: Path | None, job: Job) -> Run:
     run = placed(plan, out, job)
     if job.engine.first:
         with run.writing():
-            _fill(run, model, plan, job, {} if certificate.passed else {"certificate": certificate.verdict})
+            _fill(run, model, plan, job, _remarks(certificate))
     else:
         train(run, model, plan, job)
         evaluated(model, plan.data, job.engine)
     return run
+
+
+def _remarks(certificate: Certificate | None) -> dict[str, str]:
+    """What the report says of a model that is not verified."""
+    return {} if certificate is None or certificate.passed else {"certificate": certificate.verdict}
 
 
 def _fill(run: Run, model: Model, plan: Plan, job: Job, remarks: dict[str, str]) -> None:

@@ -68,15 +68,15 @@ def _refuse_too_large(plan: Plan) -> None:
         )
 
 
-def started(plan: Plan, job: Job) -> tuple[Model, Plan, Certificate]:
+def started(plan: Plan, job: Job) -> tuple[Model, Plan, Certificate | None]:
     """The model before its first step, the plan with all that is found by trial made plain, and the certificate.
 
-    What does not fit together is refused here, before anything is written.
+    A model that is not fitted by gradients has no weights before it is fitted, and no certificate. What does not fit together is refused here, before anything is written.
     """
     engine, data = job.engine, plan.data
     model = initial_model(plan).to(engine.device)
     if not model.fitted_by_gradients:
-        return model, plan.with_settings(plan.settings)
+        return model, plan.with_settings(plan.settings), None
     precision = engine.of_first(lambda: resolved(plan.settings.precision, engine.device.type))
     plan = replace(plan, settings=replace(plan.settings, precision=precision))
     if not model.has_conditionals or plan.settings.common_start:
