@@ -71,7 +71,8 @@ def _refuse_too_large(plan: Plan) -> None:
 def started(plan: Plan, job: Job) -> tuple[Model, Plan, Certificate | None]:
     """The model before its first step, the plan with all that is found by trial made plain, and the certificate.
 
-    A model that is not fitted by gradients has no weights before it is fitted, and no certificate. What does not fit together is refused here, before anything is written.
+    A model that is not fitted by gradients has no weights before it is fitted, and no certificate. What does
+    not fit together is refused here, before anything is written.
     """
     engine, data = job.engine, plan.data
     model = initial_model(plan).to(engine.device)
