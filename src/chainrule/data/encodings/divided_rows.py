@@ -8,8 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from chainrule.batch import Array
+from chainrule.data.examples.freed_memory import give_back
 
 __all__ = ["RowBlocks", "filled"]
+
+OFTEN = 64  # blocks after which the memory of their cells is given back
 
 
 class RowBlocks(NamedTuple):
@@ -34,11 +37,13 @@ def filled(part: RowBlocks, which: Array, number: int) -> list[Array]:
     sizes = np.bincount(which, minlength=number).tolist()
     arrays = [np.empty((size, part.width), part.dtype) for size in sizes]
     start, ends = 0, [0] * number
-    for block in part.blocks:
+    for done, block in enumerate(part.blocks, start=1):
         here = which[start : start + len(block)]
         for k, array in enumerate(arrays):
             rows = block if number == 1 else block[here == k]
             array[ends[k] : ends[k] + len(rows)] = rows
             ends[k] += len(rows)
         start += len(block)
+        if done % OFTEN == 0:
+            give_back()
     return arrays
