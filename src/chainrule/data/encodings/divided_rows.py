@@ -12,7 +12,7 @@ from chainrule.data.examples.freed_memory import give_back
 
 __all__ = ["RowBlocks", "filled"]
 
-OFTEN = 64  # blocks after which the memory of their cells is given back
+OFTEN = 16  # blocks after which the memory of their cells is given back
 
 
 class RowBlocks(NamedTuple):

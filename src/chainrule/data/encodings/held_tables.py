@@ -148,6 +148,7 @@ def hold_tables(
             blocks[part].append((number, block.num_rows))
             number += 1
             advance(block.num_rows)
+    pa.default_memory_pool().release_unused()
     spellings, notes = _decided(tables, columns, [sum(rows for _, rows in found) for found in blocks.values()], reading)
     named = [column for column in columns if column.state == "names"]
     texts = canonical_texts(named, [spellings[column.survey.name] for column in named])

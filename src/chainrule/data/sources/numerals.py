@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = ["CURRENCIES", "NUMBER", "Notation", "is_typed", "notation"]
@@ -30,6 +31,9 @@ DATE = re.compile(
 MARKS = {",": ",", ".": ".", "'": "'", " ": f" {SPACES}"}
 GROUPED = {mark: re.compile(rf"^\d{{1,3}}(?:[{them}]\d{{3}})+$") for mark, them in MARKS.items()}
 
+SHAPE = str.maketrans("12345678", "99999999")  # what is decided depends on where digits stand, and where zeros do
+SHAPES = 1 << 14  # that are remembered
+
 
 class Notation(NamedTuple):
     """How a file writes numbers.
@@ -50,9 +54,20 @@ def is_typed(cell: str) -> bool:
     >>> [is_typed(cell) for cell in ("1.234,5", "-3", "12 %", "2024-02-29", "true", "age", "", "1.2.3", "191 36 50")]
     [True, True, True, True, True, False, False, False, False]
     """
-    cell = cell.strip()
-    numeral = LOOSE.match(cell)
-    return bool((numeral and _is_numeral(numeral["body"])) or DATE.match(cell) or TYPED.match(cell))
+    return _is_typed(cell.strip().translate(SHAPE))
+
+
+@lru_cache(maxsize=SHAPES)
+def _is_typed(shape: str) -> bool:
+    numeral = LOOSE.match(shape)
+    return bool((numeral and _is_numeral(numeral["body"])) or DATE.match(shape) or TYPED.match(shape))
+
+
+@lru_cache(maxsize=SHAPES)
+def _marks(shape: str) -> tuple[str, str] | None:
+    """The marks of a numeral; None for what is none."""
+    matched = LOOSE.match(shape)
+    return None if matched is None else _of_numeral(matched["body"])
 
 
 def notation(cells: Iterable[str], delimiter: str, decimal: str | None = None) -> Notation:
@@ -69,9 +84,8 @@ def notation(cells: Iterable[str], delimiter: str, decimal: str | None = None) -
     evidence: Counter[tuple[str, str]] = Counter()
     unclear: dict[str, str] = {}
     for cell in cells:
-        matched = LOOSE.match(cell.strip())
-        if matched is not None:
-            found = _of_numeral(matched["body"])
+        found = _marks(cell.strip().translate(SHAPE))
+        if found is not None:
             evidence[found] += 1
             if found[0] == "?":
                 unclear.setdefault(found[1], cell.strip())
