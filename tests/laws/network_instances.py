@@ -3,8 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
+from chainrule.data.examples.arrays import ArrayExamples
+from chainrule.heads import LogitsHead
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks import (
     MADE,
     NADE,
@@ -13,11 +17,13 @@ from chainrule.networks import (
     CausalConv,
     EnsembleNetwork,
     HuggingFace,
+    NGram,
     PixelCNN,
     Recomputed,
     Recurrent,
     Transformer,
 )
+from chainrule.training.counting import Counting
 from tests.laws.head_instances import FEATURES
 from tests.support.random_trees import with_random_trees
 
@@ -41,6 +47,14 @@ def gpt2() -> HuggingFace:
 
     config = GPT2Config(vocab_size=FEATURES, n_positions=LENGTH, n_embd=8, n_layer=2, n_head=2, bos_token_id=0)
     return HuggingFace(GPT2LMHeadModel(config), length=LENGTH)
+
+
+def counted(network: NGram) -> NGram:
+    """N-grams of random symbols, in which every context occurs."""
+    noise = np.random.default_rng(0)
+    train, valid = (ArrayExamples(noise.integers(0, FEATURES, (600, LENGTH))) for _ in range(2))
+    Counting(AutoregressiveModel(network, LogitsHead(FEATURES)), train, valid).fit_next()
+    return network
 
 
 class Logits(torch.nn.Module):
@@ -83,6 +97,7 @@ NETWORKS = {
     "NADE, deep, levels, vectors": NetworkInstance(
         lambda v: NADE(v, LENGTH, FEATURES, depth=2, width=20, ordinal=v is not None, context_size=2), VECTORS
     ),
+    "NGram": NetworkInstance(lambda v: counted(NGram(FEATURES, LENGTH, orders=(1, 2, 3))), reads_reals=False),
     "PixelCNN": NetworkInstance(lambda v: PixelCNN(v, (2, 3), FEATURES, depth=1, dropout=0.2)),
     "PixelCNN, gated, attention, levels": NetworkInstance(
         lambda v: PixelCNN(

@@ -78,3 +78,14 @@ def test_texts_are_refused(tmp_path):
     (tmp_path / "book.txt").write_text("the cat sat on the mat " * 60)
     with pytest.raises(InputError, match="not for texts"):
         fit(str(tmp_path / "book.txt"), network="boosted_trees")
+
+
+def test_n_grams_of_a_text_alone_and_beside_a_network(tmp_path):
+    (tmp_path / "book.txt").write_text("the cat sat on the mat and the dog sat on the cat and ran " * 40)
+    alone = fit(str(tmp_path / "book.txt"), network="ngram", window=32, documents="stream")
+    assert alone.verify(quick=True).passed
+    assert alone.report_dict["results"]["test"]["nats_per_element"] < 0.5
+    both = fit(str(tmp_path / "book.txt"), experts="ngram", window=32, documents="stream", steps=4, width=8, depth=1)
+    assert [member["expert"] for member in both.report_dict["members"]] == [None, "ngram"]
+    assert both.verify(quick=True).passed
+    assert len(both.sample(1, seed=0).sample.x[0]) == 32

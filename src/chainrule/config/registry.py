@@ -27,7 +27,7 @@ __all__ = ["EXPERTS", "HEADS", "NETWORKS", "Spec", "averaged", "build_model", "f
 Spec = dict[str, Any]
 
 PARTS = {"network": NETWORKS, "head": HEADS}
-EXPERTS = ("boosted_trees",)  # networks fitted without gradients that can stand beside one that is trained
+EXPERTS = ("boosted_trees", "ngram")  # networks fitted without gradients that can stand beside one that is trained
 FREQUENT = 63  # symbols of a column with a logit of their own; the rarer ones share a bucket
 
 

@@ -11,6 +11,7 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     "huggingface": ("HuggingFaceFromConfig",),
     "made": ("MADE",),
     "nade": ("NADE",),
+    "ngram": ("NGram",),
     "pixelcnn": ("PixelCNN",),
     "recurrent": ("Recurrent",),
     "transformer": ("Transformer",),

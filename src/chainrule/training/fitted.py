@@ -11,8 +11,10 @@ from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
 from chainrule.models.base import Model
 from chainrule.networks.boosted_trees import BoostedTrees
+from chainrule.networks.ngram import NGram
 from chainrule.training.boosting import Boosting
 from chainrule.training.checkpoint import Checkpoints
+from chainrule.training.counting import Counting
 
 __all__ = ["Fitting", "fit_parts", "fitting_of"]
 
@@ -50,6 +52,8 @@ def fitting_of(model: Model, train: Examples, valid: Examples, seed: int) -> Fit
     chain = model.single_chain()
     if isinstance(chain.network, BoostedTrees):
         return Boosting(chain, train, valid, seed=seed, threads=torch.get_num_threads())
+    if isinstance(chain.network, NGram):
+        return Counting(chain, train, valid)
     raise InputError(f"a {type(chain.network).__name__} is trained by its gradients; take training.fit")
 
 

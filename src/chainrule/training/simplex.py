@@ -19,22 +19,26 @@ ENOUGH = 1e-9  # nats per element that a round must gain
 LEAST = 1e-4  # a weight below it is zero: whoever says next to nothing is not asked
 
 
-def simplex_weights(log_prob: Array) -> Tensor:
+def simplex_weights(log_prob: Array, usual: Tensor | None = None, worth: float = 0.0) -> Tensor:
     """The weights w of the mean of ln sum_k w_k p_k at its maximum, by expectation-maximisation, shape (K,), float64.
 
     log_prob: ln p_k of each element, shape (K, N).
+    usual: weights towards which they are drawn, shape (K,); by default equal ones.
+    worth: number of elements that this is worth.
 
     >>> simplex_weights(np.log([[0.5, 0.5, 0.5, 0.5], [0.9, 0.9, 0.9, 0.1]]))
     tensor([0.3750, 0.6250], dtype=torch.float64)
     """
+    weights = np.full(len(log_prob), 1 / len(log_prob)) if usual is None else usual.numpy()
     if not log_prob.size:
-        return torch.full((len(log_prob),), 1 / len(log_prob), dtype=torch.float64)
+        return torch.from_numpy(weights)
+    drawn = worth * weights
     highest = log_prob.max(0)
     share = np.exp(log_prob - np.where(np.isfinite(highest), highest, 0.0))
-    weights, before = np.full(len(share), 1 / len(share)), -np.inf
+    before = -np.inf
     for _ in range(ROUNDS):
         total = weights @ share
-        weights = weights * (share / np.maximum(total, 1e-300)).mean(1)
+        weights = weights * (share / np.maximum(total, 1e-300)).sum(1) + drawn
         weights /= weights.sum()
         now = float(np.log(np.maximum(total, 1e-300)).mean())
         if now - before < ENOUGH:

@@ -1,0 +1,170 @@
+"""N-grams: how often each symbol followed the last few, in several orders at once. Counted, not trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from chainrule.errors import InputError
+from chainrule.networks.base import AutoregressiveNetwork
+from chainrule.networks.ngram_counts import Followers, find
+
+__all__ = ["NGram"]
+
+SEEN = 3  # classes of how often a context was seen: once, twice, more often
+
+
+@dataclass
+class NGramState:
+    """The last symbols of each example, the nearest first, V where there is none, shape (B, order - 1)."""
+
+    before: Tensor
+
+
+class NGram(AutoregressiveNetwork):
+    """h_d = ln sum over the orders n of w_n(c) p_n(. | c), c the symbols before x_d: interpolated Kneser-Ney n-grams.
+
+        p_n(x | c) = max(N(c x) - D, 0) / N(c) + D K(c) / N(c) q_{n-1}(x | c without its oldest symbol)
+
+    N counts, K(c) is how many symbols followed c, and q is the same with the number of different symbols before c in
+    place of counts, down to a uniform distribution. Where c was not seen, p_n is q_{n-1}. The weights w are those that
+    are best on validation data, by how long the longest context is that was seen, and how often it was.
+
+    num_symbols: V, number of symbols.
+    shape: layout of an example in elements.
+    features: V; anything else is refused.
+    orders: the n of the n-grams that are averaged, the symbol itself included.
+    most: largest number of elements that are counted.
+
+    Papers: Kneser, Ney, *Improved backing-off for m-gram language modeling*, 1995; Chen, Goodman, *An empirical study
+    of smoothing techniques for language modeling*, 1999.
+
+    >>> NGram(num_symbols=3, shape=6)(torch.zeros(5, 6, dtype=torch.long)).exp()[0, 0]
+    tensor([0.3333, 0.3333, 0.3333])
+    """
+
+    fitted_by_gradients = False
+
+    weight: Tensor
+    unit: Tensor
+
+    def __init__(
+        self,
+        num_symbols: int | None,
+        shape: int | tuple[int, ...],
+        features: int | None = None,
+        *,
+        orders: Sequence[int] = (2, 3, 4, 5, 6, 8),
+        most: int = 5_000_000,
+    ) -> None:
+        if num_symbols is None or features not in (None, num_symbols):
+            raise InputError(f"n-grams are of symbols and have a feature for each, got {num_symbols} and {features}")
+        if not orders or min(orders) < 1 or sorted(set(orders)) != list(orders):
+            raise InputError(f"the orders of n-grams rise from 1 or more, got {list(orders)}")
+        super().__init__(shape, num_symbols)
+        self.num_symbols, self.orders, self.most = num_symbols, tuple(orders), most
+        self.order = self.orders[-1]
+        for k in range(self.order):
+            self.register_buffer(f"contexts_{k}", torch.zeros(int(k == 0), dtype=torch.int64))
+        self.continued: Sequence[Followers] = nn.ModuleList(  # type: ignore[assignment]
+            Followers() for _ in range(self.order - 1)
+        )
+        self.counted: Sequence[Followers] = nn.ModuleList(Followers() for _ in self.orders)  # type: ignore[assignment]
+        even = torch.full((self.order * SEEN, len(self.orders)), 1 / len(self.orders), dtype=torch.float64)
+        self.register_buffer("weight", even)
+        self.register_buffer("unit", torch.ones(()), persistent=False)
+
+    @property
+    def symbols_read(self) -> int:
+        return self.num_symbols
+
+    @property
+    def receptive_field(self) -> int:
+        return min(self.order - 1, self.length - 1)
+
+    def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
+        """The features alone, (B, D, V)."""
+        self._check(x, context)
+        return [self._log_average(self.before(x).flatten(0, 1)).view(*x.shape, self.num_symbols)]
+
+    def packed(self, x: Tensor, segment_ids: Tensor) -> Tensor:
+        self._check(x, None)
+        before = self.before(x)
+        for k in range(1, min(self.order, x.shape[1])):
+            other = segment_ids[:, k:] != segment_ids[:, :-k]
+            before[:, k:, k - 1] = torch.where(other, self.num_symbols, before[:, k:, k - 1])
+        return self._log_average(before.flatten(0, 1)).view(*x.shape, self.num_symbols)
+
+    def initial_state(self, batch_size: int, context: Tensor | None = None) -> NGramState:
+        before = torch.full((batch_size, self.order - 1), self.num_symbols, device=self.weight.device)
+        self._check(before[:, :0], context)
+        return NGramState(before)
+
+    def step(self, x_previous: Tensor | None, state: NGramState) -> tuple[Tensor, NGramState]:
+        if x_previous is not None:
+            state.before = torch.cat([x_previous.long().unsqueeze(1), state.before], 1)[:, : self.order - 1]
+        return self._log_average(state.before), state
+
+    def before(self, x: Tensor) -> Tensor:
+        """The symbols before each element, the nearest first, V where there is none, shape (B, D, order - 1)."""
+        padded = torch.nn.functional.pad(x.long(), (self.order - 1, 0), value=self.num_symbols)
+        return padded.unfold(1, self.order, 1)[..., :-1].flip(-1).contiguous()
+
+    def nodes(self, before: Tensor) -> list[Tensor]:
+        """The node of every context (T, order - 1) by its length 0, 1, ..., -1 where it was not seen, each (T,)."""
+        found = [torch.zeros(len(before), dtype=torch.int64, device=before.device)]
+        for k in range(1, self.order):
+            keys = self.get_buffer(f"contexts_{k}")
+            wanted = found[-1] * (self.num_symbols + 1) + before[:, k - 1]
+            found.append(torch.where(found[-1] < 0, -1, find(keys, wanted)))
+        if not len(self.counted[0].offset):  # nothing has been counted
+            return [torch.full_like(node, -1) for node in found]
+        return found
+
+    def bucket(self, nodes: Sequence[Tensor]) -> Tensor:
+        """The row of `weight` for each context: its longest known part, and how often that was seen."""
+        longest, seen = torch.zeros_like(nodes[0]), torch.full_like(nodes[0], SEEN)
+        for n, counted in zip(self.orders, self.counted, strict=True):
+            known = nodes[n - 1] >= 0
+            longest = torch.where(known, n - 1, longest)
+            seen = torch.where(known, counted.seen(nodes[n - 1], known), seen)
+        return longest * SEEN + seen.clamp(1, SEEN) - 1
+
+    def of_orders(self, nodes: Sequence[Tensor]) -> list[Tensor]:
+        """p_n of every symbol for each order, shape (T, V) each."""
+        lower = self.unit.new_full((len(nodes[0]), self.num_symbols), 1 / self.num_symbols)
+        found = []
+        for k, node in enumerate(nodes):
+            if k + 1 in self.orders:
+                found.append(self.counted[self.orders.index(k + 1)](node, lower))
+            if k < self.order - 1:
+                lower = self.continued[k](node, lower)
+        return found
+
+    def _log_average(self, before: Tensor) -> Tensor:
+        nodes = self.nodes(before)
+        weight = self.weight[self.bucket(nodes)].to(self.unit.dtype)
+        total = self.unit.new_zeros(len(before), self.num_symbols)
+        for n, p in enumerate(self.of_orders(nodes)):
+            total.addcmul_(weight[:, n : n + 1], p)
+        return total.log()
+
+    def _check(self, x: Tensor, context: Tensor | None) -> None:
+        if context is not None:
+            raise InputError("n-grams take no context; take another network, or leave out --given")
+        if x.is_floating_point():
+            raise InputError(f"n-grams read symbols as integers, got {x.dtype}")
+        if x.numel() and not 0 <= int(x.min()) <= int(x.max()) < self.num_symbols:
+            raise InputError(
+                f"symbols run from {int(x.min())} to {int(x.max())}, but n-grams are of 0 to {self.num_symbols - 1}"
+            )
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
+        for k in range(self.order):  # the number of contexts is known from the file alone
+            if (saved := state_dict.get(f"{prefix}contexts_{k}")) is not None:
+                self.register_buffer(f"contexts_{k}", torch.zeros_like(saved, device=self.weight.device))
+        super()._load_from_state_dict(state_dict, prefix, *rest)

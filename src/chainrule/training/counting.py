@@ -1,0 +1,125 @@
+"""Counting n-grams, and the weights of their orders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from chainrule.batch import Array, Rows
+from chainrule.data.examples.base import Examples
+from chainrule.data.examples.in_batches import in_batches
+from chainrule.errors import InputError
+from chainrule.models.chain import AutoregressiveModel
+from chainrule.networks.ngram import SEEN, NGram
+from chainrule.networks.ngram_counts import Followers
+from chainrule.training.simplex import simplex_weights
+
+__all__ = ["Counting"]
+
+ENOUGH = 300_000  # elements of the validation split by which orders are weighed
+PRIOR = 50  # of these that the weights of all contexts are worth in those of a kind
+ROWS = 64  # rows that are read at once
+
+
+class Counting:
+    """N-grams while they are counted: all in one part, for it takes seconds.
+
+    model: n-grams with a head of logits, changed in place.
+    train: what is counted.
+    valid: what the weights of the orders are found on.
+
+    step: 1 when it is done.
+    parts: 1.
+    """
+
+    def __init__(self, model: AutoregressiveModel, train: Examples, valid: Examples) -> None:
+        if not isinstance(model.network, NGram):
+            raise InputError(f"counting fits an NGram network, got a {type(model.network).__name__}")
+        self.network, self.train, self.valid = model.network, train, valid
+        self.step, self.parts = 0, 1
+
+    def fit_next(self) -> None:
+        """Count, and weigh."""
+        self._count()
+        self._weigh()
+        self.step = 1
+
+    def load_into_network(self) -> None:
+        """Nothing is left to do."""
+
+    def _count(self) -> None:
+        network, symbols = self.network, self.network.num_symbols
+        grams, x = self._grams()
+        node, contexts = np.zeros(len(grams), dtype=np.int64), [np.zeros(1, dtype=np.int64)]
+        kinds: list[tuple[Rows, Rows]] = []
+        for k in range(network.order):
+            if k:
+                keys, node = np.unique(node * (symbols + 1) + grams[:, k - 1], return_inverse=True)
+                contexts.append(keys)
+            pairs, counts = np.unique(node * symbols + x, return_counts=True)
+            kinds.append((pairs, counts))
+            if k + 1 in network.orders:
+                _take(network.counted[network.orders.index(k + 1)], pairs, counts, len(contexts[k]), symbols)
+            network.register_buffer(f"contexts_{k}", torch.from_numpy(contexts[k]))
+        for k in range(network.order - 1):  # of each longer context, whatever its oldest symbol, every kind once
+            longer, symbol = np.divmod(kinds[k + 1][0], symbols)
+            shorter = contexts[k + 1][longer] // (symbols + 1)
+            pairs, counts = np.unique(shorter * symbols + symbol, return_counts=True)
+            _take(network.continued[k], pairs, counts, len(contexts[k]), symbols)
+
+    def _grams(self) -> tuple[Array, Array]:
+        """The contexts (T, order - 1) of the elements that are counted, and these elements (T,)."""
+        before, x, have = [], [], 0
+        for _, batch in in_batches(self.train, 1024):
+            before.append(self.network.before(batch.x)[batch.mask].to(torch.int32).numpy())
+            x.append(batch.x[batch.mask].long().numpy())
+            have += len(x[-1])
+            if have >= self.network.most:
+                break
+        if not have:
+            raise InputError("n-grams need at least one element to count, got none")
+        return np.concatenate(before), np.concatenate(x)
+
+    def _weigh(self) -> None:
+        """The weights of the orders by kind of context, drawn towards those of all contexts."""
+        network = self.network
+        log_p, buckets, have = [], [], 0
+        rows = np.arange(0, len(self.valid), max(1, len(self.valid) * network.length // ENOUGH))
+        for _, batch in in_batches(self.valid, ROWS, rows):
+            nodes = network.nodes(network.before(batch.x)[batch.mask])
+            x = batch.x[batch.mask].long().unsqueeze(1)
+            log_p.append(torch.cat([p.gather(1, x) for p in network.of_orders(nodes)], 1).double().log().numpy())
+            buckets.append(network.bucket(nodes).numpy())
+            have += len(x)
+        if not have:
+            return
+        ln, bucket = np.concatenate(log_p).T, np.concatenate(buckets)
+        usual = simplex_weights(ln)
+        for kind in range(network.order * SEEN):
+            network.weight[kind] = simplex_weights(ln[:, bucket == kind], usual, PRIOR)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {"ngram": self.network.state_dict(), "progress": {"step": self.step}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state; raises InputError, and changes nothing, if it does not fit."""
+        if state["progress"]["step"]:
+            try:
+                self.network.load_state_dict(state["ngram"])
+            except RuntimeError as error:
+                raise InputError(f"the state does not fit: {error}") from None
+        self.step = state["progress"]["step"]
+
+
+def _take(followers: torch.nn.Module, pairs: Rows, counts: Rows, contexts: int, symbols: int) -> None:
+    """Counts of sorted keys node * V + symbol, with the discount n_1 / (n_1 + 2 n_2)."""
+    if not isinstance(followers, Followers):
+        raise InputError(f"counts are for Followers, got a {type(followers).__name__}")
+    node, symbol = np.divmod(pairs, symbols)
+    offset = np.searchsorted(node, np.arange(contexts + 1))
+    once, twice = int((counts == 1).sum()), int((counts == 2).sum())
+    discount = once / (once + 2 * twice) if once and twice else 0.5
+    followers.load(torch.from_numpy(offset), torch.from_numpy(symbol), torch.from_numpy(counts), discount)
