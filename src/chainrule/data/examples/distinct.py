@@ -75,9 +75,12 @@ def count_distinct(content: Content, exact: int = EXACT) -> tuple[int, bool]:
         hashes = list(row_hashes(content))
         return (_different(np.sort(np.concatenate(hashes))), True) if hashes else (0, True)
     kept = np.zeros(0, dtype=np.uint64)
+    fresh: list[Hashes] = []
     for block in row_hashes(content):
-        block = block[block < kept[-1]] if len(kept) == SMALLEST else block
-        kept = np.unique(np.concatenate([kept, block]))[:SMALLEST] if len(block) else kept
+        fresh.append(block[block < kept[-1]] if len(kept) == SMALLEST else block)
+        if sum(map(len, fresh)) >= SMALLEST:
+            kept, fresh = np.unique(np.concatenate([kept, *fresh]))[:SMALLEST], []
+    kept = np.unique(np.concatenate([kept, *fresh]))[:SMALLEST]
     if len(kept) < SMALLEST:
         return len(kept), True
     return round((SMALLEST - 1) / (float(kept[-1]) / 2**64)), False
