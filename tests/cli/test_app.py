@@ -224,7 +224,7 @@ BAD = {
     "NaN": (_array(np.array([[0.0, np.nan], [1, 1]])), "nan at (0, 1)"),
     "a real among integers": (_array(np.array([[0.0, 0.5], [1, 1]])), "quantise"),
     "strings": (_array(np.array([["a", "b"]])), "encode the values"),
-    "too many symbols": (_array(np.array([[0, 2**40], [1, 1]])), "too many symbols"),
+    "too many symbols": (_array(np.array([[0, 2**40], [1, 1]])), "at most 1048576"),
     "one axis": (_array(np.arange(9)), "one axis"),
     "empty array": (_array(np.zeros((0, 3), np.int64)), "is empty"),
     "empty file": (_file(b""), "file is empty"),

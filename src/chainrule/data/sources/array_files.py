@@ -87,7 +87,8 @@ def _load(path: Path) -> dict[str, Array]:
 def as_integers(x: Array, what: str) -> Array:
     """Booleans and integers as they are, in the byte order of this machine, reals that are whole numbers as integers.
 
-    x: the array. what: its name in errors.
+    x: the array.
+    what: its name in errors.
     """
     if x.dtype == np.bool_:
         return x.astype(np.uint8)
@@ -98,7 +99,7 @@ def as_integers(x: Array, what: str) -> Array:
     if not np.isfinite(x).all():
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
         raise InputError(f"{what}: {x[first]} at {first} is not finite; remove it or fill it in")
-    if (np.abs(x) >= LARGEST).any():
+    if x.size and max(abs(float(x.min())), abs(float(x.max()))) >= LARGEST:
         first = tuple(int(i) for i in np.argwhere(np.abs(x) >= LARGEST)[0])
         raise InputError(f"{what}: {x[first]} at {first} is too large for a symbol; re-encode the values from 0 on")
     if (x != np.floor(x)).any():
