@@ -98,3 +98,70 @@ def test_a_trained_tie_stays_as_it_is():
     verify(model.head, quick=True)
     assert again.head.linear.weight is model.head.linear.weight is model.network.embedding.table.weight is weight
     assert torch.equal(weight, before)
+
+
+class MaskedPixels(torch.nn.Module):
+    """A one-layer MADE of 64 pixels, which takes no other length."""
+
+    def __init__(self, leak=None):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.randn(64, 3, 64))
+        mask = torch.ones(64, 64).tril(-1)
+        if leak is not None:
+            mask[leak, leak] = 1
+        self.register_buffer("mask", mask[:, None, :])
+
+    def forward(self, x):
+        return torch.einsum("dve,be->bdv", self.weight * self.mask, x.to(self.weight.dtype))
+
+
+class CausalFourier(torch.nn.Module):
+    """A causal long convolution by Fourier transforms, whose rounding depends on the whole row."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.out = torch.nn.Embedding(5, 8), torch.nn.Linear(8, 5)
+        self.kernel = torch.nn.Parameter(torch.randn(32, 8))
+
+    def forward(self, x):
+        h = torch.nn.functional.pad(self.table(x), (0, 0, 1, 0))[:, :-1]
+        spectrum = torch.fft.rfft(h, 64, dim=1) * torch.fft.rfft(self.kernel, 64, dim=0)
+        return self.out(torch.fft.irfft(spectrum, 64, dim=1)[:, : x.shape[1]])
+
+
+def test_modules_of_one_length_and_rounding_are_wrapped():
+    model = wrap(MaskedPixels(), 3, 64)
+    sample = model.sample(2, seed=0)
+    assert torch.allclose(model.log_prob(sample.x).double(), sample.log_prob, atol=1e-3)
+    wrap(CausalFourier(), 5, 32)
+
+
+def test_a_leak_far_from_the_start_is_refused():
+    with pytest.raises(InputError, match="see what they are to predict"):
+        wrap(MaskedPixels(leak=40), 3, 64)
+
+
+BAD = {
+    "a tuple": (lambda x: (torch.zeros(1), torch.zeros(*x.shape, 4)), r"module\(x\)\[1\]"),
+    "a dictionary": (lambda x: {"scores": torch.zeros(*x.shape, 4)}, "'scores'"),
+    "transposed": (lambda x: torch.zeros(len(x), 4, x.shape[1]), r"module\(x\).mT"),
+    "more symbols": (lambda x: torch.zeros(*x.shape, 6), "num_symbols=6"),
+    "probabilities": (lambda x: torch.full((*x.shape, 4), 0.25), "logarithm"),
+    "an error": (lambda x: torch.zeros(3) @ torch.zeros(4), "cannot score elements of shape"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_not_logits_is_refused_with_what_to_wrap(name):
+    function, words = BAD[name]
+    with pytest.raises(InputError, match=words):
+        wrap(function, 4, 6)
+
+
+def test_a_shift_that_was_made_before_is_refused():
+    def shifted(x):
+        return 3.0 * torch.nn.functional.one_hot(torch.nn.functional.pad(x, (1, -1)), 4)
+
+    with pytest.raises(InputError, match="shift=0"):
+        wrap(shifted, 4, 6, shift=1)
+    wrap(shifted, 4, 6)

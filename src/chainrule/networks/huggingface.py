@@ -40,11 +40,15 @@ class HuggingFace(AutoregressiveNetwork):
         the last one, which is never read).
     start: the id in front of every example, by default the model's beginning-of-text id, or its end-of-text id where it
         has none.
+    cached: whether a step goes on from the model's own cache; without it, each step reads everything again, which is
+        slow, and right where the cache of a model is wrong.
 
     Raises InputError for a model without either id when no start is given, and for one that is not of text alone.
     """
 
-    def __init__(self, model: nn.Module, length: int | None = None, start: int | None = None) -> None:
+    def __init__(
+        self, model: nn.Module, length: int | None = None, start: int | None = None, *, cached: bool = True
+    ) -> None:
         config: Any = model.config
         # configurations of Hugging Face name the number of symbols, the special tokens and the positions as they like
         symbols = getattr(config, "vocab_size", None)
@@ -67,7 +71,7 @@ class HuggingFace(AutoregressiveNetwork):
                 f"the model has {self.positions} positions and cannot read {length} elements; take shorter windows"
             )
         super().__init__(length or self.positions or 1024, symbols)
-        self.model, self.start = model, int(start)
+        self.model, self.start, self.cached = model, int(start), cached
 
     @property
     def symbols_read(self) -> int:
@@ -131,6 +135,8 @@ class HuggingFace(AutoregressiveNetwork):
     def step(self, x_previous: Tensor | None, state: HuggingFaceState) -> tuple[Tensor, HuggingFaceState]:
         if x_previous is not None:
             state.seen = torch.cat([state.seen, x_previous.unsqueeze(1)], 1)
+        if not self.cached:
+            return self.model(state.seen, use_cache=False).logits[:, -1], state
         unread = state.seen if state.cache is None else state.seen[:, -1:]
         out = self.model(unread, past_key_values=state.cache, use_cache=True)
         # the output of Hugging Face's model: some keep another state, or none, and then all is read again
@@ -145,6 +151,7 @@ class HuggingFaceFromConfig(HuggingFace):
     shape: layout of the longest example in elements.
     config: the architecture, as `HuggingFace.config` or a `config.json` has it; no code that it names is run.
     start: id of the symbol in front of every example.
+    cached: as in `HuggingFace`.
 
     >>> gpt2 = {"model_type": "gpt2", "vocab_size": 7, "n_positions": 16, "n_embd": 8, "n_layer": 1, "n_head": 2}
     >>> network = HuggingFaceFromConfig(7, (10,), config=gpt2, start=0)
@@ -159,8 +166,9 @@ class HuggingFaceFromConfig(HuggingFace):
         *,
         config: dict[str, Any] | None = None,
         start: int | None = None,
+        cached: bool = True,
     ) -> None:
-        super().__init__(_random_model(config), prod(shape), start)
+        super().__init__(_random_model(config), prod(shape), start, cached=cached)
         if self.features != num_symbols:
             raise InputError(
                 f"the model reads {self.features} symbols and the data has {num_symbols}; "

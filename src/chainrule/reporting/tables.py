@@ -136,7 +136,7 @@ def certificate_table(certificate: Record, title: str) -> Table:
                 check["name"],
                 Text(word.upper() if word == "failed" else word, style=STYLES[word]),
                 *figures,
-                check["tried"],
+                "; ".join(part for part in (check["tried"], check.get("power", "")) if part),
             )
         )
     headings = ("check", "verdict", "worst", "bound", "tried")

@@ -16,6 +16,7 @@ from chainrule.runs.plan import load_for
 from chainrule.runs.run import Run
 from chainrule.runs.verify import refuse_if_failed
 from chainrule.training.engine import Engine
+from chainrule.verification.certificate.amounts import WITHOUT_CACHE
 from chainrule.verification.certificate.verify import verify
 
 __all__ = ["import_model"]
@@ -58,8 +59,11 @@ def import_model(
     chain = AutoregressiveModel(network, LogitsHead(network.features)).eval()
     certificate = verify(chain, examples=data.unseen, domain=data.encoding.domain, quick=True)
     refuse_if_failed(certificate)
+    if WITHOUT_CACHE in certificate["sampling.step"].tried:
+        network.cached = False
+    cached = {} if network.cached else {"cached": False}
     spec = {
-        "network": {"name": "huggingface", "config": network.config, "start": network.start},
+        "network": {"name": "huggingface", "config": network.config, "start": network.start} | cached,
         "head": {"name": "logits"},
     }
     origin = {"imported": {"from": str(directory), "architecture": type(network.model).__name__}}

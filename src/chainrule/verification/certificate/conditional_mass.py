@@ -121,7 +121,20 @@ def grid_excess(p: Distribution) -> Tensor:
             continue  # a value outside of the support, such as a negative count
         far = (mass - rise).abs()
         apart.append(torch.where(far > 1e-4 * torch.maximum(mass, rise) + 1e-12, far / torch.maximum(mass, rise), 0.0))
+    apart.append(_endless(p, low, step))
     return torch.stack([part.double() for part in apart]).max(0).values
+
+
+def _endless(p: Distribution, like: Tensor, step: Tensor) -> Tensor:
+    """How far a tail that does not fall is above the mass one: 2^52 steps between 2^52 and 2^53, each with such a p."""
+    ends = []
+    for power in (52, 53):
+        try:
+            ends.append(p.log_prob((like.double() * 0 + 2.0**power) * step).double())
+        except ValueError:
+            return torch.zeros_like(like, dtype=torch.float64)  # outside of the support
+    total = 2.0**52 * torch.minimum(*ends).exp()
+    return torch.where(total > 1, total, 0.0)
 
 
 def _rise(p: Distribution, x: Tensor, step: Tensor) -> Tensor:

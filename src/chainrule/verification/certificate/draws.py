@@ -17,6 +17,7 @@ __all__ = ["Shown", "look_at"]
 SURPRISE = 12.0  # nats beyond which a draw is as surprising as at it
 RECENT = (1, 4, 8)  # elements
 CELLS = 1 << 14  # pairs of a place and a symbol that are counted one by one
+MANY = 4096  # symbols beyond which probabilities stay in the model's own type, and repeats of long ago are not counted
 NUMBERS = 1 << 22  # probabilities that are held at a time
 
 
@@ -69,7 +70,9 @@ def look_at(model: AutoregressiveModel, x: Tensor, counts: Tensor, context: Tens
         v = torch.rand(x[rows].shape, generator=generator, dtype=torch.float64)
         h = model.network(x[rows], None if context is None else context[rows])
         if finite:
-            _symbols(shown, log_pmf_of(model.head(h)).double(), x[rows].long(), v, counts[rows])
+            log_p = log_pmf_of(model.head(h))
+            log_p = log_p.double() if log_p.shape[-1] <= MANY else log_p
+            _symbols(shown, log_p, x[rows].long(), v, counts[rows])
         else:
             _numbers(shown, model, h, x[rows], v, counts[rows])
     return shown
@@ -134,12 +137,18 @@ def _event(shown: Shown, name: str, happened: Tensor, probability: Tensor, count
 
 def _repeats(shown: Shown, p: Tensor, x: Tensor, counts: Tensor) -> None:
     """Symbols that stood among the last one, four, eight and all elements."""
-    one_hot = torch.nn.functional.one_hot(x, p.shape[-1]).to(torch.int32)
-    before = torch.nn.functional.pad(one_hot.cumsum(1), (0, 0, 1, 0))  # before[:, d] counts x_<d
-    for window in (*RECENT, x.shape[1]):
-        if window > x.shape[1]:
+    length = x.shape[1]
+    for window in RECENT:
+        lags = range(1, min(window, length - 1) + 1)
+        if not lags:
             continue
-        start = (torch.arange(x.shape[1]) - window).clamp(min=0)
-        recent = (before[:, : x.shape[1]] - before[:, start]) > 0
-        happened = recent.gather(-1, x.unsqueeze(-1)).squeeze(-1).double()
-        _event(shown, f"a symbol of the last {window}", happened, (p * recent).sum(-1), counts)
+        before = torch.stack([torch.nn.functional.pad(x, (lag, 0), value=-1)[:, :length] for lag in lags], -1)
+        earlier = (before.unsqueeze(-1) == before.unsqueeze(-2)).tril(-1).any(-1)  # counted once
+        first = (before >= 0) & ~earlier
+        mass = (p.gather(-1, before.clamp(min=0)) * first).sum(-1)
+        _event(shown, f"a symbol of the last {window}", (before == x.unsqueeze(-1)).any(-1).double(), mass, counts)
+    if p.shape[-1] <= MANY:
+        one_hot = torch.nn.functional.one_hot(x, p.shape[-1]).to(torch.int32)
+        seen = torch.nn.functional.pad(one_hot.cumsum(1), (0, 0, 1, 0))[:, :length] > 0
+        happened = seen.gather(-1, x.unsqueeze(-1)).squeeze(-1).double()
+        _event(shown, "a symbol that came before", happened, (p * seen).sum(-1), counts)

@@ -14,6 +14,8 @@ from chainrule.verification.certificate.work import Work
 
 __all__ = ["enumeration", "every_example", "steps", "total_mass"]
 
+SAMPLED = 3  # elements at which a large alphabet is summed and some of its symbols are scored
+
 
 def every_example(num_symbols: int, length: int) -> Tensor:
     """All V^D examples, shape (V^D, D)."""
@@ -47,9 +49,10 @@ def steps(tested: ModelUnderTest, rows: Tensor, places: list[int], work: tuple[W
             left -= cost
             whole += 1
             mass = _mass(tested, row, d, number)
-        elif not whole or not sampled:
+        elif sampled < SAMPLED:
             sampled += 1
-            symbols = _some_symbols(tested, int(max(8, left / 4 / (work[0].element * len(row)))))
+            symbols = _some_symbols(tested, int(max(8, left / 2 / (work[0].element * len(row)))))
+            left -= work[0].element * len(row) * len(symbols)
             mass, said = _sampled_mass(tested, row, d, symbols)
             if not abs(mass - 1) <= worst:
                 worst, where = abs(mass - 1), said
