@@ -9,6 +9,7 @@ import torch
 from chainrule.errors import InputError
 from chainrule.heads import AverageHead, CategoricalHead
 from chainrule.runs.fit import fit
+from chainrule.training.budget import TooShort
 from chainrule.training.simplex import element_log_probs, simplex_weights
 
 QUICK = {"steps": 6, "evaluate_every": 3, "width": 8, "experts": "boosted_trees"}
@@ -91,3 +92,21 @@ def test_weights_of_impossible_and_of_no_elements():
     )
     assert simplex_weights(ln).tolist() == [0.5, 0.5]
     assert simplex_weights(np.zeros((2, 0))).tolist() == [0.5, 0.5]
+
+
+def test_an_expert_that_takes_too_long_is_left_out(bits, tmp_path, monkeypatch):
+    monkeypatch.setattr("chainrule.runs.plan.EXPERT_SHARE", 1e-9)
+    run = fit(str(bits), out=tmp_path / "run", minutes=0.02, experts="boosted_trees", width=8, members=1)
+    assert "experts" not in run.config["model"]
+    assert "members" not in run.report_dict
+
+
+def test_where_no_time_is_left_the_expert_is_the_model(bits, tmp_path, monkeypatch):
+    def too_short(*anything):
+        raise TooShort("0.01 minutes are too few")
+
+    monkeypatch.setattr("chainrule.runs.start.planned", too_short)
+    run = fit(str(bits), out=tmp_path / "run", minutes=0.5, members=1, experts="boosted_trees")
+    assert run.config["model"]["network"]["name"] == "boosted_trees"
+    assert run.verify(quick=True).passed
+    assert run.path == tmp_path / "run"

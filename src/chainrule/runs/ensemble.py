@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,8 @@ from chainrule.runs.new import placed
 from chainrule.runs.plan import Plan
 from chainrule.runs.run import Run
 from chainrule.runs.start import started
+from chainrule.runs.train import OutOfTime
+from chainrule.training.budget import TooShort
 from chainrule.training.simplex import element_log_probs, simplex_weights
 
 __all__ = ["fit_members"]
@@ -48,36 +49,53 @@ def fit_members(plan: Plan, out: Path | None, job: Job) -> Run:
     A member that is finished when its turn comes is taken as it is, if it is of this data, model and training, else
     refused. The budget of the plan is for all of them together: what the experts leave is for the networks.
     """
-    begun = perf_counter()
-    experts = {name: _expert(plan.expert(name), name, out, job) for name in plan.experts}
-    budget = plan.budget
+    tried = {name: _expert(plan.expert(name), name, out, job) for name in plan.experts}
+    experts = {name: expert for name, expert in tried.items() if expert is not None}
+    plan, budget = replace(plan, experts=tuple(experts)), plan.budget
     if budget is not None:
-        spent = job.engine.add_up([perf_counter() - begun])[0] / job.engine.world
-        budget = budget.without(spent).shared(plan.members)
-    _, settled, _ = started(replace(plan, budget=budget), job)
+        spent = sum((expert.report_dict or {}).get("seconds", 0.0) for expert in experts.values())
+        budget = budget.without(job.engine.add_up([spent])[0] / job.engine.world).shared(plan.members)
+    if not experts and plan.members == 1:
+        return fit_one(replace(plan, budget=budget), out, job)
+    try:
+        _, settled, _ = started(replace(plan, budget=budget), job)
+    except TooShort:
+        if not experts:
+            raise
+        return _alone(next(iter(experts.values())), out, job)
     run = placed(settled, out, job)
     members = [_member(settled.member(k), f"{k + 1}", run, job) for k in range(plan.members)]
     for name, expert in experts.items():
-        members.append(_kept(expert, plan.expert(name), name, run, job))
+        members.append(_kept(expert, name, run, job))
     with run.writing():
         _fill(run, members, plan, job)
     return run
 
 
 def _expert(plan: Plan, name: str, out: Path | None, job: Job) -> Run | None:
-    """An expert in memory, before there is a place for it; None where it is finished in its place."""
+    """An expert, in memory before there is a place for it; None where it takes too long."""
     place = None if out is None else out / "members" / name
     if place is not None and job.engine.any((place / "report.json").exists()):
-        return None
+        return placed(plan, place, replace(job, resume=True))
     job.console.print(bold(f"expert {name}"))
-    return fit_one(plan, None, replace(job.part(), resume=False))
+    try:
+        return fit_one(plan, None, replace(job.part(), resume=False))
+    except OutOfTime as late:
+        job.console.print(f"left out: {late}")
+        return None
 
 
-def _kept(expert: Run | None, plan: Plan, name: str, run: Run, job: Job) -> Run:
+def _alone(expert: Run, out: Path | None, job: Job) -> Run:
+    """An expert as the whole run, where it left no time for a network."""
+    job.console.print("no time is left for a network; the expert is the model")
+    run = expert if out is None else job.engine.of_first(lambda: expert.save(out))
+    job.console.result({"run": run.name} | (run.report_dict or {}))
+    return run
+
+
+def _kept(expert: Run, name: str, run: Run, job: Job) -> Run:
     """An expert in its place."""
-    if expert is None:
-        return _member(plan, name, run, job)
-    if run.path is None:
+    if run.path is None or expert.path is not None:
         return expert
     place = run.path / "members" / name
     return job.engine.of_first(lambda: expert.save(place))

@@ -28,6 +28,7 @@ from chainrule.training.settings import TrainingSettings
 __all__ = ["Plan", "load_for", "plan", "plan_from", "plan_of"]
 
 DATA_OPTIONS = {stated.name for stated in options_of(DataOptions)}
+EXPERT_SHARE = 0.7  # of the time that an expert may take; one that needs more is left out
 OF_THE_WHOLE = ("minutes", "members", "experts")  # options that the members of an ensemble know as plain settings
 
 
@@ -71,7 +72,8 @@ class Plan:
         kept = {part: value for part, value in (self.options or {}).items() if part in DATA_OPTIONS}
         options = kept | {"network": name, "seed": self.settings.seed}
         spec, settings = specification(options, self.data)
-        return Plan(self.data, spec, settings, source=self.source, options=options)
+        budget = None if self.budget is None else self.budget.part(EXPERT_SHARE)
+        return Plan(self.data, spec, settings, budget, source=self.source, options=options)
 
 
 def plan(source: Any, **options: Any) -> Plan:

@@ -9,7 +9,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from chainrule.config.defaults import COMMON_START, Amount, default_members, default_spec, default_training
+from chainrule.config.defaults import (
+    COMMON_START,
+    Amount,
+    default_members,
+    default_spec,
+    default_training,
+)
 from chainrule.config.model_options import ModelOptions
 from chainrule.config.option import options_of
 from chainrule.config.registry import EXPERTS, Spec, fitted_by_gradients, part_options

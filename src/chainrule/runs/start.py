@@ -77,7 +77,7 @@ def started(plan: Plan, job: Job) -> tuple[Model, Plan, Certificate | None]:
     engine, data = job.engine, plan.data
     model = initial_model(plan).to(engine.device)
     if not model.fitted_by_gradients:
-        return model, plan.with_settings(plan.settings), None
+        return model, plan, None  # with its budget: fitting looks at the clock
     precision = engine.of_first(lambda: resolved(plan.settings.precision, engine.device.type))
     plan = replace(plan, settings=replace(plan.settings, precision=precision))
     if not model.has_conditionals or plan.settings.common_start:

@@ -10,7 +10,7 @@ from time import monotonic, perf_counter
 
 from torch.nn import Module
 
-from chainrule.errors import Interrupted
+from chainrule.errors import InputError, Interrupted
 from chainrule.models.base import Model
 from chainrule.reporting.console import Console, training_line
 from chainrule.reporting.loggers import Logger, TensorBoard
@@ -29,7 +29,12 @@ from chainrule.training.settings import TrainingSettings
 from chainrule.training.state import StepMetrics, TrainingState
 from chainrule.verification.certificate.verify import verify as verify_model
 
-__all__ = ["train"]
+__all__ = ["OutOfTime", "train"]
+
+
+class OutOfTime(InputError):
+    """A network without gradients could not be fitted in its time."""
+
 
 SHOWN = 0.2  # seconds between two updates of the progress bar
 
@@ -77,6 +82,7 @@ def _fit(run: Run, model: Model, plan: Plan, job: Job) -> TrainingResult:
     """Fit a model without gradients, on the first process, and validate it on all of them."""
     begun, data, settings = perf_counter(), plan.data, plan.settings
     checkpoints = _checkpoints(run, settings, job)
+    limit = inf if plan.budget is None else plan.budget.seconds
 
     def fitted() -> bytes:
         fitting = fitting_of(model, data.train, data.valid, settings.seed)
@@ -84,7 +90,15 @@ def _fit(run: Run, model: Model, plan: Plan, job: Job) -> TrainingResult:
             job.console.print(f"going on from part {fitting.step} of {fitting.parts}")
         with _stopping() as stop, job.console.progress("fitting", fitting.parts) as update:
             update(fitting.step)
-            whole = fit_parts(fitting, checkpoints, stop, lambda step: update(1))
+            whole = fit_parts(
+                fitting,
+                checkpoints,
+                stop=lambda: stop() or perf_counter() - begun > limit,
+                on_part=lambda step: update(1),
+            )
+        if not whole and not stop():
+            done = f"{fitting.step} of {fitting.parts} parts of it"
+            raise OutOfTime(f"{done} were fitted in {limit / 60:.3g} minutes; give more, or leave out --minutes")
         if not whole:
             interrupted = TrainingResult(0, inf, "interrupt", fitting.step, perf_counter() - begun, [])
             raise Interrupted(_interrupted(run, interrupted, checkpoints, stop()), stop.exit_code)
@@ -92,14 +106,17 @@ def _fit(run: Run, model: Model, plan: Plan, job: Job) -> TrainingResult:
 
     load_weights(model, job.engine.of_first(fitted), run.name)
     model.eval()
+    spent = perf_counter() - begun
     refuse_if_failed(verify_model(model, quick=True))
-    nats = job.engine.evaluate(model, data.valid).likelihood.nats_per_example.value
-    steps = data.encoding.domain.length
-    metrics: StepMetrics = {"step": steps, "valid_nats_per_example": nats, "seconds": perf_counter() - begun}
+    steps, nats, valid = data.encoding.domain.length, inf, {}
+    if len(data.valid):
+        nats = job.engine.evaluate(model, data.valid).likelihood.nats_per_example.value
+        valid = {"valid_nats_per_example": nats}
+    metrics: StepMetrics = {"step": steps, **valid, "seconds": spent}
     if job.engine.first:
         run.save_model(model)
         run.logger([metrics]).close()
-    return TrainingResult(steps, nats, "fitted", steps, perf_counter() - begun, [metrics])
+    return TrainingResult(steps, nats, "fitted", steps, spent, [metrics])
 
 
 def _stopping() -> AbstractContextManager[Interruption]:

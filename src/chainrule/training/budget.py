@@ -28,7 +28,7 @@ from chainrule.training.settings import TrainingSettings
 from chainrule.training.state import random_state, set_random_state
 from chainrule.training.step import Stepper
 
-__all__ = ["Budget", "Speed", "measured", "planned"]
+__all__ = ["Budget", "Speed", "TooShort", "measured", "planned"]
 
 SHARE = 0.05  # share of the time that may go into validations
 MOST = 20  # validations; more would show nothing more
@@ -36,6 +36,10 @@ TRIAL = 10.0  # seconds for steps and again for validation, but no more than thi
 TRIAL_SHARE = 0.03
 LEAST = 3  # number of steps that are timed, after the first
 ROWS = 256  # rows per batch of the validation
+
+
+class TooShort(InputError):
+    """A budget in which not one step can be taken."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,10 @@ class Budget:
     def seconds(self) -> float:
         """The same in seconds."""
         return 60 * self.minutes
+
+    def part(self, share: float) -> Budget:
+        """A share of it."""
+        return dataclasses.replace(self, minutes=self.minutes * share)
 
     def without(self, seconds: float) -> Budget:
         """What is left after some seconds, at least a tenth."""
@@ -99,7 +107,7 @@ def planned(budget: Budget, speed: Speed) -> tuple[int, int]:
         every = max(every, math.ceil(steps(every) / MOST))
     if steps(every) < 1:
         least = (speed.first + speed.step + 2 * speed.validation) / 60
-        raise InputError(
+        raise TooShort(
             f"{budget.minutes:g} minutes are too few for one step of {speed.step:.2g} s and a validation of "
             f"{speed.validation:.2g} s; give at least --minutes {least:.2g}, or a smaller model"
         )
