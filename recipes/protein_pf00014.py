@@ -24,7 +24,7 @@ SIZES = (7184, 799, 888)
 
 def distinct_in_order(data: Path) -> bytes:
     """The distinct sequences as FASTA: first those of train, then valid, then test."""
-    distinct = list(dict.fromkeys(read_fasta(data / FILE)))
+    distinct = list(dict.fromkeys(read_fasta(data / FILE, upper=False).sequences))
     rest = [sequence for n, sequence in enumerate(distinct) if n % 10]
     train = [sequence for n, sequence in enumerate(rest) if n % 10]
     parts = (train, rest[::10], distinct[::10])
