@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from chainrule.data import load
@@ -160,3 +161,9 @@ def test_groups_of_a_test_set_that_stand_in_train_are_said():
     }
     assert shared
     assert f"{len(shared)} of its groups of c are in train, too" in data.note
+
+
+def test_a_test_set_of_an_object():
+    assert [len(part) for part in load(numbers(0), test=numbers(1)).splits.values()] == [108, 12, 120]
+    frame = pd.DataFrame({"a": range(60), "b": ["x", "y", "z"] * 20})
+    assert [len(part) for part in load(frame, test=frame[:9]).splits.values()] == [54, 6, 9]

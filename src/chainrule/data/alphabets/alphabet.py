@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from chainrule.errors import InputError, unknown_name
 __all__ = ["Alphabet", "Bytes", "Characters", "alphabet_from_json", "choose_alphabet", "reads_any_file"]
 
 
+@runtime_checkable
 class Alphabet(Protocol):
     """Raw bytes <-> symbols; `decode(encode(raw, what)) == raw`."""
 

@@ -78,7 +78,7 @@ class TableSplit:
                 f"--split {split} divides the rows and --split-column {column} says that they are divided; give one"
             )
         by = Split.parse(split, "random", seed)
-        for name in (name for name in (by.column, column) if name):
+        for name in (name for name in (by.column or None, column) if name is not None):
             if name not in names:
                 raise unknown_name(f"column of {what}", name, names)
         return cls(by, column)

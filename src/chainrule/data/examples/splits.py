@@ -101,6 +101,9 @@ class Split:
 
         Raises InputError for another way, and for what is not three shares.
         """
+        if not 0 <= seed < 2**63:
+            raise InputError(f"--split-seed is a whole number from 0 to 2^63 - 1, got {seed}")
+        seed = int(seed)
         way, colon, rest = (text or DEFAULT).partition(":")
         if not colon:
             parse_shares(way)

@@ -14,6 +14,7 @@ from chainrule.data.encodings.pixel_blocks import in_pixel_blocks
 from chainrule.data.examples.in_units import DISTINCT, in_distinct_units
 from chainrule.data.examples.splits import EmptySplit, Split, parse_shares
 from chainrule.data.examples.stored import Progress
+from chainrule.data.recognition.option_types import refuse_other_types
 from chainrule.data.recognition.registry import KINDS
 from chainrule.data.sources.clues import Clues
 from chainrule.data.sources.digits import DIGITS
@@ -50,7 +51,7 @@ def load(source: Any, *, test: Any = None, progress: Progress | None = None, **o
     side, field = options.pop("pixel_block", 1), options.get("field")
     if test is None:
         return _opened(as_source(source, field), side, progress, options)
-    if source == DIGITS:
+    if isinstance(source, str) and source == DIGITS:
         raise InputError(f"{DIGITS}: come with a test split of their own; leave out --test, and evaluate on it instead")
     options["split"] = split_without_test(options)
     data = _opened(as_source(source, field), side, progress, options)
@@ -126,6 +127,7 @@ def _loaded(source: str | ObjectSource, side: int, progress: Progress | None, op
     if surplus:
         takes = f"takes {', '.join(sorted(known))}" if known else "takes no options"
         raise InputError(f"{source}: the option {sorted(surplus)[0]!r} does not apply here; this kind of data {takes}")
+    refuse_other_types(kind.load, options, source)
     try:
         data = kind.load(source, **options, **shows)
     except EmptySplit as error:
