@@ -137,3 +137,17 @@ def test_names_are_sampled_into_each_kind_of_file(tmp_path, capsys):
     assert scores[0].count("\n") == 7
     assert main(["sample", out, "--out", str(tmp_path / "s.csv")]) == 2
     assert ".jsonl or .txt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.fasta", ">a\nACGT\n>b\nAC\n" * 30), ("a.json", "[[1, 2, 3], [2]]")])
+def test_samples_without_elements_are_read_again(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    data = load(str(tmp_path / name), split="order:50/0/50")
+    drawn = data.encoding.decode(np.full((1, 2), data.encoding.domain.end))
+    (tmp_path / f"drawn-{name}").write_bytes(data.encoding.write([*drawn, *drawn]))
+    examples = data.encoding.encode(str(tmp_path / f"drawn-{name}"))
+    assert [len(row) for row in examples.sequences()] == [0, 0]
+    assert int(examples.batch(np.arange(2)).mask.sum()) == 2  # their ends
+    (tmp_path / name).write_bytes(data.encoding.write([*drawn, *drawn]))
+    with pytest.raises(InputError, match="is empty"):
+        load(str(tmp_path / name))

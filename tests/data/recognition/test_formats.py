@@ -234,6 +234,14 @@ def test_a_table_from_standard_input(tmp_path, monkeypatch, capsys):
     assert "cannot be opened again" in capsys.readouterr().err
 
 
+def test_messages_call_a_pipe_by_its_name(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"n,s\n" + b"1,x\n2,y\n-,y\n" * 30)))
+    assert "'-' (standard-input line 4)" in load("-", header="yes").note
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"n,s\n" + b"1,x\n2,y\n3\n" * 30)))
+    with pytest.raises(InputError, match=r"^standard-input line 4: has 1 value"):
+        load("-", header="yes")
+
+
 INTEGERS = np.random.default_rng(0).integers(0, 6, (80, 3))
 TYPES = ["uint8", "int16", "int32", "int64", "uint64", ">i4", ">i8", ">u2", "float16", "float32", "float64", ">f8"]
 

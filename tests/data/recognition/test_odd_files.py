@@ -1,5 +1,7 @@
 """Odd files: each is read as a person would read it, or refused with its place and a way out."""
 
+import re
+
 import pytest
 
 from chainrule import InputError
@@ -114,3 +116,21 @@ def test_it_is_refused_with_its_place(tmp_path, name):
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(InputError, match=message):
         load(str(path))
+
+
+NUMBERS_AMONG_NAMES = {
+    "a dash in a sixth": ([*"12345", "-"], r"holds numbers in 50 of 60 cells .*'-' \(.*line 7\).*--missing '-'"),
+    "several units": (["1%", "2"], r"holds numbers in several units \(none, '%'\)"),
+    "codes with leading zeros": (["01234", "71827", "51251"], None),
+    "words": (["a", "b", "1"], None),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS_AMONG_NAMES)
+def test_numbers_that_are_read_as_names_are_said(tmp_path, name):
+    cells, message = NUMBERS_AMONG_NAMES[name]
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n" + "".join(f"{cells[n % len(cells)]},{n}\n" for n in range(60)))
+    note = load(str(path)).note
+    assert re.search(message or "a .categorical", note)
+    assert message or "is read as names" not in note

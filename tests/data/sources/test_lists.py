@@ -94,3 +94,30 @@ def test_a_list_is_seen_in_its_first_lines_alone():
     assert is_one_per_line(b"ab\n" * 30 + b"cut o", whole=False)
     assert not is_one_per_line(b"ab\n" * 30 + b"two words", whole=True)
     assert not is_one_per_line(b"ab\n" * 19, whole=True)
+
+
+@pytest.mark.parametrize(
+    "names", [("train.txt", "test.txt"), ("wiki.train.txt", "wiki.valid.txt"), ("Train/a.txt", "val/a.txt")]
+)
+@pytest.mark.parametrize("options", [{}, {"documents": "line"}, {"documents": "file"}])
+def test_texts_named_train_and_test_are_not_read_as_one(tmp_path, names, options):
+    for name in (*names, "README.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("".join(f"some words of {name} {n}\n" for n in range(60)))
+    with pytest.raises(InputError, match=r"fit .*(t|T)rain.* with --test .*(test|val)"):
+        load(str(tmp_path), **options)
+    assert len(load(str(tmp_path), **options, split="order:34/33/33").train)
+
+
+def test_programs_named_train_and_test_are_one_text(tmp_path):
+    for name in ("train.py", "test.py", "testimony.txt", "training-of-dogs.txt"):
+        (tmp_path / name).write_text("some words\n" * 99)
+    assert len(load(str(tmp_path)).train)
+
+
+@pytest.mark.parametrize("option", [{"window": 8}, {"stride": 4}, {"pack": 64}, {"field": "a"}, {"end": "given"}])
+def test_an_option_of_texts_does_not_make_a_text_of_a_table(tmp_path, option):
+    (tmp_path / "x.csv").write_text("a,b\n" + "".join(f"{n},{n % 3}\n" for n in range(60)))
+    with pytest.raises(InputError, match="does not apply here"):
+        load(str(tmp_path / "x.csv"), **option)
+    assert "documents" in load(str(tmp_path / "x.csv"), documents="line").note

@@ -177,7 +177,7 @@ def test_a_fit_on_objects_keeps_what_reads_files(home, tmp_path):
     data = load(RAGGED)
     run = fit(RAGGED, out=tmp_path / "run", width=8, depth=1, steps=1, evaluate_every=1)
     assert Run.open(run.path).encoding().encode(home / "ragged.json").digest() == data.encoding.encode(RAGGED).digest()
-    with pytest.raises(InputError, match="unknown data set or file 'the list'"):
+    with pytest.raises(InputError, match="the list: is not there"):
         Run.open(run.path).data()
 
 
@@ -220,3 +220,55 @@ def test_an_object_of_another_kind_than_the_fitted_one_is_refused():
     with pytest.raises(InputError, match="expected examples of 12 elements"):
         encoding.encode(X[:, :2])
     assert len(load(RAGGED).encoding.encode([[1, 2], [3, 4]])) == 2
+
+
+def _turned(folder):
+    for n in range(20):
+        picture = Image.fromarray(np.random.default_rng(n).integers(0, 256, (6, 8), np.uint8))
+        exif = picture.getexif()
+        exif[0x0112] = 6  # a quarter turn
+        picture.save(folder / f"{n:02}.png", exif=exif)
+
+
+def _opaque(folder):
+    for n in range(20):
+        x = np.random.default_rng(n).integers(0, 256, (6, 8, 4), np.uint8)
+        x[..., 3] = 255
+        Image.fromarray(x, "RGBA").save(folder / f"{n:02}.png")
+
+
+def _of_one_bit(folder):
+    for n in range(20):
+        Image.fromarray(np.random.default_rng(n).random((6, 8)) < 0.5).save(folder / f"{n:02}.png")
+
+
+@pytest.mark.filterwarnings("ignore:'mode' parameter")
+@pytest.mark.parametrize("write", [_turned, _opaque, _of_one_bit])
+def test_pictures_are_read_as_their_files_are(tmp_path, write):
+    write(tmp_path)
+    files = sorted(tmp_path.iterdir())
+    by_file = load(str(tmp_path), split="random:80/10/10")
+    for unpacked in (False, True):
+        pictures = [Image.open(file) for file in files]
+        for picture in pictures if unpacked else ():
+            picture.load()
+        x = load(pictures, split="random:80/10/10")
+        for name, part in by_file.splits.items():
+            assert (x.split(name).batch(np.arange(len(part))).x == part.batch(np.arange(len(part))).x).all()
+
+
+def test_pictures_that_are_refused_as_files_are_refused_as_objects():
+    grey, transparent = Image.new("L", (4, 4)), Image.new("RGBA", (4, 4), (1, 2, 3, 9))
+    with pytest.raises(InputError, match="transparent"):
+        load([transparent] * 9)
+    with pytest.raises(InputError, match=r"colours of print \(CMYK\)"):
+        load([grey.convert("CMYK")] * 9)
+
+
+@pytest.mark.parametrize(
+    ("examples", "message"),
+    [(["a", None] * 9, "example 2 is None, expected a text"), (np.ones((9, 2)) * 1j, "a sequence has .*1j")],
+)
+def test_an_example_of_another_kind_is_named(examples, message):
+    with pytest.raises(InputError, match=message):
+        load(examples)

@@ -20,7 +20,7 @@ from chainrule.data.examples.sequences import SequenceExamples
 from chainrule.data.examples.splits import Split, default_way
 from chainrule.data.sources.objects import Source, as_source, from_object
 from chainrule.data.sources.plain_files import data_ending
-from chainrule.data.sources.text_files import check_filled, check_texts, read_documents, text_files
+from chainrule.data.sources.text_files import check_filled, check_texts, read_documents, refuse_named_splits, text_files
 from chainrule.domain import Domain
 from chainrule.errors import InputError
 from chainrule.likelihood import Protocol
@@ -211,6 +211,8 @@ def load_documents(
     any_file, found = reads_any_file(symbols), documents is None
     if not any_file and isinstance(source, str):
         check_texts(source)
+    if split is None and isinstance(source, str):
+        refuse_named_splits(source)
     symbols = "bytes" if symbols is None else symbols
     if documents is None:
         documents = "record" if not isinstance(source, str) or data_ending(source) == ".jsonl" else "line"

@@ -96,7 +96,8 @@ class FastaEncoding(Encoding):
         return ArrayExamples(np.stack(rows) if rows else np.zeros((0, self.aligned), dtype=np.uint8))
 
     def encode(self, source: str) -> Examples:
-        return self.examples(_read(str(source), self.upper, self.reader).sequences, str(source))
+        has_end = self.aligned is None and not self.stream and self.end == "scored"
+        return self.examples(_read(str(source), self.upper, self.reader, has_end).sequences, str(source))
 
     def decode(self, x: Array) -> list[str]:
         """One string per row, up to its end."""
@@ -160,9 +161,9 @@ def load_fasta(
     return DataSet(source, encoding, train, valid, test, note + _remarks(source, found), options | more, unit)
 
 
-def _read(source: str, upper: bool, reader: int) -> Fasta:
+def _read(source: str, upper: bool, reader: int, may_be_empty: bool = False) -> Fasta:
     path = Path(source)
-    return read_fasta(path, upper) if reader > 1 else Fasta(read_fasta_as_before(path))
+    return read_fasta(path, upper, may_be_empty=may_be_empty) if reader > 1 else Fasta(read_fasta_as_before(path))
 
 
 def _is_upper(source: str, case: str | None) -> bool:

@@ -108,7 +108,7 @@ class SequenceEncoding(Encoding):
 
     def encode_parts(self, source: Source) -> dict[str, Examples]:
         source = as_source(source, self.field)
-        parts = read_sequences(source, self.field)
+        parts = read_sequences(source, self.field, may_be_empty=self.end == "scored")
         return {name: self.examples(sequences, f"{source} {name}".strip()) for name, sequences in parts.items()}
 
     def decode(self, x: Array) -> list[list[Any]]:
@@ -131,8 +131,12 @@ class SequenceEncoding(Encoding):
 
 
 def as_json(sequence: Any) -> bytes:
-    """The bytes that identify a sequence."""
-    return json.dumps(sequence).encode()
+    """The bytes that identify a sequence; raises InputError for what is no symbol."""
+    return json.dumps(sequence, default=_no_symbol).encode()
+
+
+def _no_symbol(value: Any) -> Any:
+    raise InputError(f"a sequence has {value!r}, expected symbols that are names or integers; re-encode it")
 
 
 def load_sequences(

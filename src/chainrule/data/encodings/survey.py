@@ -149,7 +149,7 @@ class Survey:
             if self.counts["short year"]:
                 said.append(f"the years of two digits of {self.name!r} are read as 1969 to 2068")
             return replace(spelling, kind="date", day_first=ahead), said
-        return spelling, [*said, *self._said_of_texts(where)]
+        return spelling, [*said, *self._said_of_numbers(where), *self._said_of_texts(where)]
 
     def _others(self, unit: str) -> list[str]:
         """The classes of cells that are not numbers of the unit."""
@@ -180,6 +180,24 @@ class Survey:
                     f"{word!r} in the column {self.name!r} stands for a missing value in {n} rows; if it is a value, "
                     f"leave it out of --missing"
                 )
+
+    def _said_of_numbers(self, where: Where) -> Iterator[str]:
+        """Of numbers in most cells of a column of texts, too few for a column that is meant to be one of numbers."""
+        numbers = self.counts["number"]
+        if 2 * numbers <= self.present:
+            return
+        if numbers == self.present:  # in several units
+            units = sorted(name.removeprefix("unit ") for name in self.counts if name.startswith("unit "))
+            shown = ", ".join(repr(unit) if unit else "none" for unit in units)
+            yield f"{self.name!r} holds numbers in several units ({shown}) and is read as names; write them in one"
+            return
+        row, text = self.cells("not number")[0]
+        if text.strip().isdigit():
+            return  # a code with leading zeros
+        yield (
+            f"{self.name!r} holds numbers in {numbers} of {self.present} cells and is read as names, because of "
+            f"{text!r} ({where(row)}) and others; --missing '{text.strip()}' if it means that there is no value"
+        )
 
     def _said_of_texts(self, where: Where) -> Iterator[str]:
         for row, text in self.cells("word")[:1]:

@@ -13,11 +13,11 @@ from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.ends import windows_of
 from chainrule.data.examples.base import Examples
-from chainrule.data.examples.splits import Split, parse_shares, refuse_empty
+from chainrule.data.examples.splits import DEFAULT, Split, parse_shares, refuse_empty
 from chainrule.data.examples.stored import LARGE, Progress
 from chainrule.data.examples.stream import StreamExamples
 from chainrule.data.sources.stored_text import head_of, size_of, stored_stream
-from chainrule.data.sources.text_files import check_texts, is_list_like, read_file, text_files
+from chainrule.data.sources.text_files import check_texts, is_list_like, read_file, refuse_named_splits, text_files
 from chainrule.domain import Domain
 from chainrule.errors import InputError
 from chainrule.likelihood import Protocol
@@ -102,7 +102,7 @@ def load_text(
     documents: str | None = None,
     window: int = WINDOW,
     stride: int | None = None,
-    split: str = "80/10/10",
+    split: str | None = None,
     progress: Progress | None = None,
 ) -> DataSet:
     """A text file, or a folder of them, as one stream, divided in its order into train, valid and test.
@@ -115,7 +115,8 @@ def load_text(
     window: symbols that the network reads at once.
     stride: symbols that a window moves on by in evaluation; None for half a window, so that every symbol but the first
         ones is scored given at least half a window before it.
-    split: shares of train, valid and test in the order of the text, such as "80/10/10" or "order:80/10/10".
+    split: shares of train, valid and test in the order of the text, such as "80/10/10" or "order:80/10/10"; None
+        for 80/10/10, unless files are named train and test.
     progress: shows the number of bytes that were prepared; None shows nothing.
     """
     asked = window
@@ -123,6 +124,9 @@ def load_text(
     if not any_file:
         check_texts(source)
     symbols = "bytes" if symbols is None else symbols
+    if split is None:
+        refuse_named_splits(source)
+    split = split or DEFAULT
     division = Split.parse(split, "order")
     if division.way != "order":
         raise InputError(f"{source}: a text is one stream and divided in its order, got --split {split}; give shares")

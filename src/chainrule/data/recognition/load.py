@@ -84,8 +84,17 @@ def _opened(source: str | ObjectSource, side: int, progress: Progress | None, op
         source = _path_or_builtin(source, options)
         if (stream := stream_name(source)) is not None:
             with as_file(source) as path:
-                return replace(_loaded(str(path), side, progress, options), name=stream)
+                return _of_stream(path, stream, side, progress, options)
     return _loaded(source, side, progress, options)
+
+
+def _of_stream(path: Path, name: str, side: int, progress: Progress | None, options: dict[str, Any]) -> DataSet:
+    """The data in a copy of a pipe, by the name of the pipe; so are they called in messages, too."""
+    try:
+        data = _loaded(str(path), side, progress, options)
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), name)) from None
+    return replace(data, name=name, note=data.note.replace(str(path), name))
 
 
 def _path_or_builtin(source: str, options: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ __all__ = [
 
 OF_GREY = {"levels", "binarize"}  # options of grey values
 OF_TABLE = {"columns", "drop", "header", "delimiter", "decimal", "missing", "dates", "split_column"}
-OF_TEXT = {"symbols", "documents", "field", "window", "stride", "pack", "end"}
+OF_TEXT = {"symbols", "documents"}  # which say that what is named like a table is to be read as a text
 
 
 def is_digits(clues: Clues) -> bool:

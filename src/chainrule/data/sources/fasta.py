@@ -55,7 +55,7 @@ def kept_case(path: Path) -> bool:
     return data_ending(path.name) in OF_CASE
 
 
-def read_fasta(path: Path, upper: bool) -> Fasta:
+def read_fasta(path: Path, upper: bool, *, may_be_empty: bool = False) -> Fasta:
     """The records of a FASTA file: the lines after each `>` header, joined.
 
     Comments (lines that begin with `;`), blanks, positions and a byte-order mark are no residues. Where no line begins
@@ -63,6 +63,7 @@ def read_fasta(path: Path, upper: bool) -> Fasta:
 
     path: a file, perhaps compressed.
     upper: whether lower case is made upper case.
+    may_be_empty: whether a record without residues is a sequence, as among samples; else it is refused.
 
     Raises InputError, naming the line, for what is no residue, for records without any, and for a text without headers.
     """
@@ -75,7 +76,7 @@ def read_fasta(path: Path, upper: bool) -> Fasta:
         residues = b"".join(pieces).translate(None, NUMBERED)
         if residues.translate(None, RESIDUES):
             raise _no_residue(path, number, pieces)
-        if not residues:
+        if not (residues or may_be_empty):
             shown = name.decode(errors="replace")
             raise InputError(f"{path} sequence {n}: is empty (line {number}, {shown!r}); remove it")
         raised = residues.upper() if upper else residues

@@ -1,4 +1,4 @@
-"""The files of a folder at any depth, linked folders included, and the order in which people count them."""
+"""The files of a folder at any depth, linked folders included, the order in which people count them, and splits."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from pathlib import Path
 
 from chainrule.errors import InputError
 
-__all__ = ["files_below", "natural_key"]
+__all__ = ["files_below", "natural_key", "split_of"]
 
 LEFT_BEHIND = {"Thumbs.db", "desktop.ini", "__MACOSX"}  # by systems, never by people
+SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("valid", "val", "validation", "dev"), "valid"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+SUFFIX = re.compile(r"(?:[ _.-]*(?:images?|imgs?|pictures|photos|set|data|split|[0-9]+))*")  # train_images, val2017
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -57,3 +63,14 @@ def natural_key(path: Path) -> tuple[list[tuple[int, str]], ...]:
 def _piece(text: str) -> tuple[int, str]:
     """A stretch of digits by its number, then by its zeros; any other stretch as it is."""
     return (int(text), text) if text.isascii() and text.isdigit() else (-1, text)
+
+
+def split_of(name: str) -> str | None:
+    """The split that a folder or a file without its ending is named for, None for any other.
+
+    >>> [split_of(name) for name in ("Train", "val2017", "test_images", "testimony")]
+    ['train', 'valid', 'test', None]
+    """
+    name = name.lower()
+    found = [word for word in SPLITS if name.startswith(word) and SUFFIX.fullmatch(name[len(word) :])]
+    return SPLITS[found[0]] if found else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -12,18 +11,12 @@ import numpy as np
 
 from chainrule.batch import Array
 from chainrule.data.examples.stored import LARGE, Progress, stored
-from chainrule.data.sources.folders import files_below, natural_key
+from chainrule.data.sources.folders import files_below, natural_key, split_of
 from chainrule.data.sources.picture_files import FOREIGN, PICTURES, Pictures
 from chainrule.errors import InputError
 
 __all__ = ["folder_parts", "is_image_folder", "picture_names", "png_bytes"]
 
-SPLITS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("valid", "val", "validation", "dev"), "valid"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
-SUFFIX = re.compile(r"(?:[ _.-]*(?:images?|imgs?|pictures|photos|set|data|split|[0-9]+))*")  # train_images, val2017
 CHUNK = 256  # images that are written at once
 
 Part = tuple[Array, Array | None]
@@ -77,7 +70,7 @@ def _split_files(source: str, reader: int) -> dict[str, tuple[Path, list[Path]]]
     tops: dict[str, list[Path]] = {}
     for file in files:
         tops.setdefault(file.relative_to(folder).parts[0], []).append(file)
-    named = {top: split for top in tops if (split := _split_of(top)) and (folder / top).is_dir()}
+    named = {top: split for top in tops if (split := split_of(top)) and (folder / top).is_dir()}
     if not named:
         _refuse_inner_splits(folder, files)
         return {"": (folder, files)}
@@ -90,24 +83,13 @@ def _split_files(source: str, reader: int) -> dict[str, tuple[Path, list[Path]]]
     return {split: found[split] for split in ("train", "valid", "test") if split in found}
 
 
-def _split_of(name: str) -> str | None:
-    """The split that a folder is named for, None for any other.
-
-    >>> [_split_of(name) for name in ("Train", "val2017", "test_images", "testimony")]
-    ['train', 'valid', 'test', None]
-    """
-    name = name.lower()
-    found = [word for word in SPLITS if name.startswith(word) and SUFFIX.fullmatch(name[len(word) :])]
-    return SPLITS[found[0]] if found else None
-
-
 def _only_folder(folder: Path) -> Path:
     """The folder, or the one in it that holds all others: archives often wrap one folder in another."""
     seen: set[Path] = set()
     while folder.resolve() not in seen:
         seen.add(folder.resolve())
         inside = [entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name != "__MACOSX"]
-        if len(inside) != 1 or not inside[0].is_dir() or _split_of(inside[0].name):
+        if len(inside) != 1 or not inside[0].is_dir() or split_of(inside[0].name):
             break
         if not any(entry.is_dir() for entry in inside[0].iterdir()):  # one class
             break
@@ -126,7 +108,7 @@ def _refuse_inner_splits(folder: Path, files: Iterable[Path]) -> None:
     """Refuse classes that hold folders named for splits, which would be trained on."""
     for file in files:
         for name in file.relative_to(folder).parts[1:-1]:
-            if _split_of(name) == "test":
+            if split_of(name) == "test":
                 raise InputError(
                     f"{file}: lies in a folder {name!r} inside another; put train, valid and test on top, with the "
                     "classes in each of them"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.batch import Array
+from chainrule.data.sources.picture_files import Pictures
 from chainrule.data.sources.record_tables import masked_table, records_table
 from chainrule.errors import InputError, unknown_name
 
@@ -176,8 +177,11 @@ def _examples(items: Sequence[Any]) -> Form:
             None,
         )
     lists = [item if isinstance(item, list) else _array(item) for item in items]
-    if any(np.ndim(item) == 0 for item in lists if not isinstance(item, list)):
-        raise InputError(f"the first example is {items[0]!r}, expected an array, a list or a text; wrap each in a list")
+    are_texts = isinstance(items[0], str | bytes)
+    for n, item in enumerate(lists):
+        if not isinstance(item, list) and np.ndim(item) == 0 and not (are_texts and isinstance(items[n], str | bytes)):
+            like = "a text, as the first one is" if are_texts else "an array, a list or a text; wrap each in a list"
+            raise InputError(f"example {n + 1} is {items[n]!r}, expected {like}")
     try:
         x = np.stack(lists)
     except ValueError:  # of several lengths
@@ -193,7 +197,8 @@ def _are_far_apart(x: Array) -> bool:
 
 
 def _array(x: Any) -> Array:
-    """An array from an array, a tensor, a picture of pillow (with a palette: its colours) or a list."""
-    if hasattr(x, "getpalette") and x.mode in ("P", "PA"):
-        x = x.convert("RGB")
+    """An array from an array, a tensor, a picture of pillow (as a file of it is read) or a list."""
+    if hasattr(x, "getpalette"):
+        deep = x.mode in ("I", "F") or x.mode.startswith("I;16")
+        return np.asarray(x) if deep else Pictures().of_image("a picture", x)
     return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)

@@ -79,7 +79,7 @@ class Pictures:
                 formats = FORMATS if self.reader > 1 else ("PNG", "JPEG")
                 # from an open file: of a path, pillow 13 maps a TIFF into memory and garbles one that is turned
                 with file.open("rb") as content, image_module.open(content, formats=formats) as image:
-                    return self._bytes(file, image)
+                    return self.of_image(file, image)
         except InputError:
             raise
         except (image_module.DecompressionBombWarning, image_module.DecompressionBombError):
@@ -103,7 +103,12 @@ class Pictures:
             return InputError(f"{file}: is empty; fetch it again, or remove it")
         return InputError(f"{file}: is not a PNG or JPEG inside; remove it, or write it again")
 
-    def _bytes(self, file: Path, image: Any) -> Array:
+    def of_image(self, file: Path | str, image: Any) -> Array:
+        """The same of a picture that pillow holds.
+
+        file: what it is called in messages.
+        image: of pillow, perhaps not yet unpacked.
+        """
         width, height = image.size
         if width * height > MOST_PIXELS:
             raise InputError(f"{file}: has {width}x{height} pixels, more than {MOST_PIXELS}; is it a bomb? remove it")
@@ -121,7 +126,7 @@ class Pictures:
         _refuse_transparent(file, image)
         return np.asarray(image.convert("L" if CHANNELS[mode] == 1 else "RGB"))
 
-    def _check_header(self, file: Path, image: Any) -> int:
+    def _check_header(self, file: Path | str, image: Any) -> int:
         """Refuse by what the header says, before any pixel is unpacked; the number of bits per value."""
         frames = image.n_frames if image.format in MOVING else 1
         if frames > 1:
@@ -135,7 +140,7 @@ class Pictures:
             raise InputError(f"{file}: has {bits} bits per value (mode {image.mode}), expected 8; {DEEPER}")
         return bits
 
-    def _of_16_bits(self, file: Path, image: Any) -> Array:
+    def _of_16_bits(self, file: Path | str, image: Any) -> Array:
         """Values of 16 bits in L levels, as the grey values that have these levels."""
         levels = self.levels or 256
         if image.mode in ("RGB", "RGBA", "LA"):  # what is at hand are the 8 high bits of each value
@@ -151,7 +156,7 @@ class Pictures:
 
 def _bits(image: Any) -> int:
     """Bits per value as the file has them: pillow cuts colours of 16 bits to 8."""
-    if image.format == "PNG":
+    if image.format == "PNG" and image.fp is not None:
         position = image.fp.tell()
         image.fp.seek(24)
         bits = image.fp.read(1)[0]
@@ -159,7 +164,7 @@ def _bits(image: Any) -> int:
         return bits
     if image.format == "TIFF":
         return max(image.tag_v2.get(258, (1,)))
-    if image.format == "PPM":
+    if image.format == "PPM" and image.tile:
         arguments = image.tile[0][3]
         most = arguments[1] if isinstance(arguments, tuple) and isinstance(arguments[1], int) else 255
         return 8 if most < 256 and image.mode != "I" else 16
@@ -173,7 +178,7 @@ def _upright(image: Any) -> Any:
     return ImageOps.exif_transpose(image)
 
 
-def _refuse_transparent(file: Path, image: Any) -> None:
+def _refuse_transparent(file: Path | str, image: Any) -> None:
     """Refuse pixels that are not wholly opaque, whose colour depends on what is behind them."""
     if image.mode in ("LA", "PA", "RGBA"):
         lowest = image.getchannel("A").getextrema()[0]

@@ -15,11 +15,13 @@ from chainrule.errors import InputError
 __all__ = ["read_sequences"]
 
 
-def read_sequences(source: Source, field: str | None = None) -> dict[str, list[Any]]:
+def read_sequences(source: Source, field: str | None = None, *, may_be_empty: bool = False) -> dict[str, list[Any]]:
     """The sequences of a `.json` or `.jsonl` file (also gzipped), or of what Python holds: by split, or all under "".
 
     A `.json` holds a list of sequences, or an object with such a list under train, valid and test; each line of a
     `.jsonl` is a sequence, or an object that has one under `field`.
+
+    may_be_empty: whether an empty list is a sequence, as among samples; else it is refused.
     """
     path = Path(str(source))
     if not isinstance(source, str):
@@ -48,8 +50,9 @@ def read_sequences(source: Source, field: str | None = None) -> dict[str, list[A
         for n, sequence in enumerate(sequences, start=1):
             if not isinstance(sequence, list):
                 raise InputError(
-                    f"{what} sequence {n}: is {type(sequence).__name__}, expected a list of symbols or steps"
+                    f"{what} sequence {n}: is {type(sequence).__name__}, expected a list of symbols or steps; write "
+                    "texts, or the rows of a table, one per line as .jsonl"
                 )
-            if not sequence:
+            if not (sequence or may_be_empty):
                 raise InputError(f"{what} sequence {n}: is empty; remove it")
     return parts

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from chainrule.data.sources.folders import files_below
+from chainrule.data.sources.folders import files_below, split_of
 from chainrule.data.sources.line_lists import LINE_END, are_short_lines
 from chainrule.data.sources.picture_files import PICTURES
 from chainrule.data.sources.plain_files import (
@@ -26,6 +26,7 @@ __all__ = [
     "read_documents",
     "read_file",
     "read_json_lines",
+    "refuse_named_splits",
     "split_lines",
     "text_files",
 ]
@@ -71,6 +72,28 @@ def text_files(source: str) -> list[Path]:
     if not found:
         raise InputError(f"{source}: the folder holds no text files (.txt, .md, code); give one that does, or a file")
     return found
+
+
+def refuse_named_splits(source: str) -> None:
+    """Refuse a folder whose texts, or folders of texts, are named train and test: read as one they would be mixed.
+
+    source: a file or a folder. Programs, such as train.py and test.py, are no splits.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        return
+    named: dict[str, Path] = {}
+    for file in text_files(source):
+        top = folder / file.relative_to(folder).parts[0]
+        word = top.name if top != file else data_ending(file.name) == ".txt" and Path(file.name).stem
+        if word and (split := split_of(word) or split_of(word.rpartition(".")[2])):
+            named.setdefault(split, top)
+    if "train" in named and len(named) > 1:
+        other = named.get("test", named.get("valid"))
+        raise InputError(
+            f"{source}: holds {', '.join(path.name for path in named.values())}, and a folder of texts is read as one "
+            f"source; fit {named['train']} with --test {other}, or give shares with --split to divide all of it anew"
+        )
 
 
 def read_documents(
