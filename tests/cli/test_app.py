@@ -139,7 +139,7 @@ def test_help_describes_every_option_with_its_default(capsys):
     for option in OPTIONS:
         entry = described[f"--{option.name.replace('_', '-')}"]
         assert option.help in entry
-        if option.value_type is not bool:
+        if not option.is_switch:
             shown = re.search(r"\[default: (.+?)\]", entry)
             assert shown, entry
             if isinstance(option.default, int | float) and not re.match("image|text|row", shown[1]):
