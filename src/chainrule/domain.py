@@ -14,6 +14,7 @@ from chainrule.errors import InputError
 __all__ = ["Column", "Domain", "detect_resolution", "detect_resolutions"]
 
 FIRST = 64  # numbers that are tried before all
+MOST_DECIMALS = 300  # 10 to a power that float64 holds
 
 
 @dataclass(frozen=True)
@@ -153,12 +154,12 @@ def _steps(numbers: npt.NDArray[np.float64], digits: int) -> list[float | None]:
     whole_digits = np.floor(np.log10(largest[left])).astype(int) + 1
     for more in range(digits + 1):
         decimals = (more - whole_digits).tolist()
-        scale = np.array([10.0**k for k in decimals])
+        scale = np.array([10.0 ** min(k, MOST_DECIMALS) for k in decimals])
         fits = np.flatnonzero(_are_whole(numbers[left, :FIRST] * scale[:, None], digits))  # most fail at once
         scaled = numbers[left[fits]] * scale[fits, None]
         right = _are_whole(scaled, digits)
         for k, row in zip(fits[right], np.rint(scaled[right]).astype(np.int64), strict=True):
-            found[left[k]] = float(np.gcd.reduce(row) / 10.0 ** decimals[k])
+            found[left[k]] = float(np.gcd.reduce(row) / scale[k])
         stay = np.ones(len(left), dtype=bool)
         stay[fits[right]] = False
         left, whole_digits = left[stay], whole_digits[stay]

@@ -41,6 +41,7 @@ class DateCells(NamedTuple):
     by_day_first, by_month_first: microseconds since 1970 in UTC, int64, 0 where it is none.
     zoned: where a text names its time zone.
     short_year: where the year has two digits.
+    cut: where the time has a fraction that is finer than a microsecond, which is left out.
     """
 
     looks_like: Array
@@ -51,6 +52,7 @@ class DateCells(NamedTuple):
     by_month_first: Array
     zoned: Array
     short_year: Array
+    cut: Array
 
 
 def read_dates(texts: Any) -> DateCells:
@@ -69,7 +71,7 @@ def read_dates(texts: Any) -> DateCells:
     short = ends & (length["c"] == 2) & pc.equal(part["s"], "/").to_numpy(zero_copy_only=False)
     year_last = ends & (length["c"] == 4) | short
     c = np.where(short, c + np.where(c < SHORT_YEAR - 1900, 2000, 1900), c)
-    time, possible = _times(parts, part)
+    time, possible, cut = _times(parts, part)
     year = np.where(year_first, a, c)
     shift = time - _zone(part["z"])
     fits, values = [], []
@@ -78,7 +80,15 @@ def read_dates(texts: Any) -> DateCells:
         fits.append(right & possible & (year_first | year_last))
         values.append(np.where(fits[-1], days * DAY + shift, 0))
     return DateCells(
-        year_first | year_last, year_first | (a == b), fits[0], fits[1], values[0], values[1], length["z"] > 0, short
+        looks_like=year_first | year_last,
+        sorted_day=year_first | (a == b),
+        day_first=fits[0],
+        month_first=fits[1],
+        by_day_first=values[0],
+        by_month_first=values[1],
+        zoned=length["z"] > 0,
+        short_year=short,
+        cut=cut,
     )
 
 
@@ -103,8 +113,8 @@ def _integers(texts: Any) -> Array:
     return np.asarray(pc.if_else(pc.equal(texts, ""), "0", texts).cast(pa.int64()).to_numpy(zero_copy_only=False))
 
 
-def _times(parts: Any, part: dict[str, Any]) -> tuple[Array, Array]:
-    """The time of the day in microseconds, and whether there is such a time."""
+def _times(parts: Any, part: dict[str, Any]) -> tuple[Array, Array, Array]:
+    """The time of the day in microseconds, whether there is such a time, and whether it has a finer fraction."""
     get = {name: pc.fill_null(pc.struct_field(parts, name), "") for name in ("h", "m", "sec", "f")}
     hour, minute, second = (_integers(get[name]) for name in ("h", "m", "sec"))
     fraction = _integers(pc.utf8_slice_codeunits(pc.utf8_rpad(get["f"], 6, "0"), 0, 6))
@@ -113,7 +123,8 @@ def _times(parts: Any, part: dict[str, Any]) -> tuple[Array, Array]:
     twelve = morning | evening
     possible = (minute < 60) & (second < 60) & np.where(twelve, (hour >= 1) & (hour <= 12), hour < 24)
     hour = np.where(twelve, hour % 12 + 12 * evening, hour)
-    return hour * HOUR + minute * MINUTE + second * SECOND + fraction, possible
+    cut = _integers(pc.utf8_slice_codeunits(get["f"], 6, 9)) > 0
+    return hour * HOUR + minute * MINUTE + second * SECOND + fraction, possible, cut
 
 
 def _zone(texts: Any) -> Array:

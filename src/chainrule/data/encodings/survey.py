@@ -148,6 +148,8 @@ class Survey:
                 )
             if self.counts["short year"]:
                 said.append(f"the years of two digits of {self.name!r} are read as 1969 to 2068")
+            if self.counts["cut"]:
+                said.append(f"the times of {self.name!r} are read to the microsecond; what is finer is left out")
             return replace(spelling, kind="date", day_first=ahead), said
         return spelling, [*said, *self._said_of_numbers(where), *self._said_of_texts(where)]
 
@@ -223,6 +225,7 @@ def classes_of(cells: Any, decimal: str, thousands: str) -> tuple[dict[str, Arra
         "day first": dates.day_first,
         "month first": dates.month_first,
         "short year": dates.short_year,
+        "cut": dates.cut,
         "open": dates.day_first & dates.month_first & ~dates.sorted_day,
     }
     kept = {

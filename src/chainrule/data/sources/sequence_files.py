@@ -21,6 +21,8 @@ def read_sequences(source: Source, field: str | None = None, *, may_be_empty: bo
     A `.json` holds a list of sequences, or an object with such a list under train, valid and test; each line of a
     `.jsonl` is a sequence, or an object that has one under `field`.
 
+    source: a path, or an object.
+    field: the name of the field of a `.jsonl` that holds the sequence; None where each line is one.
     may_be_empty: whether an empty list is a sequence, as among samples; else it is refused.
     """
     path = Path(str(source))
