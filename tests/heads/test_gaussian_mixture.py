@@ -272,6 +272,8 @@ def test_a_chain_of_mixtures_beats_one_gaussian_per_column_held_out(load):
         (np.random.default_rng(0).normal(size=9), None),
         (np.random.default_rng(0).normal(size=9).astype(np.float32), None),
         ([0.0, 0.0], None),
+        ([1e-320, 2e-320], None),
+        ([1e-310, 5.0], None),
         ([np.nan], None),
         ([], None),
     ],

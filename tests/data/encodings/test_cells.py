@@ -260,6 +260,28 @@ TYPED = [
 ]
 
 
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_durations_and_times_of_the_day_have_one_text_in_every_unit(unit):
+    seconds = pa.array([0, 90, -7, None]).cast(pa.duration("s")).cast(pa.duration(unit))
+    assert typed_texts(seconds, "x").to_pylist() == ["0", "90", "-7", None]
+    kind = pa.time32(unit) if unit in ("s", "ms") else pa.time64(unit)
+    times = pa.array([dt.time(1, 0), dt.time(23, 59, 50), None]).cast(kind)
+    assert typed_texts(times, "x").to_pylist() == ["01:00:00", "23:59:50", None]
+    if unit != "s":
+        assert (
+            typed_texts(pa.array([-1500, 1]).cast(pa.duration("ms")).cast(pa.duration(unit)), "x")[0].as_py() == "-1.5"
+        )
+        assert typed_texts(pa.array([dt.time(1, 0, 0, 500_000)]).cast(kind), "x").to_pylist() == ["01:00:00.5"]
+
+
+def test_times_finer_than_a_microsecond_are_said():
+    texts = typed_texts(pa.array([1_700_000_000_123_456_789, None], pa.timestamp("ns")), "x")
+    assert texts.to_pylist() == ["2023-11-14T22:13:20.123456789", None]
+    assert survey(texts.drop_null().to_pylist())[1] == [
+        "the times of 'x' are read to the microsecond; what is finer is left out"
+    ]
+
+
 @pytest.mark.parametrize(("cells", "texts"), TYPED)
 def test_typed_cells(cells, texts):
     assert typed_texts(cells, "x").to_pylist() == texts

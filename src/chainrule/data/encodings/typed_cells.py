@@ -1,11 +1,12 @@
 """The canonical text of cells that have a type already: of Parquet and Arrow files, frames and arrays.
 
 The same value has the same text as in a delimited file (`cells.canonical`): booleans `true`, whole floats `1`,
-midnight `2024-02-29`, times in UTC, decimals without zeros that mean nothing.
+midnight `2024-02-29`, times in UTC, decimals without zeros that mean nothing, durations in seconds.
 """
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from chainrule.data.encodings.number_cells import canonical_numbers, float_texts
 from chainrule.errors import InputError
 
 __all__ = ["typed_texts"]
+
+DECIMALS = {"s": 0, "ms": 3, "us": 6, "ns": 9}  # of a second, by unit
 
 
 def typed_texts(cells: Any, name: str) -> Any:
@@ -44,14 +47,41 @@ def typed_texts(cells: Any, name: str) -> Any:
     if pa.types.is_decimal(kind):
         return _present(cells.cast(pa.string()), canonical_numbers)
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        naive = cells.cast(pa.timestamp("us", kind.tz if pa.types.is_timestamp(kind) else None), safe=False)
-        return _present(naive.cast(pa.int64()), lambda x: date_texts(x.to_numpy(zero_copy_only=False)))
-    if pa.types.is_time(kind) or pa.types.is_duration(kind):
-        return cells.cast(pa.string()) if pa.types.is_time(kind) else cells.cast(pa.int64()).cast(pa.string())
+        return _dates(cells)
+    if pa.types.is_time(kind):
+        return _times(cells)
+    if pa.types.is_duration(kind):
+        return _durations(cells)
     raise InputError(
         f"the column {name!r} holds {kind}, expected one number, text, date or truth value per row; leave it out "
         f"with --drop {name}"
     )
+
+
+def _dates(cells: Any) -> Any:
+    """Microseconds as canonical text; where there are finer ones, all digits, as a file has them."""
+    kind = cells.type
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        x = cells.cast(pa.int64())
+        if pc.any(pc.not_equal(pc.multiply(pc.divide(x, 1000), 1000), x)).as_py():
+            return _present(x, lambda there: pa.array(np.datetime_as_string(there.to_numpy().astype("datetime64[ns]"))))
+    naive = cells.cast(pa.timestamp("us", kind.tz if pa.types.is_timestamp(kind) else None), safe=False)
+    return _present(naive.cast(pa.int64()), lambda x: date_texts(x.to_numpy(zero_copy_only=False)))
+
+
+def _times(cells: Any) -> Any:
+    """Times of the day, without zeros of a fraction that mean nothing."""
+    texts = cells.cast(pa.string())
+    if cells.type.unit == "s":
+        return texts
+    return pc.replace_substring_regex(texts, r"\.?0*$", "")
+
+
+def _durations(cells: Any) -> Any:
+    """Durations in seconds, whatever their unit."""
+    unit = Decimal(1).scaleb(-DECIMALS[cells.type.unit])
+    seconds = pc.multiply(cells.cast(pa.int64()).cast(pa.decimal128(19)), pa.scalar(unit))
+    return _present(seconds.cast(pa.string()), canonical_numbers)
 
 
 def _floats(cells: Any, name: str) -> Any:
