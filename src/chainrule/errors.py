@@ -3,6 +3,8 @@
     ValueError
     └── InputError        input that cannot be used: says what was given, what was expected, what to do
         └── RunError      a run directory cannot be read or written
+    OSError
+    └── OutputError       what is shown to people cannot be written: a full disk, a pipe that was closed
     Exception
     └── Interrupted       a signal ended the work, whose state was saved; carries the exit code
 
@@ -13,7 +15,7 @@ traceback.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["InputError", "Interrupted", "RunError", "is_out_of_memory", "unknown_name"]
+__all__ = ["InputError", "Interrupted", "OutputError", "RunError", "is_out_of_memory", "unknown_name"]
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "Unable to allocate")
 
@@ -24,6 +26,10 @@ class InputError(ValueError):
 
 class RunError(InputError):
     """A run directory that is missing, damaged, foreign or not writable."""
+
+
+class OutputError(OSError):
+    """What is shown to people cannot be written; no file of a run is meant."""
 
 
 class Interrupted(Exception):

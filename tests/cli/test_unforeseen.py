@@ -1,13 +1,18 @@
 """Errors that nobody foresaw, and standard output that cannot be written."""
 
+import io
 import os
 import subprocess
 import sys
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
 
 from chainrule.cli import app
+from chainrule.errors import OutputError, RunError
+from chainrule.reporting.console import Console, Terminal
+from chainrule.runs.stored import StoredRun
 from tests.support.command_line import run
 
 
@@ -63,3 +68,31 @@ def test_a_closed_pipe_ends_it_in_silence():
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+class Full(io.StringIO):
+    def write(self, text):
+        raise OSError(ENOSPC, "No space left on device")
+
+
+def test_output_that_fails_is_told_from_files_that_fail():
+    stored = StoredRun({})
+    with pytest.raises(OutputError, match="No space"), stored.writing():
+        Console(console=Terminal(file=Full())).print("a line")
+    with pytest.raises(RunError, match="go on with --resume"), stored.writing():
+        Full().write("a line")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("closed", "code"), [(True, 141), (False, 74)], ids=["closed pipe", "full disk"])
+def test_output_that_fails_while_a_run_is_written_is_no_fault_of_the_run(tmp_path, closed, code):
+    """Where lines are shown as they come, as in a pipe of which only the first lines are read."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    place = writing if closed else os.open("/dev/full", os.O_WRONLY)
+    words = ["fit", "digits", "--out", str(tmp_path / "run"), "--steps", "1", "--width", "8", "--depth", "1"]
+    unbuffered = environment() | {"PYTHONUNBUFFERED": "1"}
+    done = subprocess.run(command(*words), stdout=place, stderr=subprocess.PIPE, text=True, env=unbuffered, check=False)
+    os.close(place)
+    assert done.returncode == code, done.stderr
+    assert "--resume" not in done.stderr

@@ -17,7 +17,7 @@ from chainrule.cli.streams import write_what_can_be_written
 from chainrule.cli.unforeseen import output_failed, unforeseen
 from chainrule.config.old_names import with_new_flags
 from chainrule.config.options_text import help_page
-from chainrule.errors import InputError, Interrupted
+from chainrule.errors import InputError, Interrupted, OutputError
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -67,7 +67,8 @@ def _run(words: list[str]) -> int:
         code = _called(words)
         sys.stdout.flush()
     except OSError as error:
-        if not isinstance(error, BrokenPipeError) and (error.filename is not None or error.errno != ENOSPC):
+        of_output = isinstance(error, BrokenPipeError | OutputError)
+        if not of_output and (error.filename is not None or error.errno != ENOSPC):
             raise
         message, code = output_failed(error)
         return _fail(message, code) if message else code

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 import traceback
+from errno import EPIPE
 
 from chainrule.errors import is_out_of_memory
 
@@ -52,6 +53,6 @@ def fault(error: Exception) -> str:
 def output_failed(error: OSError) -> tuple[str, int]:
     """A line and the exit code where standard output cannot be written; what is still buffered is given up."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain once more at its end
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, BrokenPipeError) or error.errno == EPIPE:
         return "", PIPE_CLOSED
     return f"standard output cannot be written ({error.strerror}); what was computed is in the run", OUTPUT_FAILED

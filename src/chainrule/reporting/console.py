@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
+from errno import EPIPE
 from typing import Any
 
 import rich.console
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from chainrule.atomic_files import json_bytes
+from chainrule.errors import OutputError
 from chainrule.reporting.table import Table
 from chainrule.reporting.visible import text, visible
 
@@ -26,6 +28,15 @@ class Terminal(rich.console.Console):
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
+
+
+@contextmanager
+def _shown() -> Iterator[None]:
+    """Inside, output that cannot be written is an OutputError, which is told from files that cannot."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(error.errno or EPIPE, error.strerror or "the pipe is closed") from error
 
 
 class Console:
@@ -46,6 +57,10 @@ class Console:
 
         Text is shown as it is: nothing in it is read as markup or as an escape sequence, see `visible`.
         """
+        with _shown():
+            self._print(*parts)
+
+    def _print(self, *parts: str | Text | Table) -> None:
         lines = [part for part in parts if not isinstance(part, Table)]
         if lines or not parts:
             line = Text().join(part if isinstance(part, Text) else text(part) for part in lines)
@@ -59,8 +74,9 @@ class Console:
     def write(self, content: str) -> None:
         """A text of several lines on standard output: whole and as it is in a file, its control characters shown."""
         shown = visible(content, keep="\n\t") if self.console.is_terminal else content
-        self.console.file.write(shown)
-        self.console.file.flush()
+        with _shown():
+            self.console.file.write(shown)
+            self.console.file.flush()
 
     def aside(self) -> Console:
         """The same for a part of what a command does: people see it, the JSON object is that of the whole."""

@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from chainrule.atomic_files import json_bytes, number_from_json, sweep
 from chainrule.config.old_names import with_new_keys
-from chainrule.errors import RunError
+from chainrule.errors import OutputError, RunError
 from chainrule.runs.files import DirectoryFiles, MemoryFiles, RunFiles
 from chainrule.runs.wellformed import damage_of
 
@@ -196,6 +196,8 @@ class StoredRun:
         """Inside, a file that cannot be written is a RunError that says how to go on."""
         try:
             yield
+        except OutputError:
+            raise  # of what is shown, not of the run
         except OSError as error:
             raise RunError(
                 f"{self.path}: cannot be written ({error.strerror or error}); make room, and go on with --resume"
