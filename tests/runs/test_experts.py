@@ -86,6 +86,22 @@ def test_weights_are_on_the_simplex():
         AverageHead([CategoricalHead(2, 3)]).weigh(torch.tensor([1.0]))
 
 
+def test_weights_are_at_the_maximum_also_at_a_corner():
+    """Of a part that is a little worse everywhere nothing is left; inside, no shift of weight gains."""
+    noise = np.random.default_rng(0)
+    good = -noise.exponential(size=5000)
+    worse = good - 0.002 + 0.001 * noise.normal(size=5000)
+    assert simplex_weights(np.stack([good, worse])).tolist() == [1.0, 0.0]
+    ln = np.log(noise.random((3, 5000)))
+    weights = simplex_weights(ln).numpy()
+
+    def value(w):
+        return float(np.log(w @ np.exp(ln)).mean())
+
+    for shift in np.eye(3) * 1e-3:
+        assert value((weights + shift) / (1 + 1e-3)) < value(weights) + 1e-8
+
+
 def test_weights_of_impossible_and_of_no_elements():
     ln = np.log(
         np.array([[0.5, 0.0, 0.5], [0.0, 0.5, 0.5]]) + 0.0, where=[[1, 0, 1], [0, 1, 1]], out=np.full((2, 3), -np.inf)
