@@ -11,6 +11,7 @@ import pytest
 from chainrule.cli.app import main
 from chainrule.config.registry import build_model
 from chainrule.runs import start
+from chainrule.verification.certificate.check import Certificate, blocked
 from tests.support.command_line import run_json
 
 QUICK = ["--steps", "4", "--evaluate-every", "2", "--width", "8", "--depth", "2"]
@@ -62,6 +63,18 @@ def test_a_leak_stops_a_fit_before_it_begins(home, capsys, monkeypatch, tmp_path
     )
     assert "causality.suffix" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_model_that_is_not_verified_goes_on_with_a_warning(home, capsys, monkeypatch, tmp_path):
+    unverified = Certificate("a model", (blocked("causality.suffix.evaluation", "it raises KeyError: 3"),))
+    monkeypatch.setattr("chainrule.runs.verify.verify_model", lambda *arguments, **options: unverified)
+    place = tmp_path / "run"
+    assert main(["fit", str(home / "rows.npy"), "--out", str(place), *QUICK]) == 0
+    assert "not verified: causality.suffix.evaluation: it raises" in capsys.readouterr().out
+    assert json.loads((place / "report.json").read_text())["certificate"] == "not verified"
+    assert run_json(capsys, "verify", place, code=6)["verdict"] == "not verified"
+    assert main(["report", str(place)]) == 0
+    assert "not verified" in (place / "report.html").read_text()
 
 
 def test_evaluate_saves_what_it_counted(home, capsys, tmp_path):

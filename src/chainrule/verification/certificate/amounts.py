@@ -39,15 +39,16 @@ NUMBERS = 1 << 24  # of one tensor of a differentiated pass
 def suffix(trial: Trial, training: bool, share: float) -> Check:
     """`causality.suffix`: in the full form in float64 and then in the model's own type, which has its own kernels."""
     tested = trial.tested
-    scored = 8 if trial.quick else 48
-    check = causality.suffix(tested, training, trial.suffixes(share), trial.tight, scored)
+    tried = trial.suffixes(share)
+    scored = min(8 if trial.quick else 48, max(2, len(tried) // 4))
+    check = causality.suffix(tested, training, tried, trial.tight, scored)
     own = trial.own
     if trial.quick or check.passed is False or own.dtype == tested.dtype:
         return check
     half = own.dtype in (torch.bfloat16, torch.float16)
     bound = max(COARSE, 128 * torch.finfo(own.dtype).eps) if half else COARSE
     in_own = replace(trial, tested=replace(own, examples=tested.examples))
-    again = causality.suffix(own, training, in_own.suffixes(share / 4), bound, 8)
+    again = causality.suffix(own, training, in_own.suffixes(share / 4), bound, 2)
     kind = str(own.dtype).removeprefix("torch.")
     if again.passed is False:
         return replace(again, tried=f"{again.tried}, in {kind}", where=f"{again.where}; in {kind} only")
@@ -106,14 +107,16 @@ def gradient(trial: Trial) -> Check:
     tested = trial.near.tested
     if tested.length * (tested.num_symbols or 1) > NUMBERS:
         return skipped("causality.gradient", "its outputs are too many to differentiate; see causality.suffix")
-    places = tested.positions(4 if trial.quick else 48)
+    chance = torch.randperm(tested.length, generator=torch.Generator().manual_seed(1)).tolist()  # not those of suffixes
+    places = list(dict.fromkeys([*tested.positions(2), *chance]))[: 4 if trial.quick else 48]
     return gradient_check(tested, trial.near.rows, places, trial.tight)
 
 
 def repeat(trial: Trial) -> Check:
     """`determinism.repeat` in the model's own type."""
     own = trial.tested if trial.quick else trial.own
-    rows = replace(trial, tested=own).rows[: max(1, min(4, own.rows_at_once()))]
+    crowd = replace(trial, tested=own).crowd
+    own, rows = crowd.tested, crowd.rows[:4]
     comparable = trial.original if own.dtype == trial.own.dtype else None
     return determinism.repeat(own, rows, comparable, trial.loose)
 
@@ -121,8 +124,8 @@ def repeat(trial: Trial) -> Check:
 def precision(trial: Trial) -> Check:
     """`invariance.precision`, a finding."""
     exact = trial.tested if trial.tested.dtype == torch.float64 else None
-    rows = replace(trial, tested=trial.own).few
-    return determinism.precision(trial.own, exact, rows)
+    own = replace(trial, tested=trial.own).crowd
+    return determinism.precision(own.tested, exact, own.few)
 
 
 def fits(trial: Trial) -> Check:

@@ -25,6 +25,7 @@ Repeated = Callable[[int], Distribution]
 POINTS = 16  # of a grid, at which the mass is compared with the rise of F
 ENDS = (1e-9, 1 - 1e-9)  # extreme quantiles of the values that are not missing
 HALVINGS = 40
+SPLITS, WIDEST, LEAST_SHARE = 14, 8, 1e-7  # rounds, intervals per round, and mass of the narrowest
 MOST_OPEN = 1 << 15  # intervals that are halved at a time
 NODES = (-0.9061798459386640, -0.5384693101056831, 0.0, 0.5384693101056831, 0.9061798459386640)  # Gauss-Legendre
 WEIGHTS = (0.2369268850561891, 0.4786286704993665, 0.5688888888888889, 0.4786286704993665, 0.2369268850561891)
@@ -48,10 +49,11 @@ def density_mass(make: Repeated, intervals: int = 256, special: Sequence[float] 
     p = make(1)
     missing = missing_mass(p)
     levels = torch.linspace(ENDS[0], ENDS[1], intervals + 1, dtype=torch.float64)
-    levels = torch.cat([levels, torch.tensor([1e-6, 1e-4, 1 - 1e-4, 1 - 1e-6], dtype=torch.float64)])
-    many = make(len(levels))
-    u = (1 - missing) * levels.view(-1, *[1] * missing.ndim)
-    nodes = many.icdf(u.flatten(0, 1)).double().view_as(u)
+    levels = torch.cat([levels, torch.tensor([1e-6, 1e-4, 1 - 1e-4, 1 - 1e-6], dtype=torch.float64)]).sort().values
+    u = levels.view(-1, *[1] * missing.ndim).expand(-1, *missing.shape)
+    nodes = _at(make, u, missing)
+    for _ in range(SPLITS):
+        u, nodes = _split(make, u, nodes, missing)
     low, high = nodes.min(0).values, nodes.max(0).values
     near = [
         s + sign * 10.0**-k * max(abs(s), 1.0) for s in (*SPECIAL, *special) for sign in (-1, 1) for k in range(2, 11)
@@ -73,6 +75,21 @@ def density_mass(make: Repeated, intervals: int = 256, special: Sequence[float] 
     else:
         total += (_gauss(make, a, b)).sum(0)
     return total + missing + 2e-9 * (1 - missing)
+
+
+def _at(make: Repeated, u: Tensor, missing: Tensor) -> Tensor:
+    """The quantiles at u of the values that are not missing, shape (levels, ...)."""
+    return make(len(u)).icdf(((1 - missing) * u).flatten(0, 1)).double().view_as(u)
+
+
+def _split(make: Repeated, u: Tensor, nodes: Tensor, missing: Tensor) -> tuple[Tensor, Tensor]:
+    """The widest intervals halved in u, so that what lies between narrow components has next to no mass."""
+    width = (nodes[1:] - nodes[:-1]) * (u[1:] - u[:-1] > LEAST_SHARE)
+    here = width.topk(min(WIDEST, len(width)), 0).indices
+    between = (u.gather(0, here) + u.gather(0, here + 1)) / 2
+    u, nodes = torch.cat([u, between]), torch.cat([nodes, _at(make, between, missing)])
+    order = u.argsort(0)
+    return u.gather(0, order), nodes.gather(0, order)
 
 
 def _gauss(make: Repeated, a: Tensor, b: Tensor) -> Tensor:

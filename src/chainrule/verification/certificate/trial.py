@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Trial"]
 
+NUMBERS = 1 << 25  # that a pass over a batch of eight rows may put out
 COARSE = 1e-2  # a difference beyond this is no rounding in float32
 
 
@@ -86,6 +87,13 @@ class Trial:
         if not self.quick:
             return self
         return replace(self, tested=shorter(self.tested, min(48, self.work.length(0.02, 4, least=8))))
+
+    @cached_property
+    def crowd(self) -> Trial:
+        """The trial of as many first elements as several rows of fit into one pass, for checks of whole batches."""
+        near = self.near
+        width = max(near.tested.num_symbols or 1, 64)
+        return replace(near, tested=shorter(near.tested, max(16, NUMBERS // (8 * width))))
 
     @cached_property
     def rows(self) -> Tensor:

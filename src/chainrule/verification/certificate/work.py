@@ -15,7 +15,7 @@ from chainrule.verification.certificate.tested import ModelUnderTest
 
 __all__ = ["FULL", "QUICK", "Work", "cost_of_element"]
 
-QUICK, FULL = 1e10, 2e11  # operations of a form
+QUICK, FULL = 1.5e10, 2e11  # operations of a form
 OVERHEAD = 2e4  # operations in whose time the smallest model scores one element
 SYMBOL = 150  # operations in whose time the logit of one symbol is made, compared and normalised
 ASKED = 2e6  # operations in whose time a function of prefixes is asked once
