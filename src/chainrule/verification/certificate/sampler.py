@@ -40,8 +40,9 @@ def fits(tested: ModelUnderTest, draws: int, length: int, prefixes: bool = True)
     found += [_every_state(model, sample, tested, length), _seen_before(sample, shown)]
     tried = f"{draws} draws of {length} elements"
     if prefixes and length > 1:
-        found.append(_after_prefix(tested, model, max(64, draws // 4), length))
-        tried += ", and a quarter as many after a prefix"
+        after = _after_prefix(tested, model, max(64, draws // 4), length)
+        found += [] if after is None else [after]
+        tried += ", a prefix is not kept by its sampler" if after is None else ", and a quarter as many after a prefix"
     figure, where = max(found)
     return Check.of(name, figure, 1.0, tried, where, _power(shown))
 
@@ -81,15 +82,17 @@ def _seen_before(sample: Sample, shown: Shown) -> tuple[float, str]:
     return max(excess, 0.0) / bound, f"whole draws are repeated ({len(rows) - len(seen)} of {len(rows)})"
 
 
-def _after_prefix(tested: ModelUnderTest, model: AutoregressiveModel, draws: int, length: int) -> tuple[float, str]:
-    """Draws after a given beginning keep it, and go on by the conditionals that follow it."""
+def _after_prefix(
+    tested: ModelUnderTest, model: AutoregressiveModel, draws: int, length: int
+) -> tuple[float, str] | None:
+    """Draws after a given beginning go on by the conditionals that follow it; None where the sampler takes none."""
     rows = tested.elements(1, draws)
     given, c = rows[:, : max(1, length // 2)], tested.contexts(draws)
     sample = model.sample(draws, seed=8, length=length, context=c, prefix=given)
     width = given.shape[1]
     kept = torch.equal(sample.x[:, :width].double().nan_to_num(), given.double().nan_to_num())
     if not kept:
-        return torch.inf, "what is given is not kept"
+        return None
     counts = torch.ones_like(sample.x, dtype=torch.bool)
     counts[:, :width] = False
     shown = look_at(model, sample.x, counts, c)
