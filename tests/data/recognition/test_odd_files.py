@@ -68,6 +68,13 @@ READ = {  # text, kinds, columns that may be missing
     "blank lines everywhere": ("\n\n" + table("a,b", lambda k: f"{k % 7},x{k % 2}\n") + "\n\n", [L, C], []),
     "inches": (table("a,b", lambda k: f'{k % 7},{k % 3}" pipe'), [L, C], []),
     "times of the day": (table("a,b", lambda k: f"12:{k % 5:02d},{k % 7}"), [C, L], []),
+    "row numbers of pandas": (table(",0,1", lambda k: f"{k},{k / 8},{k % 3}"), [N, R, L], []),
+    "row numbers of pandas, shuffled": (table(",0.5,7", lambda k: f"{k * 7 % 60},{k / 8},{k % 3}"), [N, R, L], []),
+    "row numbers of pandas below dates": (
+        table(",2020-01-01,2020-01-02", lambda k: f"{k},{k / 8},{k % 3}"),
+        [N, R, L],
+        [],
+    ),
     "versions": (table("a,b", lambda k: f"1.{k % 5}.2,{k % 7}"), [C, L], []),
 }
 
@@ -98,6 +105,10 @@ REFUSED = {  # text, message
         table("a,b", lambda k: f"{'1O' if k == 30 else k},{k % 3}"),
         r"'1O' \(.*odd\.csv line 32\).*--missing '1O'",
     ),
+    "a very long cell": (
+        table("a,b", lambda k: f"{'x' * 9999 if k == 30 else k},{k % 3}"),
+        r"'x{40}\.\.\.' \(.*odd\.csv line 32\); correct them, or --columns a=categorical",
+    ),
     "infinity": (table("a,b", lambda k: f"{'inf' if k == 30 else k},{k % 3}"), r"'inf' \(.*odd\.csv line 32\)"),
     "one code among numbers": (
         table("a,b", lambda k: f"{'007' if k == 30 else k},{k % 3}"),
@@ -119,7 +130,7 @@ def test_it_is_refused_with_its_place(tmp_path, name):
 
 
 NUMBERS_AMONG_NAMES = {
-    "a dash in a sixth": ([*"12345", "-"], r"holds numbers in 50 of 60 cells .*'-' \(.*line 7\).*--missing '-'"),
+    "a dash in a sixth": ([*"12345", "-"], r"holds numbers in 50 of 60 cells .*'-' \(.*line 7\).*--missing"),
     "several units": (["1%", "2"], r"holds numbers in several units \(none, '%'\)"),
     "codes with leading zeros": (["01234", "71827", "51251"], None),
     "words": (["a", "b", "1"], None),

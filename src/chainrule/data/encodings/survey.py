@@ -25,6 +25,7 @@ __all__ = ["SHOWN", "Survey", "classes_of"]
 
 MEANT = 0.9  # share of numbers above which a column is meant to be one
 SHOWN = 5  # cells that an error names
+LONGEST = 40  # characters of a cell in it
 WORDS = ("na", "null", "none", "nan")  # that can also be a code or a surname
 
 Cell = tuple[int, str]  # row, counted from 0, and text
@@ -165,13 +166,14 @@ class Survey:
         if not (fits > MEANT * self.present or (refused and fits + refused == self.present)):
             return False
         others = sorted(cell for name in classes for cell in self.cells(name))[:SHOWN]
-        shown = ", ".join(f"{text!r} ({where(row)})" for row, text in others)
+        shown = ", ".join(f"{_short(text)!r} ({where(row)})" for row, text in others)
         more = self.present - fits - len(others)
-        texts = ",".join(dict.fromkeys(text.strip() for _, text in others))
+        texts = ",".join(dict.fromkeys(text.strip() for _, text in others if len(text) <= LONGEST and "," not in text))
+        missing = f"or say --missing '{texts}' if they mean that there is no value, " if texts else ""
         raise InputError(
             f"the column {self.name!r} holds a {kind} in {fits} of {self.present} cells, but not in {shown}"
-            f"{f' and {more} more' if more > 0 else ''}; correct them, or say --missing '{texts}' if they mean that "
-            f"there is no value, or --columns {self.name}=categorical if the column holds names"
+            f"{f' and {more} more' if more > 0 else ''}; correct them, {missing}or --columns {self.name}=categorical "
+            "if the column holds names"
         )
 
     def _said(self) -> Iterator[str]:
@@ -198,7 +200,7 @@ class Survey:
             return  # a code with leading zeros
         yield (
             f"{self.name!r} holds numbers in {numbers} of {self.present} cells and is read as names, because of "
-            f"{text!r} ({where(row)}) and others; --missing '{text.strip()}' if it means that there is no value"
+            f"{_short(text)!r} ({where(row)}) and others; --missing names texts that mean that there is no value"
         )
 
     def _said_of_texts(self, where: Where) -> Iterator[str]:
@@ -207,6 +209,10 @@ class Survey:
                 f"{text!r} in the column {self.name!r} ({where(row)}) is read as a value; "
                 f"--missing '{text}' if it is none"
             )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def classes_of(cells: Any, decimal: str, thousands: str) -> tuple[dict[str, Array], dict[str, Array]]:

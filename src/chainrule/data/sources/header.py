@@ -59,6 +59,9 @@ def find_header(rows: Sequence[Row], number: int, asked: str | int | None) -> He
     first, body = rows[start].cells, _body(rows[start + 1 :], number)
     if not body:
         return Header(None, start) if any(map(is_typed, first)) else Header(first, start + 1, rows[start].line)
+    if _has_row_numbers(first, body):
+        said = "taken for names, as only its first cell is empty, above numbers of rows"
+        return Header(first, start + 1, rows[start].line, _said(rows[start], said, "no"))
     below, typed = _evidence(first, body)
     if below or typed:
         years = typed and _is_scale(first, body)
@@ -125,6 +128,18 @@ def _is_named(cells: Sequence[str]) -> bool:
 
 def _body(rows: Sequence[Row], number: int) -> list[list[str]]:
     return [row.cells for row in rows[:LOOKED_AT] if len(row.cells) == number][: max(3, CELLS // number)]
+
+
+def _has_row_numbers(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether the first column is that of row numbers which pandas writes: no name above different whole numbers."""
+    below = [row[0].strip() for row in body]
+    return (
+        not first[0].strip()
+        and all(cell.strip() for cell in first[1:])
+        and any(map(is_typed, first[1:]))
+        and len(set(below)) == len(below) > 2
+        and all(cell.isdigit() for cell in below)
+    )
 
 
 def _evidence(first: Sequence[str], body: Sequence[Sequence[str]]) -> tuple[int, int]:
