@@ -1,5 +1,7 @@
 """Preparing data: throughput and peak memory, `python -m benchmarks.preparing [--rows N] [--tokens M] ...`.
 
+With `--text` a text of yours is read as tokens, and nothing else is done that is not asked for.
+
 Each source is generated in a temporary directory, opened in a process of its own, and hashed, so that every element has
 been looked at once. The peak is that of the whole process, torch included; the base is that of one that opens nothing.
 """
@@ -21,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 WORDS = 20_000
+USUAL = {"rows": 1_000_000, "megabytes": 1024, "tokens": 128, "images": 20_000}
 CHILD = """
 import json, resource, sys, time
 import torch
@@ -144,14 +147,19 @@ def rows(home: Path, options: argparse.Namespace) -> Iterator[tuple[str, str, fl
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.preparing", description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="of a CSV file; 0 for none")
-    parser.add_argument("--megabytes", type=int, default=1024, help="of a text read as bytes; 0 for none")
-    parser.add_argument("--tokens", type=int, default=128, help="MiB of a text read as tokens, bpe:1000; 0 for none")
-    parser.add_argument("--images", type=int, default=20_000, help="PNG files of 64x64; 0 for none")
+    parser.add_argument("--rows", type=int, help="rows of a CSV file; 1,000,000, none with --text")
+    parser.add_argument("--megabytes", type=int, default=None, help="of a text read as bytes; 1024, none with --text")
+    parser.add_argument(
+        "--tokens", type=int, default=None, help="MiB of a text read as bpe:1000; 128, none with --text"
+    )
+    parser.add_argument("--images", type=int, default=None, help="PNG files of 64x64; 20,000, none with --text")
     parser.add_argument("--text", type=Path, default=None, help="a text, also gzipped, read beside tokenizers alone")
-    parser.add_argument("--rounds", type=int, default=5, help="of --text, of which the best counts")
+    parser.add_argument("--rounds", type=int, default=3, help="of --text, of which the best counts")
     parser.add_argument("--at", type=Path, default=None, help="where the temporary directory is made")
     options = parser.parse_args()
+    for name, usual in USUAL.items():
+        if vars(options)[name] is None:
+            setattr(options, name, usual if options.text is None else 0)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=options.at) as home:
         _, base = opened(cache=Path(home))

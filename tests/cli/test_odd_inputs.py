@@ -97,7 +97,7 @@ def test_arrays_of_another_machine_are_the_same_data(tmp_path):
 
 
 def test_halves_of_characters_in_a_list_are_read_as_in_json_lines(tmp_path):
-    texts = [f"lone \ud800 {k % 4}" for k in range(40)]
+    texts = [f"lone \ud800 {k % 4}" for k in range(40)] + [f"no UTF-8 \udcff {k % 4}" for k in range(40)]
     (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     assert load(texts).digest() == load(str(tmp_path / "a.jsonl")).digest()
     with pytest.raises(InputError, match="is not UTF-8"):
@@ -158,8 +158,11 @@ def test_a_run_on_an_object_says_that_it_keeps_no_labels(tmp_path):
     with pytest.raises(InputError, match="keeps no labels; give them with labels="):
         fitted.probe()
     saved = cr.Run.open(fitted.save(tmp_path / "run").path)
-    with pytest.raises(InputError, match="the array"):
+    with pytest.raises(InputError, match=r"the array: .* Python object, .* run.with_data"):
         saved.evaluate()
+    np.save(tmp_path / "x.npy", x)
+    on_file, again = saved.moved(tmp_path / "x.npy"), saved.with_data(cr.load(x))
+    assert on_file.evaluate().to_json() == again.evaluate().to_json()
 
 
 def test_every_command_that_reads_data_reads_a_pipe(words_run, tmp_path, capsys):

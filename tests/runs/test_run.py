@@ -11,6 +11,7 @@ from chainrule.config.defaults import default_spec
 from chainrule.config.registry import build_model
 from chainrule.data import load
 from chainrule.errors import RunError
+from chainrule.likelihood import LogLikelihood
 from chainrule.runs.new import configuration_of
 from chainrule.runs.run import Run
 
@@ -48,8 +49,9 @@ def test_a_run_in_memory_gives_back_model_data_metrics_and_report(in_memory, dat
     assert in_memory.report_dict is None
     in_memory.logger([{"step": 1}]).log({"step": 2})
     assert in_memory.metrics() == [{"step": 1}, {"step": 2}]
-    in_memory.write_report({"steps": 2})
-    assert in_memory.report_dict == {"steps": 2}
+    report = {"results": {"train": LogLikelihood.zero().to_json()}}
+    in_memory.write_report(report)
+    assert in_memory.report_dict == report
 
 
 def test_a_saved_run_is_the_same_run(in_memory, data, tmp_path):

@@ -10,7 +10,9 @@ from typing import Any
 from chainrule.config.option import BELOW_1, MODEL, at_least, between, option
 from chainrule.config.registry import EXPERTS, HEADS, NETWORKS
 
-__all__ = ["ModelOptions"]
+__all__ = ["MOST_MEMBERS", "MOST_ORDERS", "ModelOptions"]
+
+MOST_MEMBERS, MOST_ORDERS = 1000, 100_000  # beyond these the models, or the orders, do not fit memory
 
 
 @dataclass(frozen=True, kw_only=True)

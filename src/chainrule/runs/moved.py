@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.data.sources.digits import DIGITS
+from chainrule.data.sources.objects import OBJECT_NAMES
 from chainrule.data.sources.plain_files import refuse_stream
 from chainrule.errors import InputError
 
@@ -23,6 +24,12 @@ def refuse_lost(name: str, source: str, options: Mapping[str, Any]) -> None:
     for what, place in (("data", source), ("test set", options.get("test"))):
         if place is None or place == DIGITS or Path(place).exists():
             continue
+        if place in OBJECT_NAMES:
+            raise InputError(
+                f"{place}: {name} was fitted with a Python object, which no file holds; in Python give it again, "
+                "run.with_data(chainrule.load(x)); or name the examples to look at; or keep all of them in a file and "
+                "name that with --moved-to PATH, their hash is checked"
+            )
         try:
             refuse_stream(str(place))
         except InputError as error:

@@ -27,6 +27,7 @@ from chainrule.runs.score import score as _score
 from chainrule.runs.stored import StoredRun
 from chainrule.runs.verify import verify as _verify
 from chainrule.runs.weights import load_weights, weights_bytes
+from chainrule.runs.wellformed import damage_of_encoding
 
 __all__ = ["Run"]
 
@@ -87,10 +88,16 @@ class Run(StoredRun):
         """How this run turns raw data into elements."""
         self.refuse_damaged()
         try:
-            return encoding_from_json(self.config["data"]["encoding"])
+            encoding = encoding_from_json(self.config["data"]["encoding"])
+            _ = encoding.domain, encoding.context_options
         except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as error:
             said = f"{type(error).__name__}: {error}"
-            raise RunError(f"{self.name}: the encoding in config.json is damaged ({said}); train again") from None
+            raise RunError(
+                f"{self.name}: config.json is damaged: data.encoding cannot be read ({said}); train again"
+            ) from None
+        if (damage := damage_of_encoding(encoding)) is not None:
+            raise RunError(f"{self.name}: config.json is damaged: {damage}; restore it or train again")
+        return encoding
 
     def data(self) -> DataSet:
         """The data set that the run was trained on: the one at hand, or opened again and checked by its hash."""

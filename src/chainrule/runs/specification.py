@@ -9,14 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from chainrule.config.defaults import (
-    COMMON_START,
-    Amount,
-    default_members,
-    default_spec,
-    default_training,
-)
-from chainrule.config.model_options import ModelOptions
+from chainrule.config.defaults import COMMON_START, Amount, default_members, default_spec, default_training
+from chainrule.config.model_options import MOST_MEMBERS, MOST_ORDERS, ModelOptions
 from chainrule.config.option import options_of
 from chainrule.config.registry import EXPERTS, Spec, fitted_by_gradients, part_options
 from chainrule.data.encodings.data_set import DataSet
@@ -27,7 +21,6 @@ from chainrule.training.settings import TrainingSettings
 __all__ = ["experts_of", "members_of", "specification"]
 
 READ_BY_ALL = {"seed", "engine", "checkpoint_every", "keep"}  # settings that every kind of network reads
-MOST_MEMBERS, MOST_ORDERS = 1000, 100_000  # beyond these the models, or the orders, do not fit memory
 
 
 def specification(options: Mapping[str, Any], data: DataSet) -> tuple[Spec, TrainingSettings]:

@@ -25,7 +25,7 @@ from chainrule.atomic_files import json_bytes, number_from_json, sweep
 from chainrule.config.old_names import with_new_keys
 from chainrule.errors import OutputError, RunError
 from chainrule.runs.files import DirectoryFiles, MemoryFiles, RunFiles
-from chainrule.runs.wellformed import damage_of
+from chainrule.runs.wellformed import damage_in
 
 __all__ = ["FORMAT", "MetricsLog", "StoredRun"]
 
@@ -108,9 +108,10 @@ class StoredRun:
             raise RunError(f"{path}: config.json does not describe a run; restore it or train again")
         if config["format"] != FORMAT:
             raise RunError(f"{path}: has format {config['format']}, this version reads {FORMAT}; update chainrule")
-        if (damage := damage_of(config, missing=False)) is not None:
+        config = with_new_keys(config)
+        if (damage := damage_in("config.json", config, missing=False)) is not None:
             raise RunError(f"{path}: config.json is damaged: {damage}; restore it or train again")
-        return cls(with_new_keys(config), files)
+        return cls(config, files)
 
     def save(self, path: Path | str) -> Self:
         """Write a run in memory into a directory, which must be new or empty, and give the run that stands there."""
@@ -125,7 +126,7 @@ class StoredRun:
 
     def refuse_damaged(self) -> None:
         """Raise RunError where the configuration lacks something that every verb needs."""
-        if (damage := damage_of(self.config)) is not None:
+        if (damage := damage_in("config.json", self.config)) is not None:
             raise RunError(f"{self.path or 'this run'}: config.json is damaged: {damage}; restore it or train again")
 
     @property
@@ -133,7 +134,7 @@ class StoredRun:
         """A hash of what decides the result: checkpoints belong to it."""
         written = self.files.read("config.json")  # under the names of its time
         config = self.config if written is None else json.loads(written)
-        return sha256((json.dumps({key: config[key] for key in DECISIVE}, indent=2) + "\n").encode()).hexdigest()
+        return sha256((json.dumps({key: config.get(key) for key in DECISIVE}, indent=2) + "\n").encode()).hexdigest()
 
     def protocol(self) -> dict[str, str]:
         """How this run's examples are scored, the fields of a `Protocol`."""
@@ -154,9 +155,13 @@ class StoredRun:
         lines = (self.files.read("metrics.jsonl") or b"").splitlines(keepends=True)
         try:
             records = [json.loads(line) for line in lines if line.endswith(b"\n")]
-            return [{name: number_from_json(value) for name, value in record.items()} for record in records]
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise RunError(f"{self.name}: metrics.jsonl cannot be read ({error}); restore it or remove it") from None
+        for number, record in enumerate(records, start=1):
+            if (damage := damage_in("metrics.jsonl", record)) is not None:
+                said = f"line {number} of metrics.jsonl is damaged: {damage}"
+                raise RunError(f"{self.name}: {said}; restore the file or remove it")
+        return [{name: number_from_json(value) for name, value in record.items()} for record in records]
 
     def log(self, metrics: dict[str, Any]) -> None:
         """Add a line to `metrics.jsonl`."""
@@ -173,12 +178,12 @@ class StoredRun:
     @property
     def report_dict(self) -> dict[str, Any] | None:
         """The content of `report.json`: the final figures; None before they are there."""
-        return self._json("report.json", "results")
+        return self._json("report.json")
 
     @property
     def certificate_dict(self) -> dict[str, Any] | None:
         """The content of `certificate.json`; None where the run was not verified."""
-        return self._json("certificate.json", "checks")
+        return self._json("certificate.json")
 
     def write_report(self, report: dict[str, Any]) -> None:
         """Write `report.json`."""
@@ -203,14 +208,16 @@ class StoredRun:
                 f"{self.path}: cannot be written ({error.strerror or error}); make room, and go on with --resume"
             ) from error
 
-    def _json(self, name: str, needed: str) -> dict[str, Any] | None:
+    def _json(self, name: str) -> dict[str, Any] | None:
         content = self.files.read(name)
+        if content is None:
+            return None
         try:
-            value = None if content is None else json.loads(content)
+            value: dict[str, Any] = json.loads(content)
         except (ValueError, RecursionError) as error:
             raise RunError(f"{self.name}: {name} cannot be read ({error}); restore it or make it again") from None
-        if value is not None and (not isinstance(value, dict) or needed not in value):
-            raise RunError(f"{self.name}: {name} holds no {needed}; restore it or make it again")
+        if (damage := damage_in(name, value)) is not None:
+            raise RunError(f"{self.name}: {name} is damaged: {damage}; restore it or make it again")
         return value
 
 
@@ -255,7 +262,7 @@ def _differences(config: dict[str, Any], recorded: dict[str, Any]) -> list[str]:
     from chainrule.training.settings import TrainingSettings
 
     later = asdict(TrainingSettings())  # settings that came since have their defaults
-    begun = recorded | {"training": later | recorded["training"]}
+    begun = recorded | {"training": later | recorded.get("training", {})}
     plain: dict[str, Any] = json.loads(json.dumps(config))  # as it will stand in a file: tuples are lists
     here, there = (_flat({key: value[key] for key in DECISIVE}) for value in (plain, begun))
     names = (here.keys() | there.keys()) - SAID  # the hash says whether it is the same

@@ -1,53 +1,142 @@
-"""Whether a `config.json` has the form that a run is read by; what is inside of its parts, each part checks itself."""
+"""What the JSON files of a run must hold: the one place where what was read from them is checked.
+
+What is given with a form here can be relied on wherever it is used; a file that has another one is refused by its name
+and the place in it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["damage_of"]
+from chainrule.config.model_options import MOST_MEMBERS, MOST_ORDERS
+from chainrule.config.option import Option, options_of
+from chainrule.config.options import FIT_OPTIONS, DataOptions, ModelOptions, TrainingOptions
+from chainrule.errors import InputError
+from chainrule.runs.forms import (
+    ANYTHING,
+    FIGURE,
+    FLAG,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    Form,
+    count,
+    damage,
+    form_of,
+    listed,
+    maybe,
+    table,
+)
 
-TEXT, TABLE = "a text", "an object"
-OF = {TEXT: str, TABLE: dict}
-FORM: dict[tuple[str, ...], str] = {
-    ("data",): TABLE,
-    ("data", "name"): TEXT,
-    ("data", "options"): TABLE,
-    ("data", "encoding"): TABLE,
-    ("data", "encoding", "kind"): TEXT,
-    ("data", "note"): TEXT,
-    ("data", "sha256"): TEXT,
-    ("protocol",): TABLE,
-    ("model",): TABLE,
-    ("model", "network"): TABLE,
-    ("model", "network", "name"): TEXT,
-    ("model", "head"): TABLE,
-    ("model", "head", "name"): TEXT,
+if TYPE_CHECKING:
+    from chainrule.data.encodings.base import Encoding
+
+__all__ = ["damage_in", "damage_of_encoding"]
+
+LISTS = ("given", "drop", "missing")  # options that are recorded as lists
+KINDS_BY_NAME = ("columns",)  # and as objects
+
+
+def _stated(option: Option) -> Form:
+    """The form of the value of an option; none is always one."""
+
+    def holds(value: Any) -> bool:
+        try:
+            option.refuse_unless_valid(value)
+        except InputError:
+            return value is None
+        return True
+
+    wanted = option.type_text if option.check is None else f"{option.type_text}, {option.check.wanted}"
+    own = Form(wanted, holds)
+    if option.name in LISTS:
+        return maybe(own, listed(TEXT))
+    return maybe(own, table(every=TEXT)) if option.name in KINDS_BY_NAME else own
+
+
+def _options(*stated: Option) -> Form:
+    return table(others={option.name: _stated(option) for option in stated})
+
+
+def _result_parts(result: Mapping[str, Any]) -> Iterator[tuple[str, Any, Form]]:
+    needed = {name: FIGURE for name in ("nats_per_example", "bits_per_dim")} | {"examples": WHOLE, "impossible": WHOLE}
+    needed |= {"bits_per_byte": FIGURE} if result.get("bytes") else {}
+    needed |= {"nats_per_example_of_possible": FIGURE} if result.get("impossible") else {}
+    others = {name: FIGURE for name in ("nats_per_example_se", "bits_per_dim_se", "bits_per_byte_se")}
+    others |= {"unit": TEXT, "units": WHOLE, "elements": WHOLE, "bytes": WHOLE, "in_train": WHOLE}
+    return table(needed, others).parts(result)
+
+
+NAMED = table({"name": TEXT})
+MODEL = table(
+    {"network": NAMED, "head": NAMED},
+    {
+        "members": count(MOST_MEMBERS),
+        "orders": count(MOST_ORDERS),
+        "experts": listed(table({"network": NAMED, "head": NAMED})),
+    },
+)
+CONFIG = table(
+    {
+        "data": table(
+            {"name": TEXT, "encoding": table({"kind": TEXT}), "note": TEXT, "sha256": TEXT}
+            | {"options": _options(*options_of(DataOptions), *options_of(ModelOptions))},
+            {"unit": TEXT},
+        ),
+        "protocol": table({"context": TEXT}, every=TEXT),
+        "model": MODEL,
+    },
+    {
+        "training": _options(*options_of(TrainingOptions)),
+        "versions": table(),
+        "machine": table(),
+        "asked": maybe(table({"options": _options(*FIT_OPTIONS)}, {"source": maybe(TEXT)})),
+        "imported": maybe(table({"from": TEXT})),
+    },
+)
+RESULT = Form("an object", lambda value: isinstance(value, Mapping), _result_parts)
+BASELINE = table({"how": TEXT}, {"nats_per_example": FIGURE, "bits_per_dim": FIGURE, "bits_per_byte": FIGURE})
+REPORT = table(
+    {"results": table(every=RESULT, filled=True)},
+    {
+        "independent_elements": table(every=table({"nats_per_example": FIGURE}, {"nats_per_example_se": FIGURE})),
+        "baselines": table(every=BASELINE),
+        "baselines_left_out": table(every=TEXT),
+        "not_known": table(every=TEXT),
+        "kept_step": maybe(WHOLE),
+        "members": listed(table({"results": table(every=RESULT)}, {"weight": FIGURE})),
+    },
+)
+METRICS = table({"step": WHOLE}, every=FIGURE)
+CHECK = table(
+    {"name": TEXT, "passed": maybe(FLAG), "tried": TEXT, "figure": FIGURE, "bound": FIGURE},
+    {"where": TEXT, "advice": TEXT},
+)
+CERTIFICATE = table({"checks": listed(CHECK), "passed": FLAG, "seconds": NUMBER})
+FORMS = {
+    "config.json": CONFIG,
+    "report.json": REPORT,
+    "metrics.jsonl": METRICS,
+    "certificate.json": CERTIFICATE,
 }
-OPTIONAL: dict[tuple[str, ...], str] = {
-    ("training",): TABLE,
-    ("versions",): TABLE,
-    ("machine",): TABLE,
-    ("asked",): TABLE,
-}
-OPTIONAL |= {("asked", "options"): TABLE, ("imported",): TABLE}
 
 
-def damage_of(config: Mapping[str, Any], *, missing: bool = True) -> str | None:
-    """What is wrong with the content of a `config.json`, in words; None where it has the right form.
+def damage_in(name: str, content: Any, *, missing: bool = True) -> str | None:
+    """What is wrong with the content of a file of a run, in words; None where it has the right form.
 
-    config: the content. missing: whether it is damage that something is not there.
+    name: the file, such as "report.json".
+    content: its value; of `metrics.jsonl` that of one line.
+    missing: whether it is damage that something is not there.
 
-    >>> damage_of({"data": []})
+    >>> damage_in("config.json", {"data": []})
     'data is a list, expected an object'
+    >>> damage_in("certificate.json", {"checks": [], "passed": "yes", "seconds": 0.5})
+    "passed is 'yes', expected true or false"
     """
-    for place, wanted in (FORM | OPTIONAL).items():
-        value: Any = config
-        for name in place:
-            value = value.get(name) if isinstance(value, Mapping) else None
-        if value is None and (place in OPTIONAL or not missing):
-            continue
-        if not isinstance(value, OF[wanted]):
-            found = "missing" if value is None else f"a {type(value).__name__}"
-            return f"{'.'.join(place)} is {found}, expected {wanted}"
-    return None
+    return damage(content, FORMS[name], missing=missing) or damage(content, ANYTHING)
+
+
+def damage_of_encoding(encoding: Encoding) -> str | None:
+    """What is wrong with an encoding that was made from a `config.json`: a field that has not its type."""
+    return damage(encoding, form_of(type(encoding)), "data.encoding")

@@ -48,7 +48,7 @@ class Tokens:
 
     @cached_property
     def _tokenizer(self) -> Any:
-        tokenizer = library().Tokenizer.from_str(self.specification)
+        tokenizer = tokenizer_of(self.specification, "the tokenizer")
         tokenizer.no_truncation()
         tokenizer.no_padding()
         return tokenizer
@@ -160,13 +160,11 @@ class Tokens:
         """The tokenizer of a `tokenizer.json`."""
         try:
             specification = path.read_text(encoding="utf-8")
-            library().Tokenizer.from_str(specification)
         except OSError as error:
             raise InputError(f"{path}: the tokenizer cannot be read ({error.strerror}); check --symbols") from None
-        except InputError:
-            raise
-        except Exception as error:  # the library raises plain exceptions
+        except UnicodeDecodeError as error:
             raise InputError(f"{path}: is not a tokenizer.json of the tokenizers library ({error})") from None
+        tokenizer_of(specification, str(path))
         return cls(specification)
 
     @classmethod
@@ -233,6 +231,15 @@ def _printable() -> list[str]:
     prints = {*range(33, 127), *range(161, 173), *range(174, 256)}
     others = iter(range(256, 512))
     return [chr(byte) if byte in prints else chr(next(others)) for byte in range(256)]
+
+
+def tokenizer_of(specification: str, what: str) -> Any:
+    """The tokenizer that a `tokenizer.json` describes; `what` names it in errors."""
+    tokenizers = library()
+    try:
+        return tokenizers.Tokenizer.from_str(specification)
+    except Exception as error:  # the library raises plain exceptions
+        raise InputError(f"{what}: is not a tokenizer.json of the tokenizers library ({error})") from None
 
 
 def library() -> Any:

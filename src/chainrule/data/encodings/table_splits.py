@@ -78,15 +78,16 @@ class TableSplit:
                 f"--split {split} divides the rows and --split-column {column} says that they are divided; give one"
             )
         by = Split.parse(split, "random", seed)
-        for name in (name for name in (by.column or None, column) if name is not None):
+        divided = cls(by, column)
+        for name in divided.read:
             if name not in names:
                 raise unknown_name(f"column of {what}", name, names)
-        return cls(by, column)
+        return divided
 
     @property
     def read(self) -> set[str]:
         """The columns that have to be read, whether they are modelled or not."""
-        return {name for name in (self.by.column, self.column) if name}
+        return {name for name in (self.by.column or None, self.column) if name is not None}
 
     @property
     def options(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import duckdb
 import torch
 
 from chainrule.data.sources.plain_files import private_folder
+from chainrule.errors import InputError
 
 __all__ = ["connection", "plain_name", "suggested_delimiter"]
 
@@ -55,7 +56,12 @@ def suggested_delimiter(lines: Sequence[str]) -> str:
         return ""
     with private_folder() as folder:
         file = folder / FILE
-        file.write_text("".join(lines), "utf-8", newline="")
+        try:
+            file.write_text("".join(lines), "utf-8", newline="")
+        except OSError as error:
+            raise InputError(
+                f"{folder}: cannot be written ({error.strerror}); make room, or name another place with TMPDIR"
+            ) from None
         with connection(folder) as database:
             try:
                 found = database.execute(f"SELECT Delimiter FROM sniff_csv('{file}')").fetchone()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.batch import Array
+from chainrule.data.alphabets.utf8 import as_bytes
 from chainrule.data.sources.picture_files import Pictures
 from chainrule.data.sources.record_tables import masked_table, records_table
 from chainrule.errors import InputError, unknown_name
@@ -171,11 +172,7 @@ def _examples(items: Sequence[Any]) -> Form:
     if not items:
         raise InputError("the source holds no examples; give it some")
     if all(isinstance(item, str | bytes) for item in items):
-        return (
-            "texts",
-            [item.encode("utf-8", "surrogatepass") if isinstance(item, str) else item for item in items],
-            None,
-        )
+        return "texts", [as_bytes(item) if isinstance(item, str) else item for item in items], None
     lists = [item if isinstance(item, list) else _array(item) for item in items]
     are_texts = isinstance(items[0], str | bytes)
     for n, item in enumerate(lists):

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from chainrule.data.alphabets.utf8 import as_bytes
 from chainrule.data.sources.folders import files_below, split_of
 from chainrule.data.sources.line_lists import LINE_END, are_short_lines
 from chainrule.data.sources.picture_files import PICTURES
@@ -119,7 +120,7 @@ def read_documents(
                 raise InputError(
                     f"{source} line {number}: has no text field {name!r} (it has {known}); name it with --field"
                 )
-            texts.append(_bytes(text))
+            texts.append(as_bytes(text))
         return check(texts, source, "line"), b""
     files = text_files(source)
     if documents == "file":
@@ -143,14 +144,6 @@ def _separator(documents: str) -> bytes:
     if not separator:
         raise InputError(f"--documents is line, file, stream or a separator such as '\\n\\n', got {documents!r}")
     return separator
-
-
-def _bytes(text: str) -> bytes:
-    """A text as UTF-8; lone surrogates are what `surrogateescape` made of bytes that are not, or stay what they are."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass")
 
 
 def _unchecked(texts: list[bytes], source: str, unit: str) -> list[bytes]:
