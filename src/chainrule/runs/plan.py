@@ -121,18 +121,7 @@ def _loaded(source: Any, named: dict[str, Any], progress: Progress | None) -> Da
         if given := [name for name, value in named.items() if value is not None and name != "pixel_block"]:
             raise InputError(f"{source.name}: is a data set already; give {given[0]} where it is loaded")
         return source if named["pixel_block"] in (None, 1) else in_pixel_blocks(source, named["pixel_block"])
-    return load(source, progress=progress, **named | {"shape": _sides(named["shape"])})
-
-
-def _sides(shape: Any) -> tuple[int, ...] | None:
-    """The shape of an example, as sides or as text such as "28,28"."""
-    if shape is None:
-        return None
-    sides = shape.replace("x", ",").split(",") if isinstance(shape, str) else shape
-    try:
-        return tuple(int(side) for side in sides)
-    except (ValueError, TypeError):
-        raise InputError(f"--shape is a list of sides such as 28,28, got {shape!r}") from None
+    return load(source, progress=progress, **named)
 
 
 def _budget(options: Mapping[str, Any]) -> Budget | None:

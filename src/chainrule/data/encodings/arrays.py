@@ -118,7 +118,7 @@ def load_digits(source: str = DIGITS, *, given: str | None = None, builtin: bool
 def load_arrays(
     source: Source,
     *,
-    shape: Sequence[int] | None = None,
+    shape: str | Sequence[int] | None = None,
     given: str | None = None,
     split: str | None = None,
     split_seed: int = 0,
@@ -130,7 +130,7 @@ def load_arrays(
     are levels.
 
     source: a file, an array, or a dictionary of arrays by split.
-    shape: the layout of an example; None for that of the array.
+    shape: the layout of an example, as sides or as text such as "28,28"; None for that of the array.
     given: "label", to model p(x | label).
     split: how a single array is divided, see `Split`; None for random:80/10/10, for images distinct:80/10/10.
     split_seed: key of a random split.
@@ -141,14 +141,26 @@ def load_arrays(
     arrays, source = array_parts(source), str(source)
     if reader not in (1, READER):
         raise InputError(f"--reader is 1 or {READER}, got {reader}")
-    if shape is None:
+    sides = _sides(shape)
+    if sides is None:
         check_same_shape(arrays, source)
-    layout = tuple(shape if shape is not None else next(iter(arrays.values()))[0].shape[1:])
+    layout = sides if sides is not None else next(iter(arrays.values()))[0].shape[1:]
     if not layout:
         raise InputError(f"{source}: the array has one axis, expected (examples, elements); reshape it")
     divided_by = Split.parse(split, "distinct" if len(layout) > 1 else "random", split_seed)
-    options = {"shape": None if shape is None else list(shape), "given": given, "reader": reader}
+    options = {"shape": None if sides is None else list(sides), "given": given, "reader": reader}
     return _data_set(source, arrays, layout, divided_by, options)
+
+
+def _sides(shape: Any) -> tuple[int, ...] | None:
+    """The shape of an example, as sides or as text such as "28,28"."""
+    if shape is None:
+        return None
+    sides = shape.replace("x", ",").split(",") if isinstance(shape, str) else shape
+    try:
+        return tuple(int(side) for side in sides)
+    except (ValueError, TypeError):
+        raise InputError(f"--shape is a list of sides such as 28,28, got {shape!r}") from None
 
 
 def load_binary_table(source: str, *, split: str | None = None, split_seed: int = 0) -> DataSet:

@@ -92,4 +92,7 @@ class GivenColumns(Conditions):
     def from_json(cls, fields: dict[str, Any]) -> GivenColumns:
         """The conditions that `to_json` wrote."""
         columns = tuple(column_from_json(column) for column in fields["columns"])
-        return cls(columns, tuple(fields["centre"]), tuple(fields["spread"]))
+        centre, spread = tuple(fields["centre"]), tuple(fields["spread"])
+        if not len(columns) == len(centre) == len(spread):
+            raise ValueError(f"{len(columns)} columns, {len(centre)} means and {len(spread)} deviations")
+        return cls(columns, centre, spread)
