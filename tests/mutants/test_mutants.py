@@ -29,8 +29,11 @@ def test_every_check_is_named_by_a_fault():
     assert {check for *_, check in FAULTS.values()} == {row.name for row in (*CHECKS, *ORDER_CHECKS)} - findings
 
 
+FIRST = list({check: name for name, (*_, check) in reversed(FAULTS.items())}.values())  # one fault per check
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", FIRST)
 def test_a_fault_is_named(name):
     build, options, check = FAULTS[name]
     certificate = verify(build(), **options)
@@ -40,21 +43,22 @@ def test_a_fault_is_named(name):
 
 
 @pytest.mark.slow
-def test_the_quick_form_on_every_case():
-    """At least three faults of four are seen, and no sound model is accused."""
-    results = [tried(case, quick=True) for case in CASES.values()]
+def test_the_quick_form_on_many_cases():
+    """At least three faults of four are seen, and no sound model is accused; `make mutants` tries all cases."""
+    results = [tried(case, quick=True) for case in some(80, seed=1) if case.kind != "Hugging Face"]
     faults_seen = [result.right for result in results if result.case.is_fault]
     accused = [str(result) for result in results if not result.case.is_fault and result.failed]
     unverified = [str(result) for result in results if not result.case.is_fault and not result.right]
     assert not accused
-    assert len(unverified) <= 0.02 * len(results), unverified
+    assert len(unverified) <= 1, unverified
     assert sum(faults_seen) >= 0.75 * len(faults_seen)
 
 
 @pytest.mark.slow
-def test_the_full_form_on_sixty_cases():
-    wrong = [str(result) for result in (tried(case, quick=False) for case in some(60)) if not result.right]
-    assert len(wrong) <= 2, wrong
+def test_the_full_form_on_some_cases():
+    cases = [case for case in some(24) if case.kind != "Hugging Face"]
+    wrong = [str(result) for result in (tried(case, quick=False) for case in cases) if not result.right]
+    assert len(wrong) <= 1, wrong
 
 
 def test_the_cases_are_many():

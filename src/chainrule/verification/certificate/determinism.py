@@ -60,8 +60,9 @@ def _in_another_order(tested: ModelUnderTest, rows: Tensor, related: Tensor, ori
     if _started_from_data(tested, fresh):  # then the copy gets the same first batch
         warm = fresh.elements(0)
         seeded(fresh.outputs, warm, fresh.contexts(len(warm)))
-    apart = float(difference(then, scored_rows(fresh, related, fresh.contexts(len(rows)))).max())
-    return apart
+    c = fresh.contexts(len(rows))
+    backwards = scored_rows(fresh, related.flip(0), None if c is None else c.flip(0)).flip(0)
+    return float(difference(then, backwards).max())
 
 
 def _started_from_data(tested: ModelUnderTest, fresh: ModelUnderTest) -> bool:
