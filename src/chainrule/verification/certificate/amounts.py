@@ -48,11 +48,12 @@ def suffix(trial: Trial, training: bool, share: float) -> Check:
     half = own.dtype in (torch.bfloat16, torch.float16)
     bound = max(COARSE, 128 * torch.finfo(own.dtype).eps) if half else COARSE
     in_own = replace(trial, tested=replace(own, examples=tested.examples))
-    again = causality.suffix(own, training, in_own.suffixes(share / 4), bound, 2)
+    again_tried = in_own.suffixes(share / 4, least=4)
+    again = causality.suffix(own, training, again_tried, bound, 2)
     kind = str(own.dtype).removeprefix("torch.")
     if again.passed is False:
         return replace(again, tried=f"{again.tried}, in {kind}", where=f"{again.where}; in {kind} only")
-    return replace(check, tried=f"{check.tried}; {len(in_own.suffixes(share / 4))} in {kind}")
+    return replace(check, tried=f"{check.tried}; {len(again_tried)} in {kind}")
 
 
 def steps(trial: Trial) -> Check:

@@ -107,11 +107,10 @@ class Trial:
         """Some of these rows, as many as fit into one pass."""
         return self.rows[: min(8, max(1, self.tested.rows_at_once()))]
 
-    def suffixes(self, share: float, tested: ModelUnderTest | None = None) -> Replacements:
-        """Replaced suffixes of every content and from every place that a share of the work pays for."""
-        tested = tested or self.tested
-        d = tested.length
-        most = self.work.rows(share / 2, d, least=8)
+    def suffixes(self, share: float, least: int = 8) -> Replacements:
+        """Replaced suffixes of every content and from every place that a share of the work pays for, `least` of them."""
+        tested, d = self.tested, self.tested.length
+        most = self.work.rows(share / 2, d, least=least)
         contents = min(24 if self.quick else 120, most // 2)
         every = tested.positions(min(d, most - contents))
         return replacements(tested, self.rows, tested.positions(max(6, contents // 3)), contents, every)
