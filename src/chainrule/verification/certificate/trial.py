@@ -108,7 +108,7 @@ class Trial:
         return self.rows[: min(8, max(1, self.tested.rows_at_once()))]
 
     def suffixes(self, share: float, least: int = 8) -> Replacements:
-        """Replaced suffixes of every content and from every place that a share of the work pays for, `least` of them."""
+        """Replaced suffixes of every content from every place that a share of the work pays for, at least some."""
         tested, d = self.tested, self.tested.length
         most = self.work.rows(share / 2, d, least=least)
         contents = min(24 if self.quick else 120, most // 2)
