@@ -91,8 +91,10 @@ NAMES: dict[str, dict[str, str]] = {
 }
 
 
+# Kinds of encodings whose files the first versions read otherwise.
+WITH_READERS = ("table", "image", "fasta")
+
 # Kinds of encodings whose runs recorded bare shares for a split by content; today the way stands before the shares.
-WITH_READERS = ("table", "image", "fasta")  # whose files the first versions read otherwise
 ONCE_BY_CONTENT = ("array", "image", "pixel_blocks", "table", "documents", "sequences", "sets", "fasta")
 
 

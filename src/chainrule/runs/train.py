@@ -84,6 +84,9 @@ def _fit(run: Run, model: Model, plan: Plan, job: Job) -> TrainingResult:
     checkpoints = _checkpoints(run, settings, job)
     limit = inf if plan.budget is None else plan.budget.seconds
 
+    def late() -> bool:
+        return perf_counter() - begun > limit
+
     def fitted() -> bytes:
         fitting = fitting_of(model, data.train, data.valid, settings.seed)
         if job.resume and checkpoints is not None and checkpoints.restore(fitting):
@@ -93,10 +96,10 @@ def _fit(run: Run, model: Model, plan: Plan, job: Job) -> TrainingResult:
             whole = fit_parts(
                 fitting,
                 checkpoints,
-                stop=lambda: stop() or perf_counter() - begun > limit,
+                stop=lambda: stop() or late(),
                 on_part=lambda step: update(1),
             )
-        if not whole and not stop():
+        if not whole and late() and not stop():
             done = f"{fitting.step} of {fitting.parts} parts of it"
             raise OutOfTime(f"{done} were fitted in {limit / 60:.3g} minutes; give more, or leave out --minutes")
         if not whole:
