@@ -162,7 +162,7 @@ BAD = {
     "JSON that is no list": (fit("a.json", '"text"'), "holds no sequences"),
     "a sequence that is none": (fit("a.json", "[[1], 2]"), "sequence 2: is int"),
     "an empty sequence": (fit("a.json", "[[1], []]"), "sequence 2: is empty"),
-    "reals as symbols": (fit("a.json", "[[1, 2.5]]"), "has 2.5"),
+    "reals as symbols": (fit("a.json", f"[{', '.join(f'[{n}, 2.5]' for n in range(60))}]"), "has 2.5"),
     "steps of another width": (
         scored("music", "a.json", "[[[60, 60]]]"),
         "expected a list of different symbols",

@@ -75,6 +75,7 @@ class Run(StoredRun):
     @property
     def data_options(self) -> dict[str, Any]:
         """The options of `load` that read these data again; the alphabet is the recorded one, wherever it came from."""
+        self.refuse_damaged()
         options: dict[str, Any] = self.config["data"]["options"]
         options = dict(options) if self._place is None else options_of_moved(options, self._place)
         alphabet = self.encoding().alphabet
