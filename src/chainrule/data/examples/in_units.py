@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from hashlib import blake2b
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.batch import Array, Batch, Rows
 from chainrule.data.examples.base import Examples
+from chainrule.data.examples.wrapper import WrappedExamples
 from chainrule.likelihood import Units
 
 __all__ = ["DISTINCT", "InUnits", "in_distinct_units", "in_groups", "unit_of_groups"]
@@ -17,7 +18,7 @@ __all__ = ["DISTINCT", "InUnits", "in_distinct_units", "in_groups", "unit_of_gro
 DISTINCT = "distinct examples"  # what a unit is where copies of an example are one
 
 
-class InUnits(Examples):
+class InUnits(WrappedExamples):
     """The same examples, which also say which of them belong together.
 
     examples: the examples.
@@ -41,41 +42,11 @@ class InUnits(Examples):
     def units(self) -> Units | None:
         return self._units
 
-    def __len__(self) -> int:
-        return len(self.examples)
-
     def batch(self, rows: Rows) -> Batch:
         return self.examples.batch(rows)
 
-    def digest(self) -> str:
-        return self.examples.digest()
-
     def epoch(self, seed: int, epoch: int) -> Examples:
         return self.examples.epoch(seed, epoch)
-
-    @property
-    def context(self) -> Array | None:
-        return self.examples.context
-
-    @property
-    def row_lengths(self) -> Rows | None:
-        return self.examples.row_lengths
-
-    @property
-    def owner(self) -> Rows | None:
-        return self.examples.owner
-
-    @property
-    def is_stream(self) -> bool:
-        return self.examples.is_stream
-
-    @property
-    def windows(self) -> tuple[int, int] | None:
-        return self.examples.windows
-
-    @property
-    def are_whole(self) -> bool:
-        return self.examples.are_whole
 
     def with_windows(self, window: int, stride: int) -> InUnits:
         return InUnits(self.examples.with_windows(window, stride), self.name, self.number, self.keys)
@@ -91,10 +62,10 @@ class InUnits(Examples):
 
 
 def in_distinct_units(examples: Examples) -> Examples:
-    """The examples, all copies of one content a unit; a stream, which has no examples, as it is."""
-    if examples.is_stream:
+    """The examples, all copies of one content a unit; those without contents, such as a stream, as they are."""
+    if examples.contents() is None:
         return examples
-    return InUnits(examples, DISTINCT, lambda: _numbered(examples))
+    return InUnits(examples, DISTINCT, lambda: _numbered(examples.contents() or ()))
 
 
 def in_groups(examples: Examples, column: str, number: Rows, keys: Sequence[bytes]) -> Examples:
@@ -113,9 +84,8 @@ def unit_of_groups(column: str) -> str:
     return f"groups of {column}"
 
 
-def _numbered(examples: Examples) -> Rows:
-    """The number of the content of each example, from 0 in the order in which they come."""
+def _numbered(contents: Iterable[bytes]) -> Rows:
+    """The number of each content, from 0 in the order in which they come."""
     place: dict[bytes, int] = {}
-    contents = examples.contents() or iter(())
     found = (place.setdefault(blake2b(content, digest_size=16).digest(), len(place)) for content in contents)
     return np.fromiter(found, dtype=np.int64)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from chainrule.batch import Array, Batch, Rows
+from chainrule.batch import Batch, Rows
 from chainrule.data.examples.base import Examples
-from chainrule.likelihood import Units
+from chainrule.data.examples.wrapper import WrappedExamples
 
 __all__ = ["Reordered"]
 
 
 @dataclass(frozen=True)
-class Reordered(Examples):
+class Reordered(WrappedExamples):
     """Examples of one length whose d-th element is element order[d] of the original ones.
 
     examples: the original examples.
@@ -28,27 +28,12 @@ class Reordered(Examples):
     examples: Examples
     order: Rows
 
-    @property
-    def context(self) -> Array | None:
-        return self.examples.context
-
-    @property
-    def units(self) -> Units | None:
-        return self.examples.units
-
-    def __len__(self) -> int:
-        return len(self.examples)
-
     def batch(self, rows: Rows) -> Batch:
         batch = self.examples.batch(rows)
         return replace(batch, x=batch.x[:, self.order], mask=batch.mask[:, self.order])
 
     def epoch(self, seed: int, epoch: int) -> Reordered:
         return Reordered(self.examples.epoch(seed, epoch), self.order)
-
-    def digest(self) -> str:
-        """The digest of the original examples: their likelihoods may be compared, whatever the order."""
-        return self.examples.digest()
 
     def first(self, count: int) -> Reordered:
         return Reordered(self.examples.first(count), self.order)

@@ -6,12 +6,13 @@ import numpy as np
 
 from chainrule.batch import Array, Batch, Rows
 from chainrule.data.examples.base import Examples
+from chainrule.data.examples.wrapper import WrappedExamples
 from chainrule.likelihood import Units
 
 __all__ = ["Subset", "elements_of", "spread", "stretch"]
 
 
-class Subset(Examples):
+class Subset(WrappedExamples):
     """Some rows of examples, as they are scored: nothing varies from epoch to epoch, and the digest is that of all.
 
     examples: all examples.
@@ -26,9 +27,6 @@ class Subset(Examples):
 
     def batch(self, rows: Rows) -> Batch:
         return self.examples.batch(self.rows[rows])
-
-    def digest(self) -> str:
-        return self.examples.digest()
 
     @property
     def context(self) -> Array | None:
@@ -52,18 +50,6 @@ class Subset(Examples):
             return None
         chosen = self.rows if owner is None else np.unique(owner[self.rows])
         return Units(units.name, units.number[chosen], units.keys)
-
-    @property
-    def is_stream(self) -> bool:
-        return self.examples.is_stream
-
-    @property
-    def windows(self) -> tuple[int, int] | None:
-        return self.examples.windows
-
-    @property
-    def are_whole(self) -> bool:
-        return self.examples.are_whole
 
     def first(self, count: int) -> Subset:
         return Subset(self.examples, self.rows[: _borders(self)[: count + 1][-1]])
