@@ -10,7 +10,7 @@ import torch
 
 from chainrule.cli.app import main
 from chainrule.config.options import OPTIONS
-from tests.support.command_line import run, run_json
+from tests.support.command_line import assert_refused, run, run_json
 
 QUICK = ["--steps", "6", "--evaluate-every", "3", "--width", "8", "--depth", "2"]
 
@@ -296,15 +296,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input(home, tmp_path, capsys, case):
     prepare, words = BAD[case]
-    arguments = prepare(home, tmp_path)
-    before = {path for path in tmp_path.rglob("*")}
-    code, out, err = run(capsys, *arguments)
-    assert code == 2
-    assert out == ""
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert words in err
-    assert {path for path in tmp_path.rglob("*")} == before
+    assert_refused(capsys, tmp_path, prepare(home, tmp_path), words)
 
 
 def test_data_that_changed_is_refused(home, tmp_path, capsys):

@@ -9,7 +9,7 @@ import pytest
 from chainrule import InputError
 from chainrule.cli.app import main
 from chainrule.data import load
-from tests.support.command_line import run, run_json
+from tests.support.command_line import assert_refused, run_json
 
 QUICK = ["--steps", "2", "--evaluate-every", "2", "--width", "8", "--depth", "1"]
 RNG = np.random.default_rng(0)
@@ -183,14 +183,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input(home, tmp_path, capsys, case):
     prepare, words = BAD[case]
-    arguments = prepare(home, tmp_path)
-    before = set(tmp_path.rglob("*"))
-    code, out, err = run(capsys, *arguments)
-    assert (code, out) == (2, "")
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert words in err
-    assert set(tmp_path.rglob("*")) == before
+    assert_refused(capsys, tmp_path, prepare(home, tmp_path), words)
 
 
 def test_windows_are_for_sequences():

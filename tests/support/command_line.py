@@ -20,3 +20,14 @@ def run_json(capsys, *arguments, code=0):
     assert ended == code, err
     assert out.count("\n") == 1
     return json.loads(out)
+
+
+def assert_refused(capsys, tmp_path, arguments, words):
+    """A command ends with exit code 2 and one line that holds the words, prints nothing else and writes no file."""
+    before = set(tmp_path.rglob("*"))
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert words in err
+    assert set(tmp_path.rglob("*")) == before

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from chainrule.errors import InputError
+
 __all__ = ["assignments", "listed"]
 
 
@@ -35,6 +37,8 @@ def assignments(text: str | Mapping[str, str] | None, known: Collection[str]) ->
     text: pairs name=value with commas between them, or a mapping; None for no pairs.
     known: the names that there are.
 
+    Raises InputError for a name that comes twice.
+
     >>> assignments("size, cm=1,5,a=b=c", ["size, cm", "a=b"])
     [('size, cm', '1,5'), ('a=b', 'c')]
     """
@@ -50,7 +54,10 @@ def assignments(text: str | Mapping[str, str] | None, known: Collection[str]) ->
         value = rest[len(name) + 1 :]
         cuts = (k for k, sign in enumerate(value) if sign == "," and _begins_pair(value[k + 1 :].lstrip(), odd))
         end = next(cuts, len(value))
-        found.append((name if name in odd else name.strip(), value[:end].strip()))
+        pair = (name if name in odd else name.strip(), value[:end].strip())
+        if pair[0] in dict(found):
+            raise InputError(f"{pair[0]!r} is given as {dict(found)[pair[0]]!r} and as {pair[1]!r}; give it once")
+        found.append(pair)
         rest = value[end + 1 :].lstrip()
     return found
 
