@@ -100,7 +100,9 @@ def table(
 ) -> Form:
     """An object.
 
-    needed: the forms of what must be in it. others: those of what may be missing. every: that of anything else.
+    needed: the forms of what must be in it.
+    others: those of what may be missing.
+    every: that of anything else.
     filled: whether it must hold something.
     """
     known = {**(needed or {}), **(others or {})}

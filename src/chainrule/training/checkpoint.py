@@ -120,7 +120,7 @@ class Checkpoints:
             ) from None
 
     def _remove_oldest(self, step: int) -> None:
-        """Of the checkpoints up to that of a step, keep the last ones."""
+        """Remove older checkpoints: of those up to a step, only the last ones stay."""
         for other in [other for other in self.steps() if other <= step][: -self.keep]:
             remove_directory(self.place(other))
 

@@ -204,7 +204,8 @@ def _classes() -> tuple[Rows, Rows]:
 def _gathered(parts: Sequence[Array], rows: Rows) -> tuple[Array, Rows]:
     """The chosen parts one after the other, and the length of each.
 
-    parts: arrays of one type. rows: numbers of the chosen ones, in their order, also several times.
+    parts: arrays of one type.
+    rows: numbers of the chosen ones, in their order, also several times.
 
     >>> [found.tolist() for found in _gathered([np.array([7]), np.array([8, 9])], np.array([1, 0, 1]))]
     [[8, 9, 7, 8, 9], [2, 1, 2]]

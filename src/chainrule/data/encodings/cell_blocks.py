@@ -27,7 +27,8 @@ CELLS = 1 << 22  # that are joined at once
 def canonical_block(block: pa.Table, spellings: Sequence[Spelling]) -> pa.Table:
     """The canonical texts of a block, `canonical` of every column.
 
-    block: columns of texts. spellings: one of each column.
+    block: columns of texts.
+    spellings: one of each column.
     """
     made: list[Any] = [None] * len(spellings)
     for group in _groups([s.missing for s in spellings], [s.is_plain for s in spellings], block):

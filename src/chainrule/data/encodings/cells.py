@@ -76,7 +76,8 @@ def missing_from_option(option: str | None) -> tuple[str, ...]:
 def is_missing(texts: Any, missing: tuple[str, ...]) -> Any:
     """Where a value is missing: null, or one of the texts for it; an Arrow array of booleans.
 
-    texts: Arrow texts. missing: texts that stand for a missing value, spaces around them apart.
+    texts: Arrow texts.
+    missing: texts that stand for a missing value, spaces around them apart.
     """
     words = pa.array(missing, pa.string())
     spaced = pc.any(pc.match_substring(texts, " ")).as_py()
@@ -87,7 +88,8 @@ def is_missing(texts: Any, missing: tuple[str, ...]) -> Any:
 def canonical(texts: Any, spelling: Spelling) -> Any:
     """The canonical texts of cells, null where a value is missing.
 
-    texts: Arrow texts, perhaps null. spelling: of the column.
+    texts: Arrow texts, perhaps null.
+    spelling: of the column.
 
     >>> canonical(pa.array(["1.234,50", " 7", "?"]), Spelling("number", decimal=",", thousands=".")).to_pylist()
     ['1234.5', '7', None]
@@ -107,7 +109,8 @@ def canonical(texts: Any, spelling: Spelling) -> Any:
 def values(texts: Any, spelling: Spelling) -> Array:
     """The values of cells, float64, NaN where one is missing or not of the kind.
 
-    texts: Arrow texts, perhaps null. spelling: of the column.
+    texts: Arrow texts, perhaps null.
+    spelling: of the column.
 
     >>> values(pa.array(["1970-01-02", "NA"]), Spelling("date"))
     array([86400.,    nan])

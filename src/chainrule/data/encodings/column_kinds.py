@@ -79,7 +79,8 @@ class Profile:
     def add(self, values: Any, counts: Array) -> None:
         """Count values.
 
-        values: different texts, an Arrow array. counts: how often each of them occurs.
+        values: different texts, an Arrow array.
+        counts: how often each of them occurs.
         """
         import pyarrow.compute as pc
 

@@ -208,7 +208,8 @@ def _without_zeros(number: Decimal) -> Decimal:
 def number_elements(columns: Sequence[Numbers], x: Array) -> tuple[Array, Array]:
     """The elements of values, and where a column cannot hold one, of several columns at once.
 
-    columns: the columns. x: values, float64 (columns, N), NaN where one is missing.
+    columns: the columns.
+    x: values, float64 (columns, N), NaN where one is missing.
     """
     gone = np.isnan(x)
     steps = np.array([[1.0 if c.resolution is None else c.resolution] for c in columns])

@@ -18,7 +18,10 @@ OFTEN = 16  # blocks after which the memory of their cells is given back
 class RowBlocks(NamedTuple):
     """The rows of a table, block by block.
 
-    rows: their number. width: the number of columns. dtype: that of the elements. blocks: arrays (n, width).
+    rows: their number.
+    width: the number of columns.
+    dtype: that of the elements.
+    blocks: arrays (n, width).
     """
 
     rows: int

@@ -55,7 +55,10 @@ class HeldColumn:
     def add_numbers(self, value: Array, missing: int, truth: int, cells: Any) -> None:
         """Keep plain numbers.
 
-        value: float64, NaN where one is missing. missing: how many are. truth: how many are 0 or 1. cells: as texts.
+        value: float64, NaN where one is missing.
+        missing: how many are.
+        truth: how many are 0 or 1.
+        cells: as texts.
         """
         survey = self.survey
         if missing > cells.null_count:
@@ -134,7 +137,8 @@ class HeldColumn:
 def hold_block(columns: Sequence[HeldColumn], block: pa.Table) -> None:
     """Keep the cells of a block.
 
-    columns: one for each column of the block, in the same order. block: columns of texts.
+    columns: one for each column of the block, in the same order.
+    block: columns of texts.
     """
     if not block.num_rows or not columns:
         return

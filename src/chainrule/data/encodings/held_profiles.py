@@ -24,7 +24,8 @@ CELLS = 1 << 20  # of columns that are looked at together
 class NumberCounts(Mapping[str, int]):
     """The counts of numbers by their canonical text, which is written when somebody asks for it.
 
-    values: the different numbers, rising. counts: how often each occurs.
+    values: the different numbers, rising.
+    counts: how often each occurs.
     """
 
     def __init__(self, values: Array, counts: Array) -> None:
@@ -56,7 +57,8 @@ def _texts(x: Array) -> list[str]:
 def number_profiles(columns: Sequence[HeldColumn], spellings: Sequence[Spelling]) -> list[Profile]:
     """The profiles of columns of plain numbers.
 
-    columns: in state "numbers". spellings: of each.
+    columns: in state "numbers".
+    spellings: of each.
     """
     rows = max(1, sum(map(len, columns[0].chunks)) if columns else 1)
     size = max(1, CELLS // rows)
@@ -130,7 +132,9 @@ def _distinct(profiles: Sequence[Profile], blocks: Sequence[Array]) -> None:
 def name_profile(column: HeldColumn, spelling: Spelling, texts: Any, as_names: bool) -> Profile:
     """The profile of a column of codes.
 
-    column: in state "names". spelling: of its cells. texts: canonical texts of its codes, see `canonical_texts`.
+    column: in state "names".
+    spelling: of its cells.
+    texts: canonical texts of its codes, see `canonical_texts`.
     as_names: whether it was declared to hold names.
     """
     number, date = (spelling.kind == kind and not as_names for kind in ("number", "date"))
@@ -158,7 +162,8 @@ def name_profile(column: HeldColumn, spelling: Spelling, texts: Any, as_names: b
 def canonical_texts(columns: Sequence[HeldColumn], spellings: Sequence[Spelling]) -> list[Any]:
     """The canonical texts of the texts of columns of names, null where they are missing; alike columns together.
 
-    columns: in state "names". spellings: of each.
+    columns: in state "names".
+    spellings: of each.
     """
     made: list[Any] = [None] * len(columns)
     groups: dict[Spelling, list[int]] = {}

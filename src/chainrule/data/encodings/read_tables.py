@@ -197,7 +197,7 @@ class Opened(ABC):
     @property
     @abstractmethod
     def names(self) -> Sequence[str]:
-        """Of the columns of the first part."""
+        """The columns of the first part."""
 
     @abstractmethod
     def read(self, wanted: Sequence[str], kinds: Mapping[str, str], progress: Progress | None = None) -> ReadTables:

@@ -177,7 +177,7 @@ class Survey:
         )
 
     def _said(self) -> Iterator[str]:
-        """Of missing values that are written with a word."""
+        """Notes on missing values that are written as a word, such as NA."""
         for word, n in self.words.items():
             if word.lower() in WORDS and self.counts["number"] <= self.present / 2 and self.present:
                 yield (
@@ -186,7 +186,7 @@ class Survey:
                 )
 
     def _said_of_numbers(self, where: Where) -> Iterator[str]:
-        """Of numbers in most cells of a column of texts, too few for a column that is meant to be one of numbers."""
+        """Notes on columns of texts in which most cells are numbers, but too few for a column of numbers."""
         numbers = self.counts["number"]
         if 2 * numbers <= self.present:
             return
@@ -216,7 +216,7 @@ def _short(text: str) -> str:
 
 
 def classes_of(cells: Any, decimal: str, thousands: str) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Of which classes different cells are: those that are counted, and those of which the first cells are kept.
+    """The classes of different cells: those that are counted, and those whose first cells are kept for errors.
 
     cells: Arrow texts, none missing.
     decimal, thousands: how the file writes numbers.

@@ -123,7 +123,10 @@ def _encode_block(block: Any, columns: Columns, fitting: bool, where: Where) -> 
 def refused(column: Symbols | Numbers, where: str, text: str | None, is_given: bool = False) -> InputError:
     """The error for a value that a column cannot hold.
 
-    column: the column. where: file and row. text: the value. is_given: whether the column is conditioned on.
+    column: the column.
+    where: file and row.
+    text: the value.
+    is_given: whether the column is conditioned on.
     """
     if is_given:
         return InputError(

@@ -25,7 +25,8 @@ DECIMALS = {"s": 0, "ms": 3, "us": 6, "ns": 9}  # of a second, by unit
 def typed_texts(cells: Any, name: str) -> Any:
     """The canonical texts of an Arrow array, null where a value is null or NaN; texts stand as they are.
 
-    cells: Arrow array of any flat type. name: of the column, for the error.
+    cells: Arrow array of any flat type.
+    name: of the column, for the error.
 
     Raises InputError for nested and binary columns and for infinite numbers, with what to do.
 

@@ -23,7 +23,8 @@ FILE = "table"
 def connection(folder: Path, file: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory that can read one file and one private folder, and nothing else.
 
-    folder: holds a link to the file under a plain name, and what is spilled. file: the file itself.
+    folder: holds a link to the file under a plain name, and what is spilled.
+    file: the file itself.
     """
     settings: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,

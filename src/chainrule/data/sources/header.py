@@ -79,7 +79,9 @@ def find_header(rows: Sequence[Row], number: int, asked: str | int | None) -> He
 def unique_names(names: Sequence[str] | None, number: int, where: str) -> tuple[str, ...]:
     """The names of the columns, `c0`, `c1`, ... where there are none.
 
-    names: the cells of the header, None where there is none. number: of columns. where: file and line, for the error.
+    names: the cells of the header, None where there is none.
+    number: of columns.
+    where: file and line, for the error.
 
     Raises InputError where two columns have the same name.
     """

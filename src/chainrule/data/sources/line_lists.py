@@ -25,7 +25,8 @@ def is_one_per_line(head: bytes, whole: bool) -> bool:
     sentences, or where they are longer than 20 characters on average. Lines of one length, from 60 characters on, of
     which only the last is shorter, are one text that was wrapped.
 
-    head: the first bytes. whole: whether these are all.
+    head: the first bytes.
+    whole: whether these are all.
     """
     lines = _lines(head, whole)
     if len(lines) < FEWEST or not all(line and len(line) <= LONGEST and len(line.split()) == 1 for line in lines):

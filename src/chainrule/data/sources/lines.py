@@ -53,7 +53,9 @@ def encoding_of(path: Path) -> str:
 def as_utf8(path: Path, pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     """The pieces of a text as UTF-8 without a byte-order mark.
 
-    path: the file, for the error. pieces: its bytes. encoding: as `encoding_of` finds it.
+    path: the file, for the error.
+    pieces: its bytes.
+    encoding: as `encoding_of` finds it.
 
     Raises InputError, naming the line, where the bytes are not of the encoding.
     """

@@ -212,7 +212,9 @@ def private_folder() -> Iterator[Path]:
 def written(path: Path, pieces: Iterable[bytes], source: str) -> Path:
     """Write the pieces into a new file, as long as the disk has room; returns the path.
 
-    path: the file. pieces: its content. source: what is copied, for the error.
+    path: the file.
+    pieces: its content.
+    source: what is copied, for the error.
     """
     with path.open("xb") as file:
         for number, piece in enumerate(pieces):

@@ -17,7 +17,9 @@ __all__ = ["first_ragged", "line_of", "lines_and_rows"]
 def line_of(path: Path, dialect: Dialect, row: int) -> int:
     """The number, from 1, of the line in which a row begins; the file is read up to there.
 
-    path: the file. dialect: as `sniff` finds it. row: number of the row of data, from 0.
+    path: the file.
+    dialect: as `sniff` finds it.
+    row: number of the row of data, from 0.
     """
     line = dialect.skipped
     for number, (line, _) in enumerate(_walk(path, dialect)):
@@ -29,7 +31,8 @@ def line_of(path: Path, dialect: Dialect, row: int) -> int:
 def first_ragged(path: Path, dialect: Dialect) -> tuple[int, int, str] | None:
     """The first row that has more or fewer values than the others: its line, its values, and how it begins.
 
-    path: the file. dialect: as `sniff` finds it. None where there is none.
+    path: the file.
+    dialect: as `sniff` finds it. None where there is none.
     """
     for line, cells in _walk(path, dialect, strict=True):
         if len(cells) != dialect.width:

@@ -47,7 +47,8 @@ def typed_rows(source: Source) -> int:
 def typed_blocks(source: Source, places: Sequence[int]) -> Iterator[Any]:
     """Some columns of the rows in blocks, Arrow tables of the types that the source has; errors name the source.
 
-    source: a path as text, or a frame. places: the numbers of the columns.
+    source: a path as text, or a frame.
+    places: the numbers of the columns.
     """
     if isinstance(source, str) and not is_records(source):
         import pyarrow
@@ -86,7 +87,8 @@ def columnar_blocks(path: Path) -> Iterator[Any]:
 def arrow_table(frame: Any, places: Sequence[int] | None = None) -> Any:
     """An Arrow table from one, from a pandas frame or from a polars frame.
 
-    frame: the frame. places: the numbers of the columns that are wanted; None for all.
+    frame: the frame.
+    places: the numbers of the columns that are wanted; None for all.
     """
     if hasattr(frame, "iloc") and not hasattr(frame, "to_frame"):
         frame = frame if places is None else frame.iloc[:, list(places)]
