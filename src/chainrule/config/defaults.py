@@ -13,15 +13,7 @@ from chainrule.config.registry import Spec, part_options
 if TYPE_CHECKING:
     from chainrule.domain import Domain
 
-__all__ = [
-    "DEFAULTS",
-    "Amount",
-    "default_experts",
-    "default_members",
-    "default_pixel_block",
-    "default_spec",
-    "default_training",
-]
+__all__ = ["DEFAULTS", "Amount", "default_members", "default_pixel_block", "default_spec", "default_training"]
 
 # By kind of data: an image has rows and columns, a text or sequence a stream of symbols, anything else a row.
 DEFAULTS: dict[str, dict[str, Spec]] = {
@@ -92,10 +84,6 @@ SHORT: tuple[float, Spec] = (32.0, {"width": 64, "depth": 4})
 
 # The number of models, whose conditionals are averaged, that share a budget of at least this many minutes.
 MEMBERS: dict[str, tuple[float, int]] = {"row": (1.0, 4), "short text": (4.0, 4)}
-
-# Networks fitted without gradients whose conditionals are averaged with the network's, by kind of data: the first of
-# them is fitted first. Who says --steps, --network, --members or --orders decides alone, and none is added.
-EXPERTS: dict[str, tuple[str, ...]] = {"image": (), "text": (), "row": ()}
 
 
 LOGITS = ("huggingface", "ngram")  # networks that end in logits
@@ -209,14 +197,6 @@ def default_members(kind: str, minutes: float, elements: float = 0.0) -> int:
     """
     enough, members = MEMBERS.get("short text" if _is_short(kind, elements) else kind, (float("inf"), 1))
     return members if minutes >= enough else 1
-
-
-def default_experts(kind: str) -> tuple[str, ...]:
-    """The networks fitted without gradients that are averaged with the network, by name.
-
-    kind: "image", "text" or "row", the group of the encoding.
-    """
-    return EXPERTS[kind]
 
 
 def _is_short(kind: str, elements: float) -> bool:

@@ -5,12 +5,12 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 
 from chainrule import InputError
-from chainrule.data.encodings.cell_blocks import canonical_block
-from chainrule.data.encodings.cells import MISSING, values
-from chainrule.data.encodings.survey import Survey
-from chainrule.data.sources.delimited import read_delimited
-from chainrule.data.sources.dialect import sniff
-from chainrule.data.sources.rows import line_of
+from chainrule.data.sources.delimited.dialect import sniff
+from chainrule.data.sources.delimited.rows import line_of
+from chainrule.data.sources.delimited.text_columns import read_delimited
+from chainrule.data.tables.cell_blocks import canonical_block
+from chainrule.data.tables.cells import MISSING, values
+from chainrule.data.tables.survey import Survey
 
 
 def opened(path, missing=MISSING, **asked):

@@ -25,7 +25,7 @@ from chainrule.cli.app import main
 from chainrule.config.defaults import default_spec
 from chainrule.config.registry import build_model
 from chainrule.data import load
-from chainrule.data.encodings.survey import Survey
+from chainrule.data.tables.survey import Survey
 from chainrule.evaluation.evaluate import evaluate
 
 pytestmark = pytest.mark.filterwarnings("ignore:the column:UserWarning")

@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.batch import Array
 from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.conditions import Classes
-from chainrule.data.encodings.data_set import READER, DataSet
+from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.division import Part, check_same_shape, three_parts
@@ -21,6 +21,7 @@ from chainrule.data.examples.splits import Split
 from chainrule.data.sources.array_files import array_parts, as_integers
 from chainrule.data.sources.binary_tables import binary_parts
 from chainrule.data.sources.digits import DIGITS, digits_parts
+from chainrule.data.sources.first_reader import READER
 from chainrule.data.sources.objects import Source, as_source
 from chainrule.domain import Domain
 from chainrule.errors import InputError

@@ -16,9 +16,8 @@ from chainrule.data.examples.splits import SPLITS
 from chainrule.errors import InputError
 from chainrule.likelihood import EXAMPLES
 
-__all__ = ["READER", "DataSet"]
+__all__ = ["DataSet"]
 
-READER = 2  # version of the readers of tables and arrays; 1 stands for those of the first versions
 
 NONE = {  # what is not known where a split has no examples, and the way out
     "train": "there is no train split",

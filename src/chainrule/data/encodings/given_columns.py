@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.batch import Array
-from chainrule.data.encodings.column_names import assignments
-from chainrule.data.encodings.columns import Numbers, Symbols, column_from_json, is_gone, spelled
 from chainrule.data.encodings.conditions import Conditions
+from chainrule.data.tables.column_names import assignments
+from chainrule.data.tables.columns import Numbers, Symbols, column_from_json, is_gone, spelled
 from chainrule.errors import InputError
 
 __all__ = ["GivenColumns"]

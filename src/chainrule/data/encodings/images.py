@@ -207,8 +207,8 @@ def _sixth_by_content(rows: Array) -> list[Rows]:
     """The numbers of the rows that stay, and of a sixth whose hashes are the largest; equal rows stay together."""
     hashes = [blake2b(bytes(row), digest_size=8).digest() for row in rows]
     border = sorted(hashes)[-max(1, round(len(hashes) / 6))]
-    is_held = np.array([place >= border for place in hashes])
-    return [np.flatnonzero(~is_held), np.flatnonzero(is_held)]
+    is_cached = np.array([place >= border for place in hashes])
+    return [np.flatnonzero(~is_cached), np.flatnonzero(is_cached)]
 
 
 def _levels(source: Source, levels: int | None, binarize: str | None) -> int:

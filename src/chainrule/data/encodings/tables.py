@@ -13,17 +13,8 @@ import numpy as np
 
 from chainrule.batch import Array
 from chainrule.data.encodings.base import Encoding
-from chainrule.data.encodings.column_kinds import Profile
-from chainrule.data.encodings.columns import Numbers, Symbols, column_from_json
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.given_columns import GivenColumns
-from chainrule.data.encodings.read_tables import READER, Asked, ReadTables, known_table, opened
-from chainrule.data.encodings.table_rows import MOST_SYMBOLS, Columns, encode_rows
-from chainrule.data.encodings.table_splits import (
-    GroupColumn,
-    TableSplit,
-)
-from chainrule.data.encodings.text_tables import Reading
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.division import Part
@@ -31,8 +22,18 @@ from chainrule.data.examples.groups import Groups
 from chainrule.data.examples.in_units import in_groups
 from chainrule.data.examples.splits import SPLITS
 from chainrule.data.examples.stored import Progress
+from chainrule.data.sources.first_reader import READER
 from chainrule.data.sources.objects import Source, as_source
 from chainrule.data.sources.table_files import table_parts
+from chainrule.data.tables.column_kinds import Profile
+from chainrule.data.tables.columns import Numbers, Symbols, column_from_json
+from chainrule.data.tables.read_tables import Asked, ReadTables, known_table, opened
+from chainrule.data.tables.rows import MOST_SYMBOLS, Columns, encode_rows
+from chainrule.data.tables.splits import (
+    GroupColumn,
+    TableSplit,
+)
+from chainrule.data.tables.text_tables import Reading
 from chainrule.domain import Domain
 from chainrule.errors import InputError
 

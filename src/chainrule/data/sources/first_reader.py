@@ -15,8 +15,9 @@ from chainrule.data.sources.objects import Source
 from chainrule.data.sources.typed_tables import arrow_table, columnar_blocks
 from chainrule.errors import InputError
 
-__all__ = ["read_blocks", "table_names"]
+__all__ = ["READER", "read_blocks", "table_names"]
 
+READER = 2  # version of the readers of tables and arrays; 1 stands for those of the first versions
 DELIMITED = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 BLOCK = 1 << 22  # bytes of CSV at once
 

@@ -1,0 +1,1 @@
+"""Delimited text: how a file is written, and its columns of text."""

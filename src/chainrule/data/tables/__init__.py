@@ -1,0 +1,1 @@
+"""Tables: cells and their spelling, the kinds of columns, rows of elements."""
