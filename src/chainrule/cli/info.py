@@ -48,6 +48,8 @@ def _show_run(found: RunInfo, console: Console) -> None:
     console.print(bold(found.run), f": {data['name']}, {data['note']}")
     for section in ("model", "training", "versions"):
         console.print(bold(section), f" {json_module.dumps(found.config[section])}")
+    if found.in_training is not None:
+        console.print(bold("in training"), f" {found.in_training}")
     for split, result in (found.report or {"results": {}})["results"].items():
         console.print(f"{split}: {result['nats_per_example']} nats/example over {result['examples']} examples")
 

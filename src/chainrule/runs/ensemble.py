@@ -25,6 +25,7 @@ from chainrule.runs.figures import evaluated
 from chainrule.runs.fit import fit_one
 from chainrule.runs.illustrate import write_samples
 from chainrule.runs.job import Job
+from chainrule.runs.lock import only_writer
 from chainrule.runs.new import placed
 from chainrule.runs.plan import Plan
 from chainrule.runs.run import Run
@@ -104,12 +105,13 @@ def _kept(expert: Run, name: str, run: Run, job: Job) -> Run:
 def _member(plan: Plan, name: str, run: Run, job: Job) -> Run:
     """The finished run of a member."""
     place = None if run.path is None else run.path / "members" / name
-    finished = place is not None and job.engine.any((place / "report.json").exists())
-    if finished:  # wherever it was trained, it is this member
-        return placed(plan, place, replace(job, resume=True))
-    job.console.print(bold(f"member {name}"), f", seed {plan.settings.seed}")
     try:
-        return fit_one(plan, place, job.part())
+        with only_writer(place, job.console.print):
+            finished = place is not None and job.engine.any((place / "report.json").exists())
+            if finished:  # wherever it was trained, it is this member
+                return placed(plan, place, replace(job, resume=True))
+            job.console.print(bold(f"member {name}"), f", seed {plan.settings.seed}")
+            return fit_one(plan, place, job.part())
     except Interrupted as end:
         raise Interrupted(str(end).replace(str(place), str(run.path)), end.code) from None
 

@@ -15,6 +15,7 @@ from chainrule.reporting.visible import bold
 from chainrule.runs.figures import evaluated, figures, scored_in_part
 from chainrule.runs.illustrate import illustrate
 from chainrule.runs.job import Job
+from chainrule.runs.lock import only_writer
 from chainrule.runs.new import placed
 from chainrule.runs.plan import Plan, plan_from
 from chainrule.runs.recalled import recalled
@@ -24,6 +25,8 @@ from chainrule.runs.train import train
 from chainrule.verification.certificate.check import Certificate
 
 __all__ = ["fit", "fit_one", "fit_plan"]
+
+NO_DATA = "fit needs DATA, such as digits, a folder of images, table.csv or book.txt"
 
 
 def fit(
@@ -54,18 +57,27 @@ def fit(
     """
     given = read_config(None if config is None else Path(config)) | options
     place = None if out is None else Path(out)
-    if resume:
-        source, given = recalled(place, source, given, None if moved_to is None else str(moved_to))
-    elif moved_to is not None:
-        raise InputError("--moved-to says where the data of a run are now, so it needs --resume; else name the data")
-    if source is None:
-        raise InputError("fit needs DATA, such as digits, a folder of images, table.csv or book.txt")
     console = verbose if isinstance(verbose, Console) else Console(silent=not verbose)
-    return fit_plan(plan_from(source, given, console.progress), place, console, resume=resume, tensorboard=tensorboard)
+    if moved_to is not None and not resume:
+        raise InputError("--moved-to says where the data of a run are now, so it needs --resume; else name the data")
+    if source is None and not resume:
+        raise InputError(NO_DATA)
+    with only_writer(place, console.print):
+        if resume:
+            source, given = recalled(place, source, given, None if moved_to is None else str(moved_to))
+        if source is None:
+            raise InputError(NO_DATA)
+        plan = plan_from(source, given, console.progress)
+        return _carry_out(plan, place, console, resume=resume, tensorboard=tensorboard)
 
 
 def fit_plan(plan: Plan, out: Path | None, console: Console, *, resume: bool = False, tensorboard: bool = False) -> Run:
     """Carry out a plan. out: the run directory; None for a run in memory."""
+    with only_writer(out, console.print):
+        return _carry_out(plan, out, console, resume=resume, tensorboard=tensorboard)
+
+
+def _carry_out(plan: Plan, out: Path | None, console: Console, *, resume: bool, tensorboard: bool) -> Run:
     from chainrule.runs.ensemble import fit_members
 
     if out is None and (resume or tensorboard):

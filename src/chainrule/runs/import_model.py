@@ -11,6 +11,7 @@ from chainrule.heads.logits import LogitsHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.huggingface import HuggingFace
 from chainrule.runs.figures import figures
+from chainrule.runs.lock import only_writer
 from chainrule.runs.new import configuration_of
 from chainrule.runs.plan import load_for
 from chainrule.runs.run import Run
@@ -68,12 +69,13 @@ def import_model(
     }
     origin = {"imported": {"from": str(directory), "architecture": type(network.model).__name__}}
     place = None if out is None else Path(out)
-    run = Run.create(place, configuration_of(data, spec, {}) | origin).with_data(data)
-    with run.writing():
-        run.save_model(chain)
-        remarks = {} if certificate.passed else {"certificate": certificate.verdict}
-        run.write_report(figures(run.model(), data, Engine()).to_json() | remarks)
-        run.write_certificate(certificate.to_json())
+    with only_writer(place):
+        run = Run.create(place, configuration_of(data, spec, {}) | origin).with_data(data)
+        with run.writing():
+            run.save_model(chain)
+            remarks = {} if certificate.passed else {"certificate": certificate.verdict}
+            run.write_report(figures(run.model(), data, Engine()).to_json() | remarks)
+            run.write_certificate(certificate.to_json())
     return run
 
 

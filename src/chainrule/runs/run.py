@@ -25,6 +25,7 @@ from chainrule.runs.report import report as _report
 from chainrule.runs.sample import sample as _sample
 from chainrule.runs.score import score as _score
 from chainrule.runs.stored import StoredRun
+from chainrule.runs.unfinished import load_newest_weights, warn_of_training
 from chainrule.runs.verify import verify as _verify
 from chainrule.runs.weights import load_weights, weights_bytes
 from chainrule.runs.wellformed import damage_of_encoding
@@ -128,8 +129,10 @@ class Run(StoredRun):
         except OSError as error:
             raise RunError(f"{where}: the weights cannot be read ({error}); restore the file or train again") from None
         if content is None:
-            raise RunError(f"{where}: there are no weights; training ended before its first validation")
-        load_weights(model, content, where)
+            load_newest_weights(self, model)
+        else:
+            load_weights(model, content, where)
+            warn_of_training(self)
         return model.eval()
 
     def chain(self) -> AutoregressiveModel:

@@ -25,6 +25,7 @@ from chainrule.atomic_files import json_bytes, number_from_json, sweep
 from chainrule.config.old_names import with_new_keys
 from chainrule.errors import OutputError, RunError
 from chainrule.runs.files import DirectoryFiles, MemoryFiles, RunFiles
+from chainrule.runs.lock import holds_something, only_writer, writer_of
 from chainrule.runs.wellformed import damage_in
 
 __all__ = ["FORMAT", "MetricsLog", "StoredRun"]
@@ -103,6 +104,8 @@ class StoredRun:
         except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path}: config.json cannot be read ({error}); restore it or train again") from None
         if content is None:
+            if (who := writer_of(path)) is not None:
+                raise RunError(f"{path}: in training by {who}, no checkpoint yet; look again later")
             raise RunError(f"{path}: holds no config.json and so is not a run directory")
         if not isinstance(config, dict) or not {"format", "data", "model", "protocol"} <= set(config):
             raise RunError(f"{path}: config.json does not describe a run; restore it or train again")
@@ -118,10 +121,11 @@ class StoredRun:
         if self.path is not None:
             raise RunError(f"{self.path}: is a run directory already; copy the directory")
         path = Path(path)
-        run = type(self)(self.config, _new_files(path))
-        with _placed(path):
-            for name in self.files.names():
-                run.files.write(name, self.files.read(name) or b"")
+        with only_writer(path):
+            run = type(self)(self.config, _new_files(path))
+            with _placed(path):
+                for name in self.files.names():
+                    run.files.write(name, self.files.read(name) or b"")
         return run
 
     def refuse_damaged(self) -> None:
@@ -239,7 +243,7 @@ def _new_files(path: Path | None) -> RunFiles:
     """The files of a run that begins; refuses a directory that holds something."""
     if path is None:
         return MemoryFiles()
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and (not path.is_dir() or holds_something(path)):
         hint = "name another place with --out, or go on with a training there by fit --resume"
         raise RunError(f"{path}: exists already and is not empty; {hint}")
     with _placed(path):
