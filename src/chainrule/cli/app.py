@@ -5,6 +5,7 @@ Torch is imported inside the commands, so that `--help` stays quick.
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from errno import ENOSPC
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     arguments: the words of the command line, by default those of the process. `--debug` among them lets an error that
         nobody foresaw through, with its traceback.
     """
-    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+    warnings.showwarning = lambda message, *_: _warn(str(message))
     write_what_can_be_written()
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
@@ -97,6 +98,11 @@ def _with_standard_input(words: list[str]) -> list[str]:
         "/dev/stdin" if word == "-" and not before.startswith("--") else word
         for before, word in zip(["", *words], words, strict=False)
     ]
+
+
+def _warn(message: str) -> None:
+    if os.environ.get("RANK", "0") == "0":  # once, of several processes
+        print(f"warning: {message}", file=sys.stderr)
 
 
 def _fail(message: str, code: int = 2) -> int:

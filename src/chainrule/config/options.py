@@ -257,6 +257,13 @@ class FitOptions:
     )
     config: Path | None = option(None, "TOML file with any of these options", OUTPUT)
     tensorboard: bool = option(False, "also write logs for TensorBoard", OUTPUT)
+    rank_timeout: float | None = option(
+        None,
+        "under torchrun: minutes without a sign of life after which a process is lost",
+        TIME,
+        check=POSITIVE,
+        default_text="10",
+    )
 
 
 OPTIONS: tuple[Option, ...] = (  # what `plan` takes

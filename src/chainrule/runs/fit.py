@@ -12,6 +12,7 @@ from chainrule.models.base import Model
 from chainrule.reporting.console import Console
 from chainrule.reporting.tables import figure_tables
 from chainrule.reporting.visible import bold
+from chainrule.runs.agreement import shared_values
 from chainrule.runs.figures import evaluated, figures, scored_in_part
 from chainrule.runs.illustrate import illustrate
 from chainrule.runs.job import Job
@@ -22,6 +23,7 @@ from chainrule.runs.recalled import recalled
 from chainrule.runs.run import Run
 from chainrule.runs.start import started
 from chainrule.runs.train import train
+from chainrule.training.processes import Processes
 from chainrule.verification.certificate.check import Certificate
 
 __all__ = ["fit", "fit_one", "fit_plan"]
@@ -37,6 +39,7 @@ def fit(
     moved_to: Path | str | None = None,
     config: Path | str | None = None,
     tensorboard: bool = False,
+    rank_timeout: float | None = None,
     verbose: bool | Console = False,
     **options: Any,
 ) -> Run:
@@ -48,6 +51,7 @@ def fit(
     moved_to: with `resume`, where the data are now, if they were moved; their hash is checked.
     config: a TOML file with options.
     tensorboard: whether to also write logs for TensorBoard.
+    rank_timeout: with several processes, minutes without a sign of life after which one is lost, by default 10.
     verbose: whether to print progress and tables, or where to print them.
     options: everything else, see `docs/options.md`.
 
@@ -62,27 +66,38 @@ def fit(
         raise InputError("--moved-to says where the data of a run are now, so it needs --resume; else name the data")
     if source is None and not resume:
         raise InputError(NO_DATA)
-    with only_writer(place, console.print):
+    processes, console = _company(rank_timeout, console)
+    with processes.together(), only_writer(place, console.print):
         if resume:
             source, given = recalled(place, source, given, None if moved_to is None else str(moved_to))
         if source is None:
             raise InputError(NO_DATA)
         plan = plan_from(source, given, console.progress)
-        return _carry_out(plan, place, console, resume=resume, tensorboard=tensorboard)
+        processes.agree(shared_values(plan, resume=resume))
+        job = Job.begin(plan.settings.engine, console, processes, resume=resume, tensorboard=tensorboard)
+        return _carry_out(plan, place, job)
 
 
 def fit_plan(plan: Plan, out: Path | None, console: Console, *, resume: bool = False, tensorboard: bool = False) -> Run:
     """Carry out a plan. out: the run directory; None for a run in memory."""
-    with only_writer(out, console.print):
-        return _carry_out(plan, out, console, resume=resume, tensorboard=tensorboard)
+    processes, console = _company(None, console)
+    with processes.together(), only_writer(out, console.print):
+        processes.agree(shared_values(plan, resume=resume))
+        job = Job.begin(plan.settings.engine, console, processes, resume=resume, tensorboard=tensorboard)
+        return _carry_out(plan, out, job)
 
 
-def _carry_out(plan: Plan, out: Path | None, console: Console, *, resume: bool, tensorboard: bool) -> Run:
+def _company(rank_timeout: float | None, console: Console) -> tuple[Processes, Console]:
+    """The processes of the job, and a console that is silent in all of them but the first."""
+    processes = Processes() if rank_timeout is None else Processes(60 * rank_timeout)
+    return processes, console if processes.rank == 0 else Console(silent=True)
+
+
+def _carry_out(plan: Plan, out: Path | None, job: Job) -> Run:
     from chainrule.runs.ensemble import fit_members
 
-    if out is None and (resume or tensorboard):
+    if out is None and (job.resume or job.tensorboard):
         raise InputError("--resume and --tensorboard need a run directory; name it with --out")
-    job = Job.begin(plan.settings.engine, console, resume=resume, tensorboard=tensorboard)
     if out is None and job.engine.world > 1:
         raise InputError("several processes share a run directory; name it with --out")
     alone = plan.members == 1 and not plan.experts

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from chainrule.reporting.console import Console
 from chainrule.training.engine import Engine
+from chainrule.training.processes import Processes
 
 __all__ = ["Job"]
 
@@ -26,9 +27,24 @@ class Job:
     tensorboard: bool = False
 
     @classmethod
-    def begin(cls, engine_name: str, console: Console, *, resume: bool = False, tensorboard: bool = False) -> Job:
-        """The job of this process. engine_name: ddp or fsdp."""
-        engine = Engine(engine_name)
+    def begin(
+        cls,
+        engine_name: str,
+        console: Console,
+        processes: Processes | None = None,
+        *,
+        resume: bool = False,
+        tensorboard: bool = False,
+    ) -> Job:
+        """The job of this process.
+
+        engine_name: ddp or fsdp.
+        console: where the first process shows how it goes.
+        processes: this process and the others, by default those that `torchrun` started.
+        resume: whether to go on with a run that was begun.
+        tensorboard: whether to write logs for TensorBoard, too.
+        """
+        engine = Engine(engine_name, processes)
         return cls(engine, console if engine.first else Console(silent=True), resume, tensorboard)
 
     def part(self) -> Job:

@@ -13,7 +13,7 @@ import torch
 
 from chainrule import __version__
 
-__all__ = ["changed_since", "git_state", "provenance"]
+__all__ = ["changed_since", "git_state", "provenance", "versions"]
 
 
 def provenance() -> dict[str, Any]:
@@ -23,12 +23,7 @@ def provenance() -> dict[str, Any]:
     ['command', 'git', 'machine', 'versions']
     """
     return {
-        "versions": {
-            "chainrule": __version__,
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
+        "versions": versions(),
         "machine": {
             "system": platform.platform(),
             "processor": platform.machine(),
@@ -37,6 +32,16 @@ def provenance() -> dict[str, Any]:
         },
         "git": git_state(Path.cwd()),
         "command": list(sys.orig_argv),
+    }
+
+
+def versions() -> dict[str, str]:
+    """The versions of this package and of what computes its numbers."""
+    return {
+        "chainrule": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
     }
 
 

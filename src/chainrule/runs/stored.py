@@ -28,7 +28,7 @@ from chainrule.runs.files import DirectoryFiles, MemoryFiles, RunFiles
 from chainrule.runs.lock import holds_something, only_writer, writer_of
 from chainrule.runs.wellformed import damage_in
 
-__all__ = ["FORMAT", "MetricsLog", "StoredRun"]
+__all__ = ["FORMAT", "SAID", "MetricsLog", "StoredRun", "flat"]
 
 FORMAT = 1
 NAMED = 6  # differences that an error names
@@ -149,7 +149,7 @@ class StoredRun:
         from chainrule.runs.provenance import provenance
 
         both = (self.config, provenance())
-        before, now = (_flat({k: value.get(k, {}) for k in ("versions", "machine")}) for value in both)
+        before, now = (flat({k: value.get(k, {}) for k in ("versions", "machine")}) for value in both)
         return ", ".join(
             f"{name} {before[name]} -> {now.get(name)}" for name in before if before[name] != now.get(name)
         )
@@ -268,20 +268,18 @@ def _differences(config: dict[str, Any], recorded: dict[str, Any]) -> list[str]:
     later = asdict(TrainingSettings())  # settings that came since have their defaults
     begun = recorded | {"training": later | recorded.get("training", {})}
     plain: dict[str, Any] = json.loads(json.dumps(config))  # as it will stand in a file: tuples are lists
-    here, there = (_flat({key: value[key] for key in DECISIVE}) for value in (plain, begun))
+    here, there = (flat({key: value[key] for key in DECISIVE}) for value in (plain, begun))
     names = (here.keys() | there.keys()) - SAID  # the hash says whether it is the same
     different = [name for name in sorted(names) if here.get(name) != there.get(name)]
     return [f"{name} is {there.get(name)} there and {here.get(name)} here" for name in different]
 
 
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
+def flat(value: Any, path: str = "") -> dict[str, Any]:
     """The leaves of nested dictionaries by their dotted names.
 
-    >>> _flat({"a": {"b": 1}, "c": [2]})
+    >>> flat({"a": {"b": 1}, "c": [2]})
     {'a.b': 1, 'c': [2]}
     """
     if not isinstance(value, dict):
         return {path: value}
-    return {
-        name: leaf for key, part in value.items() for name, leaf in _flat(part, f"{path}.{key}".lstrip(".")).items()
-    }
+    return {name: leaf for key, part in value.items() for name, leaf in flat(part, f"{path}.{key}".lstrip(".")).items()}

@@ -61,15 +61,15 @@ def train(run: Run, model: Model, plan: Plan, job: Job) -> TrainingResult:
             for logger in loggers:
                 logger.log(metrics)
 
-        def sample(averaged: Module, step: int) -> None:
-            write_samples(run, averaged, plan.data, f"samples-step-{step}")
+        def sample(averaged: Module, step: int) -> None:  # the others wait, however long it takes
+            job.engine.of_first(lambda: write_samples(run, averaged, plan.data, f"samples-step-{step}"))
 
         callbacks = Callbacks(
             stop=stop,
             on_step=show,
             on_validation=on_validation,
             on_best=run.save_model if writes else lambda averaged: None,
-            on_sample=sample if writes else lambda averaged, step: None,
+            on_sample=sample,
         )
         train, valid = plan.data.train, plan.data.valid
         fitted = fit(model, train, valid, settings, state=state, checkpoints=checkpoints, callbacks=callbacks)

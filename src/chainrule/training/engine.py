@@ -1,4 +1,4 @@
-"""The processes of a training job: the share of each, and sums over all. The only file that knows `torch.distributed`.
+"""The processes of a training job: the share of each, and sums over all. With `processes` it knows `torch.distributed`.
 
     torchrun --nproc-per-node 2 -m chainrule fit ...
 
@@ -19,7 +19,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,25 +29,24 @@ from torch import Tensor, nn
 from chainrule.batch import Batch, Rows
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.subset import stretch
-from chainrule.errors import InputError, unknown_name
+from chainrule.errors import unknown_name
 from chainrule.evaluation.evaluate import Evaluation, evaluate
+from chainrule.training.processes import Processes, ProcessLost
 
 __all__ = ["ENGINES", "Engine", "ProcessLost"]
 
 Value = TypeVar("Value")
 
 ENGINES = ("ddp", "fsdp")
+LOST = ("peer", "gloo", "NCCL", "onnection", "imed out")  # words of errors about processes that are gone
 BUCKET = 2**22  # numbers of a gradient that are added up at once, 16 MiB in float32
-
-
-class ProcessLost(InputError):
-    """Another process of the job has ended, and with it the sums that this one waits for."""
 
 
 class Engine:
     """The processes of this job, of which this is number `rank` of `world`; outside of `torchrun` the only one.
 
     name: "ddp" or "fsdp".
+    processes: this process and the others of the job, by default those that `torchrun` started.
     first: whether this is the process that writes.
     device: the device of this process.
 
@@ -56,18 +55,15 @@ class Engine:
     (1, [2.0, 3.5], array([0, 1, 2]))
     """
 
-    def __init__(self, name: str = "ddp") -> None:
+    def __init__(self, name: str = "ddp", processes: Processes | None = None) -> None:
         if name not in ENGINES:
             raise unknown_name("engine", name, ENGINES)
-        self.world = int(os.environ.get("WORLD_SIZE", "1"))
-        self.rank = int(os.environ.get("RANK", "0")) if self.world > 1 else 0
+        self.processes = Processes() if processes is None else processes
+        self.world, self.rank = self.processes.world, self.processes.rank
         self.sharded = name == "fsdp" and self.world > 1
         cuda = torch.cuda.is_available()
         self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
-        if self.world > 1 and not torch.distributed.is_initialized():
-            if cuda:
-                torch.cuda.set_device(self.device)
-            torch.distributed.init_process_group("nccl" if cuda else "gloo")
+        self._calls = count()
 
     @property
     def first(self) -> bool:
@@ -77,6 +73,7 @@ class Engine:
     def close(self) -> None:
         """Leave the job, once all processes have reached this point."""
         if self.world > 1 and torch.distributed.is_initialized():
+            self.processes.close()
             torch.distributed.destroy_process_group()
 
     # --- shares -----------------------------------------------------------------------------------------------------
@@ -109,14 +106,21 @@ class Engine:
         return Evaluation.of(nats, counts, examples, options.get("protocol"))
 
     def of_first(self, make: Callable[[], Value]) -> Value:
-        """The result of a function that only the first process calls; if it fails there, the others end silently."""
+        """The result of a function that only the first process calls; if it fails there, the others end silently.
+
+        However long it takes, the others wait for it.
+        """
         if self.world == 1:
             return make()
         made: list[Any] = [None]
+        place = f"first/{next(self._calls)}"
         try:
             if self.first:
                 made = [make()]
+            else:
+                self.processes.wait_for(place)
         finally:
+            self.processes.say(place)
             with self.together():
                 torch.distributed.broadcast_object_list(made)
         if made[0] is None:
@@ -168,7 +172,7 @@ class Engine:
         try:
             yield
         except RuntimeError as error:
-            if self.world == 1 or not any(word in str(error) for word in ("peer", "gloo", "NCCL", "onnection")):
+            if self.world == 1 or not any(word in str(error) for word in LOST):
                 raise
             raise ProcessLost(
                 f"process {self.rank} of {self.world} lost another one, so training ends; "

@@ -25,8 +25,8 @@ class Interruption:
 
     @property
     def exit_code(self) -> int:
-        """The exit code of a process that ended by the signal: 130 for Ctrl-C, 143 for SIGTERM."""
-        return 128 + (self.signal or 0)
+        """The exit code of a process that a signal ended: 130 for Ctrl-C, 143 for SIGTERM, also of another process."""
+        return 128 + (self.signal or signal.SIGTERM)
 
 
 @contextmanager
