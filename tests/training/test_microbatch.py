@@ -6,8 +6,9 @@ import torch
 
 from chainrule import AutoregressiveModel, CategoricalHead, CausalConv, InputError
 from chainrule.data import ArrayExamples
+from chainrule.data.sources.memory import available_bytes
 from chainrule.training.forward import TrainingForward
-from chainrule.training.microbatch import available_bytes, fitting, largest_microbatch, saved_bytes
+from chainrule.training.microbatch import fitting, largest_microbatch, saved_bytes
 
 EXAMPLES = ArrayExamples(np.zeros((50, 6), dtype=np.int64))
 

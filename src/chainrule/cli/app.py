@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from errno import ENOSPC
 from functools import cache
 from typing import TYPE_CHECKING
@@ -25,13 +27,16 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+MAX_MEMORY = "--max-memory"
+MEMORY_VARIABLE = "CHAINRULE_MAX_MEMORY"
+
 
 @cache
 def app() -> App:
     """The commands by name; each is imported when it is called, so that the help of another imports none of them."""
     from cyclopts import App
 
-    commands = App(name="chainrule", version=__version__, help_format="plaintext")
+    commands = App(name="chainrule", version=__version__, help_format="plaintext", suppress_keyboard_interrupt=False)
     for name, about in COMMANDS.items():
         file = "import_model" if name == "import" else name
         commands.command(f"chainrule.cli.{file}:{file}", name=name, help=about)
@@ -42,14 +47,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code, see `docs/exit_codes.md`; an error is one line on standard error.
 
     arguments: the words of the command line, by default those of the process. `--debug` among them lets an error that
-        nobody foresaw through, with its traceback.
+        nobody foresaw through, with its traceback; `--max-memory GB` is what reading data may take.
     """
     warnings.showwarning = lambda message, *_: _warn(str(message))
     write_what_can_be_written()
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     try:
-        return _run(_with_standard_input(with_new_flags([word for word in words if word != "--debug"])))
+        with _max_memory_of([word for word in words if word != "--debug"]) as words:
+            return _run(_with_standard_input(with_new_flags(words)))
     except InputError as error:
         return _fail(str(error))
     except Interrupted as end:
@@ -90,6 +96,26 @@ def _called(words: list[str]) -> object:
         return app()(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         raise InputError(str(error)) from error
+
+
+@contextmanager
+def _max_memory_of(words: list[str]) -> Iterator[list[str]]:
+    """The words without `--max-memory GB`, which holds for every command and is what reading data may take inside."""
+    joined = [part for word in words for part in (word.split("=", 1) if word.startswith(MAX_MEMORY + "=") else [word])]
+    if MAX_MEMORY not in joined:
+        yield words
+        return
+    place, before = joined.index(MAX_MEMORY), os.environ.get(MEMORY_VARIABLE)
+    number = "".join(joined[place + 1 : place + 2])
+    if not number.replace(".", "", 1).isdigit() or float(number) == 0:
+        raise InputError(f"{MAX_MEMORY} is a number of gigabytes above 0, such as 8; got {number!r}")
+    os.environ[MEMORY_VARIABLE] = number
+    try:
+        yield joined[:place] + joined[place + 2 :]
+    finally:
+        os.environ.pop(MEMORY_VARIABLE)
+        if before is not None:
+            os.environ[MEMORY_VARIABLE] = before
 
 
 def _with_standard_input(words: list[str]) -> list[str]:

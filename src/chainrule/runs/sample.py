@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from chainrule.data.encodings.base import Encoding
+from chainrule.data.sources.memory import available_bytes
 from chainrule.errors import InputError
 from chainrule.models.base import Sample
 from chainrule.runs.drawing import Drawing, refusal_of_orders
 from chainrule.runs.prefixes import Completion, prefixes
 from chainrule.runs.progress import Progress, silent
 from chainrule.runs.sample_files import check_place, write_samples_to
-from chainrule.training.microbatch import available_bytes
 
 if TYPE_CHECKING:
     from chainrule.runs.run import Run

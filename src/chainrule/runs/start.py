@@ -14,6 +14,7 @@ import torch
 from chainrule.config.registry import build_model
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.in_batches import in_batches
+from chainrule.data.sources.memory import available_bytes
 from chainrule.errors import InputError
 from chainrule.models.base import Model
 from chainrule.runs.job import Job
@@ -21,7 +22,7 @@ from chainrule.runs.plan import Plan
 from chainrule.runs.verify import stop_at_a_leak, warning_of
 from chainrule.training.budget import Budget, measured, planned
 from chainrule.training.fit import training_forward
-from chainrule.training.microbatch import available_bytes, largest_microbatch
+from chainrule.training.microbatch import largest_microbatch
 from chainrule.training.precision import resolved
 from chainrule.training.priors import Prior
 from chainrule.verification.certificate.check import Certificate

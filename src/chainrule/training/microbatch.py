@@ -6,19 +6,18 @@ before it says so; there the bytes that a trial keeps for its backward pass are 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from chainrule.data.examples.base import Examples
+from chainrule.data.sources.memory import available_bytes
 from chainrule.errors import InputError, is_out_of_memory
 
-__all__ = ["available_bytes", "fitting", "largest_microbatch", "saved_bytes"]
+__all__ = ["fitting", "largest_microbatch", "saved_bytes"]
 
 ALLOWANCE = 3  # bytes in use for each byte kept: gradients on the way back, and what a layer needs for itself
 SHARE = 0.5  # of the free memory may be used
@@ -99,22 +98,3 @@ def saved_bytes(run: Callable[[], None]) -> int:
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         run()
     return sum(kept.values())
-
-
-def available_bytes(root: Path = Path("/")) -> float:
-    """The free memory in bytes: that of the machine, or what its control group leaves; half of all if unknown.
-
-    root: where the file systems /proc and /sys are.
-    """
-    try:
-        lines = dict(line.split(":") for line in (root / "proc" / "meminfo").read_text().splitlines())
-        free = int(lines["MemAvailable"].split()[0]) * 1024.0
-    except (OSError, KeyError, ValueError):
-        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
-    try:
-        limit, used = (
-            (root / "sys" / "fs" / "cgroup" / f"memory.{name}").read_text().strip() for name in ("max", "current")
-        )
-        return free if limit == "max" else min(free, float(limit) - float(used))
-    except (OSError, ValueError):
-        return free

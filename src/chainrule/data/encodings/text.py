@@ -16,7 +16,7 @@ from chainrule.data.examples.base import Examples
 from chainrule.data.examples.splits import DEFAULT, Split, parse_shares, refuse_empty
 from chainrule.data.examples.stored import LARGE, Progress
 from chainrule.data.examples.stream import StreamExamples
-from chainrule.data.sources.stored_text import head_of, size_of, stored_stream
+from chainrule.data.sources.stored_text import head_of, is_large, stored_stream
 from chainrule.data.sources.text_files import check_texts, is_list_like, read_file, refuse_named_splits, text_files
 from chainrule.domain import Domain
 from chainrule.errors import InputError
@@ -67,7 +67,7 @@ class TextEncoding(Encoding):
         source = str(source)
         if not self.any_file:
             check_texts(source)
-        if size_of(source) > LARGE:
+        if is_large(source):
             return self.examples(stored_stream(source, self.alphabet))
         return self.examples(self.alphabet.encode(_whole(source), source))
 
@@ -131,7 +131,7 @@ def load_text(
     if division.way != "order":
         raise InputError(f"{source}: a text is one stream and divided in its order, got --split {split}; give shares")
     shares = np.cumsum(parse_shares(division.shares))[:2]
-    if size_of(source) > LARGE:
+    if is_large(source):
         alphabet, pieces = _stored(source, symbols, shares, progress)
     else:
         alphabet, pieces = _in_memory(source, symbols, shares)

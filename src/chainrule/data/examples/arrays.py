@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from math import prod
 
 import numpy as np
 import torch
 
 from chainrule.batch import Array, Batch, Rows
 from chainrule.data.examples.base import Examples
+from chainrule.data.examples.stored import let_go
 
 __all__ = ["ArrayExamples"]
+
+CHUNK = 1 << 24  # elements that are hashed at once
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,10 @@ class ArrayExamples(Examples):
         digest = sha256()
         for part in (part for part in (self.x, self.context, self.impossible) if part is not None):
             digest.update(f"{part.dtype.str}{part.shape}".encode())
-            digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
+            rows = max(1, CHUNK // max(1, prod(part.shape[1:])))
+            for start in range(0, len(part), rows):
+                digest.update(np.ascontiguousarray(part[start : start + rows]).reshape(-1).view(np.uint8).data)
+                let_go(part)
         return digest.hexdigest()
 
     def first(self, count: int) -> ArrayExamples:

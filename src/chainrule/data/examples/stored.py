@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from errno import ENOSPC
 from hashlib import sha256
 from math import prod
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 import numpy as np
@@ -18,9 +21,11 @@ from chainrule.atomic_files import new_directory
 from chainrule.batch import Array, Rows
 from chainrule.errors import InputError
 
-__all__ = ["LARGE", "Progress", "Selected", "cache_directory", "is_stored", "stored", "take", "write_stored"]
+__all__ = ["LARGE", "Progress", "Selected", "cache_directory", "is_stored", "let_go", "stored", "take", "write_stored"]
 
 LARGE = 64 << 20  # bytes of a source above which nothing is read whole
+ROOM = 1 << 28  # bytes of a disk that are left free
+OFTEN = 64  # pieces after which that is looked at
 CONTENT, HEADER = "content.bin", "content.json"
 
 Pieces = Iterable[tuple[Array, int]]  # the next rows, and how much of the source they stand for
@@ -68,7 +73,9 @@ def write_stored(place: Path, pieces: Pieces, advance: Advance) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         with new_directory(place, replace=False) as beside:
             with open(beside / CONTENT, "wb") as out:
-                for piece, done in pieces:
+                for number, (piece, done) in enumerate(pieces):
+                    if number % OFTEN == 0 and disk_usage(beside).free < ROOM:
+                        raise OSError(ENOSPC, f"less than {ROOM >> 20} MiB would be left")
                     out.write(np.ascontiguousarray(piece).tobytes())
                     rows += len(piece)
                     header = {"dtype": piece.dtype.str, "shape": [rows, *piece.shape[1:]]}
@@ -93,6 +100,11 @@ class Selected:
     rows: Rows
 
     @property
+    def dtype(self) -> Any:
+        """The type of the elements."""
+        return self.array.dtype
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """That of an array of these rows."""
         return (len(self.rows), *self.array.shape[1:])
@@ -107,6 +119,15 @@ class Selected:
 def is_stored(x: Array | Selected) -> bool:
     """Whether an array stays on disk."""
     return isinstance(x, Selected | np.memmap)
+
+
+def let_go(x: Array | Selected) -> None:
+    """Let the system have the memory of what was read of a mapped array; it is read again when it is needed."""
+    array = x.array if isinstance(x, Selected) else x
+    if isinstance(array, np.memmap) and "MADV_DONTNEED" in vars(mmap):
+        mapped: Any = array._mmap  # type: ignore[attr-defined]
+        if mapped is not None:
+            mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def take(x: Array, rows: Rows) -> Any:

@@ -11,7 +11,7 @@ import torch
 
 from chainrule.batch import Array, Batch, Rows
 from chainrule.data.examples.base import Examples
-from chainrule.data.examples.stored import LARGE
+from chainrule.data.examples.stored import LARGE, let_go
 from chainrule.errors import InputError
 from chainrule.noise import uniforms
 
@@ -78,7 +78,8 @@ class StreamExamples(Examples):
     def digest(self) -> str:
         digest = sha256()
         for start in range(0, len(self.stream), LARGE):
-            digest.update(np.ascontiguousarray(self.stream[start : start + LARGE]).tobytes())
+            digest.update(np.ascontiguousarray(self.stream[start : start + LARGE]).data)
+            let_go(self.stream)
         return digest.hexdigest()
 
     def first(self, count: int) -> StreamExamples:

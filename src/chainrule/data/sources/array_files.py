@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from chainrule.batch import Array
+from chainrule.data.examples.stored import LARGE
+from chainrule.data.sources.memory import refuse_above_memory
 from chainrule.data.sources.objects import Source, from_object
 from chainrule.errors import InputError
 
@@ -16,6 +20,16 @@ __all__ = ["array_parts", "as_integers"]
 
 SPLITS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
 LABELS = ("label", "labels", "y")
+UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+)
 LARGEST = 2.0**53  # reals from here on are no longer exact integers
 
 
@@ -72,16 +86,63 @@ def _first(arrays: dict[str, Array], names: list[str]) -> Array | None:
 
 
 def _load(path: Path) -> dict[str, Array]:
+    """The arrays of a file by name, "" for the one of a `.npy`, which is mapped and not read where it is large."""
     try:
         with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            return dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else {"": loaded}
+            if file.read(2) == b"PK":
+                return _members(path)
+            file.seek(0)
+            shape, fortran, dtype = _header(file)
+            begin, size = file.tell(), file.seek(0, 2)
+            if dtype.hasobject:
+                raise InputError(f"{path}: holds pickled Python objects, which are never loaded; write numbers")
+            expected = begin + dtype.itemsize * prod(shape)
+            if size != expected:
+                raise InputError(
+                    f"{path}: has {size} bytes, its header promises {expected} (shape {shape}, {dtype}); write it "
+                    "again with numpy.save"
+                )
+            if size > LARGE:
+                order: Any = "F" if fortran else "C"
+                return {"": np.memmap(path, dtype=dtype, mode="r", offset=begin, shape=shape, order=order)}
+            file.seek(0)
+            return {"": np.load(file, allow_pickle=False)}
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check the path") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except InputError:
+        raise
+    except UNREADABLE as error:
         raise InputError(
             f"{path}: not a readable .npy or .npz file ({error}); write it again with numpy.save"
         ) from None
+
+
+def _members(path: Path) -> dict[str, Array]:
+    """The arrays of an `.npz`, after a look at what their headers promise."""
+    with zipfile.ZipFile(path) as archive:
+        needed = 0
+        for member in archive.infolist():
+            with archive.open(member) as file:
+                shape, _, dtype = _header(file)
+            needed += dtype.itemsize * prod(shape)
+        refuse_above_memory(
+            2.0 * needed,
+            str(path),
+            f"holds arrays of {needed:,} bytes",
+            "save each as .npy, which is mapped and not read",
+        )
+    with np.load(path, allow_pickle=False) as loaded:
+        return dict(loaded)
+
+
+def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """The shape, whether the first axis is the innermost, and the type that the header of a `.npy` promises."""
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(file)
+    raise ValueError(f"version {version[0]}.{version[1]} of the format is not read")
 
 
 def as_integers(x: Array, what: str) -> Array:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from chainrule.batch import Array
-from chainrule.data.sources.plain_files import PACKED_ENDINGS
-from chainrule.data.sources.text_files import read_file
+from chainrule.data.sources.memory import refuse_above_memory
+from chainrule.data.sources.plain_files import PACKED_ENDINGS, packing_of, refuse_false_ending, unpacked
 from chainrule.errors import InputError
 
 __all__ = ["idx_parts", "is_idx", "read_idx"]
@@ -32,15 +32,27 @@ def read_idx(path: Path) -> Array:
 
     Raises InputError for a file that is missing, cut off, too long, or of another type than bytes.
     """
-    content = read_file(path)
-    axes = content[3] if len(content) > 3 else 0
-    if content[:3] != b"\0\0\x08" or not 1 <= axes <= 4 or len(content) < 4 + 4 * axes:
-        raise InputError(f"{path}: is not an IDX file of bytes (it starts with {content[:4].hex()}); fetch it again")
-    shape = tuple(int(side) for side in np.frombuffer(content, ">u4", axes, 4))
-    expected = 4 + 4 * axes + prod(shape)
-    if len(content) != expected:
-        raise InputError(f"{path}: has {len(content)} bytes, its header promises {expected}; fetch it again")
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape)
+    refuse_false_ending(path)
+    with unpacked(path, any_format=True) as file:
+        head = file.read(4)
+        axes = head[3] if len(head) == 4 else 0
+        sides = file.read(4 * axes) if head[:3] == b"\0\0\x08" and 1 <= axes <= 4 else b""
+        if not sides or len(sides) < 4 * axes:
+            raise InputError(f"{path}: is not an IDX file of bytes (it starts with {head.hex()}); fetch it again")
+        shape = tuple(int(side) for side in np.frombuffer(sides, ">u4"))
+        size, begin = prod(shape), 4 + 4 * axes
+        if packing_of(path) is None:
+            _check_length(path, path.stat().st_size, begin + size)
+        refuse_above_memory(2.0 * size, str(path), f"holds {'x'.join(map(str, shape))} bytes")
+        content = file.read(size)
+        surplus = len(file.read(1))
+    _check_length(path, begin + len(content) + surplus, begin + size)
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _check_length(path: Path, came: int, expected: int) -> None:
+    if came != expected:
+        raise InputError(f"{path}: has {came} bytes, its header promises {expected}; fetch it again")
 
 
 def idx_parts(source: str) -> dict[str, tuple[Array, Array | None]]:

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from chainrule.data.sources.devices import refuse_device, refuse_device_behind
 from chainrule.data.sources.known_binaries import HEAD, MARKS, known_ending, known_head, refuse_known_binary
 from chainrule.errors import InputError
 
@@ -76,19 +77,21 @@ def as_file(source: str | Path) -> Iterator[Path]:
     Raises InputError where there is no such file, where it is a folder, and where a copy would fill the disk.
     """
     if str(source) in STANDARD_INPUT:
+        refuse_device_behind(sys.stdin.buffer, "standard input")
         with private_folder() as folder:
             yield written(folder / "standard input", chunks(sys.stdin.buffer), "standard input")
         return
     path = Path(source)
     try:
-        mode = path.stat().st_mode
+        found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{path}: there is no such file; check the path") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be opened ({error}); check the path") from None
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(found.st_mode):
         raise InputError(f"{path}: is a folder, expected a file; name a file in it")
-    if stat.S_ISREG(mode):
+    refuse_device(found, str(path))
+    if stat.S_ISREG(found.st_mode):
         yield path
         return
     with private_folder() as folder, opened(path) as file:

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.data.examples.splits import SPLITS
+from chainrule.data.sources.memory import refuse_above_memory
 from chainrule.data.sources.objects import Source, from_object
 from chainrule.data.sources.plain_files import data_ending
 from chainrule.data.sources.text_files import read_file, read_json_lines
 from chainrule.errors import InputError
 
 __all__ = ["read_sequences"]
+
+OF_VALUE = 64  # bytes of memory, with its place in a list
 
 
 def read_sequences(source: Source, field: str | None = None, *, may_be_empty: bool = False) -> dict[str, list[Any]]:
@@ -34,12 +37,7 @@ def read_sequences(source: Source, field: str | None = None, *, may_be_empty: bo
             rows = [row.get(field) if isinstance(row, dict) else None for row in rows]
         parts = {"": rows}
     else:
-        try:
-            content = json.loads(read_file(path))
-        except ValueError as error:
-            raise InputError(f"{source}: is not JSON ({error}); correct it") from None
-        except RecursionError:
-            raise InputError(f"{source}: is nested too deeply; give lists of symbols") from None
+        content = _json_of(path)
         if isinstance(content, dict) and not set(SPLITS) <= set(content):
             raise InputError(
                 f"{source}: has {', '.join(content) or 'nothing'}; expected train, valid and test, or a list"
@@ -58,3 +56,18 @@ def read_sequences(source: Source, field: str | None = None, *, may_be_empty: bo
             if not (sequence or may_be_empty):
                 raise InputError(f"{what} sequence {n}: is empty; remove it")
     return parts
+
+
+def _json_of(path: Path) -> Any:
+    """The value of a `.json` file; refused where its parts would take more memory than there is."""
+    content = read_file(path)
+    values = content.count(b",") + content.count(b"[") + content.count(b"{")
+    refuse_above_memory(
+        OF_VALUE * values + 2.0 * len(content), str(path), f"holds {values:,} values", "write JSON lines"
+    )
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise InputError(f"{path}: is not JSON ({error}); correct it") from None
+    except RecursionError:
+        raise InputError(f"{path}: is nested too deeply; give lists of symbols") from None

@@ -13,12 +13,12 @@ import numpy as np
 
 from chainrule.batch import Array
 from chainrule.data.alphabets.alphabet import Alphabet, Bytes
-from chainrule.data.examples.stored import Progress, stored
-from chainrule.data.sources.plain_files import is_compressed, packing_of, unpacking
+from chainrule.data.examples.stored import LARGE, Progress, stored
+from chainrule.data.sources.plain_files import is_compressed, packing_of, unpacked, unpacking
 from chainrule.data.sources.text_files import text_files
 from chainrule.errors import InputError
 
-__all__ = ["head_of", "size_of", "stored_stream"]
+__all__ = ["head_of", "is_large", "stored_stream"]
 
 CHUNK = 1 << 15  # bytes; a tokenizer is slower on longer texts
 TOGETHER = 32  # chunks that are encoded at once, by several threads
@@ -28,6 +28,23 @@ def size_of(source: str) -> int:
     """The size of the source's files in bytes; 0 where there are no files."""
     path = Path(source)
     return sum(file.stat().st_size for file in (text_files(source) if path.is_dir() else [path]) if file.is_file())
+
+
+def is_large(source: str) -> bool:
+    """Whether a source holds so much text, unpacked where it is compressed, that it stays on disk."""
+    path, size = Path(source), 0
+    for file in text_files(source) if path.is_dir() else [path]:
+        if not file.is_file():
+            continue
+        if not is_compressed(file):
+            size += file.stat().st_size
+        else:
+            with unpacked(file, any_format=True) as content:
+                while size <= LARGE and (piece := content.read(LARGE >> 4)):
+                    size += len(piece)
+        if size > LARGE:
+            return True
+    return False
 
 
 def head_of(source: str, size: int) -> bytes:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from chainrule.data.alphabets.utf8 import as_bytes
 from chainrule.data.sources.folders import files_below, split_of
 from chainrule.data.sources.line_lists import LINE_END, are_short_lines
+from chainrule.data.sources.memory import ENOUGH, available_bytes, refuse_above_memory, watched_memory
 from chainrule.data.sources.picture_files import PICTURES
 from chainrule.data.sources.plain_files import (
     TEXT_ENDINGS,
+    chunks,
     data_ending,
+    is_compressed,
     refuse_false_ending,
     refuse_no_text,
     unpacked,
@@ -33,6 +36,7 @@ __all__ = [
 ]
 
 LIST_HEAD = 1 << 14  # bytes
+JSON_TAKES = 20  # bytes of memory for a byte of JSON, at most
 
 
 def check_texts(source: str) -> None:
@@ -48,14 +52,29 @@ def is_list_like(path: Path) -> bool:
     return are_short_lines(head, len(head) < LIST_HEAD)
 
 
-def read_file(path: Path) -> bytes:
-    """The content of a file that is not empty, unpacked where it is compressed (gzip, bzip2, xz, zstandard)."""
+def read_file(path: Path, takes: float = 4.0) -> bytes:
+    """The content of a file that is not empty, unpacked where it is compressed (gzip, bzip2, xz, zstandard).
+
+    path: a file that can be read many times.
+    takes: bytes of memory that each byte of the content will take, with what is made of it.
+
+    Raises InputError where that is more than there are, for a compressed file once so much of it is unpacked.
+    """
     refuse_false_ending(path)
+    advice = "give a part of it"
+    if not is_compressed(path) and path.is_file():
+        size = path.stat().st_size
+        refuse_above_memory(takes * size, str(path), f"holds {size:,} bytes that are read as a whole", advice)
+    pieces, size, free = [], 0, available_bytes()
     with unpacked(path, any_format=True) as file:
-        content = file.read()
-    if not content:
+        for piece in chunks(file):
+            pieces.append(piece)
+            size += len(piece)
+            holds = f"unpacks to more than {size:,} bytes that are read as a whole"
+            refuse_above_memory(takes * size, str(path), holds, advice, free=free)
+    if not size:
         raise InputError(f"{path}: the file is empty; give a text of at least a few hundred bytes")
-    return content
+    return b"".join(pieces)
 
 
 def text_files(source: str) -> list[Path]:
@@ -185,18 +204,44 @@ def check_filled(texts: list[bytes], source: str, unit: str) -> list[bytes]:
 
 
 def read_json_lines(path: Path) -> list[object]:
-    """The values of a `.jsonl` file, one per line; blank lines are skipped."""
-    rows = []
-    for number, line in enumerate(read_file(path).splitlines(), start=1):
-        if line.strip():
-            try:
-                rows.append(json.loads(line))
-            except ValueError as error:
-                raise InputError(f"{path} line {number}: is not JSON ({error}); correct it") from None
-            except RecursionError:
-                raise InputError(
-                    f"{path} line {number}: is nested too deeply; give lists of symbols, or of lists of them"
-                ) from None
+    """The values of a `.jsonl` file, one per line; blank lines are skipped.
+
+    Raises InputError for a line that is not JSON, and where the values fill the memory.
+    """
+    rows: list[object] = []
+    with watched_memory(str(path)) as watch:
+        for number, line in _numbered_lines(path):
+            if line.strip():
+                watch(len(line))
+                rows.append(_json_value(line, f"{path} line {number}"))
     if not rows:
         raise InputError(f"{path}: holds no lines; give it examples")
     return rows
+
+
+def _numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file, each with its number from 1; one that is longer than memory allows is refused."""
+    refuse_false_ending(path)
+    most, number, empty = max(ENOUGH, int(available_bytes() / JSON_TAKES)), 0, True
+    with unpacked(path, any_format=True) as file:
+        while piece := file.readline(most):
+            empty = False
+            if len(piece) == most:
+                raise InputError(
+                    f"{path} line {number + 1}: is longer than {most:,} bytes, as much as memory allows; write each "
+                    "example on a line of its own, or allow more with --max-memory GB"
+                )
+            for line in piece.splitlines():  # a carriage return ends one, too
+                number += 1
+                yield number, line
+    if empty:
+        raise InputError(f"{path}: the file is empty; give a text of at least a few hundred bytes")
+
+
+def _json_value(line: bytes, where: str) -> object:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise InputError(f"{where}: is not JSON ({error}); correct it") from None
+    except RecursionError:
+        raise InputError(f"{where}: is nested too deeply; give lists of symbols, or of lists of them") from None

@@ -40,6 +40,7 @@ class Scan:
 
 
 MOST_ODD = 10_000
+LONGEST = 1 << 24  # bytes of a line
 TAIL = 1 << 12  # bytes in which blank lines at the end are looked for
 
 
@@ -89,16 +90,25 @@ def _undecodable(path: Path, encoding: str, lines: int, error: UnicodeDecodeErro
     )
 
 
-def whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces cut again so that each but the last ends with a line end; a carriage return keeps its line feed."""
+def whole_lines(pieces: Iterable[bytes], longest: int | None = None) -> Iterator[bytes]:
+    """The pieces cut again so that each but the last ends with a line end; a carriage return keeps its line feed.
+
+    pieces: of a text.
+    longest: bytes of a line above which it is yielded in parts, for the caller to refuse; None for no bound.
+    """
     rest: list[bytes] = []
+    held = 0
     for piece in pieces:
         cut = piece.rfind(b"\n") + 1 or piece.rfind(b"\r", 0, -1) + 1
         if cut:
             yield b"".join([*rest, piece[:cut]])
-            rest = []
+            rest, held = [], 0
         if piece[cut:]:
             rest.append(piece[cut:])
+            held += len(rest[-1])
+        if longest is not None and held > longest:
+            yield b"".join(rest)
+            rest, held = [], 0
     if rest:
         yield b"".join(rest)
 
@@ -113,7 +123,12 @@ def scan(path: Path) -> Scan:
     odd: list[tuple[int, bytes]] = []
     quotes, tail, lines = False, b"", 0
     with unpacked(path) as file:
-        for piece in whole_lines(as_utf8(path, chunks(file), encoding)):
+        for piece in whole_lines(as_utf8(path, chunks(file), encoding), LONGEST):
+            if len(piece) > LONGEST and b"\0" not in piece:
+                raise InputError(
+                    f"{path} line {lines + 1}: is longer than {LONGEST >> 20} MiB, so this is not a table with a line "
+                    "for each row; is it another kind of file?"
+                )
             feeds, returns = piece.count(b"\n"), piece.count(b"\r")
             both = piece.count(b"\r\n") if returns else 0
             counts["\n"] += feeds - both
