@@ -1,31 +1,67 @@
 """The exceptions of the package.
 
     ValueError
-    └── InputError        input that cannot be used: says what was given, what was expected, what to do
-        └── RunError      a run directory cannot be read or written
+    └── InputError             input that cannot be used: says what was given, what was expected, what to do
+        ├── RunError           a run directory cannot be read or written
+        ├── DamagedArchive     a compressed file is damaged: exit code 3
+        ├── OtherModel         it was made with another model: exit code 4
+        └── OtherMachine       it was made where the model computes other numbers: exit code 5
     OSError
     └── OutputError       what is shown to people cannot be written: a full disk, a pipe that was closed
     Exception
     └── Interrupted       a signal ended the work, whose state was saved; carries the exit code
 
-The command line turns an `InputError` into one line and exit code 2; anything else is a defect of ours and keeps its
-traceback.
+The command line turns an `InputError` into one line and its exit code, mostly 2; anything else is a defect of ours and
+keeps its traceback.
 """
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["InputError", "Interrupted", "OutputError", "RunError", "is_out_of_memory", "unknown_name"]
+__all__ = [
+    "DamagedArchive",
+    "InputError",
+    "Interrupted",
+    "OtherMachine",
+    "OtherModel",
+    "OutputError",
+    "RunError",
+    "is_out_of_memory",
+    "unknown_name",
+]
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "Unable to allocate")
 
 
 class InputError(ValueError):
-    """Input that cannot be used, with a message that says what to do about it."""
+    """Input that cannot be used, with a message that says what to do about it.
+
+    code: exit code of a command that ends with it.
+    """
+
+    code = 2
 
 
 class RunError(InputError):
     """A run directory that is missing, damaged, foreign or not writable."""
+
+
+class DamagedArchive(InputError):
+    """A compressed file that is damaged, cut off or not one of ours."""
+
+    code = 3
+
+
+class OtherModel(InputError):
+    """A compressed file that was made with another model than the one at hand."""
+
+    code = 4
+
+
+class OtherMachine(InputError):
+    """A compressed file of a model whose numbers differ here in their last bits from where it was made."""
+
+    code = 5
 
 
 class OutputError(OSError):

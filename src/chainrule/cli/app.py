@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         with _max_memory_of([word for word in words if word != "--debug"]) as words:
             return _run(_with_standard_input(with_new_flags(words)))
     except InputError as error:
-        return _fail(str(error))
+        return _fail(str(error), error.code)
     except Interrupted as end:
         return _fail(str(end), code=end.code)
     except KeyboardInterrupt:

@@ -53,6 +53,11 @@ class Distribution(ABC):
         return self.num_symbols is not None
 
     @property
+    def may_be_missing(self) -> bool:
+        """Whether NaN is an outcome beside the numbers of an infinite support."""
+        return False
+
+    @property
     def density_columns(self) -> tuple[int, ...]:
         """The elements (last axis) whose `log_prob` is that of a density: none of a mass, otherwise all."""
         return () if self.is_mass else tuple(range(self.batch_shape[-1]))

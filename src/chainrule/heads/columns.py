@@ -41,6 +41,10 @@ class Cell(Distribution):
     def order(self) -> Tensor | None:
         return self.p.order
 
+    @property
+    def may_be_missing(self) -> bool:
+        return self.p.may_be_missing
+
     def _value(self, x: Tensor) -> Tensor:
         if self.num_symbols is None or not x.is_floating_point():
             return x

@@ -44,6 +44,10 @@ class Missing(Distribution):
         order = self.value.order
         return None if order is None else torch.cat([order, order.new_tensor([len(order)])])
 
+    @property
+    def may_be_missing(self) -> bool:
+        return self.num_symbols is None
+
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Where x is missing, and x with a harmless value in its place."""
         missing = x.isnan() if self.num_symbols is None else x == self.num_symbols - 1

@@ -1,0 +1,1 @@
+"""Lossless coding: integer weights, range coder, container, and the walk that both sides share."""
