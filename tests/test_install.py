@@ -18,7 +18,7 @@ EXTRAS_IN_CORE = ("images", "tables", "report")  # their names stay for one vers
 def test_extras_that_moved_into_the_core_are_empty():
     extras = PROJECT["optional-dependencies"]
     assert all(extras[name] == [] for name in EXTRAS_IN_CORE)
-    assert set(extras) == {"text", "hf", "ppmd", "tensorboard", "all", "test", "dev", *EXTRAS_IN_CORE}
+    assert set(extras) == {"text", "hf", "ppmd", "tensorboard", "codec", "all", "test", "dev", *EXTRAS_IN_CORE}
     whole = extras["all"][0].removeprefix("chainrule[").removesuffix("]").split(",")
     assert set(whole) == set(extras) - {"all", "test", "dev", *EXTRAS_IN_CORE}
 
