@@ -18,7 +18,7 @@ MOST_PARAMETERS = 7
 
 # The public functions of the commands take the options of the commands, by keyword, as does what `load` hands them to.
 COMMANDS = {"load", "open", "plan", "fit", "evaluate", "sample", "score", "verify", "compare", "classify", "probe"}
-COMMANDS |= {"report", "info", "import_model", "reproduce", "load_documents", "load_table"}
+COMMANDS |= {"report", "info", "import_model", "reproduce", "compress", "load_documents", "load_table"}
 
 
 def name_of(path):

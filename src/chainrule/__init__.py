@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from chainrule.networks.transformer import Transformer as Transformer
     from chainrule.reproduction.reproduce import reproduce as reproduce
     from chainrule.runs.compare import compare as compare
+    from chainrule.runs.compress import compress as compress
+    from chainrule.runs.decompress import decompress as decompress
     from chainrule.runs.fit import fit as fit
     from chainrule.runs.import_model import import_model as import_model
     from chainrule.runs.plan import plan as plan
@@ -60,6 +62,8 @@ PUBLIC = {
     "fit": "chainrule.runs.fit",
     "Run": "chainrule.runs.run",
     "compare": "chainrule.runs.compare",
+    "compress": "chainrule.runs.compress",
+    "decompress": "chainrule.runs.decompress",
     "import_model": "chainrule.runs.import_model",
     "reproduce": "chainrule.reproduction.reproduce",
     "verify": "chainrule.verification.certificate.verify",

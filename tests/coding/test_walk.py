@@ -129,7 +129,16 @@ def test_the_canary_tells_weights_and_batch_shapes_apart():
 
 
 @pytest.mark.parametrize(
-    "change", [{"lanes": 0}, {"lanes": 10**9}, {"stride": 20}, {"window": 10**6}, {"longest": "many"}, {"anchors": 3}, {"more": 1}]
+    "change",
+    [
+        {"lanes": 0},
+        {"lanes": 10**9},
+        {"stride": 20},
+        {"window": 10**6},
+        {"longest": "many"},
+        {"anchors": 3},
+        {"more": 1},
+    ],
 )
 def test_a_layout_that_cannot_be_is_refused(change):
     fields = Layout(LANES, 12, 6, 30).to_json()

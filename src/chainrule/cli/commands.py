@@ -19,6 +19,8 @@ COMMANDS = {
     "sample": "Draw examples from the model: its own distribution, nothing cut off unless a filter is asked for.",
     "score": "Print ln p(x) of every example of a file, in nats, and how strange it is if asked.",
     "compare": "Say which model is better on the same examples, by how much, and whether that could be chance.",
+    "compress": "Compress a file with a model into an archive that gives it back byte for byte.",
+    "decompress": "Give back the file of an archive, byte for byte, or some of its examples.",
     "verify": "Check that the reported number is a log-likelihood; the exit code is 1 if it is not.",
     "probe": "Say how well a linear classifier reads labels from each layer.",
     "classify": "Say which class each example is of, by Bayes' rule, from a model fitted with --given label.",

@@ -27,10 +27,9 @@ from chainrule.coding.weights import TOTAL
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.noise import uniforms
 
-__all__ = ["canary", "machine", "with_threads"]
+__all__ = ["canary", "difference_of_machines", "machine", "with_threads"]
 
 ELEMENTS = 96  # of the example that is walked
-NAMED = {"cpu": "the instruction set that torch uses", "threads": "the number of threads"}
 
 
 class Listener(Coder):
@@ -48,7 +47,7 @@ class Listener(Coder):
 
 
 def canary(model: AutoregressiveModel, layout: Layout, context: Tensor | None) -> str:
-    """The hash, in hexadecimal.
+    """The hash, 128 bits in hexadecimal.
 
     model: the chain.
     layout: how it is walked.
@@ -57,20 +56,37 @@ def canary(model: AutoregressiveModel, layout: Layout, context: Tensor | None) -
     listener = Listener()
     longest = min(layout.longest, layout.window, ELEMENTS)
     walk_once(model, replace(layout, longest=longest), listener, context)
-    return listener.digest.hexdigest()
+    return listener.digest.hexdigest()[:32]
 
 
-def machine(threads: int | None = None) -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     """What decides the last bits of a network's numbers, for the header and for errors."""
     return {
         "processor": platform.machine(),
         "cpu": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads() if threads is None else threads,
-        "mkldnn": bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled),
+        "threads": torch.get_num_threads(),
+        "mkldnn": bool(torch.backends.mkldnn.enabled),
         "mkl_cbwr": os.environ.get("MKL_CBWR", ""),
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
+
+
+def difference_of_machines(there: dict[str, Any]) -> str:
+    """What differs between the machine that an archive names and this one, in words.
+
+    there: `machine()` there.
+
+    >>> difference_of_machines(machine() | {"cpu": "VAX"})[:18]
+    'cpu was VAX and is'
+    """
+    here = machine()
+    different = [
+        f"{name} was {str(there.get(name))[:80]} and is {value}"
+        for name, value in here.items()
+        if name != "threads" and there.get(name) != value
+    ]
+    return ", ".join(different) or "nothing that the archive names differs"
 
 
 @contextmanager

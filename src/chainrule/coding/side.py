@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import lzma
 
+from chainrule.coding.container import SIDE, Group
 from chainrule.errors import DamagedArchive
 
-__all__ = ["packed", "unpacked"]
+__all__ = ["packed", "side_group", "side_plain", "unpacked"]
+
+LARGEST = 1 << 32  # bytes of a plain content
 
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 24}]
 STORED, XZ = b"\0", b"\1"
@@ -43,3 +46,15 @@ def unpacked(code: bytes, length: int) -> bytes:
     if len(plain) != length or not reader.eof:
         raise DamagedArchive("a side group has another length than it says; the archive is damaged, fetch it again")
     return plain
+
+
+def side_group(plain: bytes) -> Group:
+    """Bytes that no model codes, as a group."""
+    return Group.of(SIDE, plain, packed(plain))
+
+
+def side_plain(group: Group) -> bytes:
+    """The bytes of a `side_group`."""
+    if group.kind != SIDE or group.plain_length > LARGEST:
+        raise DamagedArchive("a side group stands in another place; the archive is damaged, fetch it again")
+    return group.check(unpacked(group.code, group.plain_length))

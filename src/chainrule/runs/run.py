@@ -16,6 +16,10 @@ from chainrule.errors import InputError, RunError
 from chainrule.models.base import Model
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.runs.classify import classify as _classify
+from chainrule.runs.compress import CompressResult
+from chainrule.runs.compress import compress as _compress
+from chainrule.runs.decompress import DecompressResult
+from chainrule.runs.decompress import decompress as _decompress
 from chainrule.runs.evaluate import evaluate as _evaluate
 from chainrule.runs.files import RunFiles
 from chainrule.runs.info import info as _info
@@ -141,6 +145,14 @@ class Run(StoredRun):
             return self.model().single_chain()
         except InputError as error:
             raise InputError(f"{self.name}: {error}") from None
+
+    def compress(self, source: Path | str | None = None, **options: Any) -> CompressResult:
+        """Compress a file, or the elements of a split, with this run; see `compress` for the options."""
+        return _compress(source, model=self, **options)
+
+    def decompress(self, source: Path | str, **options: Any) -> DecompressResult:
+        """Give back what an archive of this run holds; see `decompress` for the options."""
+        return _decompress(source, model=self, **options)
 
     # The verbs: each is a function of a run, in a file of its name.
     evaluate = _evaluate

@@ -19,7 +19,7 @@ from chainrule.data.examples.base import Examples
 from chainrule.data.examples.division import Part, check_same_shape, three_parts
 from chainrule.data.examples.splits import Split
 from chainrule.data.sources.array_files import array_parts, as_integers
-from chainrule.data.sources.binary_tables import binary_parts
+from chainrule.data.sources.binary_tables import binary_parts, is_binary_table, read_binary
 from chainrule.data.sources.digits import DIGITS, digits_parts
 from chainrule.data.sources.first_reader import READER
 from chainrule.data.sources.objects import Source, as_source
@@ -62,7 +62,12 @@ class ArrayEncoding(Encoding):
 
     def encode_parts(self, source: Source) -> dict[str, Examples]:
         source = as_source(source)
-        parts = digits_parts() if source == DIGITS and not Path(DIGITS).exists() else array_parts(source)
+        parts: dict[str, Part]
+        if isinstance(source, str) and Path(source).exists() and is_binary_table(Path(source)):
+            parts = binary_parts(source) if Path(source).is_dir() else {"": (read_binary(Path(source)), None)}
+        else:
+            builtin = source == DIGITS and not Path(DIGITS).exists()
+            parts = dict(digits_parts()) if builtin else array_parts(source)
         found = {name: self.examples(part, f"{source} {name}".strip()) for name, part in parts.items()}
         return {name: replace(examples, x=_smallest(examples.x, self.domain)) for name, examples in found.items()}
 

@@ -1,0 +1,70 @@
+"""`chainrule compress`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from chainrule.cli.options import Json, MovedTo, Split, console_of, flag
+
+if TYPE_CHECKING:
+    from chainrule.runs.compress import CompressResult
+
+__all__ = ["compress"]
+
+
+def compress(
+    source: Annotated[
+        str | None, Parameter(name="FILE", help="What to compress [default: elements of the run's own data].")
+    ] = None,
+    /,
+    *,
+    model: Annotated[Path, Parameter(help="The run; decompressing needs it, too, and its weights are not counted.")],
+    out: Annotated[Path | None, Parameter(help="The archive [default: FILE.cr, or SPLIT.cr in the run].")] = None,
+    elements: Annotated[
+        bool, flag("Code the elements alone: decompressing writes equal examples, not the same file.")
+    ] = False,
+    split: Split = "test",
+    lanes: Annotated[int, Parameter(help="Sequences side by side, the batch shape of the network.")] = 64,
+    unchecked: Annotated[bool, flag("Do not decode the archive before it is written.")] = False,
+    moved_to: MovedTo = None,
+    json: Json = False,
+) -> None:
+    """Compress a file with a model into an archive that gives the file back byte for byte."""
+    from chainrule.runs.compress import compress as compress_file
+
+    console = console_of(json)
+    result = compress_file(
+        source,
+        model=model,
+        out=out,
+        elements=elements,
+        split=split,
+        lanes=lanes,
+        unchecked=unchecked,
+        moved_to=moved_to,
+        progress=console.progress,
+    )
+    for line in lines_of(result):
+        console.print(line)
+    console.result(result.to_json())
+
+
+def lines_of(result: CompressResult) -> list[str]:
+    """What the command prints: sizes with the way they came about, what they consist of, and other compressors."""
+    before = f"{result.examples:,} examples" if result.bytes_in is None else f"{result.bytes_in:,} bytes"
+    how = f"given the model {result.run}, not counted; {result.profile}" if result.way == "model" else "by xz alone"
+    checked = "decoded back" if result.checked_seconds else "not decoded back"
+    lines = [f"{result.source}: {before} -> {result.bytes_out:,} bytes ({how}; {checked}): {result.out}"]
+    if result.way == "model":
+        rate = result.elements / max(result.seconds, 1e-9)
+        head = result.bytes_out - result.code_bytes - result.side_bytes
+        lines.append(
+            f"{result.elements:,} elements in {result.code_bytes:,} bytes, what the model does not code in "
+            f"{result.side_bytes:,}, heads and checksums {head:,}; {rate:,.0f} elements/s"
+        )
+    if result.others:
+        lines.append("the same file: " + ", ".join(f"{name} {size:,}" for name, size in result.others.items()))
+    return [*lines, result.note] if result.note else lines

@@ -1,0 +1,51 @@
+"""What the header of an archive has to say, by kind of value; whatever lacks it is damaged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.coding.container import Archive
+from chainrule.errors import DamagedArchive
+
+__all__ = ["checked"]
+
+Form = dict[str, Any]
+SOURCE: Form = {"name": str}
+OF_XZ: Form = {"way": str, "source": SOURCE | {"bytes": int, "sha256": str}}
+OF_MODEL: Form = {
+    "way": str,
+    "profile": str,
+    "model": {"place": str, "sha256": str, "order": int},
+    "source": SOURCE,
+    "arranged": str,
+    "layout": {"lanes": int, "window": int, "stride": int, "longest": int, "real": bool, "anchors": list},
+    "sequences": int,
+    "per_group": int,
+    "told": bool,
+    "given": bool,
+    "machine": {"threads": int},
+    "canary": str,
+}
+
+
+def checked(archive: Archive) -> Archive:
+    """The archive itself; raises DamagedArchive where its header lacks something, or has it in another form.
+
+    >>> from chainrule.coding.container import Archive
+    >>> checked(Archive({"way": "xz", "source": {"name": "a", "bytes": 1, "sha256": ""}}, ())).header["way"]
+    'xz'
+    """
+    way = archive.header.get("way")
+    if way not in ("xz", "model"):
+        raise DamagedArchive(f"the header names the way {str(way)[:40]!r}; the archive is damaged, or update chainrule")
+    _check(archive.header, OF_XZ if way == "xz" else OF_MODEL, "")
+    return archive
+
+
+def _check(value: Form, form: Form, path: str) -> None:
+    for name, kind in form.items():
+        found, wanted = value.get(name), dict if isinstance(kind, dict) else kind
+        if type(found) is not wanted:
+            raise DamagedArchive(f"the header does not say {path}{name}; the archive is damaged, fetch it again")
+        if isinstance(kind, dict):
+            _check(value[name], kind, f"{path}{name}.")

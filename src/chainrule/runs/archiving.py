@@ -1,0 +1,170 @@
+"""What `compress` codes, and the header and the groups of its archive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from chainrule import __version__
+from chainrule.coding.canary import canary, machine
+from chainrule.coding.coded import Coded, coded_examples, element_groups
+from chainrule.coding.container import Group
+from chainrule.coding.patch import difference, numbers
+from chainrule.coding.side import side_group
+from chainrule.data.examples.base import Examples
+from chainrule.data.rewriting.forms import form_of, rewritten
+from chainrule.data.sources.objects import Source
+from chainrule.errors import InputError
+from chainrule.models.chain import AutoregressiveModel
+from chainrule.runs.chosen import chosen_examples
+from chainrule.runs.code_examples import (
+    ROWS,
+    SEQUENCES,
+    STREAM,
+    best_order,
+    chain_in_order,
+    digest_of,
+    elements_of_file,
+    inverse,
+    raw_data,
+    refuse_impossible,
+    reordered,
+)
+from chainrule.runs.progress import Progress
+
+if TYPE_CHECKING:
+    from chainrule.runs.run import Run
+
+__all__ = ["Work", "general", "work_of_elements", "work_of_file"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is coded.
+
+    run: with which run.
+    source: what the header says about where it came from.
+    content: the bytes of the file; None where only its elements are coded.
+    coded: the sequences of elements; None where the model cannot read the file.
+    chain, order: the chain that codes, and the order in which it reads the elements.
+    chosen: number of the order.
+    arranged: ROWS, STREAM or SEQUENCES.
+    parts: the splits of the source and the number of examples of each.
+    note: what there is to say besides.
+    """
+
+    run: Run
+    source: dict[str, Any]
+    content: bytes | None
+    coded: Coded | None = None
+    chain: AutoregressiveModel | None = None
+    order: Tensor | None = None
+    chosen: int = 0
+    arranged: str = ROWS
+    parts: tuple[tuple[str, int], ...] = ()
+    note: str = ""
+
+    def archive(self, progress: Progress) -> tuple[dict[str, Any], list[Group]]:
+        """The header and the groups of the archive that the model makes."""
+        if self.coded is None or self.chain is None:
+            raise InputError("the model does not read this file")
+        coded, chain = self.coded, self.chain
+        context = None if coded.context is None else torch.from_numpy(coded.context)
+        header = {
+            "way": "model",
+            "profile": "native",
+            "version": __version__,
+            "model": {"place": self.run.name, "sha256": digest_of(self.run), "order": self.chosen},
+            "source": self.source,
+            "arranged": self.arranged,
+            "layout": coded.layout.to_json(),
+            "sequences": len(coded.sequences),
+            "per_group": coded.per_group,
+            "told": coded.told,
+            "given": context is not None,
+            "machine": machine(),
+            "canary": canary(chain, coded.layout, context) if coded.sequences else "",
+        }
+        with progress("compressing", coded.elements) as update:
+            groups = element_groups(chain, coded, update)
+        return header, [*groups, *self._difference()]
+
+    def _difference(self) -> list[Group]:
+        """The group of what the decoded examples do not say about the file."""
+        if self.content is None or self.coded is None:
+            return []
+        encoding = self.run.encoding()
+        raw = raw_data(encoding, reordered(self.coded.sequences, inverse(self.order)), self.arranged)
+        form = form_of(encoding, self.content, raw, self.parts)
+        said = dumps(form, separators=(",", ":")).encode()
+        change = difference(rewritten(encoding, form, raw), self.content)
+        return [side_group(numbers([len(said)]) + said + change)]
+
+
+def general(source: dict[str, Any], content: bytes) -> tuple[dict[str, Any], list[Group]]:
+    """The header and the groups of an archive that no model codes."""
+    return {"way": "xz", "profile": "any", "version": __version__, "source": source}, [side_group(content)]
+
+
+def work_of_file(run: Run, path: Path, lanes: int) -> Work:
+    """A file, to be given back byte for byte.
+
+    run: the run.
+    path: the file.
+    lanes: sequences side by side.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name a file") from None
+    said = {"name": path.name, "bytes": len(content), "sha256": sha256(content).hexdigest()}
+    work = Work(run, said, content)
+    try:
+        parts, note = elements_of_file(run.encoding(), path, content)
+    except InputError as error:
+        return replace(work, note=f"the model cannot read it, so xz does all of it: {error}")
+    return _prepared(replace(work, note=note), parts, lanes)
+
+
+def work_of_elements(run: Run, source: Source | None, split: str, lanes: int) -> Work:
+    """The elements of a source, or of a split of the run's own data.
+
+    run: the run.
+    source: what to code; None for the run's own data.
+    split: the split of either.
+    lanes: sequences side by side.
+    """
+    examples, name = chosen_examples(run, source, split)
+    refuse_impossible(examples)
+    said = {"name": Path(name).name, "examples": len(examples)}
+    return _prepared(Work(run, said, None), {"": examples}, lanes)
+
+
+def _prepared(work: Work, parts: dict[str, Examples], lanes: int) -> Work:
+    """The work with its sequences, in the order of the chain that codes them."""
+    model, note, chosen = work.run.model(), work.note, 0
+    examples = next(iter(parts.values()))
+    if len(model.permuted_chains) > 1:
+        chosen, more = best_order(model, examples)
+        said = (
+            f"coded in order {chosen} of {len(model.permuted_chains)}: {more:+.2f} nats per example beside the mixture"
+        )
+        note = f"{note}; {said}" if note else said
+    chain, order = chain_in_order(model, chosen)
+    coded = coded_examples(list(parts.values()), work.run.encoding().domain, chain.length, lanes)
+    arranged = STREAM if coded.is_stream else ROWS if examples.windows is None else SEQUENCES
+    coded = replace(coded, sequences=reordered(coded.sequences, order))
+    counts = tuple((name, _count(part)) for name, part in parts.items())
+    work = replace(work, coded=coded, chain=chain, order=order, chosen=chosen)
+    return replace(work, arranged=arranged, parts=counts, note=note)
+
+
+def _count(examples: Examples) -> int:
+    """The number of examples, a long one counted once."""
+    return len(examples) if examples.windows is None or examples.is_stream else len(examples.sequences())

@@ -1,0 +1,159 @@
+"""The examples of a source as sequences to be coded, and raw data again from the sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from json import dumps
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chainrule.batch import Array, Batch
+from chainrule.data.encodings.base import Encoding
+from chainrule.data.encodings.ends import until_end
+from chainrule.data.examples.base import Examples
+from chainrule.errors import DamagedArchive, InputError
+from chainrule.evaluation.evaluate import evaluate
+from chainrule.models.base import Model
+from chainrule.models.chain import AutoregressiveModel
+
+if TYPE_CHECKING:
+    from chainrule.runs.run import Run
+
+__all__ = [
+    "ROWS",
+    "SEQUENCES",
+    "STREAM",
+    "best_order",
+    "chain_in_order",
+    "digest_of",
+    "elements_of_file",
+    "inverse",
+    "raw_data",
+    "refuse_impossible",
+    "reordered",
+]
+
+ROWS, STREAM, SEQUENCES = "rows", "stream", "sequences"
+FEW = 512  # examples by which the best of several orders is found
+
+
+def digest_of(run: Run) -> str:
+    """128 bits of SHA-256: how a model is built, its weights, and how data become its elements."""
+    said = {"model": run.config["model"], "encoding": run.config["data"]["encoding"]}
+    weights = run.files.read("model.safetensors") or b""
+    return sha256(dumps(said, sort_keys=True).encode() + sha256(weights).digest()).hexdigest()[:32]
+
+
+def chain_in_order(model: Model, chosen: int) -> tuple[AutoregressiveModel, Tensor | None]:
+    """The chain that codes, and the order in which it reads the elements, None for the natural one.
+
+    model: a chain, a chain in another order, or a mixture over orders, of which one is taken.
+    chosen: number of the order that is taken of several.
+    """
+    if not model.permuted_chains:
+        return model.single_chain(), None
+    if not 0 <= chosen < len(model.permuted_chains):
+        raise DamagedArchive("the header names an order that the model does not have; the archive is damaged")
+    member = model.permuted_chains[chosen]
+    return member.model, member.order
+
+
+def best_order(model: Model, examples: Examples) -> tuple[int, float]:
+    """The order that codes the first examples best, and how many nats per example more than their mixture it takes."""
+    few = examples.first(FEW) if len(examples) > FEW else examples
+    members = [float(evaluate(member, few).nats.mean()) for member in model.permuted_chains]
+    best = int(np.argmax(members))
+    return best, float(evaluate(model, few).nats.mean()) - members[best]
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[Path]:
+    """The file in a folder of its own, under a name that no split has, so that nothing beside it is read."""
+    with TemporaryDirectory() as folder:
+        place = Path(folder) / f"file-{path.name}"
+        place.symlink_to(path.resolve())
+        yield place
+
+
+def elements_of_file(encoding: Encoding, path: Path, content: bytes) -> tuple[dict[str, Examples], str]:
+    """The examples of a file by split, and a remark about what was left out of them; "" where nothing was.
+
+    encoding: how files become elements.
+    path: the file; what stands beside it is read only where the examples are conditioned on it.
+    content: its bytes.
+
+    Of a text, lines that the alphabet does not have are left out: they belong to the difference.
+    """
+    if encoding.conditions is not None:
+        return encoding.encode_parts(str(path)), ""
+    with alone(path) as place:
+        try:
+            return encoding.encode_parts(str(place)), ""
+        except InputError as error:
+            if encoding.alphabet is None or encoding.domain.variable_length:
+                raise InputError(str(error).replace(str(place), str(path))) from None
+        kept = [line for line in content.splitlines(keepends=True) if _is_known(encoding, line)]
+        if not kept:
+            raise InputError(f"{path}: holds no line that the model can read")
+        place.unlink()
+        place.write_bytes(b"".join(kept))
+        left = content.count(b"\n") - b"".join(kept).count(b"\n")
+        return encoding.encode_parts(str(place)), f"{left} lines that the alphabet does not have are coded by xz"
+
+
+def _is_known(encoding: Encoding, line: bytes) -> bool:
+    try:
+        return encoding.alphabet is not None and len(encoding.alphabet.encode(line, "a line")) >= 0
+    except InputError:
+        return False
+
+
+def refuse_impossible(examples: Examples) -> None:
+    """Raise InputError where a row lies outside the domain: its elements would be those of another row."""
+    if examples.windows is not None:
+        return
+    for start in range(0, len(examples), 4096):
+        batch: Batch = examples.batch(np.arange(start, min(start + 4096, len(examples))))
+        if batch.impossible is not None and bool(batch.impossible.any()):
+            row = start + int(batch.impossible.nonzero()[0])
+            raise InputError(
+                f"row {row} holds a value that the model does not have (p = 0), so that its elements say nothing of "
+                "it; compress the file itself, without --elements"
+            )
+
+
+def raw_data(encoding: Encoding, sequences: Sequence[Array], arranged: str) -> Any:
+    """What the encoding decodes from sequences of elements.
+
+    sequences: elements of each, with the end where there is one.
+    arranged: ROWS of one length, pieces of a STREAM, or SEQUENCES of any lengths.
+    """
+    real = encoding.domain.num_symbols is None
+    if arranged == STREAM:
+        whole = np.concatenate([*sequences, np.zeros(0)]).astype(np.int64)
+        return encoding.decode(whole[None])
+    if arranged == SEQUENCES:
+        rows = (until_end(x.astype(np.int64), encoding.domain.end) for x in sequences)
+        return [encoding.decode(row[None])[0] for row in rows]
+    x = np.stack(list(sequences)) if len(sequences) else np.zeros((0, encoding.domain.length))
+    return encoding.decode(x if real else x.astype(np.int64))
+
+
+def reordered(sequences: Sequence[Array], order: Tensor | None) -> list[Array]:
+    """The elements of each sequence in an order."""
+    if order is None:
+        return list(sequences)
+    places = order.cpu().numpy()
+    return [x[places] for x in sequences]
+
+
+def inverse(order: Tensor | None) -> Tensor | None:
+    """The order that undoes an order."""
+    return None if order is None else torch.argsort(order)

@@ -1,0 +1,178 @@
+"""`compress`: a file, or examples, as an archive that gives them back exactly, as short as the likelihood says."""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.atomic_files import write_file
+from chainrule.coding.container import ELEMENTS, Group, archive_bytes, read_archive
+from chainrule.errors import InputError
+from chainrule.runs.archiving import Work, general, work_of_elements, work_of_file
+from chainrule.runs.decompress import decoded_file, decoded_sequences, opened
+from chainrule.runs.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from chainrule.runs.run import Run
+
+__all__ = ["CompressResult", "compress"]
+
+COMPARED = 1 << 25  # bytes up to which general compressors are tried on the same file
+
+
+@dataclass(frozen=True)
+class CompressResult:
+    """What was compressed, and into how many bytes.
+
+    source, out: the file, or the split of the run's own data, and the archive.
+    way: "model", where both sides need the run, whose weights are not counted; "xz" where no model codes the file.
+    profile: "native" decodes where the model computes the same numbers, "any" everywhere.
+    run: the run.
+    bytes_in: bytes of the file; None where the elements alone were coded.
+    bytes_out: bytes of the archive.
+    code_bytes, side_bytes: bytes of the elements, and of what the model does not code.
+    elements, examples: how many of them there are.
+    seconds, checked_seconds: duration of coding, and of decoding back.
+    others: bytes of the same file by general compressors.
+    note: what there is to say besides.
+    """
+
+    source: str
+    out: str
+    way: str
+    profile: str
+    run: str
+    bytes_in: int | None
+    bytes_out: int
+    code_bytes: int
+    side_bytes: int
+    elements: int
+    examples: int
+    seconds: float
+    checked_seconds: float
+    others: dict[str, int]
+    note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field by name."""
+        return asdict(self)
+
+
+def compress(
+    source: Path | str | None = None,
+    *,
+    model: Run | Path | str,
+    out: Path | str | None = None,
+    elements: bool = False,
+    split: str = "test",
+    lanes: int = 64,
+    unchecked: bool = False,
+    moved_to: Path | str | None = None,
+    progress: Progress = silent,
+) -> CompressResult:
+    """Compress a file with a model into an archive that gives the file back byte for byte.
+
+    source: a file of the kind of data that the run was fitted to; None for the elements of a split of its own data.
+    model: the run, or its directory; decompressing needs it, too, and its weights are not counted.
+    out: the archive, by default the source with .cr behind it; of a split of the run's own data, in the run.
+    elements: code the elements alone: decompressing writes equal examples, not the same file.
+    split: of the run's own data, or with `elements` of a source that has splits: train, valid or test.
+    lanes: sequences side by side, the batch shape of the network.
+    unchecked: do not decode the archive before it is written.
+    moved_to: where the run's own data are now, if they were moved; their hash is checked.
+    progress: shows how far it is.
+
+    Raises InputError for densities, which say nothing about bits.
+    """
+    run = opened(model).moved(moved_to)
+    if not 1 <= lanes <= 1 << 16:
+        raise InputError(f"--lanes is between 1 and {1 << 16}, got {lanes}")
+    place = _place(run, source, split, out)
+    begun = perf_counter()
+    if source is None or elements:
+        work = work_of_elements(run, source, split, lanes)
+    else:
+        work = work_of_file(run, Path(source), lanes)
+    content, groups, way, note = _archive(work, progress)
+    coded, begun_to_check = perf_counter(), perf_counter()
+    if not unchecked:
+        _check(content, work, progress)
+    checked = 0.0 if unchecked else perf_counter() - begun_to_check
+    try:
+        write_file(place, content)
+    except OSError as error:
+        raise InputError(f"{place}: cannot be written ({error.strerror}); name another place with --out") from None
+    code = sum(len(group.code) for group in groups if group.kind == ELEMENTS)
+    return CompressResult(
+        source=f"the {split} split" if source is None else str(source),
+        out=str(place),
+        way=way,
+        profile="native" if way == "model" else "any",
+        run=run.name,
+        bytes_in=None if work.content is None else len(work.content),
+        bytes_out=len(content),
+        code_bytes=code,
+        side_bytes=sum(len(group.code) for group in groups) - code,
+        elements=0 if work.coded is None else work.coded.elements,
+        examples=0 if work.coded is None else len(work.coded.sequences),
+        seconds=coded - begun,
+        checked_seconds=checked,
+        others=_others(work.content),
+        note=note,
+    )
+
+
+def _place(run: Run, source: Path | str | None, split: str, out: Path | str | None) -> Path:
+    """Where the archive is written; refused before anything is coded."""
+    default = f"{source}.cr" if source is not None else run.directory / f"{split}.cr" if out is None else ""
+    place = Path(default if out is None else out)
+    if not place.parent.is_dir():
+        raise InputError(f"{place.parent}: there is no such directory; make it, or name another place with --out")
+    if place.is_dir() or (source is not None and place.exists() and place.samefile(source)):
+        raise InputError(f"{place}: is not a place for an archive; name another file with --out")
+    return place
+
+
+def _archive(work: Work, progress: Progress) -> tuple[bytes, list[Group], str, str]:
+    """The bytes of the archive, its groups, the way that was taken, and what there is to say."""
+    if work.coded is not None:
+        header, groups = work.archive(progress)
+        content = archive_bytes(header, groups)
+        if work.content is None:
+            return content, groups, "model", work.note
+    plain = work.content or b""
+    header, of_xz = general(work.source, plain)
+    other = archive_bytes(header, of_xz)
+    if work.coded is None:
+        return other, of_xz, "xz", work.note
+    if len(content) <= len(other):
+        return content, groups, "model", work.note
+    said = f"with the model it would be {len(content):,} bytes, so it holds the xz stream alone"
+    return other, of_xz, "xz", f"{work.note}; {said}" if work.note else said
+
+
+def _check(content: bytes, work: Work, progress: Progress) -> None:
+    """Decode an archive before it is written; raises AssertionError where it does not give everything back."""
+    archive = read_archive(content)
+    if work.content is not None:
+        same = decoded_file(archive, work.run if archive.header["way"] == "model" else None, progress) == work.content
+    else:
+        _, sequences = decoded_sequences(archive, work.run, None, progress)
+        kept = [] if work.coded is None else work.coded.sequences
+        pairs = zip(sequences, kept, strict=True)
+        same = all(np.array_equal(x, y, equal_nan=True) for x, y in pairs)
+    if not same:
+        raise AssertionError("the archive does not decode to what was compressed; nothing was written")
+
+
+def _others(content: bytes | None) -> dict[str, int]:
+    """The bytes of a file by general compressors; nothing for large files, which take them long."""
+    if content is None or len(content) > COMPARED:
+        return {}
+    return {"xz": len(lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)), "bz2": len(bz2.compress(content, 9))}

@@ -1,0 +1,243 @@
+"""`decompress`: the file of an archive, or some of its examples, and nothing where they are not surely the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chainrule.atomic_files import write_file
+from chainrule.batch import Array
+from chainrule.coding.canary import canary, difference_of_machines, with_threads
+from chainrule.coding.container import ELEMENTS, SIDE, Archive, read_archive
+from chainrule.coding.header import checked
+from chainrule.coding.patch import patched, read_numbers
+from chainrule.coding.side import side_plain
+from chainrule.coding.told import Told, decoded_groups, told_of
+from chainrule.data.rewriting.forms import rewritten
+from chainrule.errors import DamagedArchive, InputError, OtherMachine, OtherModel
+from chainrule.runs.code_examples import (
+    ROWS,
+    SEQUENCES,
+    STREAM,
+    chain_in_order,
+    digest_of,
+    inverse,
+    raw_data,
+    reordered,
+)
+from chainrule.runs.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from chainrule.runs.run import Run
+
+__all__ = ["DecompressResult", "decoded_file", "decoded_sequences", "decompress", "opened"]
+
+MOST_THREADS = 1024
+
+
+@dataclass(frozen=True)
+class DecompressResult:
+    """What was decompressed.
+
+    source, out: the archive and the file that was written.
+    whole: whether the file is the same that was compressed; otherwise equal examples stand in it.
+    bytes_out: bytes of the file.
+    examples: number of examples that were decoded; None for a file that no model coded.
+    sha256: hash of the file.
+    """
+
+    source: str
+    out: str
+    whole: bool
+    bytes_out: int
+    examples: int | None
+    sha256: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field by name."""
+        return asdict(self)
+
+
+def opened(model: Run | Path | str) -> Run:
+    """A run, or that of a directory."""
+    from chainrule.runs.run import Run
+
+    return Run.open(model) if isinstance(model, str | Path) else model
+
+
+def decompress(
+    source: Path | str,
+    *,
+    model: Run | Path | str | None = None,
+    out: Path | str | None = None,
+    rows: str | None = None,
+    progress: Progress = silent,
+) -> DecompressResult:
+    """Give back the file of an archive, byte for byte, or some of its examples.
+
+    source: the archive.
+    model: the run that it was made with, or its directory; by default the place that the archive names.
+    out: the file, by default the name that was compressed, beside the archive, where there is no such file yet.
+    rows: "100:200" for these examples alone (of a stream, these symbols): only the groups that hold them are decoded,
+        and they are written as samples are.
+    progress: shows how far it is.
+
+    Raises DamagedArchive, OtherModel or OtherMachine, and writes nothing, where what is decoded would not be the same.
+    """
+    path = Path(source)
+    try:
+        archive = checked(read_archive(path.read_bytes(), str(path)))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name an archive") from None
+    name = Path(archive.header["source"]["name"]).name or "decompressed"
+    whole = rows is None and "sha256" in archive.header["source"]
+    if archive.header.get("way") == "xz":
+        if rows is not None:
+            raise InputError(f"{path}: no model codes it, so that it has no examples; leave out --rows")
+        return _written(path, _place(path, name, out), decoded_file(archive, None, progress), True, None)
+    run = _model(archive, model)
+    encoding = run.encoding()
+    if whole:
+        place = _place(path, name, out)
+        content = decoded_file(archive, run, progress)
+        return _written(path, place, content, True, archive.header["sequences"])
+    ending = next(ending for ending in encoding.file_endings if ending not in (".png", ""))
+    place = _place(path, Path(name).stem + ending, out)
+    raw = decoded_raw(archive, run, rows, progress)
+    content = encoding.write_as(place.suffix, raw) if place.suffix in encoding.file_endings else encoding.write(raw)
+    return _written(path, place, content, False, len(raw))
+
+
+def _written(path: Path, place: Path, content: bytes, whole: bool, examples: int | None) -> DecompressResult:
+    try:
+        write_file(place, content)
+    except OSError as error:
+        raise InputError(f"{place}: cannot be written ({error.strerror}); name another place with --out") from None
+    return DecompressResult(str(path), str(place), whole, len(content), examples, sha256(content).hexdigest())
+
+
+def _place(path: Path, name: str, out: Path | str | None) -> Path:
+    """Where the file is written; refused before anything is decoded."""
+    place = path.with_name(name) if out is None else Path(out)
+    if out is None and place.exists():
+        raise InputError(f"{place}: exists already; name another file with --out")
+    if not place.parent.is_dir() or place.is_dir():
+        raise InputError(f"{place}: is not a place for a file; name another one with --out")
+    return place
+
+
+def _model(archive: Archive, model: Run | Path | str | None) -> Run:
+    """The run that an archive was made with; raises OtherModel for another one."""
+    said = archive.header["model"]
+    place = said["place"] if model is None else model
+    if isinstance(place, str) and not Path(place).is_dir():
+        raise InputError(f"{place}: there is no such run; say where the run is with --model RUN")
+    run = opened(place)
+    if digest_of(run) != said["sha256"]:
+        raise OtherModel(
+            f"the archive was made with the model of {said['place']} (sha256 {said['sha256'][:12]}), "
+            f"{run.name} is another one ({digest_of(run)[:12]}); name that run with --model"
+        )
+    return run
+
+
+def decoded_sequences(
+    archive: Archive, run: Run, rows: tuple[int, int] | None, progress: Progress
+) -> tuple[Told, list[Array]]:
+    """Sequences of an archive, in the order in which the chain reads their elements.
+
+    archive: the archive.
+    run: the run that it was made with.
+    rows: first sequence and the one after the last; None for all.
+    progress: shows how far it is.
+    """
+    said = checked(archive).header["model"]
+    chain, _ = chain_in_order(run.model(), said["order"])
+    told = told_of(archive, run.encoding().domain, chain.length)
+    first, last = (0, told.count) if rows is None else rows
+    if not 0 <= first <= last <= told.count:
+        raise InputError(f"the archive has {told.count} examples, got --rows {first}:{last}")
+    threads = archive.header["machine"]["threads"]
+    if not 1 <= threads <= MOST_THREADS:
+        raise DamagedArchive(f"the header says {threads} threads; the archive is damaged, fetch it again")
+    elements = sum(group.plain_length for group in archive.of_kind(ELEMENTS)) // 8
+    with with_threads(threads), progress("decompressing", elements) as update:
+        if told.count and canary(chain, told.layout, told.context) != archive.header["canary"]:
+            raise OtherMachine(
+                "the model's numbers differ here in their last bits from where the archive was made "
+                f"({difference_of_machines(archive.header['machine'])}); decompress it there, or set it as it was"
+            )
+        return told, decoded_groups(chain, archive, told, range(first, last), update)
+
+
+def _arranged(archive: Archive) -> str:
+    arranged = archive.header["arranged"]
+    if arranged not in (ROWS, STREAM, SEQUENCES):
+        raise DamagedArchive("the header does not say what is coded; the archive is damaged, fetch it again")
+    return str(arranged)
+
+
+def decoded_raw(archive: Archive, run: Run, rows: str | None, progress: Progress) -> Any:
+    """What the encoding decodes from the sequences of an archive, or from some of them.
+
+    archive, run, progress: as in `decoded_sequences`.
+    rows: "100:200", of a stream numbers of symbols; None for all.
+    """
+    arranged = _arranged(archive)
+    chosen, inside = _chosen(archive, arranged, rows)
+    _, sequences = decoded_sequences(archive, run, chosen, progress)
+    _, order = chain_in_order(run.model(), archive.header["model"]["order"])
+    if arranged == STREAM and inside is not None:
+        from numpy import concatenate
+
+        sequences = [concatenate(sequences)[inside]]
+    return raw_data(run.encoding(), reordered(sequences, inverse(order)), arranged)
+
+
+def _chosen(archive: Archive, arranged: str, rows: str | None) -> tuple[tuple[int, int] | None, slice | None]:
+    """The numbers of the sequences that are wanted, and of a stream the part of them."""
+    if rows is None:
+        return None, None
+    first, colon, last = rows.partition(":")
+    if not colon or not first.isdigit() or not last.isdigit() or int(first) > int(last):
+        raise InputError(f"--rows is a range such as 100:200, got {rows!r}")
+    begin, end = int(first), int(last)
+    if arranged != STREAM:
+        return (begin, end), None
+    size = archive.header["layout"]["longest"]
+    start = begin // size
+    return (start, max(start, -(-end // size))), slice(begin - start * size, end - start * size)
+
+
+def decoded_file(archive: Archive, run: Run | None, progress: Progress) -> bytes:
+    """The file of an archive; raises DamagedArchive where it is not the same.
+
+    archive: the archive.
+    run: the run that it was made with; None where no model codes it.
+    progress: shows how far it is.
+    """
+    said, side = checked(archive).header["source"], archive.of_kind(SIDE)
+    if run is None:
+        content = side_plain(side[0]) if len(archive.groups) == len(side) == 1 else b""
+    else:
+        raw = decoded_raw(archive, run, None, progress)
+        content = _rewritten(run, raw, side_plain(side[-1]) if side else b"")
+    if len(content) != said.get("bytes") or sha256(content).hexdigest() != said.get("sha256"):
+        raise DamagedArchive(
+            "what is decoded is not the file that was compressed; the archive is damaged, fetch it again"
+        )
+    return content
+
+
+def _rewritten(run: Run, raw: Any, side: bytes) -> bytes:
+    """The file from its decoded examples and what they do not say about it."""
+    (length, *_), at = read_numbers(side, 0)
+    try:
+        form = json.loads(side[at : at + length])
+        close = rewritten(run.encoding(), form, raw)
+    except (ValueError, TypeError, LookupError, OverflowError, OSError) as error:
+        raise DamagedArchive(f"the form of the file cannot be read ({error}); the archive is damaged") from None
+    return patched(close, side[at + length :])

@@ -1,0 +1,255 @@
+"""Files that are compressed with a run come back byte for byte, or nothing comes back."""
+
+import json
+import os
+import subprocess
+import sys
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.coding.container import archive_bytes, read_archive
+from chainrule.errors import DamagedArchive, InputError, OtherMachine, OtherModel
+from chainrule.runs.archiving import work_of_file
+from chainrule.runs.decompress import decoded_file
+from chainrule.runs.progress import silent
+from chainrule.runs.run import Run
+from tests.golden.places import GOLDEN, RUNS
+from tests.support.command_line import run as command
+from tests.support.command_line import run_json
+
+DATA = GOLDEN / "data"
+FILES = {  # a file for every kind of data; the larger ones take longer
+    "binary": "bits/bits.test.data",
+    "orders": "bits/bits.test.data",
+    "fasta": "proteins.fasta",
+    "sequences": "sequences.json",
+    "sets": "notes.json",
+    "documents": "names.txt",
+    "table": "table.csv",
+    "idx": "grey-idx3-ubyte",
+}
+LONGER = {"array": "grey.npy", "blocks": "bits.npy", "given": "table.csv", "jsonl": "docs.jsonl", "text": "text.txt"}
+LONGER |= {"tokens": "text.txt", "scans": "grey.npy", "dynamic": "grey-idx3-ubyte", "imported": "short_names.txt"}
+
+
+def with_model(run, path):
+    """The archive that the model makes, whatever xz could do; it has to give the file back."""
+    work = work_of_file(run, Path(path), 32)
+    assert work.coded is not None, work.note
+    archive = read_archive(archive_bytes(*work.archive(silent)))
+    assert decoded_file(archive, run, silent) == Path(path).read_bytes()
+    return archive
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_every_kind_come_back(name):
+    with_model(Run.open(RUNS / name), DATA / FILES[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LONGER)
+def test_longer_files_come_back(name):
+    with_model(Run.open(RUNS / name), DATA / LONGER[name])
+
+
+TABLE = (DATA / "table.csv").read_bytes()
+
+
+def test_values_that_the_model_never_saw_come_back(tmp_path):
+    lines = TABLE.decode().splitlines()
+    lines[3] = lines[3].replace(lines[3].split(",")[2], "ultraviolet")
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(lines) + "\n")
+    run = Run.open(RUNS / "table")
+    with_model(run, path)
+    with pytest.raises(InputError, match=r"row 2 holds a value that the model does not have .*--elements"):
+        cr.compress(path, model=run, out=tmp_path / "x.cr", elements=True)
+    assert not (tmp_path / "x.cr").exists()
+
+
+def test_text_whose_characters_the_model_does_not_have_comes_back(tmp_path):
+    path = tmp_path / "names.txt"
+    run = Run.open(RUNS / "sequences")
+    path.write_bytes(b"[[\n")
+    result = cr.compress(path, model=run, out=tmp_path / "x.cr")
+    assert (result.way, result.profile) == ("xz", "any")
+    assert "the model cannot read it" in result.note
+    assert cr.decompress(tmp_path / "x.cr", out=tmp_path / "back").whole
+    assert (tmp_path / "back").read_bytes() == b"[[\n"
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """Rows of the binary table, often enough that the model beats xz."""
+    place = tmp_path_factory.mktemp("archive")
+    rows = np.random.default_rng(0).integers(2, size=(3000, Run.open(RUNS / "binary").encoding().domain.length))
+    path = place / "rows.npy"
+    np.save(path, rows.astype(np.int64))
+    run = Run.open(RUNS / "binary")
+    cr.compress(path, model=run, out=place / "rows.cr")
+    return path, place / "rows.cr", run
+
+
+def test_the_command_line_gives_the_file_back(archive, capsys, tmp_path):
+    path, *_ = archive
+    made = run_json(capsys, "compress", path, "--model", RUNS / "binary", "--out", tmp_path / "x.cr")
+    assert made["way"] == "model"
+    assert made["bytes_in"] == path.stat().st_size > made["others"]["xz"] > made["bytes_out"]
+    assert made["bytes_out"] == (tmp_path / "x.cr").stat().st_size
+    code, out, _ = command(capsys, "decompress", tmp_path / "x.cr", "--out", tmp_path / "back.npy")
+    assert code == 0
+    assert f"the same file, {path.stat().st_size:,} bytes" in out
+    assert (tmp_path / "back.npy").read_bytes() == path.read_bytes()
+    code, out, _ = command(
+        capsys, "compress", path, "--model", RUNS / "binary", "--out", tmp_path / "x.cr", "--unchecked"
+    )
+    assert "not counted; native; not decoded back" in out
+
+
+def test_rows_come_from_the_groups_that_hold_them(archive, tmp_path):
+    path, made, run = archive
+    result = cr.decompress(made, model=run, out=tmp_path / "rows.npy", rows="1000:1010")
+    assert (result.whole, result.examples) == (False, 10)
+    assert (np.load(tmp_path / "rows.npy") == np.load(path)[1000:1010]).all()
+    with pytest.raises(InputError, match="has 3000 examples, got --rows 2990:3001"):
+        cr.decompress(made, model=run, out=tmp_path / "x.npy", rows="2990:3001")
+    with pytest.raises(InputError, match="--rows is a range such as 100:200, got 'all'"):
+        cr.decompress(made, model=run, out=tmp_path / "x.npy", rows="all")
+
+
+def test_elements_alone_come_back_as_equal_examples(archive, tmp_path):
+    path, _, run = archive
+    run.compress(path, out=tmp_path / "x.cr", elements=True)
+    result = run.decompress(tmp_path / "x.cr", out=tmp_path / "back.npy")
+    assert not result.whole
+    assert (np.load(tmp_path / "back.npy") == np.load(path)).all()
+    assert (tmp_path / "back.npy").read_bytes() != path.read_bytes()
+
+
+def test_a_damaged_archive_ends_with_code_3_and_writes_nothing(archive, capsys, tmp_path):
+    content = archive[1].read_bytes()
+    damaged = tmp_path / "x.cr"
+    for changed in (content[:-1], content[:300] + b"\0" + content[301:], b"", content + b"more"):
+        damaged.write_bytes(changed)
+        code, _, err = command(capsys, "decompress", damaged, "--model", RUNS / "binary", "--out", tmp_path / "back")
+        assert code == 3, err
+        assert err.startswith("error: ")
+        assert not (tmp_path / "back").exists()
+
+
+def test_another_model_ends_with_code_4(archive, capsys, tmp_path):
+    _, made, _ = archive
+    code, _, err = command(capsys, "decompress", made, "--model", RUNS / "orders", "--out", tmp_path / "back")
+    assert code == 4
+    assert "was made with the model of" in err
+    with pytest.raises(OtherModel):
+        cr.decompress(made, model=RUNS / "table", out=tmp_path / "back")
+    code, _, err = command(capsys, "decompress", made, "--model", tmp_path / "none", "--out", tmp_path / "back")
+    assert (code, "there is no such run" in err) == (2, True)
+    assert not (tmp_path / "back").exists()
+
+
+def test_another_canary_is_another_machine(archive, tmp_path):
+    made = read_archive(archive[1].read_bytes())
+    changed = replace(made, header=made.header | {"canary": "0" * 32})
+    with pytest.raises(OtherMachine, match="nothing that the archive names differs") as raised:
+        decoded_file(changed, archive[2], silent)
+    assert raised.value.code == 5
+
+
+@pytest.mark.slow
+def test_another_instruction_set_ends_with_code_5(archive, tmp_path):
+    other = {"AVX512": "avx2", "AVX2": "default", "DEFAULT": "default"}
+    import torch
+
+    here = torch.backends.cpu.get_cpu_capability()
+    if here not in ("AVX2", "AVX512"):
+        pytest.skip(f"this processor has no other instruction set than {here}")
+    words = [sys.executable, "-m", "chainrule", "decompress", archive[1], "--out", tmp_path / "back"]
+    setting = os.environ | {"ATEN_CPU_CAPABILITY": other[here]}
+    ended = subprocess.run([*words, "--model", RUNS / "binary"], env=setting, capture_output=True, text=True)
+    assert ended.returncode == 5, ended.stderr
+    assert f"cpu was {here} and is" in ended.stderr
+    assert not (tmp_path / "back").exists()
+
+
+def changes(value):
+    """A JSON value with one part of it changed, again and again."""
+    if isinstance(value, dict):
+        for key in value:
+            yield {name: part for name, part in value.items() if name != key}
+            for part in changes(value[key]):
+                yield value | {key: part}
+    yield from (None, -1, 0, 3, 10**12, "x", [], {}, True, 1.5)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """An archive that decodes in no time, its file and its run, which holds its model."""
+    run, path = Run.open(RUNS / "binary"), DATA / FILES["binary"]
+    model = run.model()
+    run.model = lambda: model
+    return with_model(run, path), path.read_bytes(), run
+
+
+def test_a_header_that_was_changed_gives_no_other_file(small):
+    """With checksums repaired: whatever comes back is the file itself."""
+    sound, wanted, run = small
+    refused = 0
+    for header in changes(sound.header):
+        if not isinstance(header, dict):
+            continue
+        try:
+            found = read_archive(archive_bytes(deepcopy(header), list(sound.groups)))
+            assert decoded_file(found, run, silent) == wanted
+        except InputError:
+            refused += 1
+    assert refused > 100
+
+
+def test_groups_that_were_changed_give_no_other_file(small):
+    """With checksums repaired, but for the hash of the plain content."""
+    sound, wanted, run = small
+    refused, generator = 0, np.random.default_rng(0)
+    for _ in range(60):
+        number = int(generator.integers(len(sound.groups)))
+        group = sound.groups[number]
+        at = int(generator.integers(len(group.code)))
+        code = group.code[:at] + bytes([group.code[at] ^ 1 << int(generator.integers(8))]) + group.code[at + 1 :]
+        groups = list(sound.groups)
+        groups[number] = replace(group, code=code)
+        try:  # the last bits of a code may be any
+            assert decoded_file(read_archive(archive_bytes(sound.header, groups)), run, silent) == wanted
+        except DamagedArchive:
+            refused += 1
+    assert refused > 50
+
+
+def test_places_are_refused_before_anything_is_coded(archive, tmp_path):
+    path, made, run = archive
+    with pytest.raises(InputError, match="there is no such directory"):
+        cr.compress(path, model=run, out=tmp_path / "none" / "x.cr")
+    with pytest.raises(InputError, match="is not a place for an archive"):
+        cr.compress(path, model=run, out=path)
+    with pytest.raises(InputError, match="exists already"):
+        cr.decompress(made, model=run)
+    with pytest.raises(InputError, match="cannot be read"):
+        cr.compress(tmp_path / "none.npy", model=run, out=tmp_path / "x.cr")
+    with pytest.raises(InputError, match="--lanes is between"):
+        cr.compress(path, model=run, out=tmp_path / "x.cr", lanes=0)
+
+
+def test_a_split_of_the_runs_own_data_is_coded_by_its_elements(tmp_path, monkeypatch):
+    monkeypatch.chdir(GOLDEN)
+    run = Run.open(RUNS / "binary")
+    result = run.compress(out=tmp_path / "test.cr")
+    assert (result.bytes_in, result.examples) == (None, len(run.data().test))
+    header = json.loads(json.dumps(read_archive((tmp_path / "test.cr").read_bytes()).header))
+    assert "sha256" not in header["source"]
+    run.decompress(tmp_path / "test.cr", out=tmp_path / "back.npy")
+    assert len(np.load(tmp_path / "back.npy")) == result.examples
