@@ -14,6 +14,7 @@ def verify(
     /,
     *,
     quick: Annotated[bool, flag("Only the checks that matter most, in under three seconds.")] = False,
+    code: Annotated[bool, flag("Also code and decode draws and examples; the last check.")] = False,
     moved_to: MovedTo = None,
     json: Json = False,
 ) -> int:
@@ -27,7 +28,7 @@ def verify(
     from chainrule.verification.certificate.check import NOT_A_LIKELIHOOD, NOT_VERIFIED
 
     console = console_of(json)
-    certificate = Run.open(run).verify(quick=quick, moved_to=moved_to)
+    certificate = Run.open(run).verify(quick=quick, code=code, moved_to=moved_to)
     record = certificate.to_json()
     console.print(certificate_table(record, str(run)))
     for name in certificate.failed:

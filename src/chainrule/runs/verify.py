@@ -42,14 +42,17 @@ def warning_of(certificate: Certificate) -> str:
     return f"warning: the model is {certificate.verdict}: {reasons or 'no check applies'}; do not compare its figures"
 
 
-def verify(run: Run, *, quick: bool = False, moved_to: Path | str | None = None) -> Certificate:
+def verify(run: Run, *, quick: bool = False, code: bool = False, moved_to: Path | str | None = None) -> Certificate:
     """Verify that the reported number is a log-likelihood, and write `certificate.json` into the run.
 
     quick: only the checks that matter most, in under three seconds.
+    code: also code and decode draws and examples; the last check.
     moved_to: where the run's own data are now, if they were moved; their hash is checked.
     """
     run = run.moved(moved_to)
     data, domain = run.data(), run.encoding().domain
-    certificate = verify_model(run.model(), examples=data.unseen, training=data.train, domain=domain, quick=quick)
+    certificate = verify_model(
+        run.model(), examples=data.unseen, training=data.train, domain=domain, quick=quick, code=code
+    )
     run.write_certificate(certificate.to_json())
     return certificate

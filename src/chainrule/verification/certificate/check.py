@@ -25,6 +25,7 @@ ADVICE = {
     "determinism": "switch off dropout and other noise in evaluation mode, and keep no state between calls",
     "orders": "average the probabilities of whole examples, ln p = logsumexp_o ln p_o - ln O, and nothing inside the "
     "chain; put elements and draws back from their order",
+    "coding": "let the step give the very conditionals that are scored, the same a second time, each normalised",
     "accounting": "score every element once, the first and the end too, each with its own conditional; ln 0 stays -inf",
 }
 

@@ -15,12 +15,13 @@ from chainrule.verification.certificate import (
     data_accounting,
     invariance,
     order_mixture,
+    round_trip,
 )
 from chainrule.verification.certificate.check import Check
 from chainrule.verification.certificate.order_mixture import OrdersUnderTest
 from chainrule.verification.certificate.trial import Trial
 
-__all__ = ["CHECKS", "ORDER_CHECKS", "OrderRow", "Row", "description", "markdown"]
+__all__ = ["CHECKS", "CODE_CHECK", "ORDER_CHECKS", "OrderRow", "Row", "description", "markdown"]
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,14 @@ CHECKS = (
     ),
 )
 
+CODE_CHECK = Row(  # the last one, made where it is asked for: verify --code
+    round_trip.NAME,
+    "draws and examples are coded and decoded: the same come back, and their code is as long as -log2 p",
+    "a step, and no densities; `--code`",
+    round_trip.round_trip,
+    rounds=False,
+)
+
 
 @dataclass(frozen=True)
 class OrderRow:
@@ -240,13 +249,15 @@ def description(name: str) -> str:
     >>> description("sampling.step")
     'ln p computed element by element is that of the parallel pass'
     """
-    return next((row.tests for row in (*CHECKS, *ORDER_CHECKS) if row.name == name), "")
+    return next((row.tests for row in (*CHECKS, CODE_CHECK, *ORDER_CHECKS) if row.name == name), "")
 
 
 def markdown() -> str:
     """The table as it stands in docs/report.md."""
     lines = ["| check | what it tests | what it needs | quick form |", "|---|---|---|---|"]
-    lines += [f"| `{row.name}` | {row.tests} | {row.needs} | {'yes' if row.quick else ''} |" for row in CHECKS]
+    lines += [
+        f"| `{row.name}` | {row.tests} | {row.needs} | {'yes' if row.quick else ''} |" for row in (*CHECKS, CODE_CHECK)
+    ]
     lines += [
         f"| `{row.name}` | {row.tests} | another order, or several | {'yes' if row.quick else ''} |"
         for row in ORDER_CHECKS

@@ -21,7 +21,7 @@ from chainrule.verification.certificate.causality import said_by
 from chainrule.verification.certificate.check import Certificate, Check, blocked, skipped
 from chainrule.verification.certificate.comparison import seeded
 from chainrule.verification.certificate.data_accounting import counted
-from chainrule.verification.certificate.table import CHECKS, Row
+from chainrule.verification.certificate.table import CHECKS, CODE_CHECK, Row
 from chainrule.verification.certificate.tested import ModelUnderTest
 from chainrule.verification.certificate.trial import COARSE, Trial
 
@@ -41,6 +41,7 @@ def verify(
     training: Examples | None = None,
     domain: Domain | None = None,
     quick: bool = False,
+    code: bool = False,
 ) -> Certificate:
     """A certificate of named checks, each with what was tried, the worst figure and its bound.
 
@@ -54,6 +55,7 @@ def verify(
     training: data that the model was trained on, of which rows are tried in place of those.
     domain: the domain of these data.
     quick: whether to make the quick form: a twentieth of the work, in the model's own precision.
+    code: whether to code and decode draws and examples, too, as the last check.
 
     The work is counted in operations, so that the verdict does not depend on the load of the machine.
 
@@ -65,7 +67,7 @@ def verify(
     """
     start = perf_counter()
     if isinstance(thing, Model) and thing.permuted_chains:
-        of_chain = partial(verify, context=context, quick=quick)
+        of_chain = partial(verify, context=context, quick=quick, code=code)
         data = counted(examples, domain)
         of_orders = [check for check in orders.of_orders(thing, of_chain, context, quick) if check.name != data.name]
         return Certificate(type(thing).__name__, (*of_orders, data), perf_counter() - start)
@@ -75,7 +77,8 @@ def verify(
         if (refused := _first_pass(own)) is not None:
             return Certificate(own.name, (refused,), perf_counter() - start)
         trial = Trial.of(own, quick, thing if copied else None, examples, training, domain)
-        checks = explained([_made(row, trial) for row in CHECKS if row.quick or not quick])
+        rows = [row for row in CHECKS if row.quick or not quick] + ([CODE_CHECK] if code else [])
+        checks = explained([_made(row, trial) for row in rows])
     return Certificate(own.name, checks, perf_counter() - start)
 
 
