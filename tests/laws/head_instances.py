@@ -47,6 +47,7 @@ def decisions(column: Column) -> DecisionsHead:
 HEADS: dict[str, Callable[[], Head]] = {
     "AdaptiveSoftmaxHead": lambda: AdaptiveSoftmaxHead(FEATURES, 5, [3, 0, 40, 1, 2]),
     "AverageHead": lambda: AverageHead([CategoricalHead(5, 5), LogisticMixtureHead(3, 5, components=2)]),
+    "AverageHead, by context": lambda: AverageHead([CategoricalHead(3, 5), CategoricalHead(3, 5)], gated=True),
     "AverageHead, columns": lambda: AverageHead(
         [
             ColumnsHead(

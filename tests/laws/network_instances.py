@@ -57,6 +57,27 @@ def counted(network: NGram) -> NGram:
     return network
 
 
+class Sorting(CausalConv):
+    """A network that sorts contexts by their last symbol."""
+
+    sorts_contexts = True
+    kind_reads = 1
+
+    @property
+    def kinds(self) -> int:
+        return (self.symbols_read or 0) + 1
+
+    def kind(self, before: torch.Tensor) -> torch.Tensor:
+        return before[:, 0]
+
+
+def gated(ensemble: EnsembleNetwork) -> EnsembleNetwork:
+    """The ensemble with random weights by context."""
+    assert ensemble.gate is not None
+    ensemble.gate.weigh(torch.rand_like(ensemble.gate.log_weight).softmax(1))
+    return ensemble
+
+
 class Logits(torch.nn.Module):
     """A user's module: logits from a causal convolution."""
 
@@ -84,6 +105,10 @@ NETWORKS = {
             [CausalConv(v, LENGTH, 5, depth=1, num_classes=3), Recurrent(v, LENGTH, 3, dropout=0.2, num_classes=3)]
         ),
         CLASSES,
+    ),
+    "EnsembleNetwork, by context": NetworkInstance(
+        lambda v: gated(EnsembleNetwork([CausalConv(v, LENGTH, 5, depth=1), Sorting(v, LENGTH, 1, depth=1)], True)),
+        reads_reals=False,
     ),
     "HuggingFace": NetworkInstance(lambda v: gpt2(), reads_reals=False),
     "MADE": NetworkInstance(lambda v: MADE(v, LENGTH, FEATURES, hidden=20, dropout=0.2)),

@@ -10,7 +10,8 @@ from chainrule.errors import InputError
 from chainrule.heads import AverageHead, CategoricalHead
 from chainrule.runs.fit import fit
 from chainrule.training.budget import TooShort
-from chainrule.training.simplex import element_log_probs, simplex_weights
+from chainrule.training.simplex import simplex_weights
+from chainrule.training.weighing import element_log_probs
 
 QUICK = {"steps": 6, "evaluate_every": 3, "width": 8, "experts": "boosted_trees"}
 

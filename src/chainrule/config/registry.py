@@ -18,11 +18,24 @@ from chainrule.networks.table import NETWORKS
 
 if TYPE_CHECKING:
     from chainrule.domain import Domain
+    from chainrule.heads.average import AverageHead
     from chainrule.heads.base import Head
     from chainrule.models.base import Model
     from chainrule.models.chain import AutoregressiveModel
+    from chainrule.networks.ensemble import EnsembleNetwork
 
-__all__ = ["EXPERTS", "HEADS", "NETWORKS", "Spec", "averaged", "build_model", "fitted_by_gradients", "part_options"]
+__all__ = [
+    "EXPERTS",
+    "HEADS",
+    "NETWORKS",
+    "Spec",
+    "averaged",
+    "averaged_parts",
+    "build_model",
+    "fitted_by_gradients",
+    "part_options",
+    "sorts_contexts",
+]
 
 Spec = dict[str, Any]
 
@@ -56,11 +69,17 @@ def fitted_by_gradients(network: str | None) -> bool:
     return network is None or bool(_part("network", network).fitted_by_gradients)
 
 
+def sorts_contexts(network: str) -> bool:
+    """Whether a network, by name, says the kind of a context, by which an average can weigh its members."""
+    return bool(_part("network", network).sorts_contexts)
+
+
 def build_model(spec: Spec, domain: Domain, context: dict[str, int] | None = None) -> Model:
     """The model that a specification describes, with random weights, for elements of a domain.
 
     spec: names and options of the network and the head. With "members": K, the average of the conditionals of K such
-        models, a chain again; with "experts": [SPEC, ...], of these models, too, with a weight for each. With
+        models, a chain again; with "experts": [SPEC, ...], of these models, too, with a weight for each, and with
+        "gated": true with weights by context. With
         "orders": O, the mixture over O orders: a MADE serves `random_orders(D, O, seed=0)` with one set of weights; of
         any other network there is one model per order, for the first O `scan_orders`.
     domain: what each element may be, and the shape of an example.
@@ -77,7 +96,7 @@ def build_model(spec: Spec, domain: Domain, context: dict[str, int] | None = Non
     """
     experts = [_chain(expert, domain, context) for expert in spec.get("experts", ())]
     members = [_chain(spec, domain, context) for _ in range(spec.get("members", 1))] + experts
-    first = averaged(members, weighted=bool(experts)) if len(members) > 1 else members[0]
+    first = averaged(members, bool(experts), bool(spec.get("gated"))) if len(members) > 1 else members[0]
     if "orders" not in spec:
         return first
     from chainrule.models.order_mixture import OrderMixture
@@ -141,18 +160,28 @@ def _options(kind: str, spec: Spec) -> tuple[dict[str, Any], Any]:
     return options, part
 
 
-def averaged(models: Sequence[AutoregressiveModel], weighted: bool = False) -> AutoregressiveModel:
+def averaged(models: Sequence[AutoregressiveModel], weighted: bool = False, gated: bool = False) -> AutoregressiveModel:
     """The ensemble p(x_d | x_<d) = sum_k w_k p_k(x_d | x_<d) of models over the same elements: a model again.
 
     models: its members.
     weighted: whether the weights can be set (`AverageHead.weigh`); otherwise they are equal.
+    gated: whether the weights are by context (`ContextGate.weigh`).
     """
-    from chainrule.heads.average import AverageHead
     from chainrule.models.chain import AutoregressiveModel
+
+    return AutoregressiveModel(*averaged_parts(models, weighted, gated))
+
+
+def averaged_parts(
+    models: Sequence[AutoregressiveModel], weighted: bool = False, gated: bool = False
+) -> tuple[EnsembleNetwork, AverageHead]:
+    """The network and the head of `averaged`."""
+    from chainrule.heads.average import AverageHead
     from chainrule.networks.ensemble import EnsembleNetwork
 
-    return AutoregressiveModel(
-        EnsembleNetwork([m.network for m in models]), AverageHead([m.head for m in models], weighted)
+    return (
+        EnsembleNetwork([m.network for m in models], gated),
+        AverageHead([m.head for m in models], weighted and not gated, gated),
     )
 
 

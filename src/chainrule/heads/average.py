@@ -152,6 +152,7 @@ class AverageHead(Head):
 
     heads: for the same elements; the features are theirs, one after the other.
     weighted: whether the weights w_k are a buffer, `log_weight`, which `weigh` sets; otherwise they are 1/K.
+    gated: whether the weights are by context: the last K features are their logarithms, up to a number that all share.
 
     >>> from chainrule.heads.categorical import CategoricalHead
     >>> head = AverageHead([CategoricalHead(8, 3), CategoricalHead(5, 3)])
@@ -161,12 +162,15 @@ class AverageHead(Head):
 
     log_weight: Tensor | None
 
-    def __init__(self, heads: Sequence[Head], weighted: bool = False) -> None:
+    def __init__(self, heads: Sequence[Head], weighted: bool = False, gated: bool = False) -> None:
         kinds = {(head.num_symbols, head.elementwise) for head in heads}
         if len(kinds) != 1:
             got = " and ".join(type(head).__name__ for head in heads) or "none"
             raise InputError(f"an average needs heads for the same elements, got {got}; take heads of one support")
-        super().__init__(sum(head.features for head in heads), heads[0].num_symbols)
+        if weighted and gated:
+            raise InputError("the weights of an average are its own or by context; give one of the two")
+        super().__init__(sum(head.features for head in heads) + gated * len(heads), heads[0].num_symbols)
+        self.gated = gated
         self.heads: Sequence[Head] = nn.ModuleList(heads)  # type: ignore[assignment]
         self.elementwise = heads[0].elementwise
         self.needs_counts = any(head.needs_counts for head in heads)
@@ -181,20 +185,23 @@ class AverageHead(Head):
             raise InputError(f"weights sum to one, got {weights.tolist()}")
         self.log_weight = weights.double().log().to(self.log_weight.device)
 
-    def _average(self, parts: Sequence[Distribution]) -> Distribution:
+    def _average(self, parts: Sequence[Distribution], h: Tensor) -> Distribution:
+        if self.gated:
+            return average(parts, h[..., -len(parts) :].log_softmax(-1).unbind(-1))
         if self.log_weight is None:
             return average(parts)
         heard = [k for k, weight in enumerate(self.log_weight.tolist()) if weight > -float("inf")]
         return average([parts[k] for k in heard], [self.log_weight[k] for k in heard])
 
     def _shares(self, h: Tensor) -> tuple[Tensor, ...]:
-        return torch.split(h, [head.features for head in self.heads], -1)
+        shares = torch.split(h, [head.features for head in self.heads] + self.gated * [len(self.heads)], -1)
+        return shares[: len(self.heads)]
 
     def forward(self, h: Tensor) -> Distribution:
-        return self._average([head(share) for head, share in zip(self.heads, self._shares(h), strict=True)])
+        return self._average([head(share) for head, share in zip(self.heads, self._shares(h), strict=True)], h)
 
     def at(self, d: int, h: Tensor, x: Tensor) -> Distribution:
-        return self._average([head.at(d, share, x) for head, share in zip(self.heads, self._shares(h), strict=True)])
+        return self._average([head.at(d, share, x) for head, share in zip(self.heads, self._shares(h), strict=True)], h)
 
     def initialise(self, x: Tensor) -> None:
         """Start every head from the data."""

@@ -28,12 +28,14 @@ class AutoregressiveNetwork(nn.Module, ABC):
     fitted_by_gradients: whether the weights are parameters that an optimizer moves; otherwise they are fitted by other
         means, see `training.fitted`.
     can_compile: whether the network has `advance`, a step of tensors alone, for `compile_step`.
+    sorts_contexts: whether the network has `kind`, by which an average weighs its members.
     """
 
     takes_levels: bool = False
     takes_context: bool = False
     fitted_by_gradients: bool = True
     can_compile: bool = False
+    sorts_contexts: bool = False
 
     def __init__(self, shape: int | tuple[int, ...], features: int) -> None:
         super().__init__()
@@ -50,6 +52,23 @@ class AutoregressiveNetwork(nn.Module, ABC):
     def carries_state(self) -> bool:
         """Whether the state has a fixed size and holds all of the past, so that it can go on over a whole stream."""
         return False
+
+    @property
+    def kinds(self) -> int:
+        """The number of kinds of contexts that `kind` tells apart."""
+        return 1
+
+    @property
+    def kind_reads(self) -> int:
+        """How many symbols before an element decide the kind of its context."""
+        return 0
+
+    def kind(self, before: Tensor) -> Tensor:
+        """The kind of each context, 0 to `kinds` - 1, shape (T,).
+
+        before: the last `kind_reads` symbols, the nearest first, V where there is none, shape (T, kind_reads).
+        """
+        raise InputError(f"{type(self).__name__} does not sort contexts; leave out the weights by context")
 
     @property
     def embeddings(self) -> list[ElementEmbedding]:

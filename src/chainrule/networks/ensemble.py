@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,17 +11,28 @@ from torch import Tensor, nn
 
 from chainrule.errors import InputError
 from chainrule.networks.base import AutoregressiveNetwork
+from chainrule.networks.context_gate import ContextGate
 
 __all__ = ["EnsembleNetwork"]
+
+
+@dataclass
+class EnsembleState:
+    """The state of each member, and the last symbols, by which a gate knows the context."""
+
+    members: list[Any]
+    before: Tensor | None
 
 
 class EnsembleNetwork(AutoregressiveNetwork):
     """h_d = (h_d^1, ..., h_d^K): the features of K networks side by side, all of the same elements x_<d.
 
     With an `AverageHead`, which gives each head its own features, this is an ensemble whose conditionals are averaged.
-    A layer of it holds the members' layers, counted from the last.
+    With a gate, the logarithms of their K weights follow, which depend on the kind of the context. A layer of it holds
+    the members' layers, counted from the last.
 
     members: networks for the same shape of example; their kinds and sizes may differ.
+    gated: whether the weights are by context, of which the first member that sorts contexts says the kind.
 
     Paper: Lakshminarayanan, Pritzel, Blundell, *Simple and scalable predictive uncertainty estimation using deep
     ensembles*, NeurIPS 2017.
@@ -31,17 +43,22 @@ class EnsembleNetwork(AutoregressiveNetwork):
     torch.Size([2, 4, 13])
     """
 
-    def __init__(self, members: Sequence[AutoregressiveNetwork]) -> None:
+    def __init__(self, members: Sequence[AutoregressiveNetwork], gated: bool = False) -> None:
         shapes = {member.shape for member in members}
         if len(shapes) != 1:
             got = f"networks for the shapes {sorted(shapes)}" if shapes else "none"
             raise InputError(f"an ensemble needs networks that read examples of one shape, got {got}")
-        super().__init__(members[0].shape, sum(member.features for member in members))
+        super().__init__(members[0].shape, sum(member.features for member in members) + gated * len(members))
         self.members: Sequence[AutoregressiveNetwork] = nn.ModuleList(members)  # type: ignore[assignment]
+        self.gate = ContextGate(members) if gated else None
 
     @property
     def receptive_field(self) -> int:
         return max(member.receptive_field for member in self.members)
+
+    @property
+    def carries_state(self) -> bool:
+        return all(member.carries_state for member in self.members)
 
     def initialise(self, x: Tensor) -> None:
         for member in self.members:
@@ -50,17 +67,30 @@ class EnsembleNetwork(AutoregressiveNetwork):
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
         each = [member.layers(x, context) for member in self.members]
         depth = min(len(layers) for layers in each)
-        return [torch.cat(beside, -1) for beside in zip(*(layers[-depth:] for layers in each), strict=True)]
+        layers = [torch.cat(beside, -1) for beside in zip(*(layers[-depth:] for layers in each), strict=True)]
+        return layers if self.gate is None else [*layers[:-1], self._gated(layers[-1], self.gate.before(x))]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        return torch.cat([member(x, context) for member in self.members], -1)
+        h = torch.cat([member(x, context) for member in self.members], -1)
+        return h if self.gate is None else self._gated(h, self.gate.before(x))
 
     def packed(self, x: Tensor, segment_ids: Tensor) -> Tensor:
-        return torch.cat([member.packed(x, segment_ids) for member in self.members], -1)
+        h = torch.cat([member.packed(x, segment_ids) for member in self.members], -1)
+        return h if self.gate is None else self._gated(h, self.gate.before(x, segment_ids))
 
-    def initial_state(self, batch_size: int, context: Tensor | None = None) -> list[Any]:
-        return [member.initial_state(batch_size, context) for member in self.members]
+    def initial_state(self, batch_size: int, context: Tensor | None = None) -> EnsembleState:
+        before = None if self.gate is None else self.gate.nothing_before(batch_size)
+        return EnsembleState([member.initial_state(batch_size, context) for member in self.members], before)
 
-    def step(self, x_previous: Tensor | None, state: list[Any]) -> tuple[Tensor, list[Any]]:
-        steps = [member.step(x_previous, each) for member, each in zip(self.members, state, strict=True)]
-        return torch.cat([h for h, _ in steps], -1), [after for _, after in steps]
+    def step(self, x_previous: Tensor | None, state: EnsembleState) -> tuple[Tensor, EnsembleState]:
+        steps = [member.step(x_previous, each) for member, each in zip(self.members, state.members, strict=True)]
+        state.members = [after for _, after in steps]
+        h = torch.cat([h for h, _ in steps], -1)
+        if self.gate is None or state.before is None:
+            return h, state
+        state.before = self.gate.after(x_previous, state.before)
+        return self._gated(h, state.before), state
+
+    def _gated(self, h: Tensor, before: Tensor) -> Tensor:
+        """The features with the logarithms of the weights behind them. before: the last symbols, shape (..., K)."""
+        return h if self.gate is None else torch.cat([h, self.gate(before).to(h.dtype)], -1)

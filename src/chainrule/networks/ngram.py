@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from chainrule.errors import InputError
 from chainrule.networks.base import AutoregressiveNetwork
+from chainrule.networks.last_symbols import LastSymbols
 from chainrule.networks.ngram_counts import Followers, find
 
 __all__ = ["NGram"]
@@ -48,6 +49,7 @@ class NGram(AutoregressiveNetwork):
     """
 
     fitted_by_gradients = False
+    sorts_contexts = True
 
     weight: Tensor
     unit: Tensor
@@ -68,6 +70,7 @@ class NGram(AutoregressiveNetwork):
         super().__init__(shape, num_symbols)
         self.num_symbols, self.orders, self.most = num_symbols, tuple(orders), most
         self.order = self.orders[-1]
+        self.last = LastSymbols(self.order - 1, num_symbols)
         for k in range(self.order):
             self.register_buffer(f"contexts_{k}", torch.zeros(int(k == 0), dtype=torch.int64))
         self.continued: Sequence[Followers] = nn.ModuleList(  # type: ignore[assignment]
@@ -86,33 +89,40 @@ class NGram(AutoregressiveNetwork):
     def receptive_field(self) -> int:
         return min(self.order - 1, self.length - 1)
 
+    @property
+    def carries_state(self) -> bool:
+        return len(self.shape) == 1
+
+    @property
+    def kinds(self) -> int:
+        return self.order * SEEN
+
+    @property
+    def kind_reads(self) -> int:
+        return self.order - 1
+
+    def kind(self, before: Tensor) -> Tensor:
+        """The length of the longest context that was seen, and how often it was."""
+        return self.bucket(self.nodes(before))
+
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
         """The features alone, (B, D, V)."""
         self._check(x, context)
-        return [self._log_average(self.before(x).flatten(0, 1)).view(*x.shape, self.num_symbols)]
+        return [self._log_average(self.last.of(x).flatten(0, 1)).view(*x.shape, self.num_symbols)]
 
     def packed(self, x: Tensor, segment_ids: Tensor) -> Tensor:
         self._check(x, None)
-        before = self.before(x)
-        for k in range(1, min(self.order, x.shape[1])):
-            other = segment_ids[:, k:] != segment_ids[:, :-k]
-            before[:, k:, k - 1] = torch.where(other, self.num_symbols, before[:, k:, k - 1])
+        before = self.last.of(x, segment_ids)
         return self._log_average(before.flatten(0, 1)).view(*x.shape, self.num_symbols)
 
     def initial_state(self, batch_size: int, context: Tensor | None = None) -> NGramState:
-        before = torch.full((batch_size, self.order - 1), self.num_symbols, device=self.weight.device)
+        before = self.last.none(batch_size, self.weight.device)
         self._check(before[:, :0], context)
         return NGramState(before)
 
     def step(self, x_previous: Tensor | None, state: NGramState) -> tuple[Tensor, NGramState]:
-        if x_previous is not None:
-            state.before = torch.cat([x_previous.long().unsqueeze(1), state.before], 1)[:, : self.order - 1]
+        state.before = self.last.after(x_previous, state.before)
         return self._log_average(state.before), state
-
-    def before(self, x: Tensor) -> Tensor:
-        """The symbols before each element, the nearest first, V where there is none, shape (B, D, order - 1)."""
-        padded = torch.nn.functional.pad(x.long(), (self.order - 1, 0), value=self.num_symbols)
-        return padded.unfold(1, self.order, 1)[..., :-1].flip(-1).contiguous()
 
     def nodes(self, before: Tensor) -> list[Tensor]:
         """The node of every context (T, order - 1) by its length 0, 1, ..., -1 where it was not seen, each (T,)."""

@@ -4,7 +4,8 @@ RUN/members/1, RUN/members/2, ...    runs like any other, of the seeds SEED, SEE
 RUN/members/boosted_trees            an expert: a network that is fitted without gradients
 RUN                                  the average, p(x_d | x_<d) = sum_k w_k p_k(x_d | x_<d)
 
-Models of several seeds have equal weights; with an expert the weights are those that are best on validation data.
+Models of several seeds have equal weights; with an expert the weights are those that are best on validation data, and
+depend on the context where the expert knows its kind, as n-grams do.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from torch import Tensor
 
-from chainrule.config.registry import averaged, fitted_by_gradients
+from chainrule.config.registry import averaged_parts, fitted_by_gradients
 from chainrule.errors import Interrupted
-from chainrule.heads.average import AverageHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.reporting.tables import member_table, result_table
 from chainrule.reporting.visible import bold
@@ -32,7 +32,7 @@ from chainrule.runs.run import Run
 from chainrule.runs.start import started
 from chainrule.runs.train import OutOfTime
 from chainrule.training.budget import TooShort
-from chainrule.training.simplex import element_log_probs, simplex_weights
+from chainrule.training.weighing import found_weights
 
 __all__ = ["fit_members"]
 
@@ -116,22 +116,22 @@ def _member(plan: Plan, name: str, run: Run, job: Job) -> Run:
         raise Interrupted(str(end).replace(str(place), str(run.path)), end.code) from None
 
 
-def _average(members: list[Run], plan: Plan, job: Job) -> AutoregressiveModel:
-    """The average of the members, with experts by the weights that are best on validation data."""
+def _average(members: list[Run], plan: Plan, job: Job) -> tuple[AutoregressiveModel, Tensor | None]:
+    """The average of the members, with experts by the weights that are best on validation data, and these weights."""
     chains = [member.chain().to(job.engine.device) for member in members]
-    model = averaged(chains, weighted=bool(plan.experts)).to(job.engine.device).eval()
-    if plan.experts and isinstance(model.head, AverageHead):
-        weights = job.engine.of_first(
-            lambda: simplex_weights(np.stack([element_log_probs(chain, plan.data.valid) for chain in chains]))
-        )
-        model.head.weigh(weights.to(job.engine.device))
-    return model
+    network, head = averaged_parts(chains, weighted=bool(plan.experts), gated=plan.weighs_by_context)
+    model = AutoregressiveModel(network, head).to(job.engine.device).eval()
+    if not plan.experts:
+        return model, None
+    weights, shares = job.engine.of_first(lambda: found_weights(chains, plan.data.valid, network.gate))
+    (network.gate or head).weigh(weights.to(job.engine.device))
+    return model, shares
 
 
 def _fill(run: Run, members: list[Run], plan: Plan, job: Job) -> None:
     """The ensemble's weights, figures and samples."""
     console = job.console
-    model = _average(members, plan, job)
+    model, weights = _average(members, plan, job)
     results = evaluated(model, plan.data, job.engine)
     if not job.engine.first:
         return
@@ -140,7 +140,7 @@ def _fill(run: Run, members: list[Run], plan: Plan, job: Job) -> None:
     report = {
         "seconds": sum(report["seconds"] for report in reports),
         "results": {split: likelihood.to_json() for split, likelihood in results.items()},
-        "members": _figures(members, reports, model),
+        "members": _figures(members, reports, weights),
     } | {name: reports[0][name] for name in SHARED if name in reports[0]}
     run.write_report(report)
     console.print(result_table(report["results"]))
@@ -151,9 +151,8 @@ def _fill(run: Run, members: list[Run], plan: Plan, job: Job) -> None:
     console.result({"run": run.name} | report)
 
 
-def _figures(members: list[Run], reports: list[dict[str, Any]], model: AutoregressiveModel) -> list[dict[str, Any]]:
-    """What the report says of each member."""
-    weights = model.head.log_weight if isinstance(model.head, AverageHead) else None
+def _figures(members: list[Run], reports: list[dict[str, Any]], weights: Tensor | None) -> list[dict[str, Any]]:
+    """What the report says of each member. weights: the weight of each, on average over the contexts."""
     found: list[dict[str, Any]] = []
     for k, (member, report) in enumerate(zip(members, reports, strict=True)):
         entry = {"seed": member.config["training"]["seed"], "kept_step": report["kept_step"]}
@@ -161,6 +160,6 @@ def _figures(members: list[Run], reports: list[dict[str, Any]], model: Autoregre
         if weights is not None:
             name = member.config["model"]["network"]["name"]
             expert = None if fitted_by_gradients(name) else name
-            entry |= {"expert": expert, "weight": float(weights[k].exp())}
+            entry |= {"expert": expert, "weight": float(weights[k])}
         found.append(entry)
     return found

@@ -59,6 +59,7 @@ def placed(plan: Plan, out: Path | None, job: Job) -> Run:
     spec = plan.spec if plan.members == 1 else {"members": plan.members} | plan.spec
     if plan.experts:
         spec = spec | {"experts": [plan.expert(name).spec for name in plan.experts]}
+        spec |= {"gated": True} if plan.weighs_by_context else {}
     configuration = configuration_of(plan.data, spec, asdict(plan.settings))
     configuration |= {"asked": {"source": plan.source, "options": dict(plan.options or {})}}
     if job.resume and out is not None:

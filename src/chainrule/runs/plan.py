@@ -14,7 +14,7 @@ from typing import Any
 from chainrule.config.defaults import default_pixel_block
 from chainrule.config.option import options_of
 from chainrule.config.options import DataOptions, checked
-from chainrule.config.registry import Spec
+from chainrule.config.registry import Spec, sorts_contexts
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.pixel_blocks import in_pixel_blocks
 from chainrule.data.examples.stored import Progress
@@ -54,6 +54,11 @@ class Plan:
     experts: tuple[str, ...] = ()
     source: str | None = None
     options: Mapping[str, Any] | None = None
+
+    @property
+    def weighs_by_context(self) -> bool:
+        """Whether the weights of the average depend on the context, of which an expert knows the kind."""
+        return any(sorts_contexts(name) for name in self.experts)
 
     def with_settings(self, settings: TrainingSettings) -> Plan:
         """The plan with these settings, none of which is left to be found."""

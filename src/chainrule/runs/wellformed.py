@@ -75,6 +75,7 @@ MODEL = table(
         "members": count(MOST_MEMBERS),
         "orders": count(MOST_ORDERS),
         "experts": listed(table({"network": NAMED, "head": NAMED})),
+        "gated": FLAG,
     },
 )
 CONFIG = table(

@@ -12,14 +12,13 @@ from chainrule.data.examples.base import Examples
 from chainrule.data.examples.in_batches import in_batches
 from chainrule.errors import InputError
 from chainrule.models.chain import AutoregressiveModel
-from chainrule.networks.ngram import SEEN, NGram
+from chainrule.networks.ngram import NGram
 from chainrule.networks.ngram_counts import Followers
-from chainrule.training.simplex import simplex_weights
+from chainrule.training.simplex import weights_by_kind
 
 __all__ = ["Counting"]
 
 ENOUGH = 300_000  # elements of the validation split by which orders are weighed
-PRIOR = 50  # of these that the weights of all contexts are worth in those of a kind
 ROWS = 64  # rows that are read at once
 
 
@@ -73,7 +72,7 @@ class Counting:
         """The contexts (T, order - 1) of the elements that are counted, and these elements (T,)."""
         before, x, have = [], [], 0
         for _, batch in in_batches(self.train, 1024):
-            before.append(self.network.before(batch.x)[batch.mask].to(torch.int32).numpy())
+            before.append(self.network.last.of(batch.x)[batch.mask].to(torch.int32).numpy())
             x.append(batch.x[batch.mask].long().numpy())
             have += len(x[-1])
             if have >= self.network.most:
@@ -88,7 +87,7 @@ class Counting:
         log_p, buckets, have = [], [], 0
         rows = np.arange(0, len(self.valid), max(1, len(self.valid) * network.length // ENOUGH))
         for _, batch in in_batches(self.valid, ROWS, rows):
-            nodes = network.nodes(network.before(batch.x)[batch.mask])
+            nodes = network.nodes(network.last.of(batch.x)[batch.mask])
             x = batch.x[batch.mask].long().unsqueeze(1)
             log_p.append(torch.cat([p.gather(1, x) for p in network.of_orders(nodes)], 1).double().log().numpy())
             buckets.append(network.bucket(nodes).numpy())
@@ -96,9 +95,7 @@ class Counting:
         if not have:
             return
         ln, bucket = np.concatenate(log_p).T, np.concatenate(buckets)
-        usual = simplex_weights(ln)
-        for kind in range(network.order * SEEN):
-            network.weight[kind] = simplex_weights(ln[:, bucket == kind], usual, PRIOR)
+        network.weight.copy_(weights_by_kind(ln, bucket, network.kinds))
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds."""

@@ -7,17 +7,14 @@ import torch
 from torch import Tensor
 
 from chainrule.batch import Array
-from chainrule.data.examples.base import Examples
-from chainrule.data.examples.in_batches import in_batches
-from chainrule.evaluation.evaluate import rows_at_once
-from chainrule.models.base import Model, evaluating
 
-__all__ = ["element_log_probs", "simplex_weights"]
+__all__ = ["simplex_weights", "weights_by_kind"]
 
 ROUNDS = 500
 ENOUGH = 1e-10  # nats per element that a round must gain
 TINY = 1e-300
 FLOOR = 1e-9  # of a weight on the way
+PRIOR = 50  # elements that the weights of all contexts are worth in those of a kind
 LEAST = 1e-4  # a weight below it is zero: whoever says next to nothing is not asked
 
 
@@ -60,11 +57,18 @@ def simplex_weights(log_prob: Array, usual: Tensor | None = None, worth: float =
     return torch.from_numpy(weights / weights.sum())
 
 
-def element_log_probs(model: Model, examples: Examples) -> Array:
-    """ln p of every scored element, in order, float64, shape (N,)."""
-    parts = []
-    with evaluating(model):
-        for _, batch in in_batches(examples, rows_at_once(examples, model.device)):
-            batch = batch.to(model.device)
-            parts.append(model.element_log_prob(batch)[batch.mask].double().cpu().numpy())
-    return np.concatenate(parts) if parts else np.zeros(0)
+def weights_by_kind(log_prob: Array, kind: Array, kinds: int) -> Tensor:
+    """The best weights for each kind of element, drawn towards those that are best for all, shape (kinds, K), float64.
+
+    log_prob: ln p_k of each element, shape (K, N).
+    kind: the kind of each element, 0 to kinds - 1, shape (N,).
+    kinds: the number of them.
+
+    >>> ln = np.log([[0.5] * 300, [0.9, 0.9, 0.1] * 100])
+    >>> weights_by_kind(ln, np.array([0, 0, 1] * 100), 3).round(decimals=1)
+    tensor([[0.1000, 0.9000],
+            [0.9000, 0.1000],
+            [0.3000, 0.7000]], dtype=torch.float64)
+    """
+    usual = simplex_weights(log_prob)
+    return torch.stack([simplex_weights(log_prob[:, kind == k], usual, PRIOR) for k in range(kinds)])

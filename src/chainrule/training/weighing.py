@@ -1,0 +1,63 @@
+"""The weights of an average of models: found on validation data, one each or by context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chainrule.batch import Array, Rows
+from chainrule.data.examples.base import Examples
+from chainrule.data.examples.in_batches import in_batches
+from chainrule.evaluation.evaluate import rows_at_once
+from chainrule.models.base import evaluating
+from chainrule.models.chain import AutoregressiveModel
+from chainrule.networks.context_gate import ContextGate
+from chainrule.training.simplex import simplex_weights, weights_by_kind
+
+__all__ = ["element_kinds", "element_log_probs", "found_weights"]
+
+ENOUGH = 500_000  # validation elements by which members are weighed
+
+
+def found_weights(
+    members: Sequence[AutoregressiveModel], valid: Examples, gate: ContextGate | None
+) -> tuple[Tensor, Tensor]:
+    """The best weights of the members, shape (K,), or, with a gate, for each kind of context, shape (kinds, K).
+
+    Returns them and the weight of each member on average over the elements, shape (K,).
+    """
+    log_prob = np.stack([element_log_probs(member, valid) for member in members])
+    if gate is None:
+        weights = simplex_weights(log_prob)
+        return weights, weights
+    kind = element_kinds(gate, valid, members[0].length)
+    weights = weights_by_kind(log_prob, kind, len(gate.log_weight))
+    return weights, weights[torch.from_numpy(kind)].mean(0)
+
+
+def element_log_probs(model: AutoregressiveModel, examples: Examples) -> Array:
+    """ln p of the scored elements, in order, float64, shape (N,); of rows evenly apart where they are very many."""
+    parts, rows = [], _rows(examples, model.length)
+    with evaluating(model):
+        for _, batch in in_batches(examples, rows_at_once(examples, model.device), rows):
+            batch = batch.to(model.device)
+            parts.append(model.element_log_prob(batch)[batch.mask].double().cpu().numpy())
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def element_kinds(gate: ContextGate, examples: Examples, length: int) -> Rows:
+    """The kind of the context of these elements, shape (N,); length: the most elements of a row."""
+    parts, device = [], gate.log_weight.device
+    with torch.no_grad():
+        for _, batch in in_batches(examples, rows_at_once(examples, device), _rows(examples, length)):
+            batch = batch.to(device)
+            parts.append(gate.kind(gate.before(batch.x)[batch.mask]).cpu().numpy())
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+
+
+def _rows(examples: Examples, length: int) -> Rows:
+    """The rows that are read: all of them, or some evenly apart."""
+    return np.arange(0, len(examples), max(1, len(examples) * length // ENOUGH))
