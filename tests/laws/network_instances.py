@@ -15,6 +15,7 @@ from chainrule.networks import (
     AutoregressiveNetwork,
     BoostedTrees,
     CausalConv,
+    CorrectedNGram,
     EnsembleNetwork,
     HuggingFace,
     NGram,
@@ -54,6 +55,13 @@ def counted(network: NGram) -> NGram:
     noise = np.random.default_rng(0)
     train, valid = (ArrayExamples(noise.integers(0, FEATURES, (600, LENGTH))) for _ in range(2))
     Counting(AutoregressiveModel(network, LogitsHead(FEATURES)), train, valid).fit_next()
+    return network
+
+
+def corrected(**options: str) -> CorrectedNGram:
+    """N-grams of random symbols and a small network."""
+    network = CorrectedNGram(FEATURES, LENGTH, width=8, depth=1, heads=2, dropout=0.2, orders=(1, 2, 3), **options)
+    counted(network.ngrams)
     return network
 
 
@@ -106,6 +114,8 @@ NETWORKS = {
         ),
         CLASSES,
     ),
+    "CorrectedNGram": NetworkInstance(lambda v: corrected(network="transformer"), reads_reals=False),
+    "CorrectedNGram, recurrent": NetworkInstance(lambda v: corrected(network="recurrent"), reads_reals=False),
     "EnsembleNetwork, by context": NetworkInstance(
         lambda v: gated(EnsembleNetwork([CausalConv(v, LENGTH, 5, depth=1), Sorting(v, LENGTH, 1, depth=1)], True)),
         reads_reals=False,

@@ -86,7 +86,7 @@ SHORT: tuple[float, Spec] = (32.0, {"width": 64, "depth": 4})
 MEMBERS: dict[str, tuple[float, int]] = {"row": (1.0, 4), "short text": (4.0, 4)}
 
 
-LOGITS = ("huggingface", "ngram")  # networks that end in logits
+LOGITS = ("corrected_ngram", "huggingface", "ngram")  # networks that end in logits
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class AutoregressiveModel(Model):
 
     @property
     def exact_training(self) -> bool:
-        return not self.head.has_estimate
+        return not (self.head.has_estimate or self.network.leaves_out)
 
     @property
     def chains(self) -> tuple[AutoregressiveModel, ...]:
@@ -96,6 +96,12 @@ class AutoregressiveModel(Model):
         if batch.context is not None:
             raise InputError("packed rows hold several examples and take no context; train without packing")
         return self.network.packed(batch.x, batch.segment_ids)
+
+    def training_features(self, batch: Batch) -> Tensor:
+        """The features that training reads: those of `conditioning`, unless the network leaves out what it counted."""
+        if not self.network.leaves_out:
+            return self.conditioning(batch)
+        return self.network.left_out(batch.x, batch.segment_ids)
 
     def log_prob(self, batch: Batch | Tensor) -> Tensor:
         """L_n = sum_d ln p(x_{n,d} | x_{n,<d}) over the elements that count, in nats, shape (B,)."""

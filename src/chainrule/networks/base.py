@@ -29,6 +29,7 @@ class AutoregressiveNetwork(nn.Module, ABC):
         means, see `training.fitted`.
     can_compile: whether the network has `advance`, a step of tensors alone, for `compile_step`.
     sorts_contexts: whether the network has `kind`, by which an average weighs its members.
+    leaves_out: whether training reads `left_out` in place of `forward`.
     """
 
     takes_levels: bool = False
@@ -36,6 +37,7 @@ class AutoregressiveNetwork(nn.Module, ABC):
     fitted_by_gradients: bool = True
     can_compile: bool = False
     sorts_contexts: bool = False
+    leaves_out: bool = False
 
     def __init__(self, shape: int | tuple[int, ...], features: int) -> None:
         super().__init__()
@@ -112,6 +114,21 @@ class AutoregressiveNetwork(nn.Module, ABC):
         raise InputError(
             f"{type(self).__name__} cannot keep packed examples apart; take a transformer, or train without packing"
         )
+
+    def left_out(self, x: Tensor, segment_ids: Tensor | None = None) -> Tensor:
+        """The features (B, D, H) of training examples as if each element had not been counted before training.
+
+        They depend on the element itself, so that what they give is an estimate and no likelihood.
+
+        x: elements, shape (B, D).
+        segment_ids: number of each element's example in packed rows, shape (B, D), else None.
+        """
+        raise InputError(f"{type(self).__name__} has counted nothing that it could leave out")
+
+    @property
+    def fitted_first(self) -> AutoregressiveNetwork | None:
+        """The part that is fitted without gradients before training begins; None where there is none."""
+        return None
 
     @abstractmethod
     def initial_state(self, batch_size: int, context: Tensor | None = None) -> State:

@@ -12,11 +12,23 @@ from torch import Tensor, nn
 from chainrule.errors import InputError
 from chainrule.networks.base import AutoregressiveNetwork
 from chainrule.networks.last_symbols import LastSymbols
-from chainrule.networks.ngram_counts import Followers, find
+from chainrule.networks.ngram_counts import Followers, Found, find
 
 __all__ = ["NGram"]
 
 SEEN = 3  # classes of how often a context was seen: once, twice, more often
+
+
+@dataclass
+class OrderRows:
+    """The rows of counts after T contexts, of each order, and of the shorter contexts by kinds of what stood before.
+
+    contexts: T.
+    """
+
+    contexts: int
+    counted: list[Found]
+    continued: list[Found]
 
 
 @dataclass
@@ -108,12 +120,10 @@ class NGram(AutoregressiveNetwork):
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
         """The features alone, (B, D, V)."""
         self._check(x, context)
-        return [self._log_average(self.last.of(x).flatten(0, 1)).view(*x.shape, self.num_symbols)]
+        return [self._log_average(self.before(x, None).flatten(0, 1)).view(*x.shape, self.num_symbols)]
 
     def packed(self, x: Tensor, segment_ids: Tensor) -> Tensor:
-        self._check(x, None)
-        before = self.last.of(x, segment_ids)
-        return self._log_average(before.flatten(0, 1)).view(*x.shape, self.num_symbols)
+        return self._log_average(self.before(x, segment_ids).flatten(0, 1)).view(*x.shape, self.num_symbols)
 
     def initial_state(self, batch_size: int, context: Tensor | None = None) -> NGramState:
         before = self.last.none(batch_size, self.weight.device)
@@ -135,6 +145,22 @@ class NGram(AutoregressiveNetwork):
             return [torch.full_like(node, -1) for node in found]
         return found
 
+    def before(self, x: Tensor, segment_ids: Tensor | None) -> Tensor:
+        """The last symbols before each element, checked, shape (B, D, order - 1)."""
+        self._check(x, None)
+        return self.last.of(x, segment_ids)
+
+    def bucket_of(self, rows: OrderRows) -> Tensor:
+        """The row of `weight` for contexts whose rows of counts are known; what was left out does not count."""
+        seen = [found.amounts()[0] for found in rows.counted]
+        longest = rows.counted[0].known.new_zeros(rows.contexts)
+        often = torch.full_like(longest, SEEN)
+        for n, found, amount in zip(self.orders, rows.counted, seen, strict=True):
+            some = amount > 0
+            longest[found.known[some]] = n - 1
+            often[found.known[some]] = amount[some].long()
+        return longest * SEEN + often.clamp(1, SEEN) - 1
+
     def bucket(self, nodes: Sequence[Tensor]) -> Tensor:
         """The row of `weight` for each context: its longest known part, and how often that was seen."""
         longest, seen = torch.zeros_like(nodes[0]), torch.full_like(nodes[0], SEEN)
@@ -146,14 +172,40 @@ class NGram(AutoregressiveNetwork):
 
     def of_orders(self, nodes: Sequence[Tensor]) -> list[Tensor]:
         """p_n of every symbol for each order, shape (T, V) each."""
-        lower = self.unit.new_full((len(nodes[0]), self.num_symbols), 1 / self.num_symbols)
-        found = []
-        for k, node in enumerate(nodes):
+        return self.interpolated(self.rows(nodes))
+
+    def rows(self, nodes: Sequence[Tensor], target: Tensor | None = None) -> OrderRows:
+        """The rows of counts after contexts.
+
+        nodes: those of the contexts by their lengths, see `nodes`.
+        target: the symbol that followed each of them in the training data, which is taken out of the counts once,
+            shape (T,); None to take out nothing. The orders must then be consecutive.
+        """
+        counted = [each.found(nodes[n - 1]) for n, each in zip(self.orders, self.counted, strict=True)]
+        continued = [each.found(node) for each, node in zip(self.continued, nodes[:-1], strict=True)]
+        if target is None:
+            return OrderRows(len(nodes[0]), counted, continued)
+        if self.orders != tuple(range(self.orders[0], self.order + 1)) or self.orders[0] > 2:
+            raise InputError(f"orders from 1 or 2 on, without gaps, can leave out what they counted, got {self.orders}")
+        once = torch.ones_like(target)
+        own = {n: found.of(target, len(target)) for n, found in zip(self.orders, counted, strict=True)}
+        return OrderRows(
+            len(target),
+            [found.without(target, once) for found in counted],
+            [found.without(target, (own[k + 2] == 1).long()) for k, found in enumerate(continued)],
+        )
+
+    def interpolated(self, rows: OrderRows) -> list[Tensor]:
+        """p_n of every symbol for each order from the rows of counts, shape (T, V) each."""
+        lower = self.unit.new_full((rows.contexts, self.num_symbols), 1 / self.num_symbols)
+        each = []
+        for k in range(self.order):
             if k + 1 in self.orders:
-                found.append(self.counted[self.orders.index(k + 1)](node, lower))
+                n = self.orders.index(k + 1)
+                each.append(self.counted[n](rows.counted[n], lower))
             if k < self.order - 1:
-                lower = self.continued[k](node, lower)
-        return found
+                lower = self.continued[k](rows.continued[k], lower)
+        return each
 
     def _log_average(self, before: Tensor) -> Tensor:
         nodes = self.nodes(before)

@@ -16,12 +16,15 @@ from chainrule.data.examples.base import Examples
 from chainrule.data.examples.in_batches import in_batches
 from chainrule.data.sources.memory import available_bytes
 from chainrule.errors import InputError
+from chainrule.heads.logits import LogitsHead
 from chainrule.models.base import Model
+from chainrule.models.chain import AutoregressiveModel
 from chainrule.runs.job import Job
 from chainrule.runs.plan import Plan
 from chainrule.runs.verify import stop_at_a_leak, warning_of
 from chainrule.training.budget import Budget, measured, planned
 from chainrule.training.fit import training_forward
+from chainrule.training.fitted import fit_parts, fitting_of
 from chainrule.training.microbatch import largest_microbatch
 from chainrule.training.precision import resolved
 from chainrule.training.priors import Prior
@@ -50,6 +53,9 @@ def initial_model(plan: Plan) -> Model:
             chain.initialise(data.train.batch(np.arange(min(len(data.train), MOST_TO_START))).x)
         elif chain.head.needs_counts:
             chain.head.initialise(_symbols(data.train))
+        if (part := chain.network.fitted_first) is not None:
+            first = AutoregressiveModel(part, LogitsHead(part.features))
+            fit_parts(fitting_of(first, data.train, data.valid, plan.settings.seed))
     return model
 
 

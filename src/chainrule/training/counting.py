@@ -118,5 +118,5 @@ def _take(followers: torch.nn.Module, pairs: Rows, counts: Rows, contexts: int, 
     node, symbol = np.divmod(pairs, symbols)
     offset = np.searchsorted(node, np.arange(contexts + 1))
     once, twice = int((counts == 1).sum()), int((counts == 2).sum())
-    discount = once / (once + 2 * twice) if once and twice else 0.5
+    discount = torch.tensor(once / (once + 2 * twice) if once and twice else 0.5)
     followers.load(torch.from_numpy(offset), torch.from_numpy(symbol), torch.from_numpy(counts), discount)

@@ -67,7 +67,7 @@ class TrainingForward(nn.Module):
         chain, batch = as_model(self.model).training_chain(batch)
         head = chain.head
         with self.precision.autocast():
-            h = self.precision.widen((self.conditioning if self.compiled else chain.conditioning)(batch))
+            h = self.precision.widen((self.conditioning if self.compiled else chain.training_features)(batch))
         if self.exact:
             log_prob = head(h).masked_log_prob(batch.x, batch.mask).sum(1)
         else:
@@ -83,6 +83,6 @@ class TrainingForward(nn.Module):
         """The network's forward pass, compiled at its first use if so asked."""
         if self._conditioning is None:
             (chain,) = as_model(self.model).chains
-            through = chain.conditioning
+            through = chain.training_features
             self._conditioning = torch.compile(through) if self.compiled else through
         return self._conditioning

@@ -1,0 +1,186 @@
+"""N-grams that a network corrects: what counting knows needs not be learned again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chainrule.errors import InputError, unknown_name
+from chainrule.networks.base import AutoregressiveNetwork
+from chainrule.networks.causal_conv import CausalConv
+from chainrule.networks.dropout import Dropout
+from chainrule.networks.ngram import NGram, OrderRows
+from chainrule.networks.recurrent import Recurrent
+from chainrule.networks.transformer import Transformer
+
+__all__ = ["CorrectedNGram"]
+
+INNER: Mapping[str, Callable[..., AutoregressiveNetwork]] = {
+    "causal_conv": CausalConv,
+    "recurrent": Recurrent,
+    "transformer": Transformer,
+}
+EVIDENCE = 5  # numbers that are known of the context of each order
+LEAST = 1e-3  # weight of an order at the beginning
+
+
+class Readout(nn.Module):
+    """W s + b, zero at the beginning; a matrix of its own kind, which Muon leaves to AdamW."""
+
+    def __init__(self, features: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(outputs, features))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, s: Tensor) -> Tensor:
+        return F.linear(s, self.weight, self.bias)
+
+
+@dataclass
+class CorrectedState:
+    """The state of the inner network, and the last symbols of each example."""
+
+    inner: Any
+    before: Tensor
+
+
+class CorrectedNGram(AutoregressiveNetwork):
+    """h_d = a_d ln sum_n w_{d,n} p_n(. | c_d) + W s_d: logits from n-grams and from a network together.
+
+    p_n are interpolated n-grams of several orders, s are the features of an inner network. The weights w, on the
+    simplex, and the factor a are functions of s and of how often each context was seen, by how many symbols it was
+    followed, and how sure each order is. At the beginning w are the weights of the n-grams alone, a = 1 and W = 0.
+
+    In training each element is taken out of the counts before it is predicted (`left_out`), for otherwise the network
+    learns to trust what was memorised.
+
+    num_symbols: V, number of symbols.
+    shape: layout of the longest example in elements.
+    features: V; anything else is refused.
+    network: name of the inner network: transformer, recurrent or causal_conv.
+    width: size of its features.
+    depth: number of its layers.
+    heads: number of attention heads of a transformer.
+    dropout: probability with which one of its features is dropped.
+    orders: the n of the n-grams, without gaps.
+    hidden: number of units between the evidence and the weights.
+    most: largest number of elements that are counted.
+
+    >>> net = CorrectedNGram(num_symbols=9, shape=8, width=16, depth=1, heads=1)
+    >>> net(torch.zeros(2, 8, dtype=torch.long)).shape
+    torch.Size([2, 8, 9])
+    """
+
+    leaves_out = True
+    sorts_contexts = True
+
+    def __init__(
+        self,
+        num_symbols: int | None,
+        shape: int | tuple[int, ...],
+        features: int | None = None,
+        *,
+        network: str = "transformer",
+        width: int = 128,
+        depth: int = 4,
+        heads: int = 4,
+        dropout: float = 0.0,
+        orders: Sequence[int] = (1, 2, 3, 4, 5, 6, 7),
+        hidden: int = 64,
+        most: int = 5_000_000,
+    ) -> None:
+        if num_symbols is None or features not in (None, num_symbols):
+            raise InputError(f"n-grams are of symbols and have a feature for each, got {num_symbols} and {features}")
+        if network not in INNER:
+            raise unknown_name("inner network", network, INNER)
+        super().__init__(shape, num_symbols)
+        self.num_symbols = num_symbols
+        self.ngrams = NGram(num_symbols, shape, orders=orders, most=most)
+        more = {"heads": heads} if network == "transformer" else {}
+        self.inner = INNER[network](num_symbols, shape, width, depth, dropout=dropout, **more)
+        self.readout = Readout(width, num_symbols)
+        self.evidence = nn.Linear(EVIDENCE * len(orders) + width, hidden)
+        self.weights = Readout(hidden, len(orders) + 1)
+        self.dropout = Dropout(dropout)
+
+    @property
+    def fitted_first(self) -> AutoregressiveNetwork:
+        return self.ngrams
+
+    @property
+    def symbols_read(self) -> int:
+        return self.num_symbols
+
+    @property
+    def receptive_field(self) -> int:
+        return max(self.inner.receptive_field, self.ngrams.receptive_field)
+
+    @property
+    def carries_state(self) -> bool:
+        return self.inner.carries_state
+
+    @property
+    def kinds(self) -> int:
+        return self.ngrams.kinds
+
+    @property
+    def kind_reads(self) -> int:
+        return self.ngrams.kind_reads
+
+    def kind(self, before: Tensor) -> Tensor:
+        return self.ngrams.kind(before)
+
+    def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
+        below = self.inner.layers(x, context)
+        return [*below[:-1], self._logits(below[-1], self.ngrams.before(x, None))]
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return self._logits(self.inner(x, context), self.ngrams.before(x, None))
+
+    def packed(self, x: Tensor, segment_ids: Tensor) -> Tensor:
+        return self._logits(self.inner.packed(x, segment_ids), self.ngrams.before(x, segment_ids))
+
+    def left_out(self, x: Tensor, segment_ids: Tensor | None = None) -> Tensor:
+        s = self.inner(x) if segment_ids is None else self.inner.packed(x, segment_ids)
+        return self._logits(s, self.ngrams.before(x, segment_ids), x)
+
+    def initial_state(self, batch_size: int, context: Tensor | None = None) -> CorrectedState:
+        inner = self.inner.initial_state(batch_size, context)
+        return CorrectedState(inner, self.ngrams.initial_state(batch_size).before)
+
+    def step(self, x_previous: Tensor | None, state: CorrectedState) -> tuple[Tensor, CorrectedState]:
+        s, state.inner = self.inner.step(x_previous, state.inner)
+        state.before = self.ngrams.last.after(x_previous, state.before)
+        return self._logits(s, state.before), state
+
+    def _logits(self, s: Tensor, before: Tensor, target: Tensor | None = None) -> Tensor:
+        """The logits from features (..., H) and the last symbols (..., order - 1).
+
+        target: the elements themselves, where they are left out of the counts, (...).
+        """
+        with torch.no_grad():
+            rows = self.ngrams.rows(
+                self.ngrams.nodes(before.flatten(0, -2)), None if target is None else target.long().flatten()
+            )
+            each = torch.stack(self.ngrams.interpolated(rows), 1)
+            known = self._known(rows, each)
+            usual = self.ngrams.weight[self.ngrams.bucket_of(rows)].clamp(min=LEAST).log().to(s.dtype)
+        flat = s.flatten(0, -2)
+        z = self.weights(torch.tanh(self.evidence(torch.cat([known, flat], 1))))
+        weight = (usual + z[:, :-1]).softmax(1)
+        mixed = (weight.unsqueeze(1) @ each).squeeze(1).log()
+        logits = self.readout(self.dropout(flat)) + (1 + z[:, -1:]) * mixed
+        return logits.view(*s.shape[:-1], self.num_symbols)
+
+    def _known(self, rows: OrderRows, each: Tensor) -> Tensor:
+        """What is known of the contexts of each order, shape (T, 5 * orders)."""
+        columns = []
+        for found, p in zip(rows.counted, each.unbind(1), strict=True):
+            seen, kinds = (p.new_zeros(len(p)).index_copy_(0, found.known, value.to(p)) for value in found.amounts())
+            columns += [(seen > 0).to(p), seen.log1p() / 3, kinds.log1p() / 3, kinds / seen.clamp(min=1), p.amax(1)]
+        return torch.stack(columns, 1)

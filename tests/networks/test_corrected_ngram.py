@@ -1,0 +1,88 @@
+"""N-grams that a network corrects: where they begin, what is left out in training, and what they end with."""
+
+import numpy as np
+import pytest
+import torch
+
+from chainrule.batch import Batch
+from chainrule.data.examples.arrays import ArrayExamples
+from chainrule.errors import InputError
+from chainrule.heads import LogitsHead
+from chainrule.models.chain import AutoregressiveModel
+from chainrule.networks import CorrectedNGram, NGram
+from chainrule.training.counting import Counting
+
+ORDERS = (1, 2, 3, 4)
+
+
+def rows(count, seed=0):
+    """Rows of 12 of 5 symbols; half of the time a symbol repeats the one two before."""
+    noise = np.random.default_rng(seed)
+    x = noise.integers(0, 5, (count, 12))
+    for d in range(2, 12):
+        x[:, d] = np.where(noise.random(count) < 0.5, x[:, d - 2], x[:, d])
+    return ArrayExamples(x)
+
+
+def counted(network, train, valid=None):
+    Counting(AutoregressiveModel(network, LogitsHead(5)), train, valid or rows(30, 1)).fit_next()
+    return network
+
+
+def corrected(train=None):
+    torch.manual_seed(0)
+    network = CorrectedNGram(5, 12, width=8, depth=1, heads=1, orders=ORDERS)
+    counted(network.ngrams, train or rows(40))
+    return network.eval()
+
+
+def test_it_begins_as_the_n_grams_alone():
+    network, x = corrected(), rows(20, 2).batch(np.arange(20)).x
+    ours, theirs = network(x).log_softmax(-1), network.ngrams(x)
+    assert torch.allclose(ours, theirs, atol=0.05)  # no order has a weight of zero
+
+
+def test_what_is_left_out_is_as_if_it_had_not_been_counted():
+    """Each order with one element taken out is what counting the others gives, but for the discounts."""
+    x = rows(12).batch(np.arange(12)).x
+    whole = counted(NGram(5, 12, orders=ORDERS), ArrayExamples(x.numpy()))
+    row, place = 7, 9
+    before = whole.last.of(x)[row, place][None]
+    here = whole.rows(whole.nodes(before), x[row, place][None])
+
+    class Others(ArrayExamples):
+        def batch(self, numbers):
+            batch = super().batch(numbers)
+            mask = batch.mask.clone()
+            mask[torch.as_tensor(numbers) == row, place] = False
+            return Batch(batch.x, mask)
+
+    others = counted(NGram(5, 12, orders=ORDERS), Others(x.numpy()))
+    for ours, theirs in ((whole.counted, others.counted), (whole.continued, others.continued)):
+        for mine, other in zip(ours, theirs, strict=True):
+            mine.discount.copy_(other.discount)
+    expected = others.of_orders(others.nodes(before))
+    for mine, other in zip(whole.interpolated(here), expected, strict=True):
+        assert torch.allclose(mine, other, atol=1e-6)
+    assert torch.equal(whole.bucket_of(here), others.bucket(others.nodes(before)))
+    untouched = whole.rows(whole.nodes(before))
+    assert torch.equal(whole.bucket_of(untouched), whole.bucket(whole.nodes(before)))
+
+
+def test_gaps_between_orders_cannot_leave_out():
+    network = counted(NGram(5, 12, orders=(2, 4)), rows(40))
+    with pytest.raises(InputError, match="without gaps"):
+        network.rows(network.nodes(torch.zeros(1, 3, dtype=torch.long)), torch.zeros(1, dtype=torch.long))
+
+
+def test_an_unknown_inner_network_is_refused():
+    with pytest.raises(InputError, match="inner network"):
+        CorrectedNGram(5, 12, network="made")
+
+
+def test_training_reads_what_is_left_out():
+    network = corrected()
+    model, batch = AutoregressiveModel(network, LogitsHead(5)), Batch(rows(20).batch(np.arange(20)).x)
+    assert not model.exact_training
+    estimate = LogitsHead(5)(model.training_features(batch)).log_prob(batch.x).sum()
+    assert estimate < model(batch).sum()  # what was counted is more probable than it would have been
