@@ -22,6 +22,7 @@ from chainrule.networks import (
     PixelCNN,
     Recomputed,
     Recurrent,
+    StateSpace,
     Transformer,
 )
 from chainrule.training.counting import Counting
@@ -146,6 +147,10 @@ NETWORKS = {
     "Recomputed": NetworkInstance(lambda v: Recomputed(Logits(), FEATURES, LENGTH), reads_reals=False),
     "Recurrent, LSTM, image, classes": NetworkInstance(
         lambda v: Recurrent(v, (2, 3), FEATURES, lstm=True, num_classes=3), CLASSES
+    ),
+    "StateSpace": NetworkInstance(lambda v: StateSpace(v, LENGTH, FEATURES, depth=2, dropout=0.2)),
+    "StateSpace, image, levels, classes": NetworkInstance(
+        lambda v: StateSpace(v, (2, 3), FEATURES, depth=1, size=5, ordinal=v is not None, num_classes=3), CLASSES
     ),
     "Transformer": NetworkInstance(lambda v: Transformer(v, LENGTH, FEATURES, depth=2, heads=2, dropout=0.2)),
     "Transformer, window, groups, columns": NetworkInstance(

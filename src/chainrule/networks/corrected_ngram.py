@@ -16,6 +16,7 @@ from chainrule.networks.causal_conv import CausalConv
 from chainrule.networks.dropout import Dropout
 from chainrule.networks.ngram import NGram, OrderRows
 from chainrule.networks.recurrent import Recurrent
+from chainrule.networks.state_space import StateSpace
 from chainrule.networks.transformer import Transformer
 
 __all__ = ["CorrectedNGram"]
@@ -23,6 +24,7 @@ __all__ = ["CorrectedNGram"]
 INNER: Mapping[str, Callable[..., AutoregressiveNetwork]] = {
     "causal_conv": CausalConv,
     "recurrent": Recurrent,
+    "state_space": StateSpace,
     "transformer": Transformer,
 }
 EVIDENCE = 5  # numbers that are known of the context of each order
@@ -62,7 +64,7 @@ class CorrectedNGram(AutoregressiveNetwork):
     num_symbols: V, number of symbols.
     shape: layout of the longest example in elements.
     features: V; anything else is refused.
-    network: name of the inner network: transformer, recurrent or causal_conv.
+    network: name of the inner network: transformer, recurrent, state_space or causal_conv.
     width: size of its features.
     depth: number of its layers.
     heads: number of attention heads of a transformer.

@@ -15,6 +15,7 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     "ngram": ("NGram",),
     "pixelcnn": ("PixelCNN",),
     "recurrent": ("Recurrent",),
+    "state_space": ("StateSpace",),
     "transformer": ("Transformer",),
 }
 
