@@ -61,7 +61,7 @@ def counted(network: NGram) -> NGram:
 
 def corrected(**options: str) -> CorrectedNGram:
     """N-grams of random symbols and a small network."""
-    network = CorrectedNGram(FEATURES, LENGTH, width=8, depth=1, heads=2, dropout=0.2, orders=(1, 2, 3), **options)
+    network = CorrectedNGram(FEATURES, LENGTH, width=8, depth=1, heads=2, dropout=0.2, orders=(2, 3), **options)
     counted(network.ngrams)
     return network
 

@@ -69,7 +69,7 @@ class CorrectedNGram(AutoregressiveNetwork):
     depth: number of its layers.
     heads: number of attention heads of a transformer.
     dropout: probability with which one of its features is dropped.
-    orders: the n of the n-grams, without gaps.
+    orders: the n of the n-grams, from 2 on, without gaps.
     hidden: number of units between the evidence and the weights.
     most: largest number of elements that are counted.
 
@@ -92,12 +92,14 @@ class CorrectedNGram(AutoregressiveNetwork):
         depth: int = 4,
         heads: int = 4,
         dropout: float = 0.0,
-        orders: Sequence[int] = (1, 2, 3, 4, 5, 6, 7),
+        orders: Sequence[int] = (2, 3, 4, 5, 6, 7),
         hidden: int = 64,
         most: int = 5_000_000,
     ) -> None:
         if num_symbols is None or features not in (None, num_symbols):
             raise InputError(f"n-grams are of symbols and have a feature for each, got {num_symbols} and {features}")
+        if not orders or orders[0] != 2:
+            raise InputError(f"the orders of n-grams that are corrected begin at 2, got {list(orders)}")
         if network not in INNER:
             raise unknown_name("inner network", network, INNER)
         super().__init__(shape, num_symbols)
@@ -169,20 +171,20 @@ class CorrectedNGram(AutoregressiveNetwork):
             rows = self.ngrams.rows(
                 self.ngrams.nodes(before.flatten(0, -2)), None if target is None else target.long().flatten()
             )
-            each = torch.stack(self.ngrams.interpolated(rows), 1)
+            each = torch.stack(self.ngrams.of_orders(rows), 1)
             known = self._known(rows, each)
-            usual = self.ngrams.weight[self.ngrams.bucket_of(rows)].clamp(min=LEAST).log().to(s.dtype)
+            usual = self.ngrams.weight[self.ngrams.bucket(rows)].clamp(min=LEAST).log().to(s.dtype)
         flat = s.flatten(0, -2)
         z = self.weights(torch.tanh(self.evidence(torch.cat([known, flat], 1))))
         weight = (usual + z[:, :-1]).softmax(1)
-        mixed = (weight.unsqueeze(1) @ each).squeeze(1).log()
+        mixed = self.ngrams.symbols.expanded((weight.unsqueeze(1) @ each).squeeze(1)).log()
         logits = self.readout(self.dropout(flat)) + (1 + z[:, -1:]) * mixed
         return logits.view(*s.shape[:-1], self.num_symbols)
 
     def _known(self, rows: OrderRows, each: Tensor) -> Tensor:
-        """What is known of the contexts of each order, shape (T, 5 * orders)."""
+        """What is known of the contexts of each order, shape (T, EVIDENCE * orders)."""
         columns = []
         for found, p in zip(rows.counted, each.unbind(1), strict=True):
-            seen, kinds = (p.new_zeros(len(p)).index_copy_(0, found.known, value.to(p)) for value in found.amounts())
+            seen, kinds = (found.spread(value, len(p)).to(p) for value in (found.seen, found.kinds))
             columns += [(seen > 0).to(p), seen.log1p() / 3, kinds.log1p() / 3, kinds / seen.clamp(min=1), p.amax(1)]
         return torch.stack(columns, 1)

@@ -13,6 +13,7 @@ from chainrule.errors import InputError
 from chainrule.networks.base import AutoregressiveNetwork
 from chainrule.networks.last_symbols import LastSymbols
 from chainrule.networks.ngram_counts import Followers, Found, find
+from chainrule.networks.seen_symbols import SeenSymbols
 
 __all__ = ["NGram"]
 
@@ -64,7 +65,6 @@ class NGram(AutoregressiveNetwork):
     sorts_contexts = True
 
     weight: Tensor
-    unit: Tensor
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class NGram(AutoregressiveNetwork):
         self.counted: Sequence[Followers] = nn.ModuleList(Followers() for _ in self.orders)  # type: ignore[assignment]
         even = torch.full((self.order * SEEN, len(self.orders)), 1 / len(self.orders), dtype=torch.float64)
         self.register_buffer("weight", even)
-        self.register_buffer("unit", torch.ones(()), persistent=False)
+        self.symbols = SeenSymbols(num_symbols)
 
     @property
     def symbols_read(self) -> int:
@@ -115,7 +115,7 @@ class NGram(AutoregressiveNetwork):
 
     def kind(self, before: Tensor) -> Tensor:
         """The length of the longest context that was seen, and how often it was."""
-        return self.bucket(self.nodes(before))
+        return self.bucket(self.rows(self.nodes(before)))
 
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
         """The features alone, (B, D, V)."""
@@ -150,70 +150,60 @@ class NGram(AutoregressiveNetwork):
         self._check(x, None)
         return self.last.of(x, segment_ids)
 
-    def bucket_of(self, rows: OrderRows) -> Tensor:
-        """The row of `weight` for contexts whose rows of counts are known; what was left out does not count."""
-        seen = [found.amounts()[0] for found in rows.counted]
-        longest = rows.counted[0].known.new_zeros(rows.contexts)
-        often = torch.full_like(longest, SEEN)
-        for n, found, amount in zip(self.orders, rows.counted, seen, strict=True):
-            some = amount > 0
-            longest[found.known[some]] = n - 1
-            often[found.known[some]] = amount[some].long()
-        return longest * SEEN + often.clamp(1, SEEN) - 1
-
-    def bucket(self, nodes: Sequence[Tensor]) -> Tensor:
+    def bucket(self, rows: OrderRows) -> Tensor:
         """The row of `weight` for each context: its longest known part, and how often that was seen."""
-        longest, seen = torch.zeros_like(nodes[0]), torch.full_like(nodes[0], SEEN)
-        for n, counted in zip(self.orders, self.counted, strict=True):
-            known = nodes[n - 1] >= 0
-            longest = torch.where(known, n - 1, longest)
-            seen = torch.where(known, counted.seen(nodes[n - 1], known), seen)
-        return longest * SEEN + seen.clamp(1, SEEN) - 1
-
-    def of_orders(self, nodes: Sequence[Tensor]) -> list[Tensor]:
-        """p_n of every symbol for each order, shape (T, V) each."""
-        return self.interpolated(self.rows(nodes))
+        longest = torch.zeros(rows.contexts, dtype=torch.int64, device=self.weight.device)
+        often = torch.full_like(longest, SEEN)  # of the empty context
+        for n, found in zip(self.orders, rows.counted, strict=True):
+            if n > 1:
+                seen = found.spread(found.seen, rows.contexts)
+                longest = torch.where(seen > 0, n - 1, longest)
+                often = torch.where(seen > 0, seen, often)
+        return longest * SEEN + often.clamp(max=SEEN) - 1
 
     def rows(self, nodes: Sequence[Tensor], target: Tensor | None = None) -> OrderRows:
         """The rows of counts after contexts.
 
         nodes: those of the contexts by their lengths, see `nodes`.
         target: the symbol that followed each of them in the training data, which is taken out of the counts once,
-            shape (T,); None to take out nothing. The orders must then be consecutive.
+            shape (T,); None to take out nothing. The orders must then be consecutive. The counts after the empty
+            context are large, and stay as they are.
         """
+        contexts, nodes = len(nodes[0]), [nodes[0][:1], *nodes[1:]]  # all have the same empty context
         counted = [each.found(nodes[n - 1]) for n, each in zip(self.orders, self.counted, strict=True)]
         continued = [each.found(node) for each, node in zip(self.continued, nodes[:-1], strict=True)]
         if target is None:
-            return OrderRows(len(nodes[0]), counted, continued)
+            return OrderRows(contexts, counted, continued)
         if self.orders != tuple(range(self.orders[0], self.order + 1)) or self.orders[0] > 2:
             raise InputError(f"orders from 1 or 2 on, without gaps, can leave out what they counted, got {self.orders}")
-        once = torch.ones_like(target)
-        own = {n: found.of(target, len(target)) for n, found in zip(self.orders, counted, strict=True)}
-        return OrderRows(
-            len(target),
-            [found.without(target, once) for found in counted],
-            [found.without(target, (own[k + 2] == 1).long()) for k, found in enumerate(continued)],
-        )
+        own = {}
+        for i, n in enumerate(self.orders):
+            if n > 1:
+                counted[i], own[n] = counted[i].without(target)
+        for k in range(1, len(continued)):
+            continued[k], _ = continued[k].without(target, own[k + 2] == 1)
+        return OrderRows(contexts, counted, continued)
 
-    def interpolated(self, rows: OrderRows) -> list[Tensor]:
-        """p_n of every symbol for each order from the rows of counts, shape (T, V) each."""
-        lower = self.unit.new_full((rows.contexts, self.num_symbols), 1 / self.num_symbols)
+    def of_orders(self, rows: OrderRows) -> list[Tensor]:
+        """p_n over the places of `symbols` for each order, shape (T, S + 1) each."""
+        lower, place = self.symbols.uniform().unsqueeze(0), self.symbols.place
         each = []
         for k in range(self.order):
             if k + 1 in self.orders:
                 n = self.orders.index(k + 1)
-                each.append(self.counted[n](rows.counted[n], lower))
+                each.append(self.counted[n](rows.counted[n], lower, place).expand(rows.contexts, -1))
             if k < self.order - 1:
-                lower = self.continued[k](rows.continued[k], lower)
+                lower = self.continued[k](rows.continued[k], lower, place).expand(rows.contexts, -1)
         return each
 
     def _log_average(self, before: Tensor) -> Tensor:
-        nodes = self.nodes(before)
-        weight = self.weight[self.bucket(nodes)].to(self.unit.dtype)
-        total = self.unit.new_zeros(len(before), self.num_symbols)
-        for n, p in enumerate(self.of_orders(nodes)):
+        rows = self.rows(self.nodes(before))
+        weight = self.weight[self.bucket(rows)].to(self.symbols.share.dtype)
+        each = self.of_orders(rows)
+        total = torch.zeros_like(each[0])
+        for n, p in enumerate(each):
             total.addcmul_(weight[:, n : n + 1], p)
-        return total.log()
+        return self.symbols.expanded(total).log()
 
     def _check(self, x: Tensor, context: Tensor | None) -> None:
         if context is not None:
@@ -230,3 +220,6 @@ class NGram(AutoregressiveNetwork):
             if (saved := state_dict.get(f"{prefix}contexts_{k}")) is not None:
                 self.register_buffer(f"contexts_{k}", torch.zeros_like(saved, device=self.weight.device))
         super()._load_from_state_dict(state_dict, prefix, *rest)
+        counts = (state_dict.get(f"{prefix}{name}.symbol") for name in ("continued.0", "counted.0"))
+        if (first := next((symbols for symbols in counts if symbols is not None), None)) is not None:
+            self.symbols.see(first.unique())

@@ -22,31 +22,38 @@ class Found:
     owner: to which of them each follower belongs, shape (N,).
     symbol: the followers, shape (N,).
     count: how often each followed, shape (N,).
+    seen: how often each context was seen, shape (R,).
+    kinds: by how many symbols it was followed, shape (R,).
     """
 
     known: Tensor
     owner: Tensor
     symbol: Tensor
     count: Tensor
+    seen: Tensor
+    kinds: Tensor
 
-    def sum(self, values: Tensor) -> Tensor:
-        """The sum of values of followers, (N,), over those of each known context, (R,)."""
-        return values.new_zeros(len(self.known)).index_add_(0, self.owner, values)
+    def without(self, symbol: Tensor, amount: Tensor | None = None) -> tuple[Found, Tensor]:
+        """The rows with some of the counts of one symbol per context taken away, and what that symbol had, (T,).
 
-    def amounts(self) -> tuple[Tensor, Tensor]:
-        """How often each known context was seen, and by how many symbols it was followed, shape (R,) each."""
-        return self.sum(self.count), self.sum((self.count > 0).to(self.count.dtype))
+        symbol: the symbol, for each of all T contexts, shape (T,).
+        amount: what is taken from its count, shape (T,); by default one.
+        """
+        wanted = symbol[self.known].to(self.symbol.dtype).index_select(0, self.owner)
+        here = (self.symbol == wanted).nonzero().squeeze(1)
+        place, had = self.owner[here], self.count[here]
+        taken = torch.ones_like(had) if amount is None else amount[self.known][place].to(had.dtype)
+        count, seen, kinds = self.count.clone(), self.seen.clone(), self.kinds.clone()
+        count[here] -= taken
+        seen[place] -= taken
+        kinds[place] -= (had == taken).to(kinds.dtype)
+        own = had.new_zeros(len(symbol))
+        own[self.known[place]] = had
+        return Found(self.known, self.owner, self.symbol, count, seen, kinds), own
 
-    def of(self, symbol: Tensor, contexts: int) -> Tensor:
-        """How often a symbol followed each of all T contexts. symbol: one for each of them, shape (T,)."""
-        own = torch.where(self.symbol == symbol[self.known][self.owner], self.count, 0)
-        return own.new_zeros(contexts).index_copy_(0, self.known, self.sum(own))
-
-    def without(self, symbol: Tensor, amount: Tensor) -> Found:
-        """The rows with some of the counts of a symbol taken away. symbol, amount: for each of all contexts, (T,)."""
-        here = self.symbol == symbol[self.known][self.owner]
-        count = self.count - torch.where(here, amount[self.known][self.owner], 0)
-        return Found(self.known, self.owner, self.symbol, count)
+    def spread(self, values: Tensor, contexts: int) -> Tensor:
+        """Values of the known contexts, (R,), among all T of them, zero for the others, shape (T,)."""
+        return values.new_zeros(contexts).index_copy_(0, self.known, values)
 
 
 class Followers(nn.Module):
@@ -83,45 +90,40 @@ class Followers(nn.Module):
         running = torch.cat([self.count.new_zeros(1, dtype=torch.int64), self.count.cumsum(0)])
         self.register_buffer("running", running, persistent=False)
 
-    def seen(self, node: Tensor, known: Tensor) -> Tensor:
-        """How often each known context was seen, shape (T,); zero for the others."""
-        if not len(self.offset):
-            return torch.zeros_like(node)
-        here = torch.where(known, node, 0)
-        return torch.where(known, self.running[self.offset[here + 1]] - self.running[self.offset[here]], 0)
-
     def found(self, node: Tensor) -> Found:
         """The rows of contexts by their numbers, -1 where one is not known, shape (T,)."""
         known = (node >= 0).nonzero().squeeze(1)
         begin, end = self.offset[node[known]], self.offset[node[known] + 1]
         kinds = end - begin
         owner = torch.repeat_interleave(torch.arange(len(known), device=node.device), kinds)
-        first = kinds.cumsum(0) - kinds
-        place = torch.arange(len(owner), device=node.device) + (begin - first)[owner]
-        return Found(known, owner, self.symbol[place].long(), self.count[place])
+        place = torch.arange(len(owner), device=node.device)
+        place += (begin - kinds.cumsum(0) + kinds).index_select(0, owner)
+        symbol, count = self.symbol.index_select(0, place), self.count.index_select(0, place)
+        return Found(known, owner, symbol, count, self.running[end] - self.running[begin], kinds)
 
-    def forward(self, found: Found, lower: Tensor) -> Tensor:
+    def forward(self, found: Found, lower: Tensor, place: Tensor) -> Tensor:
         """max(N(x) - D, 0) / N + sum D / N lower(x) for the contexts that are known, and `lower` for the others.
 
         found: their rows; those whose counts are all zero are not known.
-        lower: distribution of every symbol, shape (T, V).
+        lower: distribution over S places of symbols, shape (T, S).
+        place: the place of each symbol, shape (V,).
         """
         if not len(found.known):
             return lower
-        count = found.count.to(lower.dtype)
-        total = found.sum(count)
         taken = self._discount(found.count, lower.dtype)
-        scale = torch.ones_like(lower[:, 0])
-        scale[found.known] = torch.where(total > 0, found.sum(taken) / total.clamp(min=1), 1.0)
-        added = (count - taken).clamp(min=0) / total.clamp(min=1)[found.owner]
+        total = found.seen.clamp(min=1).to(lower.dtype)
+        spared = lower.new_zeros(len(total)).index_add_(0, found.owner, taken) / total
+        scale = torch.ones_like(lower[:, 0]).index_copy_(0, found.known, torch.where(found.seen > 0, spared, 1.0))
+        added = (found.count - taken).clamp_(min=0) * total.reciprocal().index_select(0, found.owner)
         p = lower * scale.unsqueeze(1)
-        p.view(-1).index_add_(0, found.known[found.owner] * lower.shape[1] + found.symbol, added)
+        where = (found.known * lower.shape[1]).index_select(0, found.owner) + place.index_select(0, found.symbol)
+        p.view(-1).index_add_(0, where, added)
         return p
 
     def _discount(self, count: Tensor, dtype: torch.dtype) -> Tensor:
         """What is subtracted from each count, shape (N,); nothing from zero."""
         steps = self.discount.expand(3) if self.discount.ndim == 0 else self.discount
-        return torch.cat([steps.new_zeros(1), steps]).to(dtype)[count.clamp(0, 3).long()]
+        return torch.cat([steps.new_zeros(1), steps]).to(dtype).index_select(0, count.clamp(max=3))
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
         for name in TENSORS:

@@ -67,6 +67,7 @@ class Counting:
             shorter = contexts[k + 1][longer] // (symbols + 1)
             pairs, counts = np.unique(shorter * symbols + symbol, return_counts=True)
             _take(network.continued[k], pairs, counts, len(contexts[k]), symbols)
+        network.symbols.see(torch.from_numpy(np.unique(x)))
 
     def _grams(self) -> tuple[Array, Array]:
         """The contexts (T, order - 1) of the elements that are counted, and these elements (T,)."""
@@ -85,12 +86,14 @@ class Counting:
         """The weights of the orders by kind of context, drawn towards those of all contexts."""
         network = self.network
         log_p, buckets, have = [], [], 0
-        rows = np.arange(0, len(self.valid), max(1, len(self.valid) * network.length // ENOUGH))
-        for _, batch in in_batches(self.valid, ROWS, rows):
-            nodes = network.nodes(network.last.of(batch.x)[batch.mask])
-            x = batch.x[batch.mask].long().unsqueeze(1)
-            log_p.append(torch.cat([p.gather(1, x) for p in network.of_orders(nodes)], 1).double().log().numpy())
-            buckets.append(network.bucket(nodes).numpy())
+        some = np.arange(0, len(self.valid), max(1, len(self.valid) * network.length // ENOUGH))
+        for _, batch in in_batches(self.valid, ROWS, some):
+            rows = network.rows(network.nodes(network.last.of(batch.x)[batch.mask]))
+            x = batch.x[batch.mask].long()
+            place, share = network.symbols.place[x].unsqueeze(1), network.symbols.share[network.symbols.place[x]]
+            p = torch.cat([p.gather(1, place) for p in network.of_orders(rows)], 1) * share.unsqueeze(1)
+            log_p.append(p.double().log().numpy())
+            buckets.append(network.bucket(rows).numpy())
             have += len(x)
         if not have:
             return
