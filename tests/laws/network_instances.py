@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,7 +60,7 @@ def counted(network: NGram) -> NGram:
     return network
 
 
-def corrected(**options: str) -> CorrectedNGram:
+def corrected(**options: Any) -> CorrectedNGram:
     """N-grams of random symbols and a small network."""
     network = CorrectedNGram(FEATURES, LENGTH, width=8, depth=1, heads=2, dropout=0.2, orders=(2, 3), **options)
     counted(network.ngrams)
@@ -115,8 +116,10 @@ NETWORKS = {
         ),
         CLASSES,
     ),
-    "CorrectedNGram": NetworkInstance(lambda v: corrected(network="transformer"), reads_reals=False),
-    "CorrectedNGram, recurrent": NetworkInstance(lambda v: corrected(network="recurrent"), reads_reals=False),
+    "CorrectedNGram": NetworkInstance(lambda v: corrected(network="transformer", recall=(1, 2, 4)), reads_reals=False),
+    "CorrectedNGram, without recall": NetworkInstance(
+        lambda v: corrected(network="recurrent", recall=()), reads_reals=False
+    ),
     "EnsembleNetwork, by context": NetworkInstance(
         lambda v: gated(EnsembleNetwork([CausalConv(v, LENGTH, 5, depth=1), Sorting(v, LENGTH, 1, depth=1)], True)),
         reads_reals=False,

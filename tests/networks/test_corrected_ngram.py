@@ -10,6 +10,8 @@ from chainrule.errors import InputError
 from chainrule.heads import LogitsHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks import CorrectedNGram, NGram
+from chainrule.networks.last_symbols import LastSymbols
+from chainrule.networks.recall import Recall
 from chainrule.training.counting import Counting
 
 ORDERS = (2, 3, 4)
@@ -29,15 +31,15 @@ def counted(network, train, valid=None):
     return network
 
 
-def corrected(train=None):
+def corrected(train=None, **options):
     torch.manual_seed(0)
-    network = CorrectedNGram(5, 12, width=8, depth=1, heads=1, orders=ORDERS)
+    network = CorrectedNGram(5, 12, width=8, depth=1, heads=1, orders=ORDERS, **options)
     counted(network.ngrams, train or rows(40))
     return network.eval()
 
 
 def test_it_begins_as_the_n_grams_alone():
-    network, x = corrected(), rows(20, 2).batch(np.arange(20)).x
+    network, x = corrected(recall=()), rows(20, 2).batch(np.arange(20)).x
     ours, theirs = network(x).log_softmax(-1), network.ngrams(x)
     assert torch.allclose(ours, theirs, atol=0.05)  # no order has a weight of zero
 
@@ -86,3 +88,22 @@ def test_training_reads_what_is_left_out():
     assert not model.exact_training
     estimate = LogitsHead(5)(model.training_features(batch)).log_prob(batch.x).sum()
     assert estimate < model(batch).sum()  # what was counted is more probable than it would have been
+
+
+def test_what_is_recalled_is_counted():
+    recall = Recall((1, 2), num_symbols=5, reach=6)
+    x = torch.tensor([[1, 2, 1, 2, 1, 3, 0, 1, 2]])
+    before = LastSymbols(2, 5).of(x)
+    counts = recall.counts(recall.earlier(x, before), torch.arange(5), (9, 5))
+    assert counts[0][4].tolist() == [0, 1, 0, 0, 0]  # after 2: a 1
+    assert counts[0][5].tolist() == [0, 0, 2, 0, 0]  # after 1: two times a 2
+    assert counts[1][4].tolist() == [0, 1, 0, 0, 0]  # after 1, 2: a 1
+    assert counts[0][8].tolist() == [0, 0, 1, 1, 0]  # the 2 seven places ago is out of reach
+    segments = torch.tensor([[0, 0, 0, 1, 1, 1, 1, 1, 1]])
+    apart = recall.earlier(x, LastSymbols(2, 5).of(x, segments), segments)
+    assert recall.counts(apart, torch.arange(5), (9, 5))[0][5].sum() == 0
+    q = torch.full((9, 5), 0.2)
+    mixed = recall(counts, q, torch.zeros(9, 2))
+    assert torch.allclose(mixed.sum(1), torch.ones(9))
+    with pytest.raises(InputError, match="rise from 1"):
+        Recall((0, 2), 5, 6)

@@ -76,6 +76,17 @@ NUMBERS: Spec = {"dropout": 0.2}
 # What a time budget of at least this many minutes per model pays for.
 MORE_MINUTES: dict[str, tuple[float, Spec]] = {"text": (15.0, {"width": 192, "depth": 5})}
 
+COUNTED = "corrected_ngram"
+
+# What a text or sequence of at most so many symbols has where its steps are planned from --minutes, from that many
+# minutes per model on: n-grams, counted before training begins, and a network beside them.
+TIMED_TEXT: tuple[tuple[float, Spec], ...] = (
+    (0.0, {"name": COUNTED, "network": "state_space", "width": 128, "depth": 2, "dropout": 0.1}),
+    (4.0, {"depth": 4}),
+    (15.0, {"width": 192, "depth": 5}),
+)
+MOST_COUNTED = 512  # symbols: n-grams give every one a probability at every element
+
 # The share of the steps in which the models of an image's scans have the same weights.
 COMMON_START = 0.5
 
@@ -86,7 +97,7 @@ SHORT: tuple[float, Spec] = (32.0, {"width": 64, "depth": 4})
 MEMBERS: dict[str, tuple[float, int]] = {"row": (1.0, 4), "short text": (4.0, 4)}
 
 
-LOGITS = ("corrected_ngram", "huggingface", "ngram")  # networks that end in logits
+LOGITS = (COUNTED, "huggingface", "ngram")  # networks that end in logits
 
 
 @dataclass(frozen=True)
@@ -96,12 +107,14 @@ class Amount:
     examples: number of training examples.
     elements: mean number of elements per document; 0 for other data.
     minutes: time budget of the model; 0 for none.
+    conditional: whether the model is one of p(x | c).
     pixel_block: pixels per side of a block; 1 for pixel by pixel.
     """
 
     examples: int = 0
     elements: float = 0.0
     minutes: float = 0.0
+    conditional: bool = False
     pixel_block: int = 1
 
 
@@ -125,6 +138,8 @@ def default_spec(
     enough, larger = MORE_MINUTES.get(kind, (float("inf"), {}))
     if amount.minutes >= enough:
         chosen = chosen | larger
+    if kind == "text" and network in (None, COUNTED) and head in (None, "logits") and _counts(domain, amount):
+        chosen = _timed_text(amount.minutes)
     if _is_short(kind, amount.elements):
         chosen = chosen | SHORT[1]
     if amount.pixel_block > 1:
@@ -141,6 +156,20 @@ def default_spec(
         densities = [column.num_symbols is None and column.resolution is None for column in domain.columns]
         spec["head"]["mixed"] = any(densities) and not all(densities)
     return spec
+
+
+def _counts(domain: Domain, amount: Amount) -> bool:
+    """Whether a text or sequence is fitted by n-grams and a network beside them."""
+    return 0 < (domain.num_symbols or 0) <= MOST_COUNTED and amount.minutes > 0 and not amount.conditional
+
+
+def _timed_text(minutes: float) -> Spec:
+    """The network that so many minutes pay for, each line over those before it."""
+    chosen: Spec = {}
+    for enough, changes in TIMED_TEXT:
+        if minutes >= enough:
+            chosen |= changes
+    return chosen
 
 
 def default_pixel_block(domain: Domain, kind: str, examples: int) -> int:

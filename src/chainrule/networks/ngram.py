@@ -119,7 +119,7 @@ class NGram(AutoregressiveNetwork):
 
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
         """The features alone, (B, D, V)."""
-        self._check(x, context)
+        self.check(x, context)
         return [self._log_average(self.before(x, None).flatten(0, 1)).view(*x.shape, self.num_symbols)]
 
     def packed(self, x: Tensor, segment_ids: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ class NGram(AutoregressiveNetwork):
 
     def initial_state(self, batch_size: int, context: Tensor | None = None) -> NGramState:
         before = self.last.none(batch_size, self.weight.device)
-        self._check(before[:, :0], context)
+        self.check(before[:, :0], context)
         return NGramState(before)
 
     def step(self, x_previous: Tensor | None, state: NGramState) -> tuple[Tensor, NGramState]:
@@ -147,7 +147,7 @@ class NGram(AutoregressiveNetwork):
 
     def before(self, x: Tensor, segment_ids: Tensor | None) -> Tensor:
         """The last symbols before each element, checked, shape (B, D, order - 1)."""
-        self._check(x, None)
+        self.check(x)
         return self.last.of(x, segment_ids)
 
     def bucket(self, rows: OrderRows) -> Tensor:
@@ -205,7 +205,8 @@ class NGram(AutoregressiveNetwork):
             total.addcmul_(weight[:, n : n + 1], p)
         return self.symbols.expanded(total).log()
 
-    def _check(self, x: Tensor, context: Tensor | None) -> None:
+    def check(self, x: Tensor, context: Tensor | None = None) -> None:
+        """Refuse what are no symbols of these n-grams."""
         if context is not None:
             raise InputError("n-grams take no context; take another network, or leave out --given")
         if x.is_floating_point():
