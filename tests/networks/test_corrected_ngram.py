@@ -50,7 +50,9 @@ def test_what_is_left_out_is_as_if_it_had_not_been_counted():
     whole = counted(NGram(5, 12, orders=ORDERS), ArrayExamples(x.numpy()))
     row, place = 7, 9
     before = whole.last.of(x)[row, place][None]
-    here = whole.rows(whole.nodes(before), x[row, place][None])
+    for each in (*whole.counted, *whole.continued):
+        each.block = each.block[:0]  # the element alone
+    here = whole.rows(whole.nodes(before), x[row, place][None, None])
 
     class Others(ArrayExamples):
         def batch(self, numbers):
@@ -71,10 +73,24 @@ def test_what_is_left_out_is_as_if_it_had_not_been_counted():
     assert torch.equal(whole.bucket(here), others.bucket(there))
 
 
+def test_what_only_its_own_part_of_the_text_knows_is_left_out():
+    """Two symbols that follow each other in one row only are not known there; those of all rows are."""
+    x = np.tile(np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]), (128, 1))
+    x[60] = [3, 4, 3, 4, 3, 4, 3, 4, 3, 4, 3, 4]
+    network = counted(NGram(5, 12, orders=(2, 3)), ArrayExamples(x))
+    row = torch.from_numpy(x[60:61])
+    rows_of = network.rows(network.nodes(network.last.of(row).flatten(0, 1)), row)
+    assert rows_of.counted[1].seen[1:].sum() == 0  # the first has the context of all rows
+    assert all(int(found.count.min()) >= 0 and int(found.kinds.min()) >= 0 for found in rows_of.counted)
+    row = torch.from_numpy(x[:1])
+    rows_of = network.rows(network.nodes(network.last.of(row).flatten(0, 1)), row)
+    assert rows_of.counted[1].seen.min() >= 126
+
+
 def test_gaps_between_orders_cannot_leave_out():
     network = counted(NGram(5, 12, orders=(2, 4)), rows(40))
     with pytest.raises(InputError, match="without gaps"):
-        network.rows(network.nodes(torch.zeros(1, 3, dtype=torch.long)), torch.zeros(1, dtype=torch.long))
+        network.rows(network.nodes(torch.zeros(1, 3, dtype=torch.long)), torch.zeros(1, 1, dtype=torch.long))
 
 
 def test_an_unknown_inner_network_is_refused():

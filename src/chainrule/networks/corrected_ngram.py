@@ -193,7 +193,7 @@ class CorrectedNGram(AutoregressiveNetwork):
         with torch.no_grad():
             rows = self.ngrams.rows(
                 self.ngrams.nodes(before[..., : self.ngrams.order - 1].flatten(0, -2)),
-                None if target is None else target.long().flatten(),
+                target,
             )
             each = torch.stack(self.ngrams.of_orders(rows), 1)
             counts: list[Tensor] = []

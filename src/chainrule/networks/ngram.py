@@ -165,24 +165,42 @@ class NGram(AutoregressiveNetwork):
         """The rows of counts after contexts.
 
         nodes: those of the contexts by their lengths, see `nodes`.
-        target: the symbol that followed each of them in the training data, which is taken out of the counts once,
-            shape (T,); None to take out nothing. The orders must then be consecutive. The counts after the empty
+        target: the symbols that followed them in the training data, without which the counts are wanted, rows (B, D)
+            with B D = T; None to take out nothing. The orders must then be consecutive. The counts after the empty
             context are large, and stay as they are.
         """
         contexts, nodes = len(nodes[0]), [nodes[0][:1], *nodes[1:]]  # all have the same empty context
         counted = [each.found(nodes[n - 1]) for n, each in zip(self.orders, self.counted, strict=True)]
         continued = [each.found(node) for each, node in zip(self.continued, nodes[:-1], strict=True)]
-        if target is None:
-            return OrderRows(contexts, counted, continued)
-        if self.orders != tuple(range(self.orders[0], self.order + 1)) or self.orders[0] > 2:
-            raise InputError(f"orders from 1 or 2 on, without gaps, can leave out what they counted, got {self.orders}")
-        own = {}
-        for i, n in enumerate(self.orders):
-            if n > 1:
-                counted[i], own[n] = counted[i].without(target)
-        for k in range(1, len(continued)):
-            continued[k], _ = continued[k].without(target, own[k + 2] == 1)
-        return OrderRows(contexts, counted, continued)
+        found = OrderRows(contexts, counted, continued)
+        return found if target is None else self._without(found, target)
+
+    def _without(self, rows: OrderRows, target: Tensor) -> OrderRows:
+        """The rows without the target itself, and without what only its part of the training data knows.
+
+        A symbol that always followed in the block of the text in which the target stands is not known elsewhere: a name
+        in a scene, say. A new text will not be known in that way, either.
+        """
+        if self.orders != tuple(range(2, self.order + 1)):
+            raise InputError(f"orders from 2 on, without gaps, can leave out what they counted, got {self.orders}")
+        flat, contexts = target.flatten().long(), rows.contexts
+        own = [found.own(flat) for found in rows.counted]
+        counts = [found.of_own(o, found.count, 0, contexts) for found, o in zip(rows.counted, own, strict=True)]
+        block = torch.full_like(flat, -1)
+        if len(last := rows.counted[-1].block):
+            alone = rows.counted[-1].of_own(own[-1], last, -1, contexts).double()
+            usual = torch.where(alone < 0, torch.nan, alone).view_as(target).nanmedian(1, keepdim=True).values
+            block = torch.where(alone < 0, usual.expand_as(target).flatten().nan_to_num(-1), alone).long()
+        once = torch.ones_like(flat)
+        return OrderRows(
+            contexts,
+            [found.without(o, once, block) for found, o in zip(rows.counted, own, strict=True)],
+            rows.continued[:1]
+            + [
+                found.without(found.own(flat), (counts[k + 1] == 1).long(), block)
+                for k, found in enumerate(rows.continued[1:])
+            ],
+        )
 
     def of_orders(self, rows: OrderRows) -> list[Tensor]:
         """p_n over the places of `symbols` for each order, shape (T, S + 1) each."""

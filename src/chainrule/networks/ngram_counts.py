@@ -24,6 +24,8 @@ class Found:
     count: how often each followed, shape (N,).
     seen: how often each context was seen, shape (R,).
     kinds: by how many symbols it was followed, shape (R,).
+    block: the block of the text in which a follower always followed, -1 where there were several, shape (N,); empty
+        where that is not known.
     """
 
     known: Tensor
@@ -32,24 +34,33 @@ class Found:
     count: Tensor
     seen: Tensor
     kinds: Tensor
+    block: Tensor
 
-    def without(self, symbol: Tensor, amount: Tensor | None = None) -> tuple[Found, Tensor]:
-        """The rows with some of the counts of one symbol per context taken away, and what that symbol had, (T,).
-
-        symbol: the symbol, for each of all T contexts, shape (T,).
-        amount: what is taken from its count, shape (T,); by default one.
-        """
+    def own(self, symbol: Tensor) -> Tensor:
+        """Which followers are the symbols themselves, one for each of all T contexts, shape (M,)."""
         wanted = symbol[self.known].to(self.symbol.dtype).index_select(0, self.owner)
-        here = (self.symbol == wanted).nonzero().squeeze(1)
-        place, had = self.owner[here], self.count[here]
-        taken = torch.ones_like(had) if amount is None else amount[self.known][place].to(had.dtype)
-        count, seen, kinds = self.count.clone(), self.seen.clone(), self.kinds.clone()
-        count[here] -= taken
-        seen[place] -= taken
-        kinds[place] -= (had == taken).to(kinds.dtype)
-        own = had.new_zeros(len(symbol))
-        own[self.known[place]] = had
-        return Found(self.known, self.owner, self.symbol, count, seen, kinds), own
+        return (self.symbol == wanted).nonzero().squeeze(1)
+
+    def of_own(self, own: Tensor, values: Tensor, usual: int, contexts: int) -> Tensor:
+        """Values of those followers, (N,), for each of all T contexts; `usual` where the symbol did not follow."""
+        return values.new_full((contexts,), usual).index_copy_(0, self.known[self.owner[own]], values[own])
+
+    def without(self, own: Tensor, amount: Tensor, block: Tensor) -> Found:
+        """The rows without what one block of the text, and the elements themselves, added to them.
+
+        own: which followers are the elements.
+        amount: what an element itself added to its count, for each of all T contexts, shape (T,).
+        block: the block that is taken away from each of all T contexts, -1 for none, shape (T,).
+        """
+        taken = torch.zeros_like(self.count)
+        taken[own] = amount[self.known[self.owner[own]]].to(taken.dtype)
+        if len(self.block) == len(self.count):
+            here = block[self.known].to(self.block.dtype).index_select(0, self.owner)
+            taken = torch.where((self.block == here) & (here >= 0), self.count, taken)
+        count = self.count - taken
+        seen = self.seen.index_add(0, self.owner, -taken.to(self.seen.dtype))
+        kinds = self.kinds.index_add(0, self.owner, -((count == 0) & (taken > 0)).to(self.kinds.dtype))
+        return Found(self.known, self.owner, self.symbol, count, seen, kinds, self.block)
 
     def spread(self, values: Tensor, contexts: int) -> Tensor:
         """Values of the known contexts, (R,), among all T of them, zero for the others, shape (T,)."""
@@ -70,6 +81,7 @@ class Followers(nn.Module):
     count: Tensor
     discount: Tensor
     running: Tensor
+    block: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,9 +90,17 @@ class Followers(nn.Module):
         self.register_buffer("count", torch.zeros(0, dtype=torch.int32))
         self.register_buffer("discount", torch.tensor(0.5, dtype=torch.float64))
         self.register_buffer("running", torch.zeros(1, dtype=torch.int64), persistent=False)
+        self.register_buffer("block", torch.zeros(0, dtype=torch.int16), persistent=False)
 
-    def load(self, offset: Tensor, symbol: Tensor, count: Tensor, discount: Tensor) -> None:
-        """Take counts in place of those before."""
+    def load(
+        self, offset: Tensor, symbol: Tensor, count: Tensor, discount: Tensor, block: Tensor | None = None
+    ) -> None:
+        """Take counts in place of those before.
+
+        block: the block of the text in which each symbol always followed, -1 where there were several, shape (N,).
+        """
+        empty = self.block.new_zeros(0)
+        self.register_buffer("block", empty if block is None else block.to(empty), persistent=False)
         for name, value in zip(TENSORS, (offset, symbol, count, discount), strict=True):
             before = self.get_buffer(name)
             self.register_buffer(name, value.to(before.device, before.dtype))
@@ -99,7 +119,8 @@ class Followers(nn.Module):
         place = torch.arange(len(owner), device=node.device)
         place += (begin - kinds.cumsum(0) + kinds).index_select(0, owner)
         symbol, count = self.symbol.index_select(0, place), self.count.index_select(0, place)
-        return Found(known, owner, symbol, count, self.running[end] - self.running[begin], kinds)
+        block = self.block.index_select(0, place) if len(self.block) else self.block
+        return Found(known, owner, symbol, count, self.running[end] - self.running[begin], kinds, block)
 
     def forward(self, found: Found, lower: Tensor, place: Tensor) -> Tensor:
         """max(N(x) - D, 0) / N + sum D / N lower(x) for the contexts that are known, and `lower` for the others.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = ["Counting"]
 
 ENOUGH = 300_000  # elements of the validation split by which orders are weighed
 ROWS = 64  # rows that are read at once
+BLOCKS = 64  # parts of the text, each of which can be left out of the counts where it is learned from
 
 
 class Counting:
@@ -51,22 +53,22 @@ class Counting:
     def _count(self) -> None:
         network, symbols = self.network, self.network.num_symbols
         grams, x = self._grams()
+        where = np.arange(len(x)) * BLOCKS // len(x)
         node, contexts = np.zeros(len(grams), dtype=np.int64), [np.zeros(1, dtype=np.int64)]
-        kinds: list[tuple[Rows, Rows]] = []
+        kinds: list[Pairs] = []
         for k in range(network.order):
             if k:
                 keys, node = np.unique(node * (symbols + 1) + grams[:, k - 1], return_inverse=True)
                 contexts.append(keys)
-            pairs, counts = np.unique(node * symbols + x, return_counts=True)
-            kinds.append((pairs, counts))
+            kinds.append(_pairs(node * symbols + x, where, where))
             if k + 1 in network.orders:
-                _take(network.counted[network.orders.index(k + 1)], pairs, counts, len(contexts[k]), symbols)
+                _take(network.counted[network.orders.index(k + 1)], kinds[k], len(contexts[k]), symbols)
             network.register_buffer(f"contexts_{k}", torch.from_numpy(contexts[k]))
         for k in range(network.order - 1):  # of each longer context, whatever its oldest symbol, every kind once
-            longer, symbol = np.divmod(kinds[k + 1][0], symbols)
+            longer, symbol = np.divmod(kinds[k + 1].key, symbols)
             shorter = contexts[k + 1][longer] // (symbols + 1)
-            pairs, counts = np.unique(shorter * symbols + symbol, return_counts=True)
-            _take(network.continued[k], pairs, counts, len(contexts[k]), symbols)
+            pairs = _pairs(shorter * symbols + symbol, kinds[k + 1].first, kinds[k + 1].last)
+            _take(network.continued[k], pairs, len(contexts[k]), symbols)
         network.symbols.see(torch.from_numpy(np.unique(x)))
 
     def _grams(self) -> tuple[Array, Array]:
@@ -114,12 +116,37 @@ class Counting:
         self.step = state["progress"]["step"]
 
 
-def _take(followers: torch.nn.Module, pairs: Rows, counts: Rows, contexts: int, symbols: int) -> None:
-    """Counts of sorted keys node * V + symbol, with the discount n_1 / (n_1 + 2 n_2)."""
+@dataclass(frozen=True)
+class Pairs:
+    """Contexts and what followed them.
+
+    key: sorted keys node * V + symbol, each once.
+    count: how often it occurs.
+    first, last: the first and the last block of the text in which it does.
+    """
+
+    key: Rows
+    count: Rows
+    first: Rows
+    last: Rows
+
+
+def _pairs(keys: Rows, first: Rows, last: Rows) -> Pairs:
+    """Equal keys together. first, last: the blocks of the text in which each of them stands."""
+    key, place, count = np.unique(keys, return_inverse=True, return_counts=True)
+    least, most = np.full(len(key), BLOCKS), np.zeros(len(key), dtype=np.int64)
+    np.minimum.at(least, place, first)
+    np.maximum.at(most, place, last)
+    return Pairs(key, count, least, most)
+
+
+def _take(followers: torch.nn.Module, pairs: Pairs, contexts: int, symbols: int) -> None:
+    """Counts of pairs, with the discount n_1 / (n_1 + 2 n_2)."""
     if not isinstance(followers, Followers):
         raise InputError(f"counts are for Followers, got a {type(followers).__name__}")
-    node, symbol = np.divmod(pairs, symbols)
+    node, symbol = np.divmod(pairs.key, symbols)
     offset = np.searchsorted(node, np.arange(contexts + 1))
-    once, twice = int((counts == 1).sum()), int((counts == 2).sum())
+    once, twice = (int((pairs.count == n).sum()) for n in (1, 2))
     discount = torch.tensor(once / (once + 2 * twice) if once and twice else 0.5)
-    followers.load(torch.from_numpy(offset), torch.from_numpy(symbol), torch.from_numpy(counts), discount)
+    block = torch.from_numpy(np.where(pairs.first == pairs.last, pairs.first, -1))
+    followers.load(torch.from_numpy(offset), torch.from_numpy(symbol), torch.from_numpy(pairs.count), discount, block)
