@@ -197,7 +197,7 @@ def test_a_killed_rank_leaves_a_checkpoint_to_go_on_from(rows, capsys, tmp_path)
 
 
 def test_a_long_budget_pays_for_a_larger_network_of_text():
-    encoding = SimpleNamespace(domain=Domain((64,), 256), kind="text", group="text", pixel_block=1)
+    encoding = SimpleNamespace(domain=Domain((64,), 256), kind="text", group="text", pixel_block=1, context_options={})
     data = SimpleNamespace(encoding=encoding, train=ArrayExamples(np.zeros((100, 1), dtype=np.uint8)))
     widths = [
         specification(options, data)[0]["network"]["width"]

@@ -18,7 +18,7 @@ BITS, PICTURE = Domain((12,), 2), Domain((4, 4), 2)
 
 def data(domain, examples, kind="array"):
     group = "text" if kind in ("text", "documents") else "image" if len(domain.shape) > 1 else "row"
-    encoding = SimpleNamespace(domain=domain, kind=kind, group=group, pixel_block=1)
+    encoding = SimpleNamespace(domain=domain, kind=kind, group=group, pixel_block=1, context_options={})
     return SimpleNamespace(encoding=encoding, train=ArrayExamples(np.zeros((examples, 1), dtype=np.uint8)))
 
 

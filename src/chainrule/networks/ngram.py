@@ -42,10 +42,11 @@ class NGramState:
 class NGram(AutoregressiveNetwork):
     """h_d = ln sum over the orders n of w_n(c) p_n(. | c), c the symbols before x_d: interpolated Kneser-Ney n-grams.
 
-        p_n(x | c) = max(N(c x) - D, 0) / N(c) + D K(c) / N(c) q_{n-1}(x | c without its oldest symbol)
+        p_n(x | c) = max(N(c x) - D, 0) / N(c) + sum_y D / N(c) q_{n-1}(x | c without its oldest symbol)
 
-    N counts, K(c) is how many symbols followed c, and q is the same with the number of different symbols before c in
-    place of counts, down to a uniform distribution. Where c was not seen, p_n is q_{n-1}. The weights w are those that
+    N counts, the sum is over the symbols y that followed c, and q is the same with the number of different symbols
+    before c in place of counts, down to a uniform distribution. The discount D depends on the count: that of a count of
+    one, of two, of three or more. Where c was not seen, p_n is q_{n-1}. The weights w are those that
     are best on validation data, by how long the longest context is that was seen, and how often it was.
 
     num_symbols: V, number of symbols.

@@ -21,6 +21,7 @@ __all__ = ["Counting"]
 
 ENOUGH = 300_000  # elements of the validation split by which orders are weighed
 ROWS = 64  # rows that are read at once
+LEAST = 0.05  # of a discount, and of what it leaves
 BLOCKS = 64  # parts of the text, each of which can be left out of the counts where it is learned from
 
 
@@ -140,13 +141,25 @@ def _pairs(keys: Rows, first: Rows, last: Rows) -> Pairs:
     return Pairs(key, count, least, most)
 
 
+def discounts(count: Rows) -> list[float]:
+    """D_1, D_2, D_3 for counts of one, of two and of three or more (Chen, Goodman 1999).
+
+        D_i = i - (i + 1) Y n_{i+1} / n_i,   Y = n_1 / (n_1 + 2 n_2),   n_i how many counts are i
+
+    >>> [round(d, 2) for d in discounts(np.array([1] * 10 + [2] * 4 + [3] * 2 + [4]))]
+    [0.56, 1.17, 1.89]
+    """
+    n = [0, *(int((count == i).sum()) for i in range(1, 5))]
+    y = n[1] / (n[1] + 2 * n[2]) if n[1] and n[2] else 0.5
+    return [min(max(i - (i + 1) * y * n[i + 1] / n[i] if n[i] else y, LEAST), i - LEAST) for i in (1, 2, 3)]
+
+
 def _take(followers: torch.nn.Module, pairs: Pairs, contexts: int, symbols: int) -> None:
-    """Counts of pairs, with the discount n_1 / (n_1 + 2 n_2)."""
+    """Counts of pairs, with their discounts."""
     if not isinstance(followers, Followers):
         raise InputError(f"counts are for Followers, got a {type(followers).__name__}")
     node, symbol = np.divmod(pairs.key, symbols)
     offset = np.searchsorted(node, np.arange(contexts + 1))
-    once, twice = (int((pairs.count == n).sum()) for n in (1, 2))
-    discount = torch.tensor(once / (once + 2 * twice) if once and twice else 0.5)
+    discount = torch.tensor(discounts(pairs.count))
     block = torch.from_numpy(np.where(pairs.first == pairs.last, pairs.first, -1))
     followers.load(torch.from_numpy(offset), torch.from_numpy(symbol), torch.from_numpy(pairs.count), discount, block)
