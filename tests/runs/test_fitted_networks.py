@@ -89,3 +89,26 @@ def test_n_grams_of_a_text_alone_and_beside_a_network(tmp_path):
     assert [member["expert"] for member in both.report_dict["members"]] == [None, "ngram"]
     assert both.verify(quick=True).passed
     assert len(both.sample(1, seed=0).sample.x[0]) == 32
+
+
+def test_n_grams_that_a_network_corrects_are_one_run(tmp_path):
+    book = tmp_path / "book.txt"
+    book.write_text("the cat sat on the mat and the dog sat on the cat and ran " * 40)
+    network = {"name": "corrected_ngram", "network": "state_space", "width": 8, "depth": 1, "orders": [2, 3, 4]}
+    given = {"network": network, "window": 32, "documents": "stream", "evaluate_every": 2}
+    run = fit(str(book), steps=4, out=tmp_path / "run", **given)
+    assert run.verify(quick=True).passed
+    assert run.report_dict["results"]["test"]["nats_per_element"] < 0.5  # as the n-grams that it begins with
+    assert "train_estimate_per_example" in run.metrics()[-1]
+    assert len(run.sample(1, seed=0).sample.x[0]) == 32
+    (tmp_path / "run" / "report.json").unlink()
+    again = fit(out=tmp_path / "run", resume=True)
+    assert again.report_dict["results"] == run.report_dict["results"]
+
+
+def test_a_text_with_minutes_has_n_grams_and_a_network(tmp_path):
+    book = tmp_path / "book.txt"
+    book.write_text("the cat sat on the mat and the dog sat on the cat and ran " * 40)
+    run = fit(str(book), minutes=0.02, window=32, documents="stream")
+    assert run.config["model"]["network"]["name"] == "corrected_ngram"
+    assert run.report_dict["results"]["test"]["nats_per_element"] < 0.5
