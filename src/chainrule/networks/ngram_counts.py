@@ -97,6 +97,7 @@ class Followers(nn.Module):
     ) -> None:
         """Take counts in place of those before.
 
+        offset, symbol, count, discount: as above.
         block: the block of the text in which each symbol always followed, -1 where there were several, shape (N,).
         """
         empty = self.block.new_zeros(0)
