@@ -88,3 +88,14 @@ def test_what_n_grams_cannot_have_is_refused():
         NGram(4, 12)(torch.tensor([[0, 4]]))
     with pytest.raises(InputError, match="take no context"):
         NGram(4, 12)(torch.tensor([[0, 1]]), torch.tensor([0]))
+
+
+def test_of_more_than_is_counted_rows_evenly_apart_are():
+    examples = words(400)
+    network = NGram(4, 12, orders=(1, 2), most=1300)
+    Counting(AutoregressiveModel(network, LogitsHead(4)), examples, words(40, 1)).fit_next()
+    assert int(network.counted[0].count.sum()) == 12 * 100
+    some = NGram(4, 12, orders=(1, 2))
+    every_fourth = ArrayExamples(examples.batch(np.arange(0, 400, 4)).x.numpy())
+    Counting(AutoregressiveModel(some, LogitsHead(4)), every_fourth, words(40, 1)).fit_next()
+    assert torch.equal(network.counted[1].count, some.counted[1].count)

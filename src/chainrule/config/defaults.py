@@ -85,6 +85,7 @@ TIMED_TEXT: tuple[tuple[float, Spec], ...] = (
     (4.0, {"depth": 4}),
     (15.0, {"width": 192, "depth": 5}),
 )
+TIMED_WINDOW = 1024  # elements of a text that it reads at once, for what it recalls stands far back
 MOST_COUNTED = 512  # symbols: n-grams give every one a probability at every element
 
 # The share of the steps in which the models of an image's scans have the same weights.
@@ -156,6 +157,19 @@ def default_spec(
         densities = [column.num_symbols is None and column.resolution is None for column in domain.columns]
         spec["head"]["mixed"] = any(densities) and not all(densities)
     return spec
+
+
+def default_window(domain: Domain, minutes: float) -> int | None:
+    """The number of elements of a text that are read at once; None for what `load` takes.
+
+    domain: what each element may be.
+    minutes: time budget; 0 for none.
+
+    >>> from chainrule.domain import Domain
+    >>> default_window(Domain((256,), 256), 2.0), default_window(Domain((256,), 256), 0.0)
+    (1024, None)
+    """
+    return TIMED_WINDOW if _counts(domain, Amount(minutes=minutes)) else None
 
 
 def _counts(domain: Domain, amount: Amount) -> bool:

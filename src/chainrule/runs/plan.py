@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chainrule.config.defaults import default_pixel_block
+from chainrule.config.defaults import default_pixel_block, default_window
 from chainrule.config.option import options_of
 from chainrule.config.options import DataOptions, checked
 from chainrule.config.registry import Spec, sorts_contexts
@@ -112,9 +112,13 @@ def plan_of(data: DataSet, options: Mapping[str, Any], source: str | None = None
 
 
 def load_for(source: Any, options: Mapping[str, Any], progress: Progress | None = None) -> DataSet:
-    """The data set that the options speak of, its images laid out for the network."""
+    """The data set that the options speak of, its images laid out for the network, a text in windows by its default."""
     named = {stated.name: options.get(stated.name) for stated in options_of(DataOptions)}
     data = _loaded(source, named, progress)
+    if data.encoding.kind == "text" and not options.keys() & {"window", "stride", "network", "head"}:
+        window = default_window(data.encoding.domain, options.get("minutes", 0.0))
+        longer = window is not None and not isinstance(source, DataSet)
+        return _loaded(source, named | {"window": window}, progress) if longer else data
     if options.keys() & {"pixel_block", "network"} or not data.encoding.is_image:  # chosen otherwise, or no pixels
         return data
     side = default_pixel_block(data.encoding.domain, data.encoding.group, len(data.train))

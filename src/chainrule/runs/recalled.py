@@ -50,7 +50,10 @@ def recalled(
     experts = [expert["network"]["name"] for expert in config["model"].get("experts", ())]
     before |= {"experts": ",".join(experts) or "none"}
     before |= {"members": config["model"].get("members", 1)} if "orders" not in before else {}
-    before |= {"pixel_block": config["data"]["options"].get("pixel_block", 1)}
+    stored_options = config["data"]["options"]
+    before |= {"pixel_block": stored_options.get("pixel_block", 1)}
+    if config["data"]["encoding"]["kind"] == "text":  # the default depends on the minutes
+        before |= {name: stored_options[name] for name in ("window", "stride") if name in stored_options}
     if source in (None, asked.get("source")) and config["data"]["options"].get("builtin"):
         before["builtin"] = True  # whatever path has its name by now
     given = {name: value for name, value in given.items() if value != "auto"}

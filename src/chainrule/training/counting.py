@@ -75,7 +75,7 @@ class Counting:
     def _grams(self) -> tuple[Array, Array]:
         """The contexts (T, order - 1) of the elements that are counted, and these elements (T,)."""
         before, x, have = [], [], 0
-        for _, batch in in_batches(self.train, 1024):
+        for _, batch in in_batches(self.train, 1024, self._counted_rows()):
             before.append(self.network.last.of(batch.x)[batch.mask].to(torch.int32).numpy())
             x.append(batch.x[batch.mask].long().numpy())
             have += len(x[-1])
@@ -84,6 +84,12 @@ class Counting:
         if not have:
             raise InputError("n-grams need at least one element to count, got none")
         return np.concatenate(before), np.concatenate(x)
+
+    def _counted_rows(self) -> Rows:
+        """All rows, or some of them evenly apart where they hold more elements than are counted."""
+        first = self.train.batch(np.arange(min(len(self.train), ROWS)))
+        total = float(first.mask.sum()) / max(len(first.x), 1) * len(self.train)
+        return np.arange(0, len(self.train), max(1, -(-int(total) // self.network.most)))
 
     def _weigh(self) -> None:
         """The weights of the orders by kind of context, drawn towards those of all contexts."""
