@@ -12,6 +12,8 @@ from chainrule.errors import InputError
 
 __all__ = ["Earlier", "Recall"]
 
+AT_ONCE = 1 << 22  # pairs of places that are compared at once
+
 
 @dataclass
 class Earlier:
@@ -47,16 +49,19 @@ class Recall(nn.Module):
 
     def earlier(self, x: Tensor, before: Tensor, segment_ids: Tensor | None = None) -> Earlier:
         """The earlier places of elements (B, D). before: the last symbols, at least the longest length, (B, D, K)."""
-        code = self._code(before, 0, self.lengths[0])
-        place = torch.arange(x.shape[1], device=x.device)
+        code, length = self._code(before, 0, self.lengths[0]), x.shape[1]
+        place = torch.arange(length, device=x.device)
         ago = place.unsqueeze(1) - place
-        same = (code.unsqueeze(2) == code.unsqueeze(1)) & (ago > 0) & (ago <= self.reach)
-        same &= (code >= 0).unsqueeze(2)
-        if segment_ids is not None:
-            same &= segment_ids.unsqueeze(2) == segment_ids.unsqueeze(1)
-        b, d, j = same.nonzero(as_tuple=True)
+        seen, pairs = (ago > 0) & (ago <= self.reach), []
+        for first in range(0, len(x), some := max(1, AT_ONCE // length**2)):
+            rows = slice(first, first + some)
+            same = (code[rows].unsqueeze(2) == code[rows].unsqueeze(1)) & seen & (code[rows] >= 0).unsqueeze(2)
+            if segment_ids is not None:
+                same &= segment_ids[rows].unsqueeze(2) == segment_ids[rows].unsqueeze(1)
+            b, d, j = same.nonzero(as_tuple=True)
+            pairs.append(torch.stack([(b + first) * length + d, (b + first) * length + j]))
+        here, there = torch.cat(pairs, 1)
         flat = before.flatten(0, 1)
-        here, there = b * x.shape[1] + d, b * x.shape[1] + j
         return Earlier(here, x.flatten()[there].long(), self._shared(flat, flat, here, there))
 
     def of_last(self, history: Tensor, past: Tensor, before: Tensor) -> Earlier:
