@@ -13,7 +13,15 @@ from chainrule.config.registry import Spec, part_options
 if TYPE_CHECKING:
     from chainrule.domain import Domain
 
-__all__ = ["DEFAULTS", "Amount", "default_members", "default_pixel_block", "default_spec", "default_training"]
+__all__ = [
+    "DEFAULTS",
+    "Amount",
+    "default_members",
+    "default_pixel_block",
+    "default_spec",
+    "default_training",
+    "default_window",
+]
 
 # By kind of data: an image has rows and columns, a text or sequence a stream of symbols, anything else a row.
 DEFAULTS: dict[str, dict[str, Spec]] = {
