@@ -19,7 +19,7 @@ from tests.support.command_line import run
 
 def test_every_option_is_on_the_command_line_in_python_in_help_and_in_the_documentation():
     command = set(inspect.signature(app()["fit"].default_command).parameters) - {"source", "surplus", "json"}
-    python = set(inspect.signature(fit).parameters) - {"source", "verbose"}
+    python = set(inspect.signature(fit).parameters) - {"source", "verbose", "clock"}
     assert command == python == {option.name for option in FIT_OPTIONS}
     for option in FIT_OPTIONS:
         assert f"  {option.flag}" in help_page()

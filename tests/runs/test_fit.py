@@ -116,7 +116,7 @@ def test_a_plan_says_what_a_fit_does(home):
     assert (made.members, made.budget.minutes, made.settings.seed) == (4, 2.0, 3)
     assert made.options == {"minutes": 2.0, "seed": 3}
     assert made.member(2).settings.seed == 5
-    assert made.member(2).budget is None
+    assert made.member(2).members == 1
     assert plan("digits").data.name == plan(load("digits")).data.name == "digits"
     with pytest.raises(InputError, match="give one of the two"):
         plan("digits", minutes=1.0, steps=3)

@@ -4,14 +4,20 @@ import numpy as np
 import pytest
 import torch
 
+from chainrule.baselines.chow_liu import ChowLiuTree
 from chainrule.config.registry import build_model
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.domain import Column, Domain
 from chainrule.errors import InputError
+from chainrule.evaluation.evaluate import evaluate
+from chainrule.training.allowance import Allowance
 from chainrule.training.boosting import Boosting
 from chainrule.training.checkpoint import Checkpoints
+from chainrule.training.clock import Clock
+from chainrule.training.decisions import Decisions
 from chainrule.training.fitted import fit_parts, fitting_of
 from chainrule.training.lightgbm_trees import Settings, boost, grown, layout
+from chainrule.training.stumps import boosted_stumps
 
 ROWS = 400
 
@@ -83,7 +89,7 @@ def test_the_tensors_say_what_lightgbm_says():
     assert isinstance(booster, lightgbm.Booster)
     model = new(Domain((6,), None, columns=(Column(None, resolution=1.0),) * 6), ArrayExamples(np.zeros((ROWS, 6))))
     boosting = Boosting(model, ArrayExamples(np.zeros((9, 6))), ArrayExamples(np.zeros((9, 6))))
-    boosting._keep(5, 0, boost((x[:400], y[:400]), (x[400:], y[400:]), settings), np.ones(1))
+    boosting._keep(5, 0, boost((x[:400], y[:400]), (x[400:], y[400:]), settings).trees, np.ones(1))
     boosting.load_into_network()
     rows = torch.from_numpy(np.concatenate([x, np.zeros((500, 1))], 1))
     ours = model.network(rows)[:, 5, 0].double().numpy()
@@ -95,7 +101,7 @@ def test_known_inputs_are_resolved():
     noise = np.random.default_rng(0)
     x = np.concatenate([noise.normal(size=(400, 1)), noise.integers(0, 2, (400, 1))], 1)
     y = ((x[:, 0] > 0) == (x[:, 1] > 0)).astype(np.float32)
-    trees = boost((x, y), (x, y), Settings(20, 50, 0.3, 6, 3, 0.0, 1.0, 1.0))
+    trees = boost((x, y), (x, y), Settings(20, 50, 0.3, 6, 3, 0.0, 1.0, 1.0)).trees
     for known in (0.0, 1.0):
         feature, _, kept, _ = layout(trees[0], np.array([known]), 1, 6)
         assert not feature.any()  # only the first input is left
@@ -141,3 +147,65 @@ def test_columns_that_never_change_and_few_rows():
     p = model.log_prob(train.batch(np.arange(20))).exp()
     assert float(p[-1]) > 0.6
     assert bool(p.isfinite().all())
+
+
+class Times:
+    """A clock that a test moves on with every look at it."""
+
+    def __init__(self, per_look):
+        self.now, self.per_look = 0.0, per_look
+
+    def __call__(self):
+        self.now += self.per_look
+        return self.now
+
+
+def within(seconds, per_look, train, valid, decisions=None, domain=BITS):
+    """Trees that are fitted in a time, and the decisions."""
+    decisions = Decisions() if decisions is None else decisions
+    clock = Clock(Times(per_look), begun=0.0)
+    model = new(domain, train)
+    assert fit_parts(fitting_of(model, train, valid, 0, Allowance(decisions, clock, seconds)))
+    return model, decisions
+
+
+def nats(model, examples):
+    return evaluate(model, examples).likelihood.nats_per_example.value
+
+
+@pytest.mark.parametrize("domain", [BITS, MIXED])
+def test_with_enough_time_the_trees_are_those_without_a_limit(domain):
+    train, valid = (bits(), bits(seed=1)) if domain is BITS else (mixed(), mixed(1))
+    whole = fitted(domain, train, valid).state_dict()
+    model, decisions = within(1e9, 1.0, train, valid, domain=domain)
+    assert all(torch.equal(value, whole[name]) for name, value in model.state_dict().items())
+    assert {entry["about"] for entry in decisions.entries} == {"stumps", "trees"}
+
+
+@pytest.mark.parametrize("domain", [BITS, MIXED])
+def test_in_the_shortest_time_stumps_say_most_of_it(domain):
+    train, valid = (bits(), bits(seed=1)) if domain is BITS else (mixed(), mixed(1))
+    none = nats(new(domain, train), valid)
+    short, decisions = within(10.0, 4.0, train, valid, domain=domain)
+    whole = fitted(domain, train, valid)
+    trees = [entry for entry in decisions.entries if entry["about"] == "trees"]
+    assert all(end == 0 for entry in trees for end in entry["rounds"])
+    assert nats(short, valid) < none - 0.5 * (none - nats(whole, valid))
+
+
+@pytest.mark.parametrize(("seconds", "per_look"), [(10.0, 4.0), (200.0, 1.0), (600.0, 1.0)])
+def test_equal_decisions_give_equal_trees(seconds, per_look):
+    train, valid = mixed(), mixed(1)
+    first, decisions = within(seconds, per_look, train, valid, domain=MIXED)
+    again, _ = within(0.0, 1e6, train, valid, Decisions([*decisions.entries, {"about": "end"}]), MIXED)
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items())
+
+
+def test_stumps_find_what_a_tree_of_pairs_finds():
+    """Rows of which each element follows the one before it: the pairs are all there is."""
+    train, valid = bits(8), bits(8, seed=1)
+    x, y = train.batch(np.arange(ROWS)).x.numpy(), valid.batch(np.arange(ROWS)).x.numpy()
+    stumps = boosted_stumps(x, 2 * x - 1, (y, 2 * y - 1), np.arange(8))
+    tree = ChowLiuTree.fit(train, 2)
+    assert stumps.loss.sum() < nats(tree, valid) + 0.02
+    assert all(j < t for t, added in enumerate(stumps.added) for j, *_ in added)

@@ -26,16 +26,18 @@ def fit(source: str | None = None, *surplus: str, json: bool = False, **options:
     from chainrule.reporting.console import Console
     from chainrule.runs import fit as runs
     from chainrule.runs.new import reserved_place
+    from chainrule.training.clock import Clock
 
+    clock = Clock.of_command()
     if surplus:
         words = " ".join(surplus)
         raise InputError(f"fit takes one DATA, got {source} and {words}; options are given by name, such as --network")
     given = {name: value for name, value in options.items() if value is not None}
     if source is None or given.get("resume") or "out" in given:
-        runs.fit(source, verbose=Console(json=json), **given)
+        runs.fit(source, verbose=Console(json=json), clock=clock, **given)
         return
     with reserved_place(source) as out:
-        runs.fit(source, verbose=Console(json=json), out=out, **given)
+        runs.fit(source, verbose=Console(json=json), out=out, clock=clock, **given)
 
 
 def _parameters() -> Iterator[inspect.Parameter]:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULTS",
+    "MOST_DEFAULT_MEMBERS",
     "Amount",
+    "default_experts",
     "default_members",
     "default_pixel_block",
     "default_spec",
@@ -104,6 +106,16 @@ SHORT: tuple[float, Spec] = (32.0, {"width": 64, "depth": 4})
 
 # The number of models, whose conditionals are averaged, that share a budget of at least this many minutes.
 MEMBERS: dict[str, tuple[float, int]] = {"row": (1.0, 4), "short text": (4.0, 4)}
+
+# The largest number of models that share a budget by default, where each has made all the passes that data bear.
+MOST_DEFAULT_MEMBERS = 8
+
+# Networks fitted without gradients whose conditionals are averaged with the network's, by kind of data. Who says
+# --steps, --network, --members or --orders decides alone, and none is added.
+EXPERTS: dict[str, tuple[str, ...]] = {"image": ("boosted_trees",), "text": (), "row": ("boosted_trees",)}
+
+# The largest number of pixels of an image for which there is an expert.
+EXPERT_PIXELS = 100
 
 
 LOGITS = (COUNTED, "huggingface", "ngram")  # networks that end in logits
@@ -248,6 +260,22 @@ def default_members(kind: str, minutes: float, elements: float = 0.0) -> int:
     """
     enough, members = MEMBERS.get("short text" if _is_short(kind, elements) else kind, (float("inf"), 1))
     return members if minutes >= enough else 1
+
+
+def default_experts(kind: str, domain: Domain) -> tuple[str, ...]:
+    """The networks fitted without gradients that are averaged with the network, by name.
+
+    kind: "image", "text" or "row", the group of the encoding.
+    domain: what each element may be, and the shape of an example: of images only small grey ones have an expert.
+
+    >>> from chainrule.domain import Domain
+    >>> default_experts("row", Domain((5,), 2)), default_experts("image", Domain((28, 28), 2))
+    (('boosted_trees',), ())
+    """
+    grey = len(domain.shape) == 2 and domain.length <= EXPERT_PIXELS
+    if domain.variable_length or (kind == "image" and not grey):
+        return ()
+    return EXPERTS[kind]
 
 
 def _is_short(kind: str, elements: float) -> bool:

@@ -39,14 +39,15 @@ class ModelOptions:
         "number of models of seeds SEED, SEED + 1, ... whose conditionals are averaged",
         MODEL,
         check=at_least(1, "4 is a good number"),
-        default_text="1; with --minutes 4 for rows and short texts",
+        default_text="1; with --minutes, for rows and short texts, as many as get enough passes over the data, up to 8",
     )
     experts: str | None = option(
         None,
         "networks fitted without gradients whose conditionals are averaged with the network's, by weights found on "
         f"validation data: {', '.join(EXPERTS)}, or none",
         MODEL,
-        default_text="none",
+        default_text="boosted_trees for rows and small grey images; none where --steps, --network, --members or "
+        "--orders is given",
     )
     orders: int | None = option(
         None,

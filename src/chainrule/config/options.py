@@ -231,11 +231,19 @@ class TimeOptions:
 
     minutes: float | None = option(
         None,
-        "minutes of training, from which the number of steps is planned",
+        "minutes from the start of the command to the last step of training; the number of steps is planned from them "
+        "and corrected while training runs",
         TIME,
         check=POSITIVE,
         default_text="as --steps says",
         common=True,
+    )
+    plan: str | Path | None = option(
+        None,
+        "a run directory whose decisions on time are taken, in place of a look at the clock: the same steps, the same "
+        "bits",
+        TIME,
+        default_text="none",
     )
 
 

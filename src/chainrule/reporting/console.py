@@ -96,7 +96,7 @@ class Console:
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Any]:
-        """A progress bar on standard error, gone when done; `update(advance, text)` moves it on."""
+        """A progress bar on standard error, gone when done; `update(advance, text, total)` moves it on."""
         shown = self.progress_console
         columns = (
             TextColumn("{task.description}", markup=False),
@@ -110,8 +110,8 @@ class Console:
         with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as bar:
             task = bar.add_task(visible(what), total=total, text="")
 
-            def update(advance: int, text: str = "") -> None:
-                bar.update(task, advance=advance)
+            def update(advance: int, text: str = "", total: int | None = None) -> None:
+                bar.update(task, advance=advance, total=total)
                 if text:
                     bar.update(task, text=visible(text))
 

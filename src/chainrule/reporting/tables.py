@@ -29,6 +29,7 @@ __all__ = [
     "position_table",
     "probe_table",
     "result_table",
+    "split_tables",
 ]
 
 Record = Mapping[str, Any]
@@ -38,9 +39,19 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 def figure_tables(report: Record) -> Iterator[Table]:
     """The model on every split and, where there are baselines, beside them on the test split; from a `report.json`."""
-    yield result_table(report["results"], report["independent_elements"])
-    if report["baselines"]:
+    yield from split_tables(report, report["independent_elements"])
+    if report["baselines"] and "test" in report["results"]:
         yield baseline_table(report["results"]["test"], report["baselines"])
+
+
+def split_tables(report: Record, independent: Mapping[str, Record] | None = None) -> Iterator[Table]:
+    """The splits that are scored, and, under another title, those that are estimated from a share."""
+    if report["results"]:
+        yield result_table(report["results"], independent)
+    if report.get("estimates"):
+        table = result_table(report["estimates"])
+        about = "ESTIMATE from examples drawn at random, since all would take longer than the fit"
+        yield Table(f"{about}; `chainrule evaluate` scores all", table.headings, table.rows)
 
 
 def result_table(results: Mapping[str, Record], independent: Mapping[str, Record] | None = None) -> Table:
@@ -114,14 +125,16 @@ def _member_name(member: Record) -> str:
 
 def member_table(members: Sequence[Record], ensemble: Mapping[str, Record]) -> Table:
     """One row per member of an ensemble, then their mean, then the average of their conditionals: nats per example."""
+    whole = [split for split in ensemble if all(split in member["results"] for member in members)]
+    ensemble = {split: ensemble[split] for split in whole}
     each = [{split: float(m["results"][split]["nats_per_example"]) for split in ensemble} for m in members]
     rows: list[tuple[Cell, ...]] = [
         (_member_name(member), *(f"{nats[split]:.6g}" for split in ensemble))
         for member, nats in zip(members, each, strict=True)
     ]
     rows.append(("their mean", *(f"{sum(nats[split] for nats in each) / len(each):.6g}" for split in ensemble)))
-    whole = (f"{float(ensemble[split]['nats_per_example']):.6g}" for split in ensemble)
-    rows.append((bold("ensemble"), *whole))
+    together = (f"{float(ensemble[split]['nats_per_example']):.6g}" for split in ensemble)
+    rows.append((bold("ensemble"), *together))
     return Table("nats/example of the members, and of their average", ("model", *ensemble), rows)
 
 

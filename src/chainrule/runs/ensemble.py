@@ -19,10 +19,10 @@ from torch import Tensor
 from chainrule.config.registry import averaged_parts, fitted_by_gradients
 from chainrule.errors import Interrupted
 from chainrule.models.chain import AutoregressiveModel
-from chainrule.reporting.tables import member_table, result_table
+from chainrule.reporting.tables import member_table, split_tables
 from chainrule.reporting.visible import bold
-from chainrule.runs.figures import evaluated
-from chainrule.runs.fit import fit_one
+from chainrule.runs.figures import evaluated, of_model
+from chainrule.runs.fit import Trained, finish, fit_one, keep_decisions, train_one
 from chainrule.runs.illustrate import write_samples
 from chainrule.runs.job import Job
 from chainrule.runs.lock import only_writer
@@ -30,9 +30,10 @@ from chainrule.runs.new import placed
 from chainrule.runs.plan import Plan
 from chainrule.runs.run import Run
 from chainrule.runs.start import started
-from chainrule.runs.train import OutOfTime
-from chainrule.training.budget import TooShort
+from chainrule.runs.timing import EXPERT_SHARE, time_report, time_said
+from chainrule.training.decisions import END
 from chainrule.training.weighing import found_weights
+from chainrule.verification.certificate.check import Certificate
 
 __all__ = ["fit_members"]
 
@@ -40,6 +41,7 @@ SHARED = (
     "test_examples_in_train",
     "not_known",
     "baselines",
+    "baselines_left_out",
     "independent_elements",
 )  # figures that all members have in common
 
@@ -50,70 +52,89 @@ def fit_members(plan: Plan, out: Path | None, job: Job) -> Run:
     A member that is finished when its turn comes is taken as it is, if it is of this data, model and training, else
     refused. The budget of the plan is for all of them together: what the experts leave is for the networks.
     """
-    tried = {name: _expert(plan.expert(name), name, out, job) for name in plan.experts}
-    experts = {name: expert for name, expert in tried.items() if expert is not None}
-    plan, budget = replace(plan, experts=tuple(experts)), plan.budget
-    if budget is not None:
-        spent = sum((expert.report_dict or {}).get("seconds", 0.0) for expert in experts.values())
-        budget = budget.without(job.engine.add_up([spent])[0] / job.engine.world).shared(plan.members)
-    if not experts and plan.members == 1:
-        return fit_one(replace(plan, budget=budget), out, job)
-    try:
-        _, settled, _ = started(replace(plan, budget=budget), job)
-    except TooShort:
-        if not experts:
-            raise
-        return _alone(next(iter(experts.values())), out, job)
+    _, settled, certificate = started(plan, job)
+    if not settled.members:
+        return _alone(settled, out, job)
+    if settled.members == 1 and not settled.experts:
+        alone = train_one(settled, out, job, certificate)
+        finish(alone)
+        return alone.run
     run = placed(settled, out, job)
-    members = [_member(settled.member(k), f"{k + 1}", run, job) for k in range(plan.members)]
-    for name, expert in experts.items():
-        members.append(_kept(expert, name, run, job))
+    if job.engine.first:
+        with run.writing():
+            keep_decisions(run, job)
+    parts = {name: _part(_expert(settled, name, job), name, run, job) for name in settled.experts}
+    for k in range(settled.members):
+        member = _of_its_share(settled.member(k), settled.members - k, job)
+        parts[f"{k + 1}"] = _part(member, f"{k + 1}", run, job, certificate)
+    used = 0.0 if settled.budget is None else job.clock()
+    members = _scored([parts[name] for name in (*map(str, range(1, settled.members + 1)), *settled.experts)])
     with run.writing():
-        _fill(run, members, plan, job)
+        _fill(run, members, settled, job, used)
     return run
 
 
-def _expert(plan: Plan, name: str, out: Path | None, job: Job) -> Run | None:
-    """An expert, in memory before there is a place for it; None where it takes too long."""
-    place = None if out is None else out / "members" / name
-    if place is not None and job.engine.any((place / "report.json").exists()):
-        return placed(plan, place, replace(job, resume=True))
-    job.console.print(bold(f"expert {name}"))
-    try:
-        return fit_one(plan, None, replace(job.part(), resume=False))
-    except OutOfTime as late:
-        job.console.print(f"left out: {late}")
-        return None
-
-
-def _alone(expert: Run, out: Path | None, job: Job) -> Run:
-    """An expert as the whole run, where it left no time for a network."""
-    job.console.print("no time is left for a network; the expert is the model")
-    run = expert if out is None else job.engine.of_first(lambda: expert.save(out))
-    job.console.result({"run": run.name} | (run.report_dict or {}))
-    return run
-
-
-def _kept(expert: Run, name: str, run: Run, job: Job) -> Run:
-    """An expert in its place."""
-    if run.path is None or expert.path is not None:
+def _expert(plan: Plan, name: str, job: Job) -> Plan:
+    """The plan of an expert, with its share of the time that is left."""
+    expert = plan.expert(name)
+    if plan.budget is None or not plan.members:
         return expert
-    place = run.path / "members" / name
-    return job.engine.of_first(lambda: expert.save(place))
+    now = job.clock()
+    return replace(expert, budget=plan.budget.ending(now + EXPERT_SHARE * max(0.0, plan.budget.until - now)))
 
 
-def _member(plan: Plan, name: str, run: Run, job: Job) -> Run:
-    """The finished run of a member."""
+def _of_its_share(member: Plan, left: int, job: Job) -> Plan:
+    """The plan of a member with an equal share of the time that is left for it and those after it."""
+    if member.budget is None:
+        return member
+    now = job.clock()
+    return replace(member, budget=member.budget.ending(now + max(0.0, member.budget.until - now) / left))
+
+
+def _alone(plan: Plan, out: Path | None, job: Job) -> Run:
+    """An expert as the whole run, where there is no time for a network."""
+    job.console.print(f"no time is left for a network; {plan.experts[0]} is the model")
+    return fit_one(_expert(plan, plan.experts[0], job), out, job)
+
+
+def _part(plan: Plan, name: str, run: Run, job: Job, certificate: Certificate | None = None) -> Trained | Run:
+    """A member or an expert, trained; the finished run of it where it is finished, wherever it was trained."""
     place = None if run.path is None else run.path / "members" / name
+    part = job.part(name, place)
     try:
         with only_writer(place, job.console.print):
-            finished = place is not None and job.engine.any((place / "report.json").exists())
-            if finished:  # wherever it was trained, it is this member
-                return placed(plan, place, replace(job, resume=True))
-            job.console.print(bold(f"member {name}"), f", seed {plan.settings.seed}")
-            return fit_one(plan, place, job.part())
+            if place is not None and job.engine.any((place / "report.json").exists()):
+                return placed(plan, place, replace(part, resume=True))
+            if name in _expert_name(plan):
+                job.console.print(bold(f"expert {name}"))
+            else:
+                job.console.print(bold(f"member {name}"), f", seed {plan.settings.seed}")
+            trained = train_one(plan, place, part, certificate)
+            if plan.budget is not None:
+                return trained  # it is scored when the time is over
+            finish(trained)
+            return trained.run
     except Interrupted as end:
         raise Interrupted(str(end).replace(str(place), str(run.path)), end.code) from None
+
+
+def _expert_name(plan: Plan) -> tuple[str, ...]:
+    """The name of the network of an expert; empty for a network that is trained."""
+    name = plan.spec["network"]["name"]
+    return () if fitted_by_gradients(name) else (name,)
+
+
+def _scored(parts: list[Trained | Run]) -> list[Run]:
+    """The runs of trained parts, scored; the baselines are those of the first."""
+    like: dict[str, Any] | None = None
+    runs = []
+    for part in parts:
+        if isinstance(part, Trained):
+            with only_writer(part.run.path, part.job.console.print):
+                finish(part, like)
+        runs.append(part.run if isinstance(part, Trained) else part)
+        like = like or runs[-1].report_dict
+    return runs
 
 
 def _average(members: list[Run], plan: Plan, job: Job) -> tuple[AutoregressiveModel, Tensor | None]:
@@ -123,29 +144,43 @@ def _average(members: list[Run], plan: Plan, job: Job) -> tuple[AutoregressiveMo
     model = AutoregressiveModel(network, head).to(job.engine.device).eval()
     if not plan.experts:
         return model, None
-    weights, shares = job.engine.of_first(lambda: found_weights(chains, plan.data.valid, network.gate))
+    weights, shares = job.engine.of_first(lambda: found_weights(chains, plan.watched, network.gate))
     (network.gate or head).weigh(weights.to(job.engine.device))
     return model, shares
 
 
-def _fill(run: Run, members: list[Run], plan: Plan, job: Job) -> None:
-    """The ensemble's weights, figures and samples."""
+def _fill(run: Run, members: list[Run], plan: Plan, job: Job, used: float) -> None:
+    """The ensemble's weights, figures and samples. used: seconds on the clock at the last step of training."""
     console = job.console
-    model, weights = _average(members, plan, job)
-    results = evaluated(model, plan.data, job.engine)
+    with job.clock.aside("scoring"):
+        model, weights = _average(members, plan, job)
+        limit = None if plan.budget is None else plan.budget.seconds
+        found = of_model(*evaluated(model, plan.data, job.engine, limit))
     if not job.engine.first:
         return
     run.save_model(model)
     reports = [member.report_dict or {} for member in members]
-    report = {
-        "seconds": sum(report["seconds"] for report in reports),
-        "results": {split: likelihood.to_json() for split, likelihood in results.items()},
-        "members": _figures(members, reports, weights),
-    } | {name: reports[0][name] for name in SHARED if name in reports[0]}
+    report = (
+        {
+            "seconds": sum(report["seconds"] for report in reports),
+            "members": _figures(members, reports, weights),
+        }
+        | found
+        | {name: reports[0][name] for name in SHARED if name in reports[0]}
+    )
+    if plan.budget is not None:
+        report |= {"time": time_report(plan.budget, used, job)}
+        if job.decisions.find(END) is None:
+            job.decisions.add(END, seconds=used)
     run.write_report(report)
-    console.print(result_table(report["results"]))
+    for table in split_tables(report):
+        console.print(table)
     console.print(member_table(report["members"], report["results"]))
-    console.print(f"samples: {', '.join(write_samples(run, model, plan.data, 'samples'))}")
+    with job.clock.aside("pictures and samples"):
+        written = write_samples(run, model, plan.data, "samples")
+    console.print(f"samples: {', '.join(written)}")
+    if "time" in report:
+        console.print(time_said(report["time"]))
     if run.path is not None:
         console.print("run directory: ", bold(run.name))
     console.result({"run": run.name} | report)

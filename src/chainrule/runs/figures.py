@@ -16,9 +16,10 @@ from chainrule.data.examples.subset import elements_of, spread
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.likelihood import LogLikelihood, Protocol
 from chainrule.models.base import Model
+from chainrule.runs.estimates import share_of, short_enough
 from chainrule.training.engine import Engine
 
-__all__ = ["SPLITS", "Figures", "evaluated", "figures", "protocol_of", "scored_in_part", "scored_splits"]
+__all__ = ["SPLITS", "Figures", "evaluated", "figures", "of_model", "protocol_of", "scored_in_part", "scored_splits"]
 
 SPLITS = ("train", "valid", "test")
 ENOUGH = 1 << 20  # elements of training data that are scored, or more where the test split has more examples
@@ -32,29 +33,47 @@ class Figures:
     independent: independent elements on every split; empty where there is no such baseline.
     baselines: every baseline on the test split, as JSON.
     left_out: the baselines that could not be computed, each with the reason.
+    estimates: the model on a random share of a split, where all of it would have taken longer than the fit.
     """
 
     results: dict[str, LogLikelihood]
     independent: dict[str, LogLikelihood]
     baselines: dict[str, dict[str, Any]]
     left_out: dict[str, str] = field(default_factory=dict)
+    estimates: dict[str, LogLikelihood] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """What `report.json` says of them."""
-        return {
-            "results": {split: likelihood.to_json() for split, likelihood in self.results.items()},
-            "baselines": self.baselines,
-            "independent_elements": {split: likelihood.to_json() for split, likelihood in self.independent.items()},
-        } | ({"baselines_left_out": self.left_out} if self.left_out else {})
+        return (
+            {
+                "baselines": self.baselines,
+                "independent_elements": {split: likelihood.to_json() for split, likelihood in self.independent.items()},
+            }
+            | ({"baselines_left_out": self.left_out} if self.left_out else {})
+            | of_model(self.results, self.estimates)
+        )
 
 
-def figures(model: Model, data: DataSet, engine: Engine) -> Figures:
+def of_model(results: dict[str, LogLikelihood], estimates: dict[str, LogLikelihood]) -> dict[str, Any]:
+    """What `report.json` says of the model: results of whole splits, and estimates where there are any."""
+    parts = {"results": results} | ({"estimates": estimates} if estimates else {})
+    return {name: {split: found.to_json() for split, found in part.items()} for name, part in parts.items()}
+
+
+def figures(model: Model, data: DataSet, engine: Engine, seconds: float | None = None) -> Figures:
     """Every split under the model and under the baselines.
+
+    model: the model with its kept weights.
+    data: the data set.
+    engine: the processes that share the work.
+    seconds: the time of the fit; a split that takes longer is estimated. None to score all.
 
     The model comes first: a baseline that fails, whatever the reason, is left out and said, and costs no figure of it.
     """
-    results = evaluated(model, data, engine)
-    found = Figures(results, {}, {})
+    results, estimates = evaluated(model, data, engine, seconds)
+    found = Figures(results, {}, {}, estimates=estimates)
+    if len(data.test) and "test" not in results:
+        return found  # nothing whole to stand beside
     for name, fit in baselines_of(data).items():
         with _left_out_if_it_fails(name, found):
             _add_baseline(name, fit(), data, found)
@@ -73,11 +92,24 @@ def _left_out_if_it_fails(name: str, found: Figures) -> Iterator[None]:
         found.left_out[name] = " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def evaluated(model: Model, data: DataSet, engine: Engine) -> dict[str, LogLikelihood]:
-    """The kept weights on every split, each process scoring its part."""
+def evaluated(
+    model: Model, data: DataSet, engine: Engine, seconds: float | None = None
+) -> tuple[dict[str, LogLikelihood], dict[str, LogLikelihood]]:
+    """The kept weights on every split, each process scoring its part: results of whole splits, and estimates.
+
+    model: the model with its kept weights.
+    data: the data set.
+    engine: the processes that share the work.
+    seconds: the time of the fit; a split that takes longer is estimated. None to score all.
+    """
     protocol = protocol_of(data)
-    splits = scored_splits(data)
-    return {split: engine.evaluate(model, part, protocol=protocol).likelihood for split, part in splits.items()}
+    results: dict[str, LogLikelihood] = {}
+    estimates: dict[str, LogLikelihood] = {}
+    for split, part in scored_splits(data).items():
+        most = None if seconds is None else short_enough(model, part, engine, seconds)
+        likelihood = engine.evaluate(model, share_of(part, most), protocol=protocol).likelihood
+        (results if most is None else estimates)[split] = likelihood
+    return results, estimates
 
 
 def scored_splits(data: DataSet) -> dict[str, Examples]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from chainrule.config.defaults import default_pixel_block, default_window
@@ -17,19 +18,26 @@ from chainrule.config.options import DataOptions, checked
 from chainrule.config.registry import Spec, sorts_contexts
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.encodings.pixel_blocks import in_pixel_blocks
+from chainrule.data.examples.base import Examples
 from chainrule.data.examples.stored import Progress
+from chainrule.data.examples.subset import spread
 from chainrule.data.recognition.load import load
 from chainrule.data.sources.plain_files import stream_name
 from chainrule.errors import InputError
 from chainrule.runs.specification import experts_of, members_of, specification
+from chainrule.runs.stored import StoredRun
 from chainrule.training.budget import Budget
 from chainrule.training.settings import TrainingSettings
 
-__all__ = ["Plan", "load_for", "plan", "plan_from", "plan_of"]
+__all__ = ["Plan", "load_for", "plan", "plan_from", "plan_of", "refuse_two_budgets"]
 
 DATA_OPTIONS = {stated.name for stated in options_of(DataOptions)}
-EXPERT_SHARE = 0.7  # of the time that an expert may take; one that needs more is left out
-OF_THE_WHOLE = ("minutes", "members", "experts")  # options that the members of an ensemble know as plain settings
+OF_THE_WHOLE = (
+    "minutes",
+    "members",
+    "experts",
+    "plan",
+)  # options that the members of an ensemble know as plain settings
 
 
 @dataclass(frozen=True)
@@ -42,8 +50,10 @@ class Plan:
     budget: the time from which the number of steps is planned; None where `settings.steps` counts.
     members: the number of models whose conditionals are averaged.
     experts: the networks fitted without gradients that are averaged with them, by name.
+    valid_examples: the number of validation examples that training looks at; None for all.
     source: the name of the data, None where it is an object.
     options: the options as they were given, plain values.
+    record: a run whose decisions are taken, in place of a look at the clock; None for none.
     """
 
     data: DataSet
@@ -52,17 +62,20 @@ class Plan:
     budget: Budget | None = None
     members: int = 1
     experts: tuple[str, ...] = ()
+    valid_examples: int | None = None
     source: str | None = None
     options: Mapping[str, Any] | None = None
+    record: Path | None = None
 
     @property
     def weighs_by_context(self) -> bool:
         """Whether the weights of the average depend on the context, of which an expert knows the kind."""
         return any(sorts_contexts(name) for name in self.experts)
 
-    def with_settings(self, settings: TrainingSettings) -> Plan:
-        """The plan with these settings, none of which is left to be found."""
-        return replace(self, settings=settings, budget=None)
+    @property
+    def watched(self) -> Examples:
+        """The validation examples that training looks at: all, or some of them evenly apart."""
+        return self.data.valid if self.valid_examples is None else spread(self.data.valid, self.valid_examples)
 
     def member(self, k: int) -> Plan:
         """The plan of member k = 0, 1, ... of an ensemble whose settings are final: it has the seed SEED + k."""
@@ -70,15 +83,14 @@ class Plan:
         plain = {name: value for name, value in (self.options or {}).items() if name not in OF_THE_WHOLE}
         plain |= {"steps": settings.steps, "evaluate_every": settings.evaluate_every, "seed": settings.seed}
         spec = {part: self.spec[part] for part in ("network", "head")}
-        return replace(self, spec=spec, settings=settings, budget=None, members=1, experts=(), options=plain | spec)
+        return replace(self, spec=spec, settings=settings, members=1, experts=(), options=plain | spec)
 
     def expert(self, name: str) -> Plan:
         """The plan of an expert, by name."""
         kept = {part: value for part, value in (self.options or {}).items() if part in DATA_OPTIONS}
         options = kept | {"network": name, "seed": self.settings.seed}
         spec, settings = specification(options, self.data)
-        budget = None if self.budget is None else self.budget.part(EXPERT_SHARE)
-        return Plan(self.data, spec, settings, budget, source=self.source, options=options)
+        return Plan(self.data, spec, settings, self.budget, source=self.source, options=options)
 
 
 def plan(source: Any, **options: Any) -> Plan:
@@ -98,17 +110,20 @@ def plan(source: Any, **options: Any) -> Plan:
 def plan_from(source: Any, options: Mapping[str, Any], progress: Progress | None = None) -> Plan:
     """The same, with a progress bar for data that takes long to read."""
     given = checked(options)
-    given |= {"test": str(given["test"])} if "test" in given else {}
+    if "plan" not in given:
+        refuse_two_budgets(given)
+    given |= {name: str(given[name]) for name in ("test", "plan") if name in given}
     name = (stream_name(source) or source) if isinstance(source, str) else None
     return plan_of(load_for(source, given, progress), given, name)
 
 
 def plan_of(data: DataSet, options: Mapping[str, Any], source: str | None = None) -> Plan:
     """The plan for a data set as `load_for` made it. options: checked ones. source: the name of the data."""
+    options, record = _with_record(options)
     budget = _budget(options)
     spec, settings = specification(options, data)
     members, experts = members_of(options, data), experts_of(options, data)
-    return Plan(data, spec, settings, budget, members, experts, source, options)
+    return Plan(data, spec, settings, budget, members, experts, source=source, options=options, record=record)
 
 
 def load_for(source: Any, options: Mapping[str, Any], progress: Progress | None = None) -> DataSet:
@@ -133,10 +148,34 @@ def _loaded(source: Any, named: dict[str, Any], progress: Progress | None) -> Da
     return load(source, progress=progress, **named)
 
 
+def refuse_two_budgets(options: Mapping[str, Any]) -> None:
+    """Refuse options of a user of which more than one says how long to train."""
+    given = [name for name in ("minutes", "steps", "plan") if options.get(name) is not None]
+    said = {
+        "minutes": "--minutes {} plans the steps",
+        "steps": "--steps {} sets them",
+        "plan": "--plan {} takes those of a run",
+    }
+    if len(given) > 1:
+        first, second = (said[name].format(options[name]) for name in given[:2])
+        raise InputError(f"{first} and {second}; give one of the two")
+
+
+def _with_record(options: Mapping[str, Any]) -> tuple[Mapping[str, Any], Path | None]:
+    """The options with the minutes of the run whose decisions are taken, and its directory."""
+    if options.get("plan") is None:
+        return options, None
+    record = Path(options["plan"])
+    if "minutes" in options:
+        return options, record
+    minutes = StoredRun.open(record).config.get("asked", {}).get("options", {}).get("minutes")
+    if minutes is None:
+        raise InputError(f"--plan {record}: was not fitted for a number of minutes; take its --steps")
+    return dict(options) | {"minutes": minutes}, record
+
+
 def _budget(options: Mapping[str, Any]) -> Budget | None:
     """The time that training may take, if the steps are planned from it."""
     if "minutes" not in options:
         return None
-    if "steps" in options:
-        raise InputError(f"--minutes {options['minutes']} plans the steps and --steps sets them; give one of the two")
-    return Budget(options["minutes"], options.get("evaluate_every"))
+    return Budget(options["minutes"], None if "plan" in options else options.get("evaluate_every"))

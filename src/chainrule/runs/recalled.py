@@ -11,6 +11,7 @@ from chainrule.config.options import TrainingOptions
 from chainrule.errors import InputError, RunError
 from chainrule.runs.moved import options_of_moved, refuse_lost
 from chainrule.runs.stored import StoredRun
+from chainrule.training.decisions import FILE
 
 __all__ = ["recalled"]
 
@@ -44,7 +45,9 @@ def recalled(
         )
     asked = config.get("asked", {})
     before = dict(asked.get("options", {}))
-    _refuse_other_minutes(path, before.pop("minutes", None), given.pop("minutes", None))
+    before.pop("plan", None)  # its decisions stand in the run itself
+    minutes = before.pop("minutes", None)
+    _refuse_other_minutes(path, minutes, given.pop("minutes", None))
     before |= {stated.name: stated.default for stated in options_of(TrainingOptions)} | config.get("training", {})
     before |= {part: config["model"][part] for part in ("network", "head")}
     experts = [expert["network"]["name"] for expert in config["model"].get("experts", ())]
@@ -54,6 +57,8 @@ def recalled(
     before |= {"pixel_block": stored_options.get("pixel_block", 1)}
     if config["data"]["encoding"]["kind"] == "text":  # the default depends on the minutes
         before |= {name: stored_options[name] for name in ("window", "stride") if name in stored_options}
+    if minutes is not None and stored.files.read(FILE) is not None:  # earlier versions planned once
+        before |= {"minutes": minutes, "plan": str(path)}
     if source in (None, asked.get("source")) and config["data"]["options"].get("builtin"):
         before["builtin"] = True  # whatever path has its name by now
     given = {name: value for name, value in given.items() if value != "auto"}

@@ -9,7 +9,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from chainrule.config.defaults import COMMON_START, Amount, default_members, default_spec, default_training
+from chainrule.config.defaults import (
+    COMMON_START,
+    Amount,
+    default_experts,
+    default_members,
+    default_spec,
+    default_training,
+)
 from chainrule.config.model_options import MOST_MEMBERS, MOST_ORDERS, ModelOptions
 from chainrule.config.option import options_of
 from chainrule.config.registry import EXPERTS, Spec, fitted_by_gradients, part_options
@@ -20,6 +27,7 @@ from chainrule.training.settings import TrainingSettings
 
 __all__ = ["experts_of", "members_of", "specification"]
 
+DECIDES = ("steps", "network", "members", "orders")  # who gives one of these gets what it says, and no expert beside
 READ_BY_ALL = {"seed", "engine", "checkpoint_every", "keep"}  # settings that every kind of network reads
 
 
@@ -48,10 +56,17 @@ def members_of(options: Mapping[str, Any], data: DataSet) -> int:
 
 
 def experts_of(options: Mapping[str, Any], data: DataSet) -> tuple[str, ...]:
-    """The networks fitted without gradients that are averaged with the network, by name."""
+    """The networks fitted without gradients that are averaged with the network, by name: as given, else by the kind.
+
+    Whoever gives --steps, --network, --members or --orders decides alone; nothing is fitted beside that, either, where
+    there is no validation to find its weight on, and for p(x | c).
+    """
     given = options.get("experts")
     _refuse_without_valid(_network_name(options), data)
-    if given is None or given == "none":
+    if given is None:
+        alone = any(name in options for name in DECIDES) or not len(data.valid) or bool(data.encoding.context_options)
+        return () if alone else default_experts(data.encoding.group, data.encoding.domain)
+    if given == "none":
         return ()
     names = tuple(name.strip() for name in given.split(","))
     for name in names:

@@ -21,8 +21,8 @@ from chainrule.models.base import Model
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.runs.job import Job
 from chainrule.runs.plan import Plan
+from chainrule.runs.timing import timed
 from chainrule.runs.verify import stop_at_a_leak, warning_of
-from chainrule.training.budget import Budget, measured, planned
 from chainrule.training.fit import training_forward
 from chainrule.training.fitted import fit_parts, fitting_of
 from chainrule.training.microbatch import largest_microbatch
@@ -75,8 +75,12 @@ def _refuse_too_large(plan: Plan) -> None:
         )
 
 
-def started(plan: Plan, job: Job) -> tuple[Model, Plan, Certificate | None]:
+def started(plan: Plan, job: Job, certificate: Certificate | None = None) -> tuple[Model, Plan, Certificate | None]:
     """The model before its first step, the plan with all that is found by trial made plain, and the certificate.
+
+    plan: the plan.
+    job: how it is carried out.
+    certificate: that of a model of the same kind, where there is one.
 
     A model that is not fitted by gradients has no weights before it is fitted, and no certificate. What does
     not fit together is refused here, before anything is written.
@@ -93,14 +97,16 @@ def started(plan: Plan, job: Job) -> tuple[Model, Plan, Certificate | None]:
         plan = _with_microbatch(plan, model, job)
     if plan.settings.prior is not None:
         Prior(plan.settings.prior).widths(model)  # refuses what is not a prior of these parameters
-    certificate = stop_at_a_leak(model)
-    if job.engine.first and (warning := warning_of(certificate)):
-        job.console.print(warning)
+    if certificate is None:
+        with job.clock.aside("certificate"):
+            certificate = stop_at_a_leak(model)
+        if job.engine.first and (warning := warning_of(certificate)):
+            job.console.print(warning)
     with torch.no_grad():
         model(data.train.epoch(plan.settings.seed, 0).batch(np.arange(1)).to(engine.device))
-    if plan.budget is not None:
-        plan = _with_steps(plan, plan.budget, model, job)
-    return model, plan.with_settings(plan.settings.bounded(len(data.train))), certificate
+    if plan.budget is not None and plan.budget.speed is None:
+        plan = timed(plan, plan.budget, model, job)
+    return model, replace(plan, settings=plan.settings.bounded(len(data.train))), certificate
 
 
 def _symbols(train: Examples) -> torch.Tensor:
@@ -117,18 +123,3 @@ def _with_microbatch(plan: Plan, model: Model, job: Job) -> Plan:
     size = job.engine.smallest(largest_microbatch(forward, examples, settings.batch_size, job.engine.world))
     job.console.print(f"microbatch: {size} of {settings.batch_size} examples fit into memory at once")
     return replace(plan, settings=replace(settings, microbatch=size))
-
-
-def _with_steps(plan: Plan, budget: Budget, model: Model, job: Job) -> Plan:
-    """The plan with as many steps as fit the time, which all processes agree on."""
-    data, settings = plan.data, plan.settings
-    speed = measured(model, data.train, data.valid, settings, job.engine, budget)
-    steps, every = planned(budget, speed)
-    job.console.print(
-        f"budget: {steps} steps of {speed.step:.2g} s, validated every {every} in {speed.validation:.2g} s, "
-        f"fit into {budget.minutes:.3g} minutes at the speed of the start"
-    )
-    settings = replace(settings, steps=steps, evaluate_every=every)
-    if (most := settings.bounded(len(data.train)).steps) < steps:
-        job.console.print(f"at most {settings.epochs:g} passes over the data, which are {most} steps (--epochs)")
-    return replace(plan, settings=settings)

@@ -4,6 +4,7 @@
     model.safetensors    the kept weights, with a hash of them
     metrics.jsonl        one line per validation
     report.json          the final figures
+    decisions.jsonl      what was decided by the clock, see `training.decisions`
     certificate.json     the checks of the kept weights
     checkpoints/         where training stood, see `training.checkpoint`
     *.png, samples*      pictures and samples

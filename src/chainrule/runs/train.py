@@ -10,30 +10,31 @@ from time import monotonic, perf_counter
 
 from torch.nn import Module
 
-from chainrule.errors import InputError, Interrupted
+from chainrule.data.examples.subset import spread
+from chainrule.errors import Interrupted
 from chainrule.models.base import Model
 from chainrule.reporting.console import Console, training_line
 from chainrule.reporting.loggers import Logger, TensorBoard
 from chainrule.runs.illustrate import write_samples
 from chainrule.runs.job import Job
+from chainrule.runs.part_time import PartTime, time_of
 from chainrule.runs.plan import Plan
 from chainrule.runs.run import Run
 from chainrule.runs.verify import refuse_if_failed
 from chainrule.runs.weights import load_weights, weights_bytes
 from chainrule.training.allocation import keep_freed_memory
+from chainrule.training.allowance import Allowance
 from chainrule.training.checkpoint import Checkpoints
 from chainrule.training.fit import Callbacks, TrainingResult, begin, fit
 from chainrule.training.fitted import fit_parts, fitting_of
 from chainrule.training.interruption import Interruption, interruptible
+from chainrule.training.schedule import Course
 from chainrule.training.settings import TrainingSettings
 from chainrule.training.state import StepMetrics, TrainingState
+from chainrule.training.timekeeper import Timekeeper
 from chainrule.verification.certificate.verify import verify as verify_model
 
-__all__ = ["OutOfTime", "train"]
-
-
-class OutOfTime(InputError):
-    """A network without gradients could not be fitted in its time."""
+__all__ = ["train"]
 
 
 SHOWN = 0.2  # seconds between two updates of the progress bar
@@ -50,9 +51,11 @@ def train(run: Run, model: Model, plan: Plan, job: Job) -> TrainingResult:
     if job.resume and checkpoints is not None:
         step = checkpoints.restore(state)
         job.console.print(f"going on from step {step}" if step else "there is no checkpoint; starting at the beginning")
+    time = time_of(plan, job, state.seconds if state.step else 0.0)
+    keeper = _keeper(plan, time, job)
     with (
         _loggers(run, state, job) as loggers,
-        _line(state, settings, job.console) as show,
+        _line(state, keeper, job.console) as show,
         _stopping() as stop,
     ):
 
@@ -72,36 +75,49 @@ def train(run: Run, model: Model, plan: Plan, job: Job) -> TrainingResult:
             on_sample=sample,
         )
         train, valid = plan.data.train, plan.data.valid
-        fitted = fit(model, train, valid, settings, state=state, checkpoints=checkpoints, callbacks=callbacks)
+        valid = valid if time.valid_examples is None else spread(valid, time.valid_examples)
+        fitted = fit(
+            model, train, valid, settings, state=state, checkpoints=checkpoints, callbacks=callbacks, keeper=keeper
+        )
     if fitted.stopped == "interrupt":
         raise Interrupted(_interrupted(run, fitted, checkpoints, stop()), stop.exit_code)
+    time.close()
     return fitted
+
+
+def _keeper(plan: Plan, time: PartTime, job: Job) -> Timekeeper:
+    """What decides how many steps there are: the record, and the clock where there is a budget."""
+    course = Course(plan.settings.steps, plan.settings.evaluate_every)
+    if plan.budget is None or time.until is None:
+        return Timekeeper(course, job.decisions, job.engine)
+    budget = plan.budget
+    return Timekeeper(
+        course,
+        job.decisions,
+        job.engine,
+        clock=job.clock,
+        begun=time.begun,
+        end=time.until,
+        speed=budget.speed,
+        most=budget.most,
+        evaluate_every=budget.evaluate_every,
+    )
 
 
 def _fit(run: Run, model: Model, plan: Plan, job: Job) -> TrainingResult:
     """Fit a model without gradients, on the first process, and validate it on all of them."""
-    begun, data, settings = perf_counter(), plan.data, plan.settings
-    checkpoints = _checkpoints(run, settings, job)
-    limit = inf if plan.budget is None else plan.budget.seconds
-
-    def late() -> bool:
-        return perf_counter() - begun > limit
+    data, settings = plan.data, plan.settings
+    checkpoints, time = _checkpoints(run, settings, job), time_of(plan, job)
+    begun = perf_counter()
 
     def fitted() -> bytes:
-        fitting = fitting_of(model, data.train, data.valid, settings.seed)
+        allowance = Allowance(job.decisions, job.clock, time.until) if time.until is not None else None
+        fitting = fitting_of(model, data.train, data.valid, settings.seed, allowance)
         if job.resume and checkpoints is not None and checkpoints.restore(fitting):
             job.console.print(f"going on from part {fitting.step} of {fitting.parts}")
         with _stopping() as stop, job.console.progress("fitting", fitting.parts) as update:
             update(fitting.step)
-            whole = fit_parts(
-                fitting,
-                checkpoints,
-                stop=lambda: stop() or late(),
-                on_part=lambda step: update(1),
-            )
-        if not whole and late() and not stop():
-            done = f"{fitting.step} of {fitting.parts} parts of it"
-            raise OutOfTime(f"{done} were fitted in {limit / 60:.3g} minutes; give more, or leave out --minutes")
+            whole = fit_parts(fitting, checkpoints, stop=stop, on_part=lambda step: update(1))
         if not whole:
             interrupted = TrainingResult(0, inf, "interrupt", fitting.step, perf_counter() - begun, [])
             raise Interrupted(_interrupted(run, interrupted, checkpoints, stop()), stop.exit_code)
@@ -109,11 +125,14 @@ def _fit(run: Run, model: Model, plan: Plan, job: Job) -> TrainingResult:
 
     load_weights(model, job.engine.of_first(fitted), run.name)
     model.eval()
+    time.close()
     spent = perf_counter() - begun
-    refuse_if_failed(verify_model(model, quick=True))
+    with job.clock.aside("certificate"):
+        refuse_if_failed(verify_model(model, quick=True))
     steps, nats, valid = data.encoding.domain.length, inf, {}
-    if len(data.valid):
-        nats = job.engine.evaluate(model, data.valid).likelihood.nats_per_example.value
+    if len(plan.watched):
+        with job.clock.aside("scoring"):
+            nats = job.engine.evaluate(model, plan.watched).likelihood.nats_per_example.value
         valid = {"valid_nats_per_example": nats}
     metrics: StepMetrics = {"step": steps, **valid, "seconds": spent}
     if job.engine.first:
@@ -160,11 +179,9 @@ def _loggers(run: Run, state: TrainingState, job: Job) -> Iterator[list[Logger]]
 
 
 @contextmanager
-def _line(
-    state: TrainingState, settings: TrainingSettings, console: Console
-) -> Iterator[Callable[[StepMetrics], None]]:
+def _line(state: TrainingState, keeper: Timekeeper, console: Console) -> Iterator[Callable[[StepMetrics], None]]:
     """What a person sees: a progress bar, or, where the output is not a terminal, one line per validation."""
-    with console.progress("training", settings.steps) as update:
+    with console.progress("training", keeper.course.steps) as update:
         update(state.step)
         shown, then, valid = state.step, 0.0, ""
 
@@ -174,9 +191,9 @@ def _line(
                 if "valid_nats_per_example" in metrics:
                     nats, bits = metrics["valid_nats_per_example"], metrics["valid_bits_per_dim"]
                     valid = f", valid {nats:.2f} = {bits:.3f} bits/dim"
-                console.milestone(f"step {metrics['step']} of {settings.steps}: {training_line(metrics)}{valid}")
+                console.milestone(f"step {metrics['step']} of {keeper.course.steps}: {training_line(metrics)}{valid}")
             elif monotonic() - then > SHOWN:
-                update(metrics["step"] - shown, training_line(metrics) + valid)
+                update(metrics["step"] - shown, training_line(metrics) + valid, keeper.course.steps)
                 shown, then = metrics["step"], monotonic()
 
         yield show

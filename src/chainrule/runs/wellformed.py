@@ -99,8 +99,9 @@ CONFIG = table(
 RESULT = Form("an object", lambda value: isinstance(value, Mapping), _result_parts)
 BASELINE = table({"how": TEXT}, {"nats_per_example": FIGURE, "bits_per_dim": FIGURE, "bits_per_byte": FIGURE})
 REPORT = table(
-    {"results": table(every=RESULT, filled=True)},
+    {"results": table(every=RESULT)},
     {
+        "estimates": table(every=RESULT),
         "independent_elements": table(every=table({"nats_per_example": FIGURE}, {"nats_per_example_se": FIGURE})),
         "baselines": table(every=BASELINE),
         "baselines_left_out": table(every=TEXT),

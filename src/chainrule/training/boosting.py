@@ -18,15 +18,20 @@ from torch import Tensor
 from chainrule.batch import Array
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.in_batches import in_batches
+from chainrule.data.examples.subset import spread
 from chainrule.errors import InputError
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.boosted_trees import BoostedTrees
 from chainrule.networks.forest import TENSORS, UNIT
+from chainrule.training.allowance import Allowance
+from chainrule.training.boosting_hours import BoostingHours
 from chainrule.training.lightgbm_trees import MISSING, GrownTree, Settings, boost, layout
+from chainrule.training.stumps import Stumps
 
 __all__ = ["Boosting"]
 
 FEWEST = 10  # rows of a decision that trees are fitted to
+MOST_CELLS = 1 << 27  # of the rows that are held in memory: where there are more, some of them, evenly apart
 
 
 class Boosting:
@@ -37,13 +42,21 @@ class Boosting:
     valid: the validation examples.
     seed: of the shares of rows and columns that trees read.
     threads: number of threads.
+    allowance: the time that fitting has; None for as much as it takes.
 
     step: number of elements that are fitted.
     parts: number of all of them.
     """
 
     def __init__(
-        self, model: AutoregressiveModel, train: Examples, valid: Examples, *, seed: int = 0, threads: int = 1
+        self,
+        model: AutoregressiveModel,
+        train: Examples,
+        valid: Examples,
+        *,
+        seed: int = 0,
+        threads: int = 1,
+        allowance: Allowance | None = None,
     ) -> None:
         network = model.network
         if not isinstance(network, BoostedTrees):
@@ -55,21 +68,53 @@ class Boosting:
         self.step, self.parts = 0, network.length
         self.start = np.zeros(network.length * network.features, dtype=np.int64)
         self.trees: dict[str, list[Array]] = {name: [] for name in TENSORS[1:]}
+        self.hours = None if allowance is None else BoostingHours(allowance, self)
 
     def fit_next(self) -> None:
-        """Fit the trees of one more element."""
-        d = self.step
-        answers, of_valid = (
-            self.head.decisions(d, torch.from_numpy(_values(rows[:, d]))).numpy() for rows in (self.train, self.valid)
-        )
+        """Fit the trees of one more element: with a limited time, of the one of which they are to say most."""
+        d = self.step if self.hours is None else self.hours.element()
+        answers, of_valid = self.answers(d)
+        turn = None if self.hours is None else self.hours.turn(d)
         for decisions in levels(answers):
             rows, valid = _asked(self.train, answers, d, decisions), _asked(self.valid, of_valid, d, decisions)
-            grown = []
             if d and len(rows[1]) >= FEWEST and len(valid[1]) and 0 < rows[1].sum() < len(rows[1]):
-                grown = boost(rows, valid, self.settings)
+                boosted = boost(rows, valid, self.settings) if turn is None else turn.boost(rows, valid, decisions)
+            else:
+                boosted = None
             for decision in decisions:
-                self._keep(d, decision, grown, answers[:, decision])
+                if turn is not None and boosted is None and d:
+                    self.keep_stumps(d, decision, turn.stumps)
+                else:
+                    self._keep(d, decision, boosted.trees if boosted is not None else [], answers[:, decision])
+        if turn is not None:
+            turn.close()
         self.step += 1
+
+    def answers(self, d: int) -> tuple[Array, Array]:
+        """The decisions about an element of every training and validation row."""
+        train, valid = (
+            self.head.decisions(d, torch.from_numpy(_values(rows[:, d]))).numpy() for rows in (self.train, self.valid)
+        )
+        return train, valid
+
+    def keep_stumps(self, d: int, decision: int, stumps: Stumps) -> None:
+        """Take stumps for one decision."""
+        forest = d * self.network.features + decision
+        self.start[forest] = round(float(stumps.start[decision]) / UNIT)
+        for j, threshold, *values in stumps.added[decision]:
+            tree = GrownTree(np.array([j]), np.array([threshold]), np.array([~0]), np.array([~1]), np.array(values))
+            self._add(forest, layout(tree, np.zeros(0), d + 1, self.network.leaves))
+
+    def _add(self, forest: int, laid_out: tuple[Array, Array, Array, Array]) -> None:
+        """Take a tree; one of a single leaf joins the constant."""
+        feature, threshold, kept, value = laid_out
+        value = np.rint(value / UNIT).astype(np.int32)
+        if kept[0] == -1:
+            self.start[forest] += value[0]
+            return
+        parts = (np.array(forest, dtype=np.int32), feature, threshold, kept, value)
+        for name, part in zip(TENSORS[1:], parts, strict=True):
+            self.trees[name].append(part)
 
     def _keep(self, d: int, decision: int, grown: Sequence[GrownTree], answers: Array) -> None:
         """Take the trees for one decision, or a constant where there are none; trees of one leaf join the constant."""
@@ -78,14 +123,7 @@ class Boosting:
             right, left = (answers > 0).sum() + 0.5, (answers < 0).sum() + 0.5
             self.start[forest] = round(log(right / left) / UNIT)
         for tree in grown:
-            feature, threshold, kept, value = layout(tree, np.array([decision]), d, self.network.leaves)
-            value = np.rint(value / UNIT).astype(np.int32)
-            if kept[0] == -1:
-                self.start[forest] += value[0]
-                continue
-            parts = (np.array(forest, dtype=np.int32), feature, threshold, kept, value)
-            for name, part in zip(TENSORS[1:], parts, strict=True):
-                self.trees[name].append(part)
+            self._add(forest, layout(tree, np.array([decision]), d, self.network.leaves))
 
     def load_into_network(self) -> None:
         """Put what is fitted into the network."""
@@ -158,8 +196,9 @@ def _values(column: Array) -> Array:
 
 
 def _rows(examples: Examples, network: BoostedTrees) -> Array:
-    """All examples, shape (N, D), missing numbers as the largest."""
+    """The examples, shape (N, D), missing numbers as the largest; of very many some, evenly apart."""
     kind = np.float64 if network.num_symbols is None else np.float32
+    examples = spread(examples, max(1, MOST_CELLS // network.length))
     rows = np.empty((len(examples), network.length), dtype=kind)
     for place, batch in in_batches(examples, 4096):
         if batch.x.shape[1] != network.length or not bool(batch.mask.all()):

@@ -2,56 +2,40 @@
 
     T = first + steps * step + validations * validation        in seconds, as measured before training
 
-The plan is made once, from the speed at the start, and becomes plain settings: nothing is cut when the machine is
-slower later, so that the learning rate comes down to zero as planned, and a resumed run is the same run.
+This is the first plan; `Timekeeper` corrects it while training runs.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from copy import deepcopy
 from dataclasses import dataclass
-from time import perf_counter
 
-import numpy as np
-from torch import nn
-
-from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
-from chainrule.evaluation.evaluate import summed
-from chainrule.models.base import as_model, evaluating
-from chainrule.training.batches import batches
-from chainrule.training.engine import Engine
-from chainrule.training.fit import begin, objective_of
-from chainrule.training.settings import TrainingSettings
-from chainrule.training.state import random_state, set_random_state
-from chainrule.training.step import Stepper
 
-__all__ = ["Budget", "Speed", "TooShort", "measured", "planned"]
+__all__ = ["Budget", "Speed", "distance", "planned", "watched_share"]
 
 SHARE = 0.05  # share of the time that may go into validations
 MOST = 20  # validations; more would show nothing more
-TRIAL = 10.0  # seconds for steps and again for validation, but no more than this share of the budget:
-TRIAL_SHARE = 0.03
-LEAST = 3  # number of steps that are timed, after the first
-ROWS = 256  # rows per batch of the validation
-
-
-class TooShort(InputError):
-    """A budget in which not one step can be taken."""
+OF_A_SHARE = 0.01  # share of the time for one validation, where all validation examples would take more than SHARE
 
 
 @dataclass(frozen=True)
 class Budget:
-    """The time for training and its validations.
+    """The time for a fit, on a clock that began with it.
 
     minutes: minutes on the clock.
     evaluate_every: number of steps between validations; None to choose it by their cost.
+    end: seconds on the clock at which training is to end; by default those of the minutes.
+    speed: what steps and validations take, where it was measured.
+    most: largest number of steps; None for no bound.
     """
 
     minutes: float
     evaluate_every: int | None = None
+    end: float | None = None
+    speed: Speed | None = None
+    most: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.minutes < math.inf:
@@ -62,17 +46,14 @@ class Budget:
         """The same in seconds."""
         return 60 * self.minutes
 
-    def part(self, share: float) -> Budget:
-        """A share of it."""
-        return dataclasses.replace(self, minutes=self.minutes * share)
+    @property
+    def until(self) -> float:
+        """Seconds on the clock at which training is to end."""
+        return self.seconds if self.end is None else self.end
 
-    def without(self, seconds: float) -> Budget:
-        """What is left after some seconds, at least a tenth."""
-        return dataclasses.replace(self, minutes=max(self.minutes - seconds / 60, self.minutes / 10))
-
-    def shared(self, runs: int) -> Budget:
-        """The equal part of each of a number of runs."""
-        return dataclasses.replace(self, minutes=self.minutes / runs)
+    def ending(self, end: float) -> Budget:
+        """The same time up to another moment."""
+        return dataclasses.replace(self, end=end)
 
 
 @dataclass(frozen=True)
@@ -89,87 +70,39 @@ class Speed:
     validation: float
 
 
-def planned(budget: Budget, speed: Speed) -> tuple[int, int]:
-    """The number of steps that fit, and the number between two validations, the last of which follows the last step.
+def planned(seconds: float, speed: Speed, evaluate_every: int | None = None) -> tuple[int, int]:
+    """The number of steps that fit, at least one, and the number between two validations; one follows the last step.
 
     Validations are as far apart as keeps them to a twentieth of the time, and there are at most about twenty.
 
-    >>> planned(Budget(minutes=1.0), Speed(first=0.5, step=0.01, validation=0.2))
+    >>> planned(60.0, Speed(first=0.5, step=0.01, validation=0.2))
     (5633, 380)
     """
-    left = budget.seconds - speed.first - speed.validation
-
-    def steps(every: int) -> int:
-        return math.floor(left / (speed.step + speed.validation / every))
-
-    every = budget.evaluate_every or max(1, math.ceil((1 / SHARE - 1) * speed.validation / speed.step))
-    if budget.evaluate_every is None:
-        every = max(every, math.ceil(steps(every) / MOST))
-    if steps(every) < 1:
-        least = (speed.first + speed.step + 2 * speed.validation) / 60
-        raise TooShort(
-            f"{budget.minutes:g} minutes are too few for one step of {speed.step:.2g} s and a validation of "
-            f"{speed.validation:.2g} s; give at least --minutes {least:.2g}, or a smaller model"
-        )
-    return steps(every), min(every, steps(every))
+    left = max(0.0, seconds - speed.first - speed.validation)
+    every = evaluate_every or distance(speed.step, speed.validation, left / speed.step)
+    steps = max(1, math.floor(left / (speed.step + speed.validation / every)))
+    return steps, min(every, steps)
 
 
-def measured(
-    model: nn.Module, train: Examples, valid: Examples, settings: TrainingSettings, engine: Engine, budget: Budget
-) -> Speed:
-    """Time some steps, at learning rate 0 on a copy, and a part of a validation; model and random state do not change.
+def distance(step: float, validation: float, steps: float) -> int:
+    """The number of steps between validations.
 
-    All processes measure together and get their mean.
+    step, validation: seconds of one.
+    steps: number of steps if there were no validations.
+
+    >>> distance(step=0.01, validation=0.2, steps=5930)
+    380
     """
-    limit = min(TRIAL, TRIAL_SHARE * budget.seconds)
-    before = random_state()
-    try:
-        (first, _), *steps = _steps(deepcopy(model), train, settings, engine, limit)
-        validation = _validation(model, valid, limit) / engine.world
-    finally:
-        set_random_state(before)
-    seconds, elements = (sum(column) for column in zip(*steps, strict=True))
-    typical = _elements_of_a_step(train, settings) or elements / len(steps)
-    figures = engine.add_up([first, seconds / max(elements, 1) * typical, validation])
-    return Speed(*(figure / engine.world for figure in figures))
+    every = max(1, math.ceil((1 / SHARE - 1) * validation / step))
+    return max(every, math.ceil(steps / (1 + validation / every / step) / MOST))
 
 
-def _elements_of_a_step(train: Examples, settings: TrainingSettings) -> float | None:
-    """How many elements a step has on average, where examples differ in length; None where they say nothing of it.
+def watched_share(seconds: float, speed: Speed, examples: int) -> int | None:
+    """The number of validation examples that training looks at; None for all: a twentieth of the time or less.
 
-    Batches are of like lengths, so that the few that are timed may all be short.
+    >>> watched_share(60.0, Speed(0.1, 0.1, validation=2.0), 1000), watched_share(60.0, Speed(0.1, 0.1, 60.0), 1000)
+    (None, 10)
     """
-    lengths = train.epoch(settings.seed, 0).row_lengths
-    return None if lengths is None else float(np.sum(lengths)) / math.ceil(len(lengths) / settings.batch_size)
-
-
-def _steps(
-    model: nn.Module, train: Examples, settings: TrainingSettings, engine: Engine, limit: float
-) -> list[tuple[float, int]]:
-    """Seconds of each step, with all that belongs to it: reading, gradient, optimizer, average; and its elements."""
-    state = begin(model, settings, engine)
-    step = Stepper(
-        state.forward, state.trained, objective_of(model, train, settings), state.optimizer, engine, settings
-    )
-    order = batches(train, settings.batch_size, settings.seed, 0, engine.share)
-    state.trained.train()
-    steps: list[tuple[float, int]] = []
-    while True:
-        begun = perf_counter()
-        result = step(next(order)[1], 0.0, len(steps) + 1)
-        state.count(result)
-        steps.append((perf_counter() - begun, result.elements))
-        if len(steps) > LEAST and engine.any(sum(seconds for seconds, _ in steps[1:]) >= limit):
-            return steps
-
-
-def _validation(model: nn.Module, valid: Examples, limit: float) -> float:
-    """Seconds of a validation on one process, from its first batches if it is long."""
-    device, contract = next(model.parameters()).device, as_model(model)
-    done, begun = 0, perf_counter()
-    with evaluating(model):
-        while done < len(valid) and (done == 0 or perf_counter() - begun < limit):
-            rows = np.arange(done, min(done + ROWS, len(valid)))
-            summed(contract, valid.batch(rows).to(device)).sum().item()
-            done += len(rows)
-    return (perf_counter() - begun) * len(valid) / max(done, 1)
+    if speed.validation <= SHARE * seconds or examples < 2:
+        return None
+    return max(1, math.floor(examples * OF_A_SHARE * seconds / speed.validation))

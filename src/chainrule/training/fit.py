@@ -24,11 +24,12 @@ from chainrule.training.optimizers import optimizer_of
 from chainrule.training.precision import Precision
 from chainrule.training.priors import Prior
 from chainrule.training.regularisers import Regularisers
-from chainrule.training.schedule import trapezoid
+from chainrule.training.schedule import Course, trapezoid
 from chainrule.training.schedule_free import ScheduleFree
 from chainrule.training.settings import TrainingSettings
 from chainrule.training.state import StepMetrics, TrainingState
 from chainrule.training.step import Stepper
+from chainrule.training.timekeeper import Timekeeper
 
 __all__ = ["Callbacks", "TrainingResult", "begin", "fit", "objective_of", "training_forward"]
 
@@ -125,6 +126,7 @@ def fit(
     state: TrainingState | None = None,
     checkpoints: Checkpoints | None = None,
     callbacks: Callbacks | None = None,
+    keeper: Timekeeper | None = None,
 ) -> TrainingResult:
     """Train the model in place; afterwards it holds the weights of the best validation (their EMA, if one is kept).
 
@@ -137,6 +139,7 @@ def fit(
     state: the state to go on from, by default that before the first step.
     checkpoints: where the state is saved while training goes on and when it ends, by default nowhere.
     callbacks: what is called while training goes on.
+    keeper: what decides how many steps there are while training runs, by default those of the settings.
 
     A keyboard interrupt ends training as patience does. Raises TrainingDiverged when the loss is NaN or infinite, with
     step, batch and module; the model then holds the weights of the best validation, too, and the last state is saved.
@@ -147,19 +150,24 @@ def fit(
     upcoming = batches(train, settings.batch_size, settings.seed, state.step, state.engine.share)
     upcoming = state.throughput.waiting(upcoming)
     step = Stepper(state.forward, state.trained, objective, state.optimizer, state.engine, settings)
+    keeper = keeper or Timekeeper(Course(settings.steps, settings.evaluate_every), engine=state.engine)
+    keeper.go_on(state.step)
     interrupted = False
     state.trained.train()
     try:
+        keeper.look(state.step)
         while not (state.ended or (interrupted := state.engine.any(callbacks.stop()))):
             epoch, batch = next(upcoming)
-            rate = settings.learning_rate * trapezoid(state.step, settings.steps, settings.warmup, settings.fall)
-            common = common_step(model, state.optimizer, state.step < settings.common_steps)
+            course, place = keeper.course, keeper.course.position(state.step)
+            rate = settings.learning_rate * trapezoid(place, course.steps, settings.warmup, settings.fall)
+            common = common_step(model, state.optimizer, place < round(settings.common_start * course.steps))
             with diagnosing_divergence(state, batch, train, objective, settings, checkpoints), common:
                 result = step(batch, rate, state.step + 1)
             state.count(result)
             metrics = {"step": state.step, "epoch": epoch, "learning_rate": rate, **result.metrics()}
             callbacks.on_step(metrics | {result.nats_name: result.nats / result.examples} | state.throughput.metrics())
-            _look(state, metrics, valid, settings, callbacks)
+            keeper.look(state.step)
+            _look(state, metrics, valid, settings, callbacks, keeper)
             if checkpoints is not None and state.engine.any(checkpoints.due(state.step)):
                 save_if_finite(state, checkpoints)
         if checkpoints is not None:
@@ -173,19 +181,29 @@ def fit(
 
 
 def _look(
-    state: TrainingState, metrics: StepMetrics, valid: Examples, settings: TrainingSettings, callbacks: Callbacks
+    state: TrainingState,
+    metrics: StepMetrics,
+    valid: Examples,
+    settings: TrainingSettings,
+    callbacks: Callbacks,
+    keeper: Timekeeper,
 ) -> None:
     """After a step, validate and draw samples when it is time for them."""
-    if state.step == settings.steps or state.step % settings.evaluate_every == 0:
-        _validate(state, metrics, valid, settings, callbacks)
+    before = state.validations[-1]["step"] if state.validations else 0
+    last = state.step >= keeper.course.steps
+    if last or state.step - before >= keeper.course.evaluate_every:
+        with keeper.validating():
+            _validate(state, metrics, valid, callbacks)
+        if state.validations_since_best >= settings.patience:
+            state.ended = "patience"
+        elif last:
+            state.ended = "steps"
     if settings.sample_every and state.step % settings.sample_every == 0:
         callbacks.on_sample(state.ema.model, state.step)
 
 
-def _validate(
-    state: TrainingState, metrics: StepMetrics, valid: Examples, settings: TrainingSettings, callbacks: Callbacks
-) -> None:
-    """Evaluate the averaged weights, keep them if they are the best so far, and decide whether training is over.
+def _validate(state: TrainingState, metrics: StepMetrics, valid: Examples, callbacks: Callbacks) -> None:
+    """Evaluate the averaged weights, and keep them if they are the best so far.
 
     Without validation examples the newest weights are kept.
     """
@@ -195,10 +213,6 @@ def _validate(
     callbacks.on_validation(state.validations[-1])
     if best:
         callbacks.on_best(state.ema.model)
-    if state.validations_since_best >= settings.patience:
-        state.ended = "patience"
-    elif state.step == settings.steps:
-        state.ended = "steps"
 
 
 def objective_of(model: nn.Module, train: Examples, settings: TrainingSettings) -> Objective:

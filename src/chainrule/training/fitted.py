@@ -12,6 +12,7 @@ from chainrule.errors import InputError
 from chainrule.models.base import Model
 from chainrule.networks.boosted_trees import BoostedTrees
 from chainrule.networks.ngram import NGram
+from chainrule.training.allowance import Allowance
 from chainrule.training.boosting import Boosting
 from chainrule.training.checkpoint import Checkpoints
 from chainrule.training.counting import Counting
@@ -42,16 +43,19 @@ class Fitting(Protocol):
         """Go on from a saved state; raises InputError, and changes nothing, if it does not fit."""
 
 
-def fitting_of(model: Model, train: Examples, valid: Examples, seed: int) -> Fitting:
+def fitting_of(
+    model: Model, train: Examples, valid: Examples, seed: int, allowance: Allowance | None = None
+) -> Fitting:
     """The beginning of fitting a model whose network does not have gradients.
 
     model: a chain, changed in place by `load_into_network`.
     train, valid: the examples, those of validation to know when to stop.
     seed: seed of what is drawn at random.
+    allowance: the time that fitting has; None for as much as it takes.
     """
     chain = model.single_chain()
     if isinstance(chain.network, BoostedTrees):
-        return Boosting(chain, train, valid, seed=seed, threads=torch.get_num_threads())
+        return Boosting(chain, train, valid, seed=seed, threads=torch.get_num_threads(), allowance=allowance)
     if isinstance(chain.network, NGram):
         return Counting(chain, train, valid)
     raise InputError(f"a {type(chain.network).__name__} is trained by its gradients; take training.fit")

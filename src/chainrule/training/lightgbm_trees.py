@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from chainrule.batch import Array
 
-__all__ = ["MISSING", "GrownTree", "Settings", "boost", "grown", "layout"]
+__all__ = ["MISSING", "Boosted", "GrownTree", "Settings", "boost", "grown", "layout"]
 
 WHOLE = ("split_feature", "left_child", "right_child")
 MISSING = 1e300  # what stands for a missing number: larger than any other, so that it goes right
@@ -75,7 +76,44 @@ class GrownTree:
     value: Array
 
 
-def grown(rows: tuple[Array, Array], valid: tuple[Array, Array], settings: Settings) -> Any:
+@dataclass(frozen=True)
+class Boosted:
+    """Trees for a binary outcome.
+
+    trees: the trees up to the best round; none where a constant is better.
+    rounds: number of rounds that were grown.
+    late: whether they ended because the time was over.
+    loss: nats per validation row, of the constant where it is better.
+    """
+
+    trees: list[GrownTree]
+    rounds: int
+    late: bool
+    loss: float
+
+
+class _Watch:
+    """Ends boosting when the time is over, at the best round so far."""
+
+    order = 40  # after the library's own
+
+    def __init__(self, late: Callable[[], bool]) -> None:
+        self.late, self.rounds, self.was_late = late, 0, False
+        self.best: tuple[int, float, Any] = (0, float("inf"), [])
+
+    def __call__(self, env: Any) -> None:
+        import lightgbm
+
+        self.rounds = env.iteration + 1
+        loss = env.evaluation_result_list[0][2]
+        if loss < self.best[1]:
+            self.best = (env.iteration, loss, env.evaluation_result_list)
+        if env.iteration + 1 < env.end_iteration and self.late():
+            self.was_late = True
+            raise lightgbm.callback.EarlyStopException(self.best[0], self.best[2])
+
+
+def grown(rows: tuple[Array, Array], valid: tuple[Array, Array], settings: Settings, watch: Any = None) -> Any:
     """LightGBM's booster for a binary outcome, with the number of rounds that is best on the validation rows."""
     import lightgbm
 
@@ -85,23 +123,33 @@ def grown(rows: tuple[Array, Array], valid: tuple[Array, Array], settings: Setti
         warnings.simplefilter("ignore")
         data = lightgbm.Dataset(x, y, params=options)
         watched = lightgbm.Dataset(*valid, reference=data, params=options)
-        stopping = lightgbm.early_stopping(settings.patience, verbose=False)
-        return lightgbm.train(options, data, settings.rounds, valid_sets=[watched], callbacks=[stopping])
+        stopping: list[Any] = [lightgbm.early_stopping(settings.patience, verbose=False)]
+        stopping += [] if watch is None else [watch]
+        return lightgbm.train(options, data, settings.rounds, valid_sets=[watched], callbacks=stopping)
 
 
-def boost(rows: tuple[Array, Array], valid: tuple[Array, Array], settings: Settings) -> list[GrownTree]:
+def boost(
+    rows: tuple[Array, Array],
+    valid: tuple[Array, Array],
+    settings: Settings,
+    late: Callable[[], bool] = lambda: False,
+) -> Boosted:
     """Boost trees for a binary outcome; none where a constant is better.
 
     rows: inputs (N, C) and outcomes (N,) to fit.
     valid: the same, by which the number of rounds is found.
     settings: how trees are boosted.
+    late: asked after each round whether the time is over.
     """
-    booster = grown(rows, valid, settings)
+    watch = _Watch(late)
+    booster = grown(rows, valid, settings, watch)
     share = (rows[1].sum() + 0.5) / (len(rows[1]) + 1)
     constant = -float(np.where(valid[1] > 0, np.log(share), np.log1p(-share)).mean())
-    if constant <= booster.best_score["valid_0"]["binary_logloss"]:
-        return []
-    return _parsed(booster.model_to_string(num_iteration=booster.best_iteration))
+    best = float(booster.best_score["valid_0"]["binary_logloss"])
+    if constant <= best:
+        return Boosted([], watch.rounds, watch.was_late, constant)
+    trees = _parsed(booster.model_to_string(num_iteration=booster.best_iteration))
+    return Boosted(trees, watch.rounds, watch.was_late, best)
 
 
 def _parsed(text: str) -> list[GrownTree]:

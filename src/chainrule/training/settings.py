@@ -25,11 +25,6 @@ class TrainingSettings(TrainingOptions):
         """The share of the steps in which the learning rate falls: none where the optimizer needs no schedule."""
         return 0.0 if self.optimizer == "schedule_free" else self.cooldown
 
-    @property
-    def common_steps(self) -> int:
-        """The steps of the common start."""
-        return round(self.common_start * self.steps)
-
     def bounded(self, examples: int) -> TrainingSettings:
         """The settings with `epochs` made plain: at most as many steps as that many passes over the examples take.
 

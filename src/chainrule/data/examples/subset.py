@@ -9,7 +9,7 @@ from chainrule.data.examples.base import Examples
 from chainrule.data.examples.wrapper import WrappedExamples
 from chainrule.likelihood import Units
 
-__all__ = ["Subset", "elements_of", "spread", "stretch"]
+__all__ = ["Subset", "drawn", "elements_of", "spread", "stretch"]
 
 
 class Subset(WrappedExamples):
@@ -74,6 +74,21 @@ def spread(examples: Examples, most: int) -> Examples:
     if count <= most:
         return examples
     chosen = np.arange(most) * count // most
+    return Subset(examples, np.concatenate([np.arange(border[n], border[n + 1]) for n in chosen]))
+
+
+def drawn(examples: Examples, most: int, seed: int = 0) -> Examples:
+    """The examples, or `most` of them at random if there are more, in their order.
+
+    >>> from chainrule.data import ArrayExamples
+    >>> len(drawn(ArrayExamples(np.arange(10)[:, None]), 4))
+    4
+    """
+    border = _borders(examples)
+    count = len(border) - 1
+    if count <= most:
+        return examples
+    chosen = np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
     return Subset(examples, np.concatenate([np.arange(border[n], border[n + 1]) for n in chosen]))
 
 
