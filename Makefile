@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 DATA ?= $(or $(CHAINRULE_DATA),../shared/data)
 
-.PHONY: demo test test-quick mutants check format bench reproduce smoke results figures docs soak clean
+.PHONY: demo test test-quick mutants check format bench never-worse reproduce smoke results figures docs soak clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -36,6 +36,9 @@ format: $(READY)
 
 bench: $(READY)  ## ratios against peers, side by side
 	$(BIN)/python -m benchmarks $(if $(wildcard $(DATA)),--data $(DATA))
+
+never-worse: $(READY)  ## the default against what is cheap, on every set and budget: docs/never_worse.md; goes on where it was
+	$(BIN)/python -m benchmarks.never_worse $(if $(wildcard $(DATA)),--data $(DATA))
 
 reproduce: $(READY)  ## every recipe within its budget: records/, docs/results.md; finished ones stay
 	$(BIN)/chainrule reproduce --all --resume --data $(DATA)

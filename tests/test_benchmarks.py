@@ -13,6 +13,8 @@ from benchmarks import drawing, nanogpt
 from benchmarks.flops import counted
 from benchmarks.limits import limits
 from benchmarks.memory import peak_mib
+from benchmarks.never_worse import lost, measure, page
+from benchmarks.never_worse_sets import QUICK, made
 from benchmarks.row import Limit, Row, timed
 from benchmarks.windows import Timing, Window, side_by_side
 
@@ -143,3 +145,20 @@ def test_an_unknown_family_is_refused():
     done = subprocess.run([sys.executable, "-m", "benchmarks", "nothing"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert "no family nothing" in done.stderr
+
+
+def test_lost_is_worse_by_two_errors_and_by_a_share():
+    other = {"nats": 10.0, "worse_by": 0.5, "error": 0.1}
+    assert lost({"nats": 10.5, "others": {"a": other}}) == ["a"]
+    assert lost({"nats": 10.5, "others": {"a": other | {"error": 0.3}}}) == []
+    assert lost({"nats": 1000.0, "others": {"a": other}}) == []
+    assert lost({"nats": 9.0, "others": {"a": other | {"worse_by": -1.0, "impossible": 2}}}) == ["a"]
+    result = {"set": "s", "minutes": 0.1, "what": "5 x 2", "used": 1.0, "nats": 10.5, "others": {"a": other}}
+    assert "| s | 5 x 2 | 0.1 | 100% | 10.5 | a 10 | 0.5 ± 0.1 | a |" in page([result])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", QUICK)
+def test_the_default_within_six_seconds_is_never_worse_than_what_is_cheap(name, tmp_path):
+    result = measure(name, made(name, tmp_path / "data"), 0.1, tmp_path)
+    assert not lost(result), result
