@@ -56,9 +56,8 @@ def _parameters() -> Iterator[inspect.Parameter]:
 
 
 def _type(option: Option) -> Any:
-    """The type of an option on the command line, where a word may stand for it."""
-    kinds = [kind for kind in (int, float, str, bool, Path) if kind in option.types]
-    return reduce(or_, kinds, None)
+    """The type of an option on the command line, where a word may stand for it; `none` is a word like any other."""
+    return reduce(or_, [kind for kind in (int, float, str, bool, Path) if kind in option.types])
 
 
 PARAMETERS = list(_parameters())

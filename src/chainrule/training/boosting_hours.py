@@ -23,7 +23,8 @@ from chainrule.training.stumps import ROUNDS, Stumps, boosted_stumps
 
 __all__ = ["BoostingHours", "Turn"]
 
-STUMP_SHARE = 0.3  # of the time, at most, for stumps
+STUMP_SHARE = 0.3  # of the time, at most, for stumps, and
+STUMP_SECONDS = 0.3  # seconds that they may always take
 FAIR = 3.0  # times its share of the time that an element may take
 SOME = 20  # elements whose inputs cost about as much as what does not depend on them
 FEW_ROUNDS = 60  # below, each round adds more
@@ -72,7 +73,7 @@ class BoostingHours:
             answers, of_valid = (np.concatenate(side, 1) for side in zip(*parts, strict=True))
             each = parts[0][0].shape[1]
             element = np.repeat(np.arange(first, first + len(parts)), each)
-            share = STUMP_SHARE * begun * (first + len(parts)) / length
+            share = max(STUMP_SECONDS, STUMP_SHARE * begun) * (first + len(parts)) / length
             recorded, ended = allowance.recorded("stumps", first), [ROUNDS]
 
             def go_on(

@@ -18,6 +18,8 @@ __all__ = ["Budget", "Speed", "distance", "planned", "watched_share"]
 SHARE = 0.05  # share of the time that may go into validations
 MOST = 20  # validations; more would show nothing more
 OF_A_SHARE = 0.01  # share of the time for one validation, where all validation examples would take more than SHARE
+QUICK = 0.3  # seconds of a validation that is never too long
+FEWEST = 64  # examples of a validation
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,8 @@ def watched_share(seconds: float, speed: Speed, examples: int) -> int | None:
     """The number of validation examples that training looks at; None for all: a twentieth of the time or less.
 
     >>> watched_share(60.0, Speed(0.1, 0.1, validation=2.0), 1000), watched_share(60.0, Speed(0.1, 0.1, 60.0), 1000)
-    (None, 10)
+    (None, 64)
     """
-    if speed.validation <= SHARE * seconds or examples < 2:
+    if speed.validation <= max(QUICK, SHARE * seconds) or examples <= FEWEST:
         return None
-    return max(1, math.floor(examples * OF_A_SHARE * seconds / speed.validation))
+    return max(FEWEST, math.floor(examples * OF_A_SHARE * seconds / speed.validation))
