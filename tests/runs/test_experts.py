@@ -113,7 +113,7 @@ def test_weights_of_impossible_and_of_no_elements():
 
 def test_where_no_time_is_left_the_expert_is_the_model(bits, tmp_path, monkeypatch):
     monkeypatch.setattr("chainrule.runs.timing.measured", lambda *anything: Speed(9.0, 9.0, 1.0))
-    run = fit(str(bits), out=tmp_path / "run", minutes=0.05, members=1, experts="boosted_trees")
+    run = fit(str(bits), out=tmp_path / "run", minutes=0.05, experts="boosted_trees")
     assert run.config["model"]["network"]["name"] == "boosted_trees"
     assert run.verify(quick=True).passed
     assert run.path == tmp_path / "run"
