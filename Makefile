@@ -22,7 +22,7 @@ test-quick: $(READY)  ## the default tier
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
 mutants: $(READY)  ## every planted fault and sound model, and the table in docs/certificate.md
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants.harness
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants.harness --processes=2
 
 check: $(READY)  ## format, lint, types, imports
 	$(BIN)/ruff format --check .

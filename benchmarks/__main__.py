@@ -25,6 +25,7 @@ from benchmarks.running import Family, Measured, alone, cases, keep
 FAMILIES = {
     "startup": "benchmarks.startup",
     "opening": "benchmarks.opening",
+    "certificate": "benchmarks.certificate",
     "loop": "benchmarks.loop",
     "losses": "benchmarks.losses",
     "training": "benchmarks.training",

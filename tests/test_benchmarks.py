@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import drawing, nanogpt
+from benchmarks import certificate, drawing, nanogpt
 from benchmarks.flops import counted
 from benchmarks.limits import limits
 from benchmarks.memory import peak_mib
 from benchmarks.never_worse import lost, measure, page
 from benchmarks.never_worse_sets import QUICK, made
-from benchmarks.row import Limit, Row, timed
+from benchmarks.row import Limit, Options, Row, timed
 from benchmarks.windows import Timing, Window, side_by_side
 
 ROOT = Path(__file__).parents[1]
@@ -139,6 +139,15 @@ def test_every_family_runs(tmp_path):
         "quality": 6,
     }
     assert all(0 < row["ratio"] < math.inf for measured in record.values() for row in measured["rows"])
+
+
+@pytest.mark.slow
+def test_the_time_of_a_certificate_is_measured():
+    pytest.importorskip("transformers", reason="the extra `hf` is not installed")
+    seconds, peak = certificate.ROWS["gpt2 quick"](Options(rounds=1, quick=True, threads=1))
+    assert "checks passed" in seconds.note
+    assert peak.unit == "MiB"
+    assert seconds.ours[0] > 0
 
 
 def test_an_unknown_family_is_refused():

@@ -179,7 +179,7 @@ ASKED = {
         "getattr(examples, 'is_stream', False)": "a user's examples",
         "getattr(examples, 'windows', None)": "a user's examples",
     },
-    "verification/certificate/probes.py": {
+    "verification/certificate/special.py": {
         "getattr(tested.thing, 'config', None)": "a user's module",
         "getattr(at, f'{word}_token_id', None)": "a configuration of transformers",
     },

@@ -14,6 +14,42 @@ try:
 except ImportError:
     HF = False
 
+# decoders of tiny size, by the name of their configuration, and what they need beside the options of `language_model`
+DECODERS = {
+    "gpt2": GPT2,
+    "gpt_neo": dict(num_layers=2, num_heads=4, attention_types=[[["global", "local"], 1]], window_size=8),
+    "gpt_neox": {},
+    "gptj": dict(rotary_dim=4),
+    "codegen": dict(rotary_dim=4),
+    "gpt_bigcode": {},
+    "opt": dict(ffn_dim=48, word_embed_proj_dim=32),
+    "bloom": {},
+    "mpt": dict(d_model=32, n_heads=4, n_layers=2, expansion_ratio=2),
+    "falcon": {},
+    "llama": {},
+    "mistral": dict(sliding_window=8),
+    "mixtral": dict(num_local_experts=4, num_experts_per_tok=2),
+    "qwen2": {},
+    "qwen3": dict(head_dim=8),
+    "qwen2_moe": dict(
+        num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16, shared_expert_intermediate_size=16
+    ),
+    "gemma": dict(head_dim=8),
+    "gemma2": dict(head_dim=8, sliding_window=8, query_pre_attn_scalar=8),
+    "phi": {},
+    "phi3": {},
+    "stablelm": {},
+    "starcoder2": {},
+    "cohere": {},
+    "olmo": {},
+    "olmo2": {},
+    "granite": {},
+    "smollm3": {},
+    "mamba": dict(state_size=4, time_step_rank=4),
+    "rwkv": dict(attention_hidden_size=32, context_length=64),
+}
+SLOW = ("mamba", "rwkv")  # whose steps are loops in Python
+
 if HF:
 
     @fault("HF: an encoder that is used as a decoder (is_decoder forgotten)", "Hugging Face", length=24)
@@ -51,15 +87,12 @@ if HF:
             },
         )
 
-    for _kind, _options in {
-        "mamba": dict(state_size=4, time_step_rank=4),
-    }.items():
-        _length = 12 if _kind == "mamba" else 24
-        sound(f"HF: {_kind}", "Hugging Face", length=_length)(
+    for _kind, _options in DECODERS.items():
+        sound(f"HF: {_kind}", "Hugging Face", length=12 if _kind in SLOW else 24)(
             lambda kind=_kind, options=_options: language_model(kind, **options)
         )
 
-    for _kind in ("llama",):
+    for _kind in ("llama", "gpt2", "qwen3"):
         sound(f"HF: {_kind} in bfloat16", "Hugging Face", length=24)(
-            lambda kind=_kind: language_model(kind, **(GPT2 if kind == "gpt2" else {})).bfloat16()
+            lambda kind=_kind: language_model(kind, **DECODERS[kind]).bfloat16()
         )

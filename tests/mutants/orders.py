@@ -172,8 +172,29 @@ def one_of_nine():
     return OrderMixture(chains, random_orders(D, 9))
 
 
+class Heavy(CategoricalHead):
+    """The probabilities sum to 1.01."""
+
+    def forward(self, h):
+        p = super().forward(h)
+        exact = p.log_prob
+        p.log_prob = lambda x: exact(x) + 0.01
+        return p
+
+
+def heavy_one_of_seven():
+    torch.manual_seed(0)
+    heads = [Heavy if o == 5 else CategoricalHead for o in range(7)]
+    chains = [
+        randomised(AutoregressiveModel(CausalConv(V, D, 8, depth=2), head(8, V)), seed=o)
+        for o, head in enumerate(heads)
+    ]
+    return OrderMixture(chains, random_orders(D, 7))
+
+
 # name: (build, options of verify, the check that has to fail)
 FAULTS = {
+    "one order of seven sums to 1.01, named": (heavy_one_of_seven, {"quick": True}, "orders.every"),
     "one order of nine sees itself": (one_of_nine, {"quick": True}, "orders.future"),
     "ln p averaged over orders": (lambda: over(MeanOfLogs), {"quick": True}, "orders.mean"),
     "ln O forgotten": (lambda: over(SumOfProbabilities), {"quick": True}, "orders.mass"),

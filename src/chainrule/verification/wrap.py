@@ -17,7 +17,8 @@ from chainrule.networks.recomputed import Recomputed
 from chainrule.verification.certificate.adapters import model_under_test
 from chainrule.verification.certificate.causality import described, said_by, worst_leak
 from chainrule.verification.certificate.comparison import in_mode
-from chainrule.verification.certificate.probes import replacements, rows_to_try
+from chainrule.verification.certificate.probes import replacements
+from chainrule.verification.certificate.rows import rows_to_try
 from chainrule.verification.certificate.work import Work, cost_of_element
 
 __all__ = ["wrap"]
@@ -93,9 +94,9 @@ def _refuse_the_future(network: Recomputed) -> None:
     tested = model_under_test(network)
     work = Work(WORK, cost_of_element(tested))
     with in_mode(tested, training=False):
-        rows = rows_to_try(tested, None, 6)
+        rows = rows_to_try(tested, None, 24, walked=32)
     most = work.rows(0.25, tested.length, least=12, most=256)
-    tried = replacements(tested, rows, tested.positions(12), min(18, most), tested.positions(most))
+    tried = replacements(tested, rows, tested.positions(12), min(48, most), tested.positions(most))
     bound = 1e-3 if tested.dtype != torch.float64 else 1e-6
     for training in (False, True):
         with in_mode(tested, training):

@@ -7,27 +7,27 @@ from torch import Tensor
 
 from chainrule.batch import Batch
 from chainrule.verification.certificate.check import Check, difference, skipped
-from chainrule.verification.certificate.probes import special_symbols
+from chainrule.verification.certificate.special import special_symbols
 from chainrule.verification.certificate.tested import LEAST, ModelUnderTest, possible
 
 __all__ = ["elements", "mixed_lengths", "total"]
 
 
-def elements(tested: ModelUnderTest, rows: Tensor, bound: float) -> Check:
+def elements(tested: ModelUnderTest, rows: Tensor, bound: float, sweep: int = 0) -> Check:
     """The score of each element is ln of its conditional: the start's, the end's, and -inf where that is zero.
 
     tested: the model.
     rows: rows to try, shape (R, D); rows of each symbol that has a meaning of its own are added.
     bound: largest difference that is rounding.
+    sweep: largest number of rows of other symbols that are added, until every symbol came.
     """
     name = "accounting.elements"
     if tested.scores is None or tested.log_pmf is None:
         return skipped(name, "no conditionals to compare the scores with")
-    special = torch.tensor(special_symbols(tested)[:8])
-    spread = special[(torch.arange(tested.length) * 5 + torch.arange(2)[:, None] * 3) % len(special)]
     worst, where = 0.0, ""
     v = tested.num_symbols or 1
-    for part in torch.split(torch.cat([rows, spread]), min(8, tested.rows_at_once())):
+    every = torch.cat([rows, *_of_symbols(tested, sweep)])
+    for part in torch.split(every, min(8, tested.rows_at_once())):
         c = tested.contexts(len(part))
         log_pmf = tested.log_pmf(part, c)
         if log_pmf.shape[-1] != v:
@@ -40,15 +40,27 @@ def elements(tested: ModelUnderTest, rows: Tensor, bound: float) -> Check:
             worst, d = float(apart.max()), int(apart.max(0).values.argmax())
             row = int(apart[:, d].argmax())
             where = f"x_{d} = {int(part[row, d])} is not scored by its conditional"
-    return Check.of(
-        name, worst, bound, f"every element of {len(rows) + len(spread)} rows, next to its conditional", where
-    )
+    symbols = len(every.unique())
+    tried = f"every element of {len(every)} rows, {symbols} of {v} symbols, next to its conditional"
+    return Check.of(name, worst, bound, tried, where)
+
+
+def _of_symbols(tested: ModelUnderTest, sweep: int) -> list[Tensor]:
+    """Rows of the symbols that have a meaning of their own, and of consecutive symbols until every symbol came."""
+    special, d, v = torch.tensor(special_symbols(tested)), tested.length, tested.num_symbols or 1
+    place = torch.arange(d)
+    rows = [special[(place + k * d) % len(special)] for k in range(-(-len(special) // d))]
+    rows += [row.flip(0) for row in rows]
+    needed = -(-v // d)
+    chosen = range(needed) if needed <= sweep else (needed * k // sweep for k in range(sweep))
+    rows += [(place + k * d) % v for k in chosen]
+    return [torch.stack(rows)]
 
 
 def mixed_lengths(tested: ModelUnderTest, rows: Tensor) -> Batch:
     """The rows with masks of many lengths, not sorted by length, as one batch."""
     n, length = len(rows), tested.length
-    turn = torch.arange(n) * 7 % max(n, 1)
+    turn = torch.randperm(n, generator=torch.Generator().manual_seed(1))  # not its own inverse
     lengths = ((turn + 1) * length // n).clamp(min=1)
     return Batch(rows, torch.arange(length) < lengths[:, None], tested.contexts(n))
 

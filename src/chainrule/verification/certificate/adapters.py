@@ -177,12 +177,24 @@ def copied_function(function: Any) -> tuple[Any, bool]:
     try:
         if not isinstance(function, FunctionType):
             return deepcopy(function), True
-        cells = tuple(CellType(deepcopy(cell.cell_contents)) for cell in function.__closure__ or ())
-        copy = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__, cells)
-        copy.__kwdefaults__ = function.__kwdefaults__
-        return copy, True
+        return _copy_of(function, {}), True
     except Exception:  # whatever a user's object raises that cannot be copied
         return function, False
+
+
+def _copy_of(function: FunctionType, memo: dict[int, Any]) -> FunctionType:
+    """A copy of a function with all that it encloses, functions too; memo: what was copied before."""
+    cells = []
+    for cell in function.__closure__ or ():
+        kept = cell.cell_contents
+        cells.append(CellType(_copy_of(kept, memo) if isinstance(kept, FunctionType) else deepcopy(kept, memo)))
+    defaults = tuple(
+        _copy_of(kept, memo) if isinstance(kept, FunctionType) else deepcopy(kept, memo)
+        for kept in function.__defaults__ or ()
+    )
+    copy = FunctionType(function.__code__, function.__globals__, function.__name__, defaults or None, tuple(cells))
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy
 
 
 def _is_function(value: Any) -> bool:

@@ -8,6 +8,7 @@ import torch
 
 from chainrule.networks.huggingface import HuggingFace
 from chainrule.verification.certificate import (
+    accounting,
     causality,
     conditional_mass,
     determinism,
@@ -17,10 +18,12 @@ from chainrule.verification.certificate import (
 )
 from chainrule.verification.certificate.check import Check, skipped
 from chainrule.verification.certificate.gradient import gradient as gradient_check
+from chainrule.verification.certificate.tested import shorter
 from chainrule.verification.certificate.trial import COARSE, Trial
 
 __all__ = [
     "WITHOUT_CACHE",
+    "elements",
     "enumeration",
     "fits",
     "gradient",
@@ -39,21 +42,26 @@ NUMBERS = 1 << 24  # of one tensor of a differentiated pass
 def suffix(trial: Trial, training: bool, share: float) -> Check:
     """`causality.suffix`: in the full form in float64 and then in the model's own type, which has its own kernels."""
     tested = trial.tested
-    tried = trial.suffixes(share)
-    scored = min(8 if trial.quick else 48, max(2, len(tried) // 4))
+    tried = trial.suffixes(share, training=training)
+    scored = min(16 if trial.quick else 64, max(2, len(tried) // 4))
     check = causality.suffix(tested, training, tried, trial.tight, scored)
-    own = trial.own
-    if trial.quick or check.passed is False or own.dtype == tested.dtype:
+    own = shorter(trial.own, tested.length)
+    if check.passed is not True or own.dtype == tested.dtype:
         return check
-    half = own.dtype in (torch.bfloat16, torch.float16)
-    bound = max(COARSE, 128 * torch.finfo(own.dtype).eps) if half else COARSE
+    bound = max(COARSE, 16 * torch.finfo(own.dtype).eps)
     in_own = replace(trial, tested=replace(own, examples=tested.examples))
-    again_tried = in_own.suffixes(share / 4, least=4)
+    again_tried = in_own.suffixes(share / 4, least=4, training=training)
     again = causality.suffix(own, training, again_tried, bound, 2)
     kind = str(own.dtype).removeprefix("torch.")
     if again.passed is False:
         return replace(again, tried=f"{again.tried}, in {kind}", where=f"{again.where}; in {kind} only")
     return replace(check, tried=f"{check.tried}; {len(again_tried)} in {kind}")
+
+
+def elements(trial: Trial) -> Check:
+    """`accounting.elements`, with as many symbols as the work pays for."""
+    sweep = trial.work.rows(0.02 if trial.quick else 0.05, trial.tested.length)
+    return accounting.elements(trial.tested, trial.rows, trial.loose, sweep)
 
 
 def steps(trial: Trial) -> Check:
@@ -63,14 +71,17 @@ def steps(trial: Trial) -> Check:
     many = 24 if trial.quick else 64
     large = (tested.num_symbols or 1) * d > 1 << 17
     places = [0, min(1, d - 1), *tested.positions(many)] if large else tested.positions(many)
-    return normalisation.steps(tested, trial.rows, places, (trial.work, 0.12), trial.loose)
+    rows = trial.rows if tested.module is not None else torch.cat([trial.every_row, trial.pairs])
+    return normalisation.steps(tested, rows, places, (trial.work, 0.12), trial.loose)
 
 
 def step(trial: Trial) -> Check:
     """`sampling.step` along the whole length, as far as the work goes; a wrong cache of Hugging Face is gone around."""
     rows = trial.few[: 4 if not trial.quick else 3]
+    if trial.tested.context is not None:  # every class
+        rows = trial.few[torch.arange(len(trial.tested.context)) % len(trial.few)]
     most = trial.work.rows(0.05 if trial.quick else 0.08, len(rows))
-    length = min(trial.tested.length, max(most, 8), 200 if trial.quick else 4096)
+    length = min(trial.tested.length, max(most, 8), 384 if trial.quick else 4096)
     check = sampling.step(trial.tested, rows, length, trial.loose)
     network = None if trial.tested.chain is None else trial.tested.chain.network
     if check.passed is not False or not isinstance(network, HuggingFace):
@@ -138,8 +149,10 @@ def fits(trial: Trial) -> Check:
         if isinstance(network, HuggingFace) and isinstance(checked, HuggingFace):
             network.cached = checked.cached
     finite = own.num_symbols is not None
-    most = (1 << 13 if trial.quick else 1 << 17) if finite else (1 << 11 if trial.quick else 1 << 15)
+    most = (1 << 15 if trial.quick else 1 << 17) if finite else (1 << 12 if trial.quick else 1 << 15)
+    if trial.quick and finite:
+        most = min(most, NUMBERS // 8 // (own.num_symbols or 1))
     elements = min(trial.work.rows(0.1, 1), most)
     length = min(own.length, max(8, elements // 64), 64 if trial.quick else 1024)
     draws = min(max(elements // length, 32), 20_000)
-    return sampler.fits(own, draws, length, prefixes=not trial.quick)
+    return sampler.fits(own, draws, length, 32 if trial.quick else max(64, draws // 4))

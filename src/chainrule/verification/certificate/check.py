@@ -10,11 +10,20 @@ from torch import Tensor
 
 from chainrule.atomic_files import json_value
 
-__all__ = ["NOT_A_LIKELIHOOD", "NOT_VERIFIED", "NO_TIME", "Certificate", "Check", "blocked", "difference", "skipped"]
+__all__ = [
+    "FIRST",
+    "NOT_A_LIKELIHOOD",
+    "NOT_VERIFIED",
+    "Certificate",
+    "Check",
+    "blocked",
+    "difference",
+    "skipped",
+]
 
-NO_TIME = "no time left in the quick form"
 NOT_A_LIKELIHOOD = "not a likelihood"
 NOT_VERIFIED = "not verified"
+FIRST = "mend causality.suffix first"  # of a check that fails because of a leak
 ADVICE = {
     "causality": "make the output at element d a function of x_<d alone: shift the input by one, mask with the "
     "strictly earlier elements in both modes, and take no statistic over elements or over the batch",
@@ -66,6 +75,8 @@ class Check:
     @property
     def advice(self) -> str:
         """What to do about a failure."""
+        if FIRST in self.where:
+            return FIRST
         return ADVICE[self.name.split(".")[0]] if self.passed is False else ""
 
     def __str__(self) -> str:
@@ -144,7 +155,8 @@ class Certificate:
         return found | {"seconds": self.seconds, "checks": checks}
 
     def __str__(self) -> str:
-        advice = dict.fromkeys(f"  {check.name.split('.')[0]}: {check.advice}" for check in self.checks if check.advice)
+        failed = [check for check in self.checks if check.advice and check.advice != FIRST]
+        advice = dict.fromkeys(f"  {check.name.split('.')[0]}: {check.advice}" for check in failed)
         head = f"{self.subject}: {self.summary} ({self.seconds:.1f} s)"
         return "\n".join([head, *(f"  {check}" for check in self.checks), *advice])
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from chainrule.verification.certificate.check import difference
 from chainrule.verification.certificate.tested import ModelUnderTest
 
-__all__ = ["by_element", "in_mode", "rounding", "seeded"]
+__all__ = ["by_element", "in_mode", "rounding", "same_buffers", "seeded"]
 
 CHUNK = 1 << 22  # numbers that are compared at a time
 
@@ -50,10 +52,17 @@ def by_element(before: Tensor, after: Tensor, counts: Tensor) -> Tensor:
 
 
 def seeded(function: Any, *arguments: Any, seed: int = 0) -> Tensor:
-    """The function's value under one fixed state of the generator, so that dropout drops the same units again."""
+    """The function's value under one fixed state of all generators, so that dropout drops the same units again."""
+    states = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made: Tensor = function(*arguments)
+        random.seed(seed)
+        np.random.seed(seed)
+        try:
+            made: Tensor = function(*arguments)
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
     return made
 
 
@@ -63,14 +72,27 @@ def in_mode(tested: ModelUnderTest, training: bool) -> Iterator[None]:
     if tested.module is None:
         yield
         return
-    buffers = [(buffer, buffer.clone()) for buffer in tested.module.buffers()] if training else []
     modes = [(part, part.training) for part in tested.module.modules()]
     tested.module.train(training)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), same_buffers(tested.module if training else None):
             yield
     finally:
         for part, mode in modes:
             part.training = mode
+
+
+@contextmanager
+def same_buffers(module: nn.Module | None) -> Iterator[None]:
+    """Afterwards, every buffer of a module is what it was before, in value and as an object."""
+    parts = [] if module is None else [part for part in module.modules() if type(vars(part).get("_buffers")) is dict]
+    objects = [(part, name, buffer) for part in parts for name, buffer in part._buffers.items()]
+    buffers = [] if module is None else [(buffer, buffer.clone()) for buffer in module.buffers()]
+    try:
+        yield
+    finally:
+        for part, name, buffer in objects:
+            if part._buffers.get(name) is not buffer:
+                part._buffers[name] = buffer
         for buffer, before in buffers:
             buffer.detach().copy_(before)

@@ -26,6 +26,7 @@ POINTS = 16  # of a grid, at which the mass is compared with the rise of F
 ENDS = (1e-9, 1 - 1e-9)  # extreme quantiles of the values that are not missing
 HALVINGS = 40
 SPLITS, WIDEST, LEAST_SHARE = 14, 8, 1e-7  # rounds, intervals per round, and mass of the narrowest
+OUTSIDE = (0.1, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5)  # of the range of the quantiles, to which an integral goes on
 MOST_OPEN = 1 << 15  # intervals that are halved at a time
 NODES = (-0.9061798459386640, -0.5384693101056831, 0.0, 0.5384693101056831, 0.9061798459386640)  # Gauss-Legendre
 WEIGHTS = (0.2369268850561891, 0.4786286704993665, 0.5688888888888889, 0.4786286704993665, 0.2369268850561891)
@@ -55,6 +56,10 @@ def density_mass(make: Repeated, intervals: int = 256, special: Sequence[float] 
     for _ in range(SPLITS):
         u, nodes = _split(make, u, nodes, missing)
     low, high = nodes.min(0).values, nodes.max(0).values
+    width = (high - low).clamp(min=1e-9)
+    far = torch.tensor(OUTSIDE, dtype=torch.float64).view(-1, *[1] * missing.ndim)
+    nodes = torch.cat([low - far.flip(0) * width, nodes, high + far * width])
+    low, high = nodes[0], nodes[-1]
     near = [
         s + sign * 10.0**-k * max(abs(s), 1.0) for s in (*SPECIAL, *special) for sign in (-1, 1) for k in range(2, 11)
     ]
@@ -101,6 +106,18 @@ def _gauss(make: Repeated, a: Tensor, b: Tensor) -> Tensor:
     return half * (weight * p).sum(0).nan_to_num(nan=torch.inf)
 
 
+def flat_ends(p: Distribution) -> Tensor:
+    """1 where ln p is the same at three places that are farther and farther out, so that its integral is infinite."""
+    low, high = (p.icdf(torch.full(p.batch_shape, u, dtype=torch.float64)).double() for u in (1e-6, 1 - 1e-6))
+    width = (high - low).nan_to_num(nan=1.0).clamp(min=1e-9)
+    flat = torch.zeros(p.batch_shape, dtype=torch.bool)
+    for end, sign in ((low, -1.0), (high, 1.0)):
+        ends = torch.stack([p.log_prob(end.nan_to_num() + sign * far * width).double() for far in (1e3, 1e5, 1e7)])
+        lowest, highest = torch.aminmax(ends, dim=0)
+        flat |= (highest - lowest < 1e-9) & highest.isfinite()
+    return flat.double()
+
+
 def atoms(p: Distribution) -> Tensor:
     """The largest jump of ln p at one value alone, of the batch shape: the mass of a point in a density.
 
@@ -143,15 +160,20 @@ def grid_excess(p: Distribution) -> Tensor:
 
 
 def _endless(p: Distribution, like: Tensor, step: Tensor) -> Tensor:
-    """How far a tail that does not fall is above the mass one: 2^52 steps between 2^52 and 2^53, each with such a p."""
+    """How far a tail that does not fall is above the mass one: 2^52 steps between 2^52 and 2^53, each with such a p.
+
+    A tail that is the same at 2^40, 2^46, 2^52 and 2^53 never falls, so that its mass is infinite however small p is.
+    """
     ends = []
-    for power in (52, 53):
+    for power in (40, 46, 52, 53):
         try:
             ends.append(p.log_prob((like.double() * 0 + 2.0**power) * step).double())
         except ValueError:
             return torch.zeros_like(like, dtype=torch.float64)  # outside of the support
-    total = 2.0**52 * torch.minimum(*ends).exp()
-    return torch.where(total > 1, total, 0.0)
+    total = 2.0**52 * torch.minimum(*ends[2:]).exp()
+    lowest, highest = torch.aminmax(torch.stack(ends), dim=0)
+    flat = (highest - lowest < 1e-9) & highest.isfinite()
+    return torch.where(flat, 1.0, torch.where(total > 1, total, 0.0))
 
 
 def _rise(p: Distribution, x: Tensor, step: Tensor) -> Tensor:
@@ -208,5 +230,6 @@ def _excesses(make: Repeated, intervals: int, special: list[float]) -> list[tupl
     mass = largest(density_mass(make, intervals, special) - 1)
     return [
         (mass, "does not have the mass one"),
+        (largest(flat_ends(p)), "has tails that do not fall"),
         (jump if jump > 1e-2 else 0.0, "has the mass of a point in a density"),
     ]

@@ -34,7 +34,7 @@ def counted(examples: Examples | None, domain: Domain | None, size: int = 256) -
         return skipped(name, "no data was given")
     faults: list[str] = []
     owner, windows = _declared(examples)
-    seen, looked = 0, 0
+    seen, looked, digests = 0, 0, Seen()
     for rows, batch in in_batches(examples, size):
         seen += len(batch)
         looked += batch.x.numel()
@@ -44,11 +44,12 @@ def counted(examples: Examples | None, domain: Domain | None, size: int = 256) -
         faults += _faults_of_masks(rows, batch, owner, windows)
         if (end := _end_of(domain)) is not None and not windows:
             faults += _faults_of_ends(rows, batch, end, owner)
+        digests.add(rows, batch)
         if len(faults) > 4 or looked > MOST:
             break
     if seen != len(examples) and looked <= MOST and not faults:
         faults.append(f"{seen} rows came, {len(examples)} were announced")
-    faults += [] if faults else _faults_alone(examples, size)
+    faults += [] if faults else _faults_alone(examples, digests)
     part = f"{seen} of {len(examples)} rows" if seen != len(examples) else f"{len(examples)} rows"
     return Check.of(
         name, float(len(faults)), 0.0, f"{part}, {min(ALONE, len(examples))} of them alone", "; ".join(faults[:2])
@@ -92,24 +93,50 @@ def _faults_of_ends(rows: np.ndarray, batch: Batch, end: int, owner: np.ndarray 
     return [f"row {rows[n]} does not end with the end {end} being scored" for n in lacking]
 
 
-def _faults_alone(examples: Examples, size: int) -> list[str]:
-    """Rows that are other alone than in a batch, in their elements, mask, counts or place."""
+class Seen:
+    """Some of the rows as they came in the batches of the whole pass, by their number."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, Batch] = {}
+
+    def add(self, rows: np.ndarray, batch: Batch) -> None:
+        """Keep the ends and the middle of a batch."""
+        for place in dict.fromkeys((0, 1, len(rows) // 2, len(rows) - 2, len(rows) - 1)):
+            if 0 <= place < len(rows):
+                self.rows[int(rows[place])] = batch[place : place + 1]
+
+    def some(self, most: int = 64) -> list[int]:
+        """The numbers of some of these rows, the first and the last among them."""
+        numbers = list(self.rows)
+        return [numbers[(len(numbers) - 1) * k // (most - 1)] for k in range(most)] if len(numbers) > most else numbers
+
+
+def _faults_alone(examples: Examples, seen: Seen) -> list[str]:
+    """Rows that are other alone than in a batch, in their elements, mask, counts or place, or other the second time."""
     n = len(examples)
     if not n:
         return []
     numbers = np.unique(np.linspace(0, n - 1, min(ALONE, n)).astype(np.int64))
     shuffled = np.random.default_rng(0).permutation(numbers)
     together = examples.batch(shuffled)
-    faults = [] if len(together) == len(shuffled) else [f"{len(together)} rows came for {len(shuffled)} asked for"]
-    for place, number in enumerate(shuffled.tolist()):
-        if faults:
-            break
-        alone, here = examples.batch(np.array([number])), together[place : place + 1]
-        for word in ("x", "mask", "dims", "bytes", "context"):
-            a, b = _field(alone, word), _field(here, word)
-            if a is not None and b is not None and not _same(a, b):
-                faults.append(f"row {number} has other {word} alone than in a batch of {len(shuffled)}")
-    return faults
+    if len(together) != len(shuffled):
+        return [f"{len(together)} rows came for {len(shuffled)} asked for"]
+    in_batches = {int(number): together[place : place + 1] for place, number in enumerate(shuffled)}
+    for number in dict.fromkeys([*in_batches, *seen.some()]):
+        alone = examples.batch(np.array([number]))
+        if len(alone) != 1:
+            return [f"{len(alone)} rows came for row {number} alone"]
+        others = (
+            (in_batches.get(number), f"in a batch of {len(shuffled)}"),
+            (seen.rows.get(number), "in the pass over all rows"),
+            (examples.batch(np.array([number])), "the second time"),
+        )
+        for here, where in others:
+            for word in ("x", "mask", "dims", "bytes", "context") if here is not None else ():
+                a, b = _field(alone, word), _field(here, word)
+                if a is not None and b is not None and not _same(a, b):
+                    return [f"row {number} has other {word} alone than {where}"]
+    return []
 
 
 def _field(batch: Batch, word: str) -> Tensor | None:

@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from chainrule.verification.certificate.adapters import copied_function, model_under_test
 from chainrule.verification.certificate.check import Check, difference, skipped
 from chainrule.verification.certificate.comparison import seeded
-from chainrule.verification.certificate.invariance import scored_rows
+from chainrule.verification.certificate.invariance import related_rows, scored_rows
 from chainrule.verification.certificate.tested import ModelUnderTest
 
 __all__ = ["precision", "repeat"]
+
+ORDERS = 5  # in which fresh copies of a function are asked
 
 
 def repeat(tested: ModelUnderTest, rows: Tensor, original: Any, bound: float) -> Check:
@@ -26,11 +28,11 @@ def repeat(tested: ModelUnderTest, rows: Tensor, original: Any, bound: float) ->
     bound: largest difference between two copies that is rounding.
     """
     name, c = "determinism.repeat", tested.contexts(len(rows))
-    half = max(1, tested.length // 2)
-    related = torch.cat([rows[:, :half], rows.roll(1, 0)[:, half:]], 1)  # the same beginnings, other ends
+    related = torch.stack([r for n in range(len(rows)) for r in related_rows(tested, rows[n], rows[n - 1])])
+    of_related = tested.contexts(len(related))
     first = scored_rows(tested, rows, c)
     scored_rows(tested, rows[:1], None if c is None else c[:1])
-    then = scored_rows(tested, related, c)
+    then = scored_rows(tested, related, of_related)
     worst, where = float(difference(first, scored_rows(tested, rows, c)).max()), "the same rows have other scores later"
     if tested.chain is not None and tested.context is None:
         length = min(tested.length, 8)
@@ -39,19 +41,23 @@ def repeat(tested: ModelUnderTest, rows: Tensor, original: Any, bound: float) ->
             worst, where = 1.0, "the same seed draws other samples"
     tried = "the same scores and samples twice"
     if tested.module is None:
-        apart = float(difference(then, scored_rows(tested, related.flip(0), c).flip(0)).max())
+        apart = float(difference(then, scored_rows(tested, related.flip(0), None).flip(0)).max())
         if apart > worst:
             worst, where = apart, "the same prefixes, asked in another order, have other scores"
         tried += ", and in another order"
     if original is not None:
-        apart = _in_another_order(tested, rows, related, original, then)
-        if apart > max(bound, worst):
-            worst, where = apart, "a fresh copy, asked in another order, has other scores: it keeps what it was asked"
+        for turn in range(1 if tested.module is not None else ORDERS):
+            apart = _in_another_order(tested, related, original, then, turn)
+            if apart > max(bound, worst):
+                worst, where = (
+                    apart,
+                    "a fresh copy, asked in another order, has other scores: it keeps what it was asked",
+                )
         tried += ", and of a fresh copy in another order"
     return Check.of(name, worst, 0.0, tried, where)
 
 
-def _in_another_order(tested: ModelUnderTest, rows: Tensor, related: Tensor, original: Any, then: Tensor) -> float:
+def _in_another_order(tested: ModelUnderTest, related: Tensor, original: Any, then: Tensor, turn: int) -> float:
     """How far the answers of a copy that was asked in another order are from the first ones."""
     copy = deepcopy(original) if isinstance(original, nn.Module) else copied_function(original)[0]
     fresh = model_under_test(copy, tested.num_symbols, tested.length, tested.context)
@@ -60,9 +66,12 @@ def _in_another_order(tested: ModelUnderTest, rows: Tensor, related: Tensor, ori
     if _started_from_data(tested, fresh):  # then the copy gets the same first batch
         warm = fresh.elements(0)
         seeded(fresh.outputs, warm, fresh.contexts(len(warm)))
-    c = fresh.contexts(len(rows))
-    backwards = scored_rows(fresh, related.flip(0), None if c is None else c.flip(0)).flip(0)
-    return float(difference(then, backwards).max())
+    c = fresh.contexts(len(related))
+    order = torch.arange(len(related)).flip(0)
+    if turn:
+        order = torch.randperm(len(related), generator=torch.Generator().manual_seed(turn))
+    again = scored_rows(fresh, related[order], None if c is None else c[order])
+    return float(difference(then[order], again).max())
 
 
 def _started_from_data(tested: ModelUnderTest, fresh: ModelUnderTest) -> bool:

@@ -13,7 +13,7 @@ from chainrule.verification.certificate.accounting import mixed_lengths
 from chainrule.verification.certificate.check import Check, difference, skipped
 from chainrule.verification.certificate.tested import ModelUnderTest
 
-__all__ = ["batch", "order", "packing", "padding", "scored_rows"]
+__all__ = ["batch", "order", "packing", "padding", "related_rows", "scored_rows"]
 
 WIDE = 4096  # outputs per element that are compared one by one
 
@@ -33,13 +33,22 @@ def scored_rows(tested: ModelUnderTest, x: Tensor, c: Tensor | None) -> Tensor:
 
 
 def company_of(tested: ModelUnderTest, rows: Tensor, size: int) -> tuple[Tensor, Tensor | None]:
-    """A pool of rows with their contexts: the given ones, equal rows, and rows that share their beginning."""
-    pool = rows[torch.arange(size) % len(rows)].clone()
-    half = tested.length // 2
-    for number in range(len(rows), size):
-        if number % 3 == 1:
-            pool[number, half:] = rows[(number + 1) % len(rows), half:]
+    """A pool of rows with their contexts: the given ones, equal rows, and rows that are related to others."""
+    first, other = rows[0], rows[1 % len(rows)]
+    kept = [first, other, first, *related_rows(tested, first, other), *rows[2:]]
+    pool = torch.stack(kept)[torch.arange(size) % len(kept)]
     return pool, tested.contexts(size)
+
+
+def related_rows(tested: ModelUnderTest, row: Tensor, other: Tensor) -> list[Tensor]:
+    """Rows that a key which is too short takes for a row: the same beginning, the same ends, the same symbols."""
+    half, quarter = tested.length // 2, tested.length // 4
+    beginning = torch.cat([row[:half], other[half:]])
+    ends = torch.cat([row[:quarter], other[quarter : len(row) - quarter], row[len(row) - quarter :]])
+    turned = [row.roll(1)] if tested.num_symbols is not None else []
+    every_second = torch.where(torch.arange(len(row)) % 2 == 0, row, other)
+    last = torch.cat([row[:-1], other[-1:]])
+    return [beginning, *turned, ends, every_second, last]
 
 
 def batch(tested: ModelUnderTest, rows: Tensor, sizes: tuple[int, ...], bound: float) -> Check:
@@ -58,12 +67,17 @@ def batch(tested: ModelUnderTest, rows: Tensor, sizes: tuple[int, ...], bound: f
     for size in sizes:
         here = torch.arange(size)
         together = scored_rows(tested, pool[here], None if c is None else c[here])
-        for n in dict.fromkeys((0, 1, size - 1, size // 2)):
+        for n in range(size) if size <= 8 else (0, 1, size - 1, size // 2):
             if n not in alone:
                 alone[n] = scored_rows(tested, pool[n : n + 1], None if c is None else c[n : n + 1])
             figure = float(difference(alone[n], together[n : n + 1]).max())
             if not figure <= worst:
                 worst, where = figure, f"example {n} of a batch of {size} is not scored as alone"
+    equal = pool[:1].expand(3, -1)
+    c_equal = None if c is None else c[:1].expand(3, *c.shape[1:])
+    figure = float(difference(alone[0].expand(3, -1), scored_rows(tested, equal, c_equal)).max())
+    if not figure <= worst:
+        worst, where = figure, "three equal examples are not scored as one of them alone"
     return Check.of(name, worst, bound, f"batches of {', '.join(map(str, sizes))} examples, and alone", where)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from chainrule.verification.certificate.check import Check, skipped
-from chainrule.verification.certificate.probes import special_symbols
+from chainrule.verification.certificate.special import special_symbols
 from chainrule.verification.certificate.tested import ModelUnderTest
 from chainrule.verification.certificate.work import Work
 

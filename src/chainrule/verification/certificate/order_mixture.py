@@ -17,15 +17,29 @@ from chainrule.batch import Batch
 from chainrule.evaluation.evaluate import summed
 from chainrule.models.base import Model, Sample
 from chainrule.models.permuted import PermutedModel
+from chainrule.verification.certificate import accounting, normalisation, sampling
 from chainrule.verification.certificate.causality import described, worst_leak
 from chainrule.verification.certificate.check import Check, difference, skipped
 from chainrule.verification.certificate.comparison import in_mode
 from chainrule.verification.certificate.normalisation import every_example
 from chainrule.verification.certificate.probes import replacements
-from chainrule.verification.certificate.sampling import chi_square
+from chainrule.verification.certificate.sampling import chi_square, moved_share
 from chainrule.verification.certificate.tested import ModelUnderTest, of_chain
+from chainrule.verification.certificate.work import Work, cost_of_element
 
-__all__ = ["OrdersUnderTest", "choice", "company", "fits", "future", "mass", "mean", "places", "repeat", "sample"]
+__all__ = [
+    "OrdersUnderTest",
+    "choice",
+    "company",
+    "every",
+    "fits",
+    "future",
+    "mass",
+    "mean",
+    "places",
+    "repeat",
+    "sample",
+]
 
 DRAWS = 2000
 
@@ -92,30 +106,49 @@ def mean(mixture: OrdersUnderTest, bound: float) -> Check:
     m, orders = mixture, len(mixture.members)
     expected = m.by_order(m.x, m.context).logsumexp(0) - log(orders)
     figure = float(difference(expected, m.scored).max())
-    own = m.thing.log_prob(Batch(m.x, context=m.context)).double()
-    where = "ln p is not that of the mean of the orders"
-    if (apart := float(difference(expected, own).max())) > figure:
-        figure, where = apart, "log_prob is not what evaluation reports"
+    where, batch = "ln p is not that of the mean of the orders", Batch(m.x, context=m.context)
+    for name, own in (("log_prob", m.thing.log_prob(batch)), ("forward", m.thing(batch))):
+        if not (apart := float(difference(expected, own.double()).max())) <= figure:
+            figure, where = apart, f"{name} is not what evaluation reports"
     tried = f"ln p of {len(m.x)} examples next to the mean of p over {orders} orders"
     return Check.of("orders.mean", figure, bound, tried, where)
 
 
 def future(mixture: OrdersUnderTest, bound: float, most: int = 64) -> Check:
-    """In every order, replacing the elements that come later leaves the outputs of the earlier ones the same."""
+    """In every order, in both modes, replacing later elements leaves the outputs of the earlier ones the same."""
     name, leaks, figure = "orders.future", [], 0.0
     for o, member in enumerate(mixture.members[:most]):
         tested = of_chain(member.model, None, None, mixture.tested.context)
         rows = tested.elements(0)
         places = tested.positions(8)
         tried = replacements(tested, rows, places, 8, places)
-        with in_mode(tested, training=False):
-            leak = worst_leak(tested, tried, bound)
-        if not leak.figure <= bound:
-            leaks.append(f"order {o}: {described(tested, tried, leak, bound)}")
-        figure = max(figure, leak.figure)
+        for training in (False, True):
+            with in_mode(tested, training):
+                leak = worst_leak(tested, tried, bound, scored=8)
+                if not leak.figure <= bound:
+                    leaks.append(f"order {o}: {described(tested, tried, leak, bound)}")
+            figure = max(figure, leak.figure)
     tried_orders = min(most, len(mixture.members))
-    what = f"16 replaced suffixes in each of {tried_orders} of {len(mixture.members)} orders"
+    what = f"16 replaced suffixes in each of {tried_orders} of {len(mixture.members)} orders, in both modes"
     return Check.of(name, figure, bound, what, "; ".join(leaks[:2]))
+
+
+def every(mixture: OrdersUnderTest, bound: float, most: int = 64) -> Check:
+    """In every order, the probabilities of some elements sum to one, and the step is the pass."""
+    name, worst, where = "orders.every", 0.0, ""
+    for o, member in enumerate(mixture.members[:most]):
+        tested = of_chain(member.model, None, None, mixture.tested.context)
+        rows = tested.elements(0)[:2]
+        made = [
+            normalisation.steps(tested, rows, tested.positions(3), (Work(1e9, cost_of_element(tested)), 0.1), bound),
+            sampling.step(tested, rows, min(tested.length, 24), bound),
+            accounting.elements(tested, rows, bound),
+        ]
+        for check in made:
+            if check.passed is False and not check.figure <= worst:
+                worst, where = check.figure, f"order {o}: {check.name}: {check.where}"
+    tried = f"the sum of some elements, their scores and the step in {min(most, len(mixture.members))} orders"
+    return Check.of(name, worst, bound, tried, where)
 
 
 def mass(mixture: OrdersUnderTest, largest: int, bound: float) -> Check:
@@ -177,7 +210,8 @@ def fits(mixture: OrdersUnderTest, largest: int) -> Check:
     drawn = mixture.thing.sample(DRAWS, seed=5, context=mixture.first_context(DRAWS)).x
     count = torch.bincount((drawn * v ** torch.arange(length - 1, -1, -1)).sum(1), minlength=len(x))
     figure, bound = chi_square(count, mixture.score(x, mixture.first_context(len(x))).exp() * DRAWS)
-    return Check.of(name, figure, bound, f"{DRAWS} draws against {len(x)} probabilities", "wrong law")
+    power = moved_share(bound, len(x), DRAWS)
+    return Check.of(name, figure, bound, f"{DRAWS} draws against {len(x)} probabilities", "wrong law", power)
 
 
 def choice(mixture: OrdersUnderTest) -> Check:
@@ -192,4 +226,6 @@ def choice(mixture: OrdersUnderTest) -> Check:
     came = torch.multinomial(posterior.T, 1, generator=generator).squeeze(1)
     expected = torch.full((orders,), draws / orders, dtype=torch.float64)
     figure, bound = chi_square(came.bincount(minlength=orders), expected)
-    return Check.of(name, figure, bound, f"{draws} draws over {orders} orders", "some orders are drawn more often")
+    power = moved_share(bound, orders, draws)
+    where = "some orders are drawn more often"
+    return Check.of(name, figure, bound, f"{draws} draws over {orders} orders", where, power)

@@ -20,13 +20,13 @@ LOG_PROB = 1e-2  # relative difference of ln p of a whole draw, in the step and 
 STATES = 4096  # examples up to which draws are counted example by example
 
 
-def fits(tested: ModelUnderTest, draws: int, length: int, prefixes: bool = True) -> Check:
+def fits(tested: ModelUnderTest, draws: int, length: int, prefixes: int = 64) -> Check:
     """What `sample` draws has the scored distribution: of each element, of pairs of draws, of whole examples.
 
     tested: the model.
     draws: number of examples to draw.
     length: number of elements of each.
-    prefixes: whether draws after a given beginning are looked at, too.
+    prefixes: number of draws after a given beginning that are looked at, too.
 
     The figure is the worst statistic as a share of what a sound sampler may show, so that the bound is 1.
     """
@@ -40,9 +40,9 @@ def fits(tested: ModelUnderTest, draws: int, length: int, prefixes: bool = True)
     found += [_every_state(model, sample, tested, length), _seen_before(sample, shown)]
     tried = f"{draws} draws of {length} elements"
     if prefixes and length > 1:
-        after = _after_prefix(tested, model, max(64, draws // 4), length)
+        after = _after_prefix(tested, model, prefixes, length)
         found += [] if after is None else [after]
-        tried += ", a prefix is not kept by its sampler" if after is None else ", and a quarter as many after a prefix"
+        tried += ", a prefix is not kept by its sampler" if after is None else f", and {prefixes} after a prefix"
     figure, where = max(found)
     return Check.of(name, figure, 1.0, tried, where, _power(shown))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf, sqrt
+
 import torch
 from torch import Tensor
 
@@ -9,26 +11,47 @@ from chainrule.heads.base import Distribution
 from chainrule.verification.certificate.check import Check, difference, skipped
 from chainrule.verification.certificate.tested import LEAST, ModelUnderTest, possible
 
-__all__ = ["BINS", "FALSE_ALARM", "chi_square", "pit", "step"]
+__all__ = ["BINS", "FALSE_ALARM", "chi_square", "moved_share", "pit", "step"]
 
 FALSE_ALARM = 1e-8  # probability that one statistic accuses a sound model; all of a certificate: below 1e-6
 BINS = 20
+LEAST_EXPECTED = 50  # draws per cell of a chi-square statistic
 
 
 def chi_square(count: Tensor, expected: Tensor) -> tuple[float, float]:
-    """Pearson's statistic and its 1 - 1e-8 quantile; cells that expect less than five are pooled.
+    """Pearson's statistic and what it exceeds with a probability below 1e-8.
+
+    Neighbouring cells are pooled until each expects 50: with fewer, the tail of the statistic is longer than that of
+    chi-square, which is asked for its 1 - 1e-10 quantile for the same reason.
 
     >>> chi_square(torch.tensor([60.0, 40.0]), torch.tensor([50.0, 50.0]))[0]
     4.0
     """
     from scipy.stats import chi2
 
-    large = expected >= 5
-    count = torch.cat([count[large], count[~large].sum()[None]]).double()
-    expected = torch.cat([expected[large], expected[~large].sum()[None]]).double()
-    kept = (expected > 1e-9) | (count > 0)
-    statistic = ((count - expected).square() / expected.clamp(min=1e-9))[kept].sum()
-    return float(statistic), float(chi2.isf(FALSE_ALARM, max(int(kept.sum()) - 1, 1)))
+    impossible = float(count[expected <= 0].sum())
+    cell = _pooled(expected.tolist())
+    cells = int(cell.max()) + 1
+    pooled = [torch.zeros(cells, dtype=torch.float64).index_add_(0, cell, part.double()) for part in (count, expected)]
+    statistic = ((pooled[0] - pooled[1]).square() / pooled[1].clamp(min=1e-9)).sum()
+    bound = float(chi2.isf(FALSE_ALARM / 100, max(cells - 1, 1)))
+    return (inf if impossible else float(statistic)), bound
+
+
+def _pooled(expected: list[float]) -> Tensor:
+    """The number of the pool of each cell, such that every pool expects enough."""
+    cells, total, pool = [], 0.0, 0
+    for each in expected:
+        cells.append(pool)
+        total += each
+        if total >= LEAST_EXPECTED:
+            pool, total = pool + 1, 0.0
+    return torch.tensor(cells).clamp(max=max(pool - 1, 0))
+
+
+def moved_share(bound: float, cells: int, draws: int) -> str:
+    """The smallest effect that a chi-square statistic sees, in words."""
+    return f"sees a share of draws moved by {sqrt(max(bound - cells, 1.0) / max(draws, 1)) / 2:.2g}"
 
 
 def pit(p: Distribution, x: Tensor, v: Tensor) -> Tensor:

@@ -71,10 +71,9 @@ class Tally:
         """
         if not self.total.ndim:
             return 0.0, ""
-        number = share * 2 * max(self.total.numel(), 1)
-        each = self.total.abs() / allowed(self.variance, self.largest, number)
-        overall = self.total.sum(0)
-        whole = overall.abs() / allowed(self.variance.sum(0), self.largest, number)
+        overall = self.total.sum(0)  # has half of the probability, and all the places together have the other half
+        each = self.total.abs() / allowed(self.variance, self.largest, share * 2 * max(self.total.numel(), 1))
+        whole = overall.abs() / allowed(self.variance.sum(0), self.largest, share * 2 * max(overall.numel(), 1))
         if float(whole.max()) >= float(each.max()):
             kind = f" {int(whole.flatten().argmax())}" if whole.numel() > 1 else ""
             return float(whole.max()), f"{self.name}{kind}"

@@ -73,7 +73,7 @@ CHECKS = (
         "accounting.elements",
         "the score of each element is ln of its own conditional",
         "conditionals",
-        lambda t: accounting.elements(t.tested, t.rows, t.loose),
+        amounts.elements,
     ),
     Row(
         "sampling.step",
@@ -200,8 +200,13 @@ ORDER_CHECKS = (
     ),
     OrderRow(
         "orders.future",
-        "in every order, replacing later elements leaves the outputs of earlier ones the same",
+        "in every order, in both modes, replacing later elements leaves the outputs of earlier ones the same",
         lambda m, few, quick: order_mixture.future(m, 1e-5),
+    ),
+    OrderRow(
+        "orders.every",
+        "in every order, the probabilities of an element sum to one, are its scores, and the step is the pass",
+        lambda m, few, quick: order_mixture.every(m, 1e-4),
     ),
     OrderRow(
         "orders.mass",

@@ -77,7 +77,7 @@ class ModelUnderTest:
 
     def elements(self, seed: int, rows: int | None = None) -> Tensor:
         """Random examples: any symbols, or, where not every real is in the domain, what the head draws from noise."""
-        n, generator = rows or self.examples, torch.Generator().manual_seed(seed)
+        n, generator = self.examples if rows is None else rows, torch.Generator().manual_seed(seed)
         if self.num_symbols is not None:
             return torch.randint(self.num_symbols, (n, self.length), generator=generator)
         if self.chain is not None:
@@ -91,9 +91,9 @@ class ModelUnderTest:
             self.drawn.append(of_noise(head, self.length, EXAMPLES * SEEDS, seed=0))
         return self.drawn[-1]
 
-    def contexts(self, rows: int) -> Tensor | None:
-        """The contexts in turn, one for each of some rows."""
-        return None if self.context is None else self.context[torch.arange(rows) % len(self.context)]
+    def contexts(self, rows: int, first: int = 0) -> Tensor | None:
+        """The contexts in turn, one for each of some rows, from the row `first` on."""
+        return None if self.context is None else self.context[(first + torch.arange(rows)) % len(self.context)]
 
     def positions(self, limit: int, seed: int = 0) -> list[int]:
         """Up to `limit` elements: the middle, the ends, 2^k - 1, 2^k and 2^k + 1, then others at random."""

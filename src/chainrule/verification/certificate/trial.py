@@ -12,7 +12,8 @@ from torch import Tensor
 from chainrule.domain import Domain
 from chainrule.verification.certificate.adapters import in_precision
 from chainrule.verification.certificate.comparison import rounding
-from chainrule.verification.certificate.probes import Replacements, replacements, rows_to_try
+from chainrule.verification.certificate.probes import Replacements, replacements
+from chainrule.verification.certificate.rows import rows_to_try
 from chainrule.verification.certificate.tested import ModelUnderTest, fewer, shorter
 from chainrule.verification.certificate.work import FULL, QUICK, Work, cost_of_element
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Trial"]
 
 NUMBERS = 1 << 25  # that a pass over a batch of eight rows may put out
+ROWS = 28  # of all kinds
 COARSE = 1e-2  # a difference beyond this is no rounding in float32
 
 
@@ -61,6 +63,8 @@ class Trial:
         domain: Domain | None,
     ) -> Trial:
         """The trial of a model in the type that suits the form."""
+        if domain is not None and domain.end is not None:
+            own = replace(own, special=(domain.end, *own.special))
         work = Work(QUICK if quick else FULL, cost_of_element(own))
         half = own.dtype in (torch.bfloat16, torch.float16)
         if quick:
@@ -68,7 +72,7 @@ class Trial:
             tested = shorter(tested, work.length(0.3, 8))
         else:
             tested = in_precision(own, torch.float64) or (in_precision(own, torch.float32) if half else None) or own
-        tested = fewer(tested, min(tested.examples, tested.rows_at_once()))
+        tested = replace(fewer(tested, min(tested.examples, tested.rows_at_once())), special=own.special)
         return cls(own, tested, quick, work, original, examples, training, domain)
 
     @cached_property
@@ -79,6 +83,7 @@ class Trial:
         wide = in_precision(self.own, torch.float64)
         if wide is None:
             return None
+        wide = replace(wide, special=self.tested.special)
         return replace(self, tested=fewer(shorter(wide, self.tested.length), self.tested.examples))
 
     @cached_property
@@ -86,34 +91,61 @@ class Trial:
         """The trial of the first elements only, for checks of many passes; in the full form, of all of them."""
         if not self.quick:
             return self
-        return replace(self, tested=shorter(self.tested, min(48, self.work.length(0.02, 4, least=8))))
+        return self._cut(shorter(self.tested, min(48, self.work.length(0.02, 4, least=8))))
 
     @cached_property
     def crowd(self) -> Trial:
         """The trial of as many first elements as several rows of fit into one pass, for checks of whole batches."""
         near = self.near
         width = max(near.tested.num_symbols or 1, 64)
-        return replace(near, tested=shorter(near.tested, max(16, NUMBERS // (8 * width))))
+        return near._cut(shorter(near.tested, max(16, NUMBERS // (8 * width))))
+
+    def _cut(self, tested: ModelUnderTest) -> Trial:
+        """The trial of the first elements only, on the same rows."""
+        made = replace(self, tested=tested)
+        made.__dict__["every_row"] = self.every_row[:, : tested.length]
+        return made
+
+    @cached_property
+    def every_row(self) -> Tensor:
+        """Rows of every kind, from which suffixes are replaced."""
+        data = self.training if self.training is not None else self.examples
+        d = self.tested.length
+        walked = d if self.work.rows(0.02, 2 * d) >= d else 0
+        return rows_to_try(self.tested, data, ROWS, walked)
 
     @cached_property
     def rows(self) -> Tensor:
-        """Rows of every kind."""
-        most = min(8 if self.quick else 24, max(4, self.work.rows(0.02, self.tested.length)))
-        data = self.training if self.training is not None else self.examples
-        return rows_to_try(self.tested, data, most)
+        """The most telling of these rows, as many as the work pays for."""
+        return self.every_row[: min(8 if self.quick else 24, max(4, self.work.rows(0.02, self.tested.length)))]
+
+    @cached_property
+    def pairs(self) -> Tensor:
+        """Rows in which every pair of symbols comes, as far as the work goes, for functions of prefixes."""
+        v, d = self.tested.num_symbols or 1, self.tested.length
+        every = torch.cartesian_prod(torch.arange(v), torch.arange(v)).reshape(-1)
+        rows = min(-(-len(every) // d), self.work.rows(0.05, d))
+        return every[torch.arange(rows * d) % len(every)].view(rows, d)
 
     @cached_property
     def few(self) -> Tensor:
         """Some of these rows, as many as fit into one pass."""
         return self.rows[: min(8, max(1, self.tested.rows_at_once()))]
 
-    def suffixes(self, share: float, least: int = 8) -> Replacements:
-        """Replaced suffixes of every content from every place that a share of the work pays for, at least some."""
+    def suffixes(self, share: float, least: int = 8, *, training: bool = False) -> Replacements:
+        """Replaced suffixes of every content from every place that a share of the work pays for, at least some.
+
+        Those from every place begin with the same rows, whose outputs are computed once in evaluation mode.
+        """
         tested, d = self.tested, self.tested.length
         most = self.work.rows(share / 2, d, least=least)
-        contents = min(24 if self.quick else 120, most // 2)
-        every = tested.positions(min(d, most - contents))
-        return replacements(tested, self.rows, tested.positions(max(6, contents // 3)), contents, every)
+        contents = min(84 if self.quick else 360, most // 2)
+        every = tested.positions(min(d, (most - contents) * (1 if training else 2)))
+        left = most - contents - len(every)
+        if not self.quick and left >= d:
+            every, left = every + tested.positions(d, seed=1), left - d
+        places = tested.positions(max(6, contents // 4))
+        return replacements(tested, self.every_row, places, contents, every, sweep=left // (8 if self.quick else 2))
 
     @property
     def tight(self) -> float:
@@ -128,6 +160,6 @@ class Trial:
     @property
     def sizes(self) -> tuple[int, ...]:
         """Sizes of batches to try."""
-        wanted = (2, 3, 5, 8, 16) if self.quick else (2, 3, 5, 8, 17, 32, 33)
+        wanted = (2, 3, 5, 8, 17) if self.quick else (2, 3, 4, 5, 8, 17, 32, 65)
         most = max(3, min(self.work.rows(0.04, self.tested.length), 4 * self.tested.rows_at_once()))
         return tuple(size for size in wanted if size <= most)

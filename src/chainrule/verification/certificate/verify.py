@@ -18,7 +18,7 @@ from chainrule.models.base import Model
 from chainrule.verification.certificate import orders
 from chainrule.verification.certificate.adapters import model_under_test, working_copy
 from chainrule.verification.certificate.causality import said_by
-from chainrule.verification.certificate.check import Certificate, Check, blocked, skipped
+from chainrule.verification.certificate.check import FIRST, Certificate, Check, blocked, skipped
 from chainrule.verification.certificate.comparison import seeded
 from chainrule.verification.certificate.data_accounting import counted
 from chainrule.verification.certificate.table import CHECKS, CODE_CHECK, Row
@@ -91,7 +91,7 @@ def explained(checks: list[Check]) -> tuple[Check, ...]:
     """
     if not any(check.name.startswith("causality.suffix") and check.passed is False for check in checks):
         return tuple(checks)
-    reason = " (an element that sees itself sums to more than one: mend causality.suffix first)"
+    reason = f" (an element that sees itself sums to more than one: {FIRST})"
     return tuple(
         replace(check, where=check.where + reason)
         if check.passed is False and check.name.startswith("normalisation")
