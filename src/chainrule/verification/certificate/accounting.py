@@ -40,7 +40,7 @@ def elements(tested: ModelUnderTest, rows: Tensor, bound: float, sweep: int = 0)
             worst, d = float(apart.max()), int(apart.max(0).values.argmax())
             row = int(apart[:, d].argmax())
             where = f"x_{d} = {int(part[row, d])} is not scored by its conditional"
-    symbols = len(every.unique())
+    symbols = len(set(every.flatten().tolist()))
     tried = f"every element of {len(every)} rows, {symbols} of {v} symbols, next to its conditional"
     return Check.of(name, worst, bound, tried, where)
 

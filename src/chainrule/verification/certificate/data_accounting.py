@@ -132,8 +132,8 @@ def _faults_alone(examples: Examples, seen: Seen) -> list[str]:
             (examples.batch(np.array([number])), "the second time"),
         )
         for here, where in others:
-            for word in ("x", "mask", "dims", "bytes", "context") if here is not None else ():
-                a, b = _field(alone, word), _field(here, word)
+            for word in ("x", "mask", "dims", "bytes", "context"):
+                a, b = _field(alone, word), None if here is None else _field(here, word)
                 if a is not None and b is not None and not _same(a, b):
                     return [f"row {number} has other {word} alone than {where}"]
     return []
