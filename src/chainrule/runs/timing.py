@@ -22,7 +22,7 @@ __all__ = ["EXPERT_SHARE", "time_report", "time_said", "timed"]
 
 EXPERT_SHARE = 0.5  # of the time that experts may take where there is a network beside them
 PASSES = 8  # passes over the training data that each of several members must get
-FEWEST_STEPS = 50  # steps of a network that are worth their time beside an expert, if they are not a whole pass
+FEWEST_STEPS, FEWEST_PASSES = 100, 2  # a network beside an expert is worth its time from either of them on
 
 
 def timed(plan: Plan, budget: Budget, model: Model, job: Job) -> Plan:
@@ -54,7 +54,7 @@ def _decided(plan: Plan, budget: Budget, speed: Speed, now: float) -> dict[str, 
     settings, data = plan.settings, plan.data
     examples = len(data.train)
     most = None if settings.epochs is None else math.ceil(settings.epochs * examples / settings.batch_size)
-    one_pass = math.ceil(examples / settings.batch_size)
+    fewest = min(FEWEST_STEPS, math.ceil(FEWEST_PASSES * examples / settings.batch_size))
     members = _members(plan, share, speed, most)
     each = share / max(1, members)
     valid, _ = elements_of(data.valid) if len(data.valid) else (0, 0)
@@ -62,7 +62,7 @@ def _decided(plan: Plan, budget: Budget, speed: Speed, now: float) -> dict[str, 
     if watched is not None:
         speed = replace(speed, validation=speed.validation * watched / valid)
     steps, every = planned(each, speed, budget.evaluate_every)
-    if plan.experts and "members" not in (plan.options or {}) and steps < min(FEWEST_STEPS, one_pass):
+    if plan.experts and "members" not in (plan.options or {}) and steps < fewest:
         members = 0
     return {
         "seconds": now,
