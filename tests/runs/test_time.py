@@ -118,6 +118,7 @@ def test_one_step_of_the_shortest_time(rows):
 SLOW = """
 import sys, time
 begun = time.monotonic()
+from chainrule.cli.app import main
 time.sleep(3)  # a slow start
 from chainrule.training import step
 original = step.Stepper.__call__
@@ -126,7 +127,6 @@ def slow(self, *arguments):
         time.sleep(0.05)
     return original(self, *arguments)
 step.Stepper.__call__ = slow
-from chainrule.cli.app import main
 sys.argv = ["chainrule", *sys.argv[1:]]
 sys.exit(main())
 """

@@ -22,7 +22,7 @@ from chainrule.cli.unforeseen import output_failed, unforeseen
 from chainrule.config.old_names import with_new_flags
 from chainrule.config.options_text import help_page
 from chainrule.errors import InputError, Interrupted, OutputError
-from chainrule.training.clock import COMMAND_BEGUN, process_begun
+from chainrule.training.clock import COMMAND_BEGUN, IMPORTED
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     warnings.showwarning = lambda message, *_: _warn(str(message))
     write_what_can_be_written()
-    COMMAND_BEGUN.set(process_begun() if arguments is None else monotonic())
+    COMMAND_BEGUN.set(IMPORTED if arguments is None else monotonic())
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     try:

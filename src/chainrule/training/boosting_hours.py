@@ -24,7 +24,7 @@ from chainrule.training.stumps import ROUNDS, Stumps, boosted_stumps
 __all__ = ["BoostingHours", "Turn"]
 
 STUMP_SHARE = 0.3  # of the time, at most, for stumps, and
-STUMP_SECONDS = 0.3  # seconds that they may always take
+STUMP_ROUNDS = 6  # rounds that are always made
 FAIR = 3.0  # times its share of the time that an element may take
 SOME = 20  # elements whose inputs cost about as much as what does not depend on them
 FEW_ROUNDS = 60  # below, each round adds more
@@ -58,6 +58,7 @@ class BoostingHours:
         inputs = np.arange(len(loss)) + SOME
         used = np.array([max(1, int((stumps.loss > 0).sum())) for stumps in self.stumps])
         self.weight = inputs * np.log2(1 + used) * (np.arange(len(loss)) > 0)
+        self.rest = np.cumsum(self.weight[self.order][::-1])[::-1]  # of an element and those after it
         self.done = 0
         self.per_round: list[float] = []  # seconds per weight of a round, of each fit
 
@@ -73,7 +74,7 @@ class BoostingHours:
             answers, of_valid = (np.concatenate(side, 1) for side in zip(*parts, strict=True))
             each = parts[0][0].shape[1]
             element = np.repeat(np.arange(first, first + len(parts)), each)
-            share = max(STUMP_SECONDS, STUMP_SHARE * begun) * (first + len(parts)) / length
+            share = STUMP_SHARE * begun * (first + len(parts)) / length
             recorded, ended = allowance.recorded("stumps", first), [ROUNDS]
 
             def go_on(
@@ -81,7 +82,7 @@ class BoostingHours:
             ) -> bool:
                 if record is not None:
                     return done < record.get("rounds", ROUNDS)
-                ended[0] = ROUNDS if not done or begun - allowance.left() < end else done
+                ended[0] = ROUNDS if done < STUMP_ROUNDS or begun - allowance.left() < end else done
                 return ended[0] == ROUNDS
 
             used = np.abs(answers).max(0) + np.abs(of_valid).max(0) > 0
@@ -99,8 +100,7 @@ class BoostingHours:
 
     def turn(self, d: int) -> Turn:
         """The turn of an element."""
-        rest = [self.order[k] for k in range(self.done, len(self.order))]
-        share = FAIR * self.weight[d] / max(1e-9, float(self.weight[rest].sum()))
+        share = FAIR * self.weight[d] / max(1e-9, float(self.rest[self.done]))
         self.done += 1
         return Turn(self, d, min(1.0, share) * max(0.0, self.allowance.left()))
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 
-__all__ = ["COMMAND_BEGUN", "Clock", "process_begun"]
+__all__ = ["COMMAND_BEGUN", "IMPORTED", "Clock"]
 
+IMPORTED = time.monotonic()  # of a command line this is when it began: nothing that takes long is imported before
 COMMAND_BEGUN: ContextVar[float | None] = ContextVar("COMMAND_BEGUN", default=None)  # set by the command line
 
 
@@ -55,17 +54,3 @@ class Clock:
             yield
         finally:
             self.apart[what] = self.apart.get(what, 0.0) + self.read() - begun
-
-
-def process_begun() -> float:
-    """The time of `time.monotonic` at which this process began; now, where the system does not say.
-
-    >>> 0 < time.monotonic() - process_begun() < 1e6
-    True
-    """
-    now = time.monotonic()
-    with suppress(OSError, ValueError, IndexError, AttributeError):
-        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-        return now - max(0.0, age)
-    return now
