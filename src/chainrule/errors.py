@@ -65,7 +65,12 @@ class OtherMachine(InputError):
 
 
 class OutputError(OSError):
-    """What is shown to people cannot be written; no file of a run is meant."""
+    """What is shown to people cannot be written; no file of a run is meant.
+
+    kept: where what was computed so far is kept; None where nothing is.
+    """
+
+    kept: str | None = None
 
 
 class Interrupted(Exception):

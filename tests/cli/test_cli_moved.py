@@ -104,6 +104,24 @@ def test_a_test_set_is_looked_for_beside_the_moved_data(tmp_path, capsys):
     assert code == 0, error
 
 
+def test_a_run_finds_its_data_from_anywhere_and_after_both_were_moved(tmp_path, capsys, monkeypatch):
+    begin, later, elsewhere = tmp_path / "begin", tmp_path / "later", tmp_path / "elsewhere"
+    begin.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.chdir(begin)
+    write_rows(begin / "t.csv")
+    assert run(capsys, "fit", "t.csv", "--out", "runs/a", *TINY)[0] == 0
+    before = run_json(capsys, "evaluate", "runs/a")["nats_per_example"]
+    monkeypatch.chdir(elsewhere)
+    write_rows(elsewhere / "t.csv", seed=1, count=10)  # of the same name, and not the data
+    assert run_json(capsys, "evaluate", begin / "runs" / "a")["nats_per_example"] == before
+    shutil.move(begin, later)
+    assert run_json(capsys, "evaluate", later / "runs" / "a")["nats_per_example"] == before
+    (later / "runs" / "a" / "report.json").unlink()
+    code, _, error = run(capsys, "fit", "--resume", "--out", later / "runs" / "a")
+    assert code == 0, error
+
+
 def test_in_python_the_same(there, tmp_path):
     place = shutil.move(tmp_path / "t.csv", tmp_path / "rows.csv")
     opened = cr.Run.open(there)

@@ -52,7 +52,7 @@ def attempt(words, seconds=30.0, gigabytes=3.0, folder=None, output=None):
     """Run a command line in a child that may take so much time and so many more addresses.
 
     folder: the working directory of the child.
-    output: where its standard output goes, by default into a file that is read.
+    output: where its standard output goes, by default into a file that is read: a path, "closed" or "broken pipe".
     """
     from chainrule.cli.app import main
 
@@ -75,9 +75,9 @@ def attempt(words, seconds=30.0, gigabytes=3.0, folder=None, output=None):
 
                 traceback.print_exc()
             finally:
-                with contextlib.suppress(BaseException):
-                    sys.stdout.flush()
-                    sys.stderr.flush()
+                for stream in (sys.stdout, sys.stderr):
+                    with contextlib.suppress(BaseException):
+                        stream.flush()
                 os._exit(code)
         code, peak = _waited(child, begun + seconds)
         texts = [file.read_bytes().decode("utf-8", "replace") if file.exists() else "" for file in files]
@@ -85,11 +85,20 @@ def attempt(words, seconds=30.0, gigabytes=3.0, folder=None, output=None):
 
 
 def _redirect(files, output):
-    """Standard output and standard error of a child, into files."""
+    """Standard output and standard error of a child."""
     for number, (file, name) in enumerate(zip(files, ("stdout", "stderr"), strict=True), start=1):
-        target = output if number == 1 and output is not None else file
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT, 0o600)
+        target = file if number == 2 or output is None else output
+        if target == "closed":
+            os.close(number)
+            setattr(sys, name, None)
+            continue
+        if target == "broken pipe":
+            reading, descriptor = os.pipe()
+            os.close(reading)
+        else:
+            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT, 0o600)
         os.dup2(descriptor, number)
+        os.close(descriptor)
         setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False, errors="backslashreplace"))  # noqa: SIM115
 
 

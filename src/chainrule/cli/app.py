@@ -75,7 +75,7 @@ def _run(words: list[str]) -> int:
     """Run a command; standard output that cannot be written ends it with a code of its own."""
     try:
         code = _called(words)
-        sys.stdout.flush()
+        _flush()
     except OSError as error:
         of_output = isinstance(error, BrokenPipeError | OutputError)
         if not of_output and (error.filename is not None or error.errno != ENOSPC):
@@ -83,6 +83,13 @@ def _run(words: list[str]) -> int:
         message, code = output_failed(error)
         return _fail(message, code) if message else code
     return code if isinstance(code, int) else 0
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        raise OutputError(error.errno, error.strerror) from error
 
 
 def _called(words: list[str]) -> object:

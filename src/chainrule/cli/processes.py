@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 import sys
+from signal import SIGKILL
 
 from chainrule.cli.commands import COMMANDS
+from chainrule.cli.unforeseen import SMALLER
 
 __all__ = ["main"]
 
@@ -39,7 +41,9 @@ def main(words: list[str]) -> int:
 
 
 def _exit_code(code: int) -> int:
-    """An exit code as shells have it, also of a process that a signal ended."""
+    """An exit code as shells have it, also of a process that a signal ended, which could say nothing itself."""
+    if code == -SIGKILL:
+        print(f"error: a process was killed, as the system does when memory is out; {SMALLER}", file=sys.stderr)
     return 128 - code if code < 0 else code
 
 

@@ -6,11 +6,11 @@ import os
 import sys
 import tempfile
 import traceback
-from errno import EPIPE
+from errno import EBADF, EPIPE
 
-from chainrule.errors import is_out_of_memory
+from chainrule.errors import OutputError, is_out_of_memory
 
-__all__ = ["OUTPUT_FAILED", "UNFORESEEN", "output_failed", "unforeseen"]
+__all__ = ["OUTPUT_FAILED", "SMALLER", "UNFORESEEN", "output_failed", "unforeseen"]
 
 SMALLER = "use a smaller --width, --window, --batch-size or --microbatch, or less data"
 REFUSED = 2
@@ -55,4 +55,7 @@ def output_failed(error: OSError) -> tuple[str, int]:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain once more at its end
     if isinstance(error, BrokenPipeError) or error.errno == EPIPE:
         return "", PIPE_CLOSED
-    return f"standard output cannot be written ({error.strerror}); what was computed is in the run", OUTPUT_FAILED
+    kept = error.kept if isinstance(error, OutputError) else None
+    where = f"what was computed is in {kept}" if kept else "what goes into files is written"
+    why = "it is closed" if error.errno == EBADF else error.strerror
+    return f"standard output cannot be written ({why}); {where}", OUTPUT_FAILED

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from chainrule.atomic_files import write_file
 from chainrule.errors import InputError
 
 __all__ = ["ScoreFile", "read_score_file", "read_scores", "scores_csv", "write_scores"]
@@ -127,16 +128,18 @@ def scores_csv(nats: Nats) -> str:
 
 
 def write_scores(path: Path, nats: Nats) -> None:
-    """Write scores as .csv or .parquet."""
+    """Write scores as .csv or .parquet, whole or not at all."""
     try:
         if path.suffix == ".parquet":
             import pyarrow
             import pyarrow.parquet
 
+            content = pyarrow.BufferOutputStream()
             columns = {"example": np.arange(len(nats)), "log_prob": nats}
-            pyarrow.parquet.write_table(pyarrow.table(columns), path)
+            pyarrow.parquet.write_table(pyarrow.table(columns), content)
+            write_file(path, content.getvalue().to_pybytes())
         elif path.suffix == ".csv":
-            path.write_text(scores_csv(nats), encoding="utf-8")
+            write_file(path, scores_csv(nats).encode())
         else:
             raise InputError(f"{path}: per-example nats are written as .csv or .parquet; change the ending")
     except OSError as error:

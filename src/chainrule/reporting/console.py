@@ -30,25 +30,18 @@ class Terminal(rich.console.Console):
         raise BrokenPipeError
 
 
-@contextmanager
-def _shown() -> Iterator[None]:
-    """Inside, output that cannot be written is an OutputError, which is told from files that cannot."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(error.errno or EPIPE, error.strerror or "the pipe is closed") from error
-
-
 class Console:
     """Prints for a person, or keeps quiet and prints one JSON object at the end.
 
     json: whether standard output is for the JSON object alone; people then read standard error.
     silent: print nothing, as all processes of a job do but the first.
+    kept: where what is computed is kept, for the message where it cannot be shown; None while nothing is.
     console: where lines and tables go, by default standard output, or with `json` standard error.
     """
 
     def __init__(self, json: bool = False, silent: bool = False, console: rich.console.Console | None = None) -> None:
         self.json = json and not silent
+        self.kept: str | None = None
         self.console = Terminal(stderr=json, quiet=silent) if console is None else console
         self.progress_console = rich.console.Console(stderr=True, quiet=silent)
 
@@ -57,7 +50,7 @@ class Console:
 
         Text is shown as it is: nothing in it is read as markup or as an escape sequence, see `visible`.
         """
-        with _shown():
+        with self._shown():
             self._print(*parts)
 
     def _print(self, *parts: str | Text | Table) -> None:
@@ -74,7 +67,7 @@ class Console:
     def write(self, content: str) -> None:
         """A text of several lines on standard output: whole and as it is in a file, its control characters shown."""
         shown = visible(content, keep="\n\t") if self.console.is_terminal else content
-        with _shown():
+        with self._shown():
             self.console.file.write(shown)
             self.console.file.flush()
 
@@ -92,7 +85,19 @@ class Console:
     def result(self, record: dict[str, Any]) -> None:
         """The JSON object, if that is what was asked for."""
         if self.json:
-            sys.stdout.write(json_bytes(record, indent=None).decode())
+            with self._shown():
+                sys.stdout.write(json_bytes(record, indent=None).decode())
+                sys.stdout.flush()
+
+    @contextmanager
+    def _shown(self) -> Iterator[None]:
+        """Inside, output that cannot be written is an OutputError, which is told from files that cannot."""
+        try:
+            yield
+        except OSError as error:
+            failed = OutputError(error.errno or EPIPE, error.strerror or "the pipe is closed")
+            failed.kept = self.kept
+            raise failed from error
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Any]:

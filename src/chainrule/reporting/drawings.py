@@ -6,11 +6,12 @@ import base64
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
-from html import escape
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+
+from chainrule.reporting.visible import html
 
 __all__ = ["bars", "bits_colour", "curve", "heat_map", "picture", "reliability"]
 
@@ -19,7 +20,7 @@ WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 560, 256, 58, 40, 34
 
 
 def _svg(label: str, content: str, width: int = WIDTH, height: int = HEIGHT) -> str:
-    name = escape(label, quote=True)
+    name = html(label)
     return f'<svg role="img" aria-label="{name}" viewBox="0 0 {width} {height}"><title>{name}</title>{content}</svg>'
 
 
@@ -32,8 +33,8 @@ def _axes(x_range: tuple[float, float], y_range: tuple[float, float], x_name: st
         anchor = ("start", "middle", "end")[round(2 * share)]
         lines.append(f'<text x="{x:.0f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="{anchor}">{at_x:.4g}</text>')
         lines.append(f'<text x="{LEFT - 5}" y="{y + 4:.0f}" text-anchor="end">{at_y:.3g}</text>')
-    lines.append(f'<text x="{(WIDTH + LEFT) / 2:.0f}" y="{HEIGHT - 4}" text-anchor="middle">{escape(x_name)}</text>')
-    lines.append(f'<text x="4" y="15">{escape(y_name)}</text>')
+    lines.append(f'<text x="{(WIDTH + LEFT) / 2:.0f}" y="{HEIGHT - 4}" text-anchor="middle">{html(x_name)}</text>')
+    lines.append(f'<text x="4" y="15">{html(y_name)}</text>')
     return "".join(lines)
 
 
@@ -60,7 +61,7 @@ def curve(steps: Sequence[float], lines: Mapping[str, Sequence[float]], best: fl
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in _place(x, y, x_range, y_range))
         drawn.append(f'<polyline class="line{k}" points="{points}"/>')
         drawn.append(
-            f'<text class="name{k}" x="{WIDTH - 12}" y="{TOP + 8 + 18 * k}" text-anchor="end">{escape(name)}</text>'
+            f'<text class="name{k}" x="{WIDTH - 12}" y="{TOP + 8 + 18 * k}" text-anchor="end">{html(name)}</text>'
         )
         if k == 0 and best is not None and best in list(steps):
             a, b = _place(np.array([best]), y[[list(steps).index(best)]], x_range, y_range)[0]
@@ -135,4 +136,4 @@ def picture(levels: npt.NDArray[np.uint8], label: str) -> str:
     header = struct.pack(">IIBBBBB", width, height, 8, 2 if levels.ndim == 3 else 0, 0, 0, 0)
     png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows.tobytes(), 9))
     encoded = base64.b64encode(png + chunk(b"IEND", b"")).decode()
-    return f'<img alt="{escape(label, quote=True)}" src="data:image/png;base64,{encoded}">'
+    return f'<img alt="{html(label)}" src="data:image/png;base64,{encoded}">'

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from math import log
 from typing import Any
 
@@ -15,10 +14,12 @@ import numpy.typing as npt
 from chainrule.evaluation.calibration import Diagnosis
 from chainrule.reporting.certificate import check_word, verdict_of, verdict_style
 from chainrule.reporting.drawings import bars, bits_colour, curve, heat_map, picture, reliability
+from chainrule.reporting.visible import html
 
 __all__ = ["Page", "coloured_text", "preformatted", "tiled"]
 
 LN2 = log(2)
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 STYLE = """
 :root{color-scheme:light dark;--ink:#1c2127;--soft:#566069;--back:#fff;--panel:#f4f6f8;--rule:#cfd6dd;
 --a:#1f5fa8;--b:#b4450f;--good:#1a6b35;--bad:#b01e23}
@@ -99,9 +100,10 @@ class Page:
         parts += [self._certificate(), self._protocol()]
         return (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
-            f"<title>{escape(self.title)}</title><style>{STYLE}</style></head><body><header>"
-            f'<h1>{escape(self.title)}</h1><p class="note">{escape(self.note)}</p></header>'
+            f"<title>{html(self.title)}</title><style>{STYLE}</style></head><body><header>"
+            f'<h1>{html(self.title)}</h1><p class="note">{html(self.note)}</p></header>'
             f"<main>{''.join(parts)}</main></body></html>\n"
         )
 
@@ -116,12 +118,10 @@ class Page:
             rows.append((split, cells))
         test = self.results.get("test")
         big = f'<p class="big">{_with_error(test, "nats_per_example")} nats/example</p>' if test else ""
-        big += "".join(f'<p class="failed">{escape(sentence)}</p>' for sentence in self.not_known.values())
+        big += "".join(f'<p class="failed">{html(sentence)}</p>' for sentence in self.not_known.values())
         heads = ["examples", "nats/example", unit, "independent elements", "impossible"]
         over = " and ".join(sorted({result.get("unit", "examples") for result in self.results.values()})) or "examples"
-        note = (
-            f'<p class="note">Negative log-likelihood, lower is better; ± one standard error over {escape(over)}.</p>'
-        )
+        note = f'<p class="note">Negative log-likelihood, lower is better; ± one standard error over {html(over)}.</p>'
         return _section("Log-likelihood", big + note + _table("Every split", ["split", *heads], rows), wide=True)
 
     def _curve(self) -> str:
@@ -197,24 +197,25 @@ class Page:
                 [
                     style.get(check_word(check), check_word(check)),
                     *(("", "") if check["passed"] is None else map(_number, (check["figure"], check["bound"]))),
-                    escape(
-                        "; ".join(part for part in (check["tried"], check["where"], check.get("power", "")) if part)
-                    ),
+                    html("; ".join(part for part in (check["tried"], check["where"], check.get("power", "")) if part)),
                 ],
             )
             for check in self.certificate["checks"]
         ]
-        word = f'<p class="{verdict_style(self.certificate)}">{escape(verdict_of(self.certificate))}</p>'
+        word = f'<p class="{verdict_style(self.certificate)}">{html(verdict_of(self.certificate))}</p>'
         heads = ["check", "", "worst figure", "bound", "tried"]
         table = f'<div class="last">{_table("Checks", heads, rows, text_columns=(1, 4))}</div>'
         return _section("Certificate", word + table, wide=True)
 
     def _protocol(self) -> str:
         data = self.config["data"]
-        rows = [(name, [escape(str(value))]) for name, value in self.config["protocol"].items()]
-        rows += [("data", [escape(f"{data['name']}: {data['note']}")]), ("SHA-256", [f"<code>{data['sha256']}</code>"])]
+        rows = [(name, [html(str(value))]) for name, value in self.config["protocol"].items()]
+        rows += [
+            ("data", [html(f"{data['name']}: {data['note']}")]),
+            ("SHA-256", [f"<code>{html(data['sha256'])}</code>"]),
+        ]
         for part in ("model", "training", "versions"):
-            rows.append((part, [f"<code>{escape(json.dumps(self.config.get(part)))}</code>"]))
+            rows.append((part, [f"<code>{html(json.dumps(self.config.get(part)))}</code>"]))
         return _section(
             "Protocol", _table("How the run was made and evaluated", ["", ""], rows, text_columns=(1,)), wide=True
         )
@@ -234,7 +235,7 @@ def _table(
     body = ""
     for name, cells in rows:
         row = "".join(f"<td{kind(k)}>{cell}</td>" for k, cell in enumerate(cells, 1))
-        body += f'<tr><th scope="row">{escape(name)}</th>{row}</tr>'
+        body += f'<tr><th scope="row">{html(name)}</th>{row}</tr>'
     head = f"<thead><tr>{head}</tr></thead>" if head else ""
     table = f"<table><caption>{caption}</caption>{head}<tbody>{body}</tbody></table>"
     return f'<div class="scroll" tabindex="0">{table}</div>'
@@ -254,7 +255,7 @@ def _named_bars(names: Sequence[str], bits: npt.NDArray[np.float64], most: int =
 
 
 def _number(value: Any) -> str:
-    return "" if value is None else f"{value:.4g}" if isinstance(value, (int, float)) else escape(str(value))
+    return "" if value is None else f"{value:.4g}" if isinstance(value, (int, float)) else html(str(value))
 
 
 def _with_error(result: dict[str, Any], name: str) -> str:
@@ -287,7 +288,7 @@ def preformatted(content: str) -> str:
     >>> preformatted("a < b")
     '<pre tabindex="0">a &lt; b</pre>'
     """
-    return f'<pre tabindex="0">{escape(content)}</pre>'
+    return f'<pre tabindex="0">{html(content)}</pre>'
 
 
 def coloured_text(pieces: Sequence[str], nats: npt.NDArray[Any]) -> str:
@@ -305,5 +306,5 @@ def coloured_text(pieces: Sequence[str], nats: npt.NDArray[Any]) -> str:
         share = min(bits / 8, 1.0)
         title = f"{bits:.2f} bits, p = {np.exp(value):.2g}"
         high = ' class="high"' if share > 0.45 else ""
-        made.append(f'<span{high} style="background:{bits_colour(share)}" title="{title}">{escape(piece)}</span>')
+        made.append(f'<span{high} style="background:{bits_colour(share)}" title="{title}">{html(piece)}</span>')
     return "".join(made)

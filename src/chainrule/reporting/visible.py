@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
+from html import escape
 
 from rich.text import Text
 
-__all__ = ["bold", "text", "visible"]
+__all__ = ["bold", "html", "text", "visible"]
 
 
 def visible(content: object, keep: str = "") -> str:
@@ -25,6 +26,15 @@ def visible(content: object, keep: str = "") -> str:
         else character.encode("unicode_escape", "surrogatepass").decode("ascii")
         for character in str(content)
     )
+
+
+def html(content: object) -> str:
+    r"""The text as it stands in a page: no character of it is markup, and marks of direction are shown.
+
+    >>> html("a\u202eb <script>")
+    'a\\u202eb &lt;script&gt;'
+    """
+    return escape(visible(content, keep="\n\t"), quote=True)
 
 
 def text(content: object, style: str = "") -> Text:

@@ -175,6 +175,7 @@ def train_one(plan: Plan, out: Path | None, job: Job, certificate: Certificate |
     repeated: tuple[int, int] | None = None
     if not job.engine.first:
         return Trained(run, model, plan, job, train(run, model, plan, job), certificate, None)
+    job.console.kept = None if run.path is None else run.name
     with run.writing():
         keep_decisions(run, job)
         if changed := run.changed_versions():

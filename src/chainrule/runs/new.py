@@ -18,6 +18,7 @@ from chainrule.runs.figures import protocol_of
 from chainrule.runs.job import Job
 from chainrule.runs.plan import Plan
 from chainrule.runs.run import Run
+from chainrule.runs.whereabouts import whereabouts
 
 __all__ = ["configuration_of", "placed", "reserved_place"]
 
@@ -62,6 +63,12 @@ def placed(plan: Plan, out: Path | None, job: Job) -> Run:
         spec |= {"gated": True} if plan.weighs_by_context else {}
     configuration = configuration_of(plan.data, spec, asdict(plan.settings))
     configuration |= {"asked": {"source": plan.source, "options": dict(plan.options or {})}}
+    if out is not None:
+        test = plan.data.options.get("test")
+        name = None if plan.data.options.get("builtin") else plan.data.name
+        named = {"data": name, "test": None if test is None else str(test)}
+        found = {what: whereabouts(source, out) for what, source in named.items()}
+        configuration |= {"places": {what: place for what, place in found.items() if place is not None}}
     if job.resume and out is not None:
         return job.engine.of_first(lambda: Run.resume(out, configuration))
     return job.engine.of_first(lambda: Run.create(out, configuration))

@@ -11,6 +11,7 @@ from chainrule.config.options import TrainingOptions
 from chainrule.errors import InputError, RunError
 from chainrule.runs.moved import options_of_moved, refuse_lost
 from chainrule.runs.stored import StoredRun
+from chainrule.runs.whereabouts import found_again
 from chainrule.training.decisions import FILE
 
 __all__ = ["recalled"]
@@ -66,8 +67,16 @@ def recalled(
         return source, options_of_moved(before, source) | given
     known = asked.get("source") if source is None else None
     if known is not None:
-        refuse_lost(str(path), str(known), before | given)
+        known = _found(str(known), before, config.get("places", {}), path)
+        refuse_lost(str(path), known, before | given)
     return source if known is None else known, before | given
+
+
+def _found(source: str, options: dict[str, Any], places: Mapping[str, Any], run: Path) -> str:
+    """Where the data of a run are now. options: of `load`, in which the test set is put where that is now."""
+    if options.get("test") is not None:
+        options["test"] = found_again(str(options["test"]), places.get("test"), run)
+    return found_again(source, places.get("data"), run)
 
 
 def _refuse_other_minutes(path: Path, before: float | None, given: float | None) -> None:

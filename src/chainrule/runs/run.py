@@ -33,6 +33,7 @@ from chainrule.runs.unfinished import load_newest_weights, warn_of_training
 from chainrule.runs.verify import verify as _verify
 from chainrule.runs.weights import load_weights, weights_bytes
 from chainrule.runs.wellformed import damage_of_encoding
+from chainrule.runs.whereabouts import found_again
 
 __all__ = ["Run"]
 
@@ -75,14 +76,20 @@ class Run(StoredRun):
     @property
     def source(self) -> str:
         """The name or place of the data that the run was fitted to."""
-        return str(self.config["data"]["name"]) if self._place is None else self._place
+        if self._place is not None:
+            return self._place
+        return found_again(str(self.config["data"]["name"]), self.config.get("places", {}).get("data"), self.path)
 
     @property
     def data_options(self) -> dict[str, Any]:
         """The options of `load` that read these data again; the alphabet is the recorded one, wherever it came from."""
         self.refuse_damaged()
-        options: dict[str, Any] = self.config["data"]["options"]
-        options = dict(options) if self._place is None else options_of_moved(options, self._place)
+        options: dict[str, Any] = dict(self.config["data"]["options"])
+        if self._place is not None:
+            options = options_of_moved(options, self._place)
+        elif options.get("test") is not None:
+            places = self.config.get("places", {}).get("test")
+            options["test"] = found_again(str(options["test"]), places, self.path)
         alphabet = self.encoding().alphabet
         return options if alphabet is None or "symbols" not in options else options | {"symbols": alphabet}
 

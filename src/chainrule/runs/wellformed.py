@@ -94,6 +94,7 @@ CONFIG = table(
         "machine": table(),
         "asked": maybe(table({"options": _options(*FIT_OPTIONS)}, {"source": maybe(TEXT)})),
         "imported": maybe(table({"from": TEXT})),
+        "places": table(every=table({"relative": TEXT, "absolute": TEXT}, {"bytes": WHOLE})),
     },
 )
 RESULT = Form("an object", lambda value: isinstance(value, Mapping), _result_parts)

@@ -18,10 +18,12 @@ from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.division import Part, check_same_shape, three_parts
 from chainrule.data.examples.splits import Split
+from chainrule.data.examples.stored import Selected, is_stored, let_go
 from chainrule.data.sources.array_files import array_parts, as_integers
 from chainrule.data.sources.binary_tables import binary_parts, is_binary_table, read_binary
 from chainrule.data.sources.digits import DIGITS, digits_parts
 from chainrule.data.sources.first_reader import READER
+from chainrule.data.sources.memory import refuse_above_memory
 from chainrule.data.sources.objects import Source, as_source
 from chainrule.domain import Domain
 from chainrule.errors import InputError
@@ -29,6 +31,7 @@ from chainrule.errors import InputError
 __all__ = ["ArrayEncoding", "load_arrays", "load_binary_table", "load_digits"]
 
 MOST_SYMBOLS = 2**20
+CHUNK = 1 << 24  # elements of a mapped array that are checked at once
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,8 @@ class ArrayEncoding(Encoding):
     def examples(self, part: Part, what: str) -> ArrayExamples:
         """Examples from arrays (N, ...) and labels; raises InputError for what does not fit the domain."""
         x, labels = part
-        return ArrayExamples(
-            self.flat(x, what), None if self.conditions is None else self.conditions.encode(labels, what)
-        )
+        flat = x if isinstance(x, Selected) else self.flat(x, what)  # rows of what is flat and was checked
+        return ArrayExamples(flat, None if self.conditions is None else self.conditions.encode(labels, what))
 
     def flat(self, x: Array, what: str) -> Array:
         """Arrays (N, ...) as elements (N, D); raises InputError for what does not fit the domain."""
@@ -86,7 +88,10 @@ class ArrayEncoding(Encoding):
                 f"(N, {', '.join(map(str, self.domain.shape))}); reshape it"
             )
         x = as_integers(x, what).reshape(len(x), self.domain.length)
-        self.domain.check(x, what)
+        step = max(1, CHUNK // self.domain.length) if is_stored(x) else max(1, len(x))
+        for start in range(0, len(x), step):
+            self.domain.check(x[start : start + step], f"{what} from row {start} on" if start else what)
+            let_go(x)
         return x
 
     def decode(self, x: Array) -> Array:
@@ -186,8 +191,9 @@ def _data_set(
     """A data set of integers 0, 1, ..., V-1 from its parts."""
     arrays = {name: (as_integers(x, f"{source} {name}".strip()), y) for name, (x, y) in arrays.items()}
     domain = _domain(source, arrays, layout)
-    for name, (x, _) in arrays.items():
-        ArrayEncoding(domain).flat(x, f"{source} {name}".strip())
+    for name, (x, y) in arrays.items():
+        flat = ArrayEncoding(domain).flat(x, f"{source} {name}".strip())
+        arrays[name] = (flat if is_stored(x) else x, y)
     if options.get("reader") == READER:
         arrays = {name: (_smallest(x, domain), y) for name, (x, y) in arrays.items()}
     division = three_parts(arrays, split)
@@ -204,7 +210,12 @@ def _data_set(
 
 def _smallest(x: Array, domain: Domain) -> Array:
     """Symbols in the smallest type for them, so that equal integers are equal bytes, whatever type they came in."""
-    return x.astype(np.min_scalar_type((domain.num_symbols or 2) - 1), copy=False)
+    smallest = np.min_scalar_type((domain.num_symbols or 2) - 1)
+    if is_stored(x) and x.dtype != smallest:
+        refuse_above_memory(
+            x.size * smallest.itemsize, "the array", f"holds {x.size:,} values", f"save it as {smallest}"
+        )
+    return x.astype(smallest, copy=False)
 
 
 def _domain(source: str, arrays: dict[str, Part], layout: tuple[int, ...]) -> Domain:

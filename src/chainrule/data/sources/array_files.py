@@ -157,6 +157,10 @@ def as_integers(x: Array, what: str) -> Array:
         return x.astype(x.dtype.newbyteorder("="), copy=False)
     if not np.issubdtype(x.dtype, np.floating):
         raise InputError(f"{what}: the array has dtype {x.dtype}, expected integers; encode the values as numbers")
+    if isinstance(x, np.memmap):
+        refuse_above_memory(
+            24.0 * x.size, what, f"holds {x.size:,} reals that are made integers", "save it as integers"
+        )
     if not np.isfinite(x).all():
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
         raise InputError(f"{what}: {x[first]} at {first} is not finite; remove it or fill it in")

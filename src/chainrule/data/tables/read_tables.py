@@ -15,6 +15,7 @@ import numpy as np
 
 from chainrule.data.examples.stored import Progress
 from chainrule.data.sources.delimited.rows import lines_and_rows
+from chainrule.data.sources.memory import refuse_above_memory
 from chainrule.data.sources.objects import Source
 from chainrule.data.sources.plain_files import as_file
 from chainrule.data.tables.cached_tables import CachedTables, cache_tables
@@ -30,6 +31,7 @@ from chainrule.errors import InputError, unknown_name
 
 __all__ = ["Asked", "ReadTables", "known_table", "opened"]
 
+OF_CELL = 2.0  # bytes of memory at least: what one pass keeps of it, and the element
 SHOWN = 12  # columns whose first value a note shows
 LONGEST = 40  # characters of a value in a note
 
@@ -252,6 +254,10 @@ class Reader(Opened):
         as_text = {name for name, kind in kinds.items() if kind in ("categorical", "identifier", "constant")}
         what = next(iter(self.texts.values())).what
         total = sum(table.rows for table in self.texts.values())
+        cells = f"holds {total:,} rows of {len(wanted):,} columns"
+        refuse_above_memory(
+            OF_CELL * total * len(wanted), what, cells, "leave out columns with --drop, or give fewer rows"
+        )
         with nullcontext(silent) if progress is None else progress(f"opening {what}", total) as advance:
             cached = cache_tables(self.texts, wanted, as_text, self.reading, advance)
         if wanted and not any(cached.rows(part) for part in cached.tables):
