@@ -71,6 +71,12 @@ def test_interrupted_and_gone_on_with_it_ends_the_same(run, rows, tmp_path, monk
     assert ended.files.read("model.safetensors") == run.files.read("model.safetensors")
 
 
+def test_steps_that_are_given_again_are_held_against_those_of_the_run(run):
+    planned = run.config["training"]["steps"]
+    with pytest.raises(RunError, match=rf"training\.steps is {planned} there and {planned + 1} here"):
+        fit(out=run.path, resume=True, steps=planned + 1)
+
+
 def test_steps_never_look_at_a_clock(rows, tmp_path):
     """The certificate and scoring are timed for the report, but nothing is decided by it."""
 

@@ -58,7 +58,8 @@ def recalled(
     before |= {"pixel_block": stored_options.get("pixel_block", 1)}
     if config["data"]["encoding"]["kind"] == "text":  # the default depends on the minutes
         before |= {name: stored_options[name] for name in ("window", "stride") if name in stored_options}
-    if minutes is not None and stored.files.read(FILE) is not None:  # earlier versions planned once
+    by_hand = {"steps", "evaluate_every"} & given.keys()  # which are held against those of the run
+    if minutes is not None and not by_hand and stored.files.read(FILE) is not None:  # earlier versions planned once
         before |= {"minutes": minutes, "plan": str(path)}
     if source in (None, asked.get("source")) and config["data"]["options"].get("builtin"):
         before["builtin"] = True  # whatever path has its name by now
