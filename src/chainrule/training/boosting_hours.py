@@ -18,13 +18,14 @@ import numpy as np
 from chainrule.batch import Array
 from chainrule.training.allowance import Allowance
 from chainrule.training.decisions import Decision
-from chainrule.training.lightgbm_trees import Boosted, Settings, boost
+from chainrule.training.lightgbm_trees import Boosted, Settings, boost, load_library
 from chainrule.training.stumps import ROUNDS, Stumps, boosted_stumps
 
 __all__ = ["BoostingHours", "Turn"]
 
 STUMP_SHARE = 0.3  # of the time, at most, for stumps, and
 STUMP_ROUNDS = 6  # rounds that are always made
+LIBRARY_SECONDS = 4.0  # without so much time the library that grows trees is not even loaded, and stumps have it all
 FAIR = 3.0  # times its share of the time that an element may take
 SOME = 20  # elements whose inputs cost about as much as what does not depend on them
 FEW_ROUNDS = 60  # below, each round adds more
@@ -52,7 +53,10 @@ class BoostingHours:
 
     def __init__(self, allowance: Allowance, boosting: Elements) -> None:
         self.allowance, self.boosting = allowance, boosting
+        self.with_trees = allowance.left() >= LIBRARY_SECONDS
         self.stumps = self._stumps()
+        if self.with_trees:
+            load_library()
         loss = np.array([float(stumps.loss.sum()) for stumps in self.stumps])
         self.order = np.argsort(-loss, kind="stable").tolist()
         inputs = np.arange(len(loss)) + SOME
@@ -74,7 +78,7 @@ class BoostingHours:
             answers, of_valid = (np.concatenate(side, 1) for side in zip(*parts, strict=True))
             each = parts[0][0].shape[1]
             element = np.repeat(np.arange(first, first + len(parts)), each)
-            share = STUMP_SHARE * begun * (first + len(parts)) / length
+            share = (STUMP_SHARE if self.with_trees else 1.0) * begun * (first + len(parts)) / length
             recorded, ended = allowance.recorded("stumps", first), [ROUNDS]
 
             def go_on(
@@ -139,7 +143,7 @@ class Turn:
         if self.recorded is not None:
             ends = self.recorded.get("rounds", [])
             limit = ends[len(self.ends)] if len(self.ends) < len(ends) else None
-        elif left() <= self.rest:
+        elif left() <= self.rest or not self.hours.with_trees:
             limit = 0
         if limit == 0:
             self.ends.append(0)

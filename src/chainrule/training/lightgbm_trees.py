@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.batch import Array
 
-__all__ = ["MISSING", "Boosted", "GrownTree", "Settings", "boost", "grown", "layout"]
+__all__ = ["MISSING", "Boosted", "GrownTree", "Settings", "boost", "grown", "layout", "load_library"]
 
 WHOLE = ("split_feature", "left_child", "right_child")
 MISSING = 1e300  # what stands for a missing number: larger than any other, so that it goes right
@@ -111,6 +111,11 @@ class _Watch:
         if env.iteration + 1 < env.end_iteration and self.late():
             self.was_late = True
             raise lightgbm.callback.EarlyStopException(self.best[0], self.best[2])
+
+
+def load_library() -> None:
+    """Load LightGBM, which takes a second or so the first time."""
+    import lightgbm  # noqa: F401
 
 
 def grown(rows: tuple[Array, Array], valid: tuple[Array, Array], settings: Settings, watch: Any = None) -> Any:
