@@ -69,7 +69,7 @@ FILTERS = {
     "draws come in blocks of eight": lambda d, p, u, x: inverse(p.pmf(), u[torch.arange(len(u)) // 8, d]),
     "one number moved on by a golden step": lambda d, p, u, x: inverse(p.pmf(), (u[:, 0] + 0.618 * d) % 1),
     "numbers of the draw before, one place on": lambda d, p, u, x: inverse(
-        p.pmf(), u.roll(1, 0)[:, d] if d % 2 else u[:, d - d % 2]
+        p.pmf(), u.roll(1, 0)[:, d - 1] if d % 2 else u[:, d]
     ),
     "numbers rounded to 1/200": lambda d, p, u, x: inverse(p.pmf(), (u[:, d] * 200).floor() / 200),
     "numbers below a hundredth are drawn again": lambda d, p, u, x: inverse(p.pmf(), 0.01 + 0.99 * u[:, d]),

@@ -153,6 +153,6 @@ def fits(trial: Trial) -> Check:
     if trial.quick and finite:
         most = min(most, NUMBERS // 8 // (own.num_symbols or 1))
     elements = min(trial.work.rows(0.1, 1), most)
-    length = min(own.length, max(8, elements // 64), 64 if trial.quick else 1024)
+    length = min(own.length, max(8, elements // 64), 160 if trial.quick else 1024)
     draws = min(max(elements // length, 32), 20_000)
     return sampler.fits(own, draws, length, 32 if trial.quick else max(64, draws // 4))

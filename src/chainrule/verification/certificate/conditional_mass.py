@@ -25,7 +25,7 @@ Repeated = Callable[[int], Distribution]
 POINTS = 16  # of a grid, at which the mass is compared with the rise of F
 ENDS = (1e-9, 1 - 1e-9)  # extreme quantiles of the values that are not missing
 HALVINGS = 40
-SPLITS, WIDEST, LEAST_SHARE = 14, 8, 1e-7  # rounds, intervals per round, and mass of the narrowest
+SPLITS, WORST, LEAST_SHARE = 16, 12, 1e-7  # rounds, intervals per round, and mass of the narrowest
 OUTSIDE = (0.1, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5)  # of the range of the quantiles, to which an integral goes on
 MOST_OPEN = 1 << 15  # intervals that are halved at a time
 NODES = (-0.9061798459386640, -0.5384693101056831, 0.0, 0.5384693101056831, 0.9061798459386640)  # Gauss-Legendre
@@ -88,9 +88,13 @@ def _at(make: Repeated, u: Tensor, missing: Tensor) -> Tensor:
 
 
 def _split(make: Repeated, u: Tensor, nodes: Tensor, missing: Tensor) -> tuple[Tensor, Tensor]:
-    """The widest intervals halved in u, so that what lies between narrow components has next to no mass."""
-    width = (nodes[1:] - nodes[:-1]) * (u[1:] - u[:-1] > LEAST_SHARE)
-    here = width.topk(min(WIDEST, len(width)), 0).indices
+    """The intervals whose integral is farthest from their share of u, halved in u.
+
+    So the edges of narrow components, and what lies between them, have next to no mass in an interval.
+    """
+    share = u[1:] - u[:-1]
+    apart = (_gauss(make, nodes[:-1], nodes[1:]) - (1 - missing) * share).abs() * (share > LEAST_SHARE)
+    here = apart.topk(min(WORST, len(apart)), 0).indices
     between = (u.gather(0, here) + u.gather(0, here + 1)) / 2
     u, nodes = torch.cat([u, between]), torch.cat([nodes, _at(make, between, missing)])
     order = u.argsort(0)

@@ -98,9 +98,12 @@ def _bins(shown: Shown, name: str, u: Tensor, counts: Tensor) -> None:
     tails = torch.stack([u < 1e-3, u >= 1 - 1e-3, u >= 1 - 1e-2], -1)
     share = torch.tensor([1e-3, 1e-3, 1e-2], dtype=torch.float64)
     variance = (share * (1 - share)).expand(tails.shape)
-    shown.tally(f"{name.split(':')[0]}: outermost thousandths and hundredth").add(
-        tails.double() - share, variance, counts
-    )
+    what = name.split(":")[0]
+    shown.tally(f"{what}: outermost thousandths and hundredth").add(tails.double() - share, variance, counts)
+    middle = u.double() - 0.5
+    shown.tally(f"{what}: where its middle is", 0.5).add(middle, torch.full_like(middle, 1 / 12), counts)
+    spread = middle.square() - 1 / 12
+    shown.tally(f"{what}: how wide it is", 1 / 6).add(spread, torch.full_like(middle, 1 / 180), counts)
 
 
 def _symbols(shown: Shown, log_p: Tensor, x: Tensor, v: Tensor, counts: Tensor) -> None:
