@@ -119,7 +119,7 @@ def rows_of(
 
 
 ROWS = {
-    what: rows_of(what, f"the default of {name}", {"quick": 3.0, "full": 90.0})
+    what: rows_of(what, f"the default of {name}", {"quick": 3.0})
     for what, name in {
         "text": "a text",
         "digits": "the digits",

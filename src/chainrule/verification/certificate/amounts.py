@@ -155,4 +155,5 @@ def fits(trial: Trial) -> Check:
     elements = min(trial.work.rows(0.1, 1), most)
     length = min(own.length, max(8, elements // 64), 160 if trial.quick else 1024)
     draws = min(max(elements // length, 32), 20_000)
-    return sampler.fits(own, draws, length, 32 if trial.quick else max(64, draws // 4))
+    prefixes = min(32, max(8, draws // 4)) if trial.quick else max(64, draws // 4)
+    return sampler.fits(own, draws, length, prefixes)
