@@ -6,7 +6,8 @@ import pytest
 import torch
 from scipy.stats import chi2, poisson
 
-from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
+from chainrule import AutoregressiveModel, CategoricalHead, CausalConv, GaussianMixtureHead
+from chainrule.heads.missing import MissingHead
 from chainrule.verification.certificate.adapters import model_under_test
 from chainrule.verification.certificate.sampler import fits
 from chainrule.verification.certificate.sampling import FALSE_ALARM, LEAST_EXPECTED, chi_square, moved_share
@@ -47,6 +48,13 @@ def test_a_sound_sampler_is_far_from_the_bound():
         tally.add(below - 0.5, torch.full_like(below, 0.25), torch.ones_like(u, dtype=torch.bool))
         worst = max(worst, tally.worst(10)[0], correlations(u, 10)[0])
     assert worst < 0.9
+
+
+def test_what_is_missing_beside_a_density_is_one_outcome():
+    model = AutoregressiveModel(CausalConv(None, 4, 8, depth=1), MissingHead(GaussianMixtureHead(8)))
+    with torch.no_grad():
+        check = fits(model_under_test(model), 2000, 4)
+    assert check.passed, str(check)
 
 
 def sampled_at(temperature, draws):
