@@ -26,7 +26,7 @@ from chainrule.networks.embedding import ContextEmbedding
 from chainrule.networks.huggingface import HuggingFace
 from chainrule.verification.certificate.tested import EXAMPLES, ModelUnderTest, of_chain
 
-__all__ = ["copied_function", "in_precision", "model_under_test", "working_copy"]
+__all__ = ["copied_function", "in_precision", "is_lazy", "model_under_test", "working_copy"]
 
 LARGEST_COPY = 1 << 30  # bytes of parameters up to which a module is copied before it is tried
 
@@ -162,7 +162,7 @@ def working_copy(thing: Any) -> tuple[Any, bool]:
     """
     if not isinstance(thing, nn.Module):
         return copied_function(thing)
-    size = sum(p.numel() * p.element_size() for p in thing.parameters())
+    size = 0 if is_lazy(thing) else sum(p.numel() * p.element_size() for p in thing.parameters())
     replaced = any(callable(value) for part in thing.modules() for value in vars(part).values() if _is_function(value))
     if size > LARGEST_COPY or replaced:
         return thing, False
@@ -170,6 +170,13 @@ def working_copy(thing: Any) -> tuple[Any, bool]:
         return deepcopy(thing), True
     except (RuntimeError, TypeError, NotImplementedError, AttributeError, ValueError):
         return thing, False
+
+
+def is_lazy(thing: Any) -> bool:
+    """Whether a module has parameters that its first batch makes, at random."""
+    return isinstance(thing, nn.Module) and any(
+        isinstance(p, nn.parameter.UninitializedParameter) for p in thing.parameters()
+    )
 
 
 def copied_function(function: Any) -> tuple[Any, bool]:

@@ -100,7 +100,10 @@ def _sampled_mass(tested: ModelUnderTest, row: Tensor, d: int, symbols: Tensor) 
     total = float(log_pmf[: tested.num_symbols].exp().sum().nan_to_num(nan=torch.inf))
     tried = row.repeat(len(symbols), 1)
     tried[:, d] = symbols
-    scored = tested.scored(tried, None if c is None else c.expand(len(tried), *c.shape[1:]))[:, d]
+    scores = tested.scored(tried, None if c is None else c.expand(len(tried), *c.shape[1:]))
+    if bool((scores[0, :d] == -torch.inf).any()):
+        return 1.0, ""  # nothing follows a prefix of probability zero
+    scored = scores[:, d]
     apart = (scored.exp() - log_pmf[symbols].exp()).abs().nan_to_num(nan=torch.inf)
     relative = (scored - log_pmf[symbols]).abs().where(log_pmf[symbols] > -30, 0.0).nan_to_num(nan=torch.inf)
     worst = int(relative.argmax())

@@ -16,7 +16,7 @@ from chainrule.domain import Domain
 from chainrule.errors import InputError
 from chainrule.models.base import Model
 from chainrule.verification.certificate import orders
-from chainrule.verification.certificate.adapters import model_under_test, working_copy
+from chainrule.verification.certificate.adapters import is_lazy, model_under_test, working_copy
 from chainrule.verification.certificate.causality import said_by
 from chainrule.verification.certificate.check import FIRST, Certificate, Check, blocked, skipped
 from chainrule.verification.certificate.comparison import seeded
@@ -76,7 +76,7 @@ def verify(
     with evaluation_mode(own.module):
         if (refused := _first_pass(own)) is not None:
             return Certificate(own.name, (refused,), perf_counter() - start)
-        trial = Trial.of(own, quick, thing if copied else None, examples, training, domain)
+        trial = Trial.of(own, quick, thing if copied and not is_lazy(thing) else None, examples, training, domain)
         rows = [row for row in CHECKS if row.quick or not quick] + ([CODE_CHECK] if code else [])
         checks = explained([_made(row, trial) for row in rows])
     return Certificate(own.name, checks, perf_counter() - start)
