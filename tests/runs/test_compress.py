@@ -72,6 +72,19 @@ def test_values_that_the_model_never_saw_come_back(tmp_path):
     assert not (tmp_path / "x.cr").exists()
 
 
+def test_lines_that_the_model_cannot_read_come_back(tmp_path):
+    lines = TABLE.splitlines(keepends=True)
+    lines[3] = b"n/a," + lines[3].partition(b",")[2]
+    lines.insert(20, b"# a remark\n")
+    (tmp_path / "table.csv").write_bytes(b"".join(lines))
+    run = Run.open(RUNS / "table")
+    work = work_of_file(run, tmp_path / "table.csv", 32)
+    assert work.coded is not None
+    assert len(work.coded.sequences) == len(lines) - 3
+    assert "2 lines that the model cannot read are coded by xz" in work.note
+    with_model(run, tmp_path / "table.csv")
+
+
 def test_text_whose_characters_the_model_does_not_have_comes_back(tmp_path):
     path = tmp_path / "names.txt"
     run = Run.open(RUNS / "sequences")

@@ -172,7 +172,7 @@ class LibraryDecoder(Decoder):
 
 
 def _as_floats(weights: Array) -> Array:
-    return np.ascontiguousarray(weights - 1, dtype=np.float64)
+    return np.subtract(weights, 1, dtype=np.float64, order="C")
 
 
 @cache

@@ -35,16 +35,25 @@ def integer_weights(pmf: Array) -> Array:
         raise InputError(f"weights are made from rows of 1 to {MOST_SYMBOLS} probabilities, got the shape {p.shape}")
     if not p.size:
         return np.zeros(p.shape, dtype=np.int64)
-    reached = np.cumsum(p, axis=1)
-    end = reached[:, -1:]
-    if not (np.isfinite(p).all() and (p >= 0).all() and (end > 0).all()):
-        row = int(np.flatnonzero(~(np.isfinite(p) & (p >= 0)).all(1) | ~(end[:, 0] > 0))[0])
-        raise InputError(
-            f"row {row} is not a distribution: its probabilities run from {p[row].min()} to {p[row].max()} and sum to "
-            f"{end[row, 0]}; the model's numbers are not finite, train it again"
-        )
-    steps = np.floor(reached / end * (TOTAL - p.shape[1])).astype(np.int64)
-    weights = np.diff(steps, axis=1, prepend=0) + 1
-    if int(weights.min()) < 1 or bool((weights.sum(1) != TOTAL).any()):
-        raise AssertionError("integer weights are at least 1 and sum to 2^24")  # a fault of ours
+    steps = p.cumsum(1)
+    end = steps[:, -1:].copy()
+    if not (p.min() >= 0 and end.min() > 0 and end.max() < np.inf):  # false for NaN, too
+        _refuse(p)
+    steps /= end
+    steps *= TOTAL - p.shape[1]
+    reached = steps.astype(np.int64)  # cuts off the fraction; the last is exactly 2^24 - V
+    weights = np.empty_like(reached)
+    weights[:, 0] = reached[:, 0]
+    np.subtract(reached[:, 1:], reached[:, :-1], out=weights[:, 1:])  # not negative: sums of what is not, rounded, rise
+    weights += 1
     return weights
+
+
+def _refuse(p: Array) -> None:
+    """Raise InputError for the first row that is not a distribution."""
+    end = np.cumsum(p, 1)[:, -1]
+    row = int(np.flatnonzero(~((p >= 0).all(1) & (end > 0) & (end < np.inf)))[0])
+    raise InputError(
+        f"row {row} is not a distribution: its probabilities run from {p[row].min()} to {p[row].max()} and sum to "
+        f"{end[row]}; the model's numbers are not finite, train it again"
+    )

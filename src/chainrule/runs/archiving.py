@@ -51,6 +51,7 @@ class Work:
     run: with which run.
     source: what the header says about where it came from.
     content: the bytes of the file; None where only its elements are coded.
+    read: those of them that the model could read.
     coded: the sequences of elements; None where the model cannot read the file.
     chain, order: the chain that codes, and the order in which it reads the elements.
     chosen: number of the order.
@@ -62,6 +63,7 @@ class Work:
     run: Run
     source: dict[str, Any]
     content: bytes | None
+    read: bytes = b""
     coded: Coded | None = None
     chain: AutoregressiveModel | None = None
     order: Tensor | None = None
@@ -101,7 +103,7 @@ class Work:
             return []
         encoding = self.run.encoding()
         raw = raw_data(encoding, reordered(self.coded.sequences, inverse(self.order)), self.arranged)
-        form = form_of(encoding, self.content, raw, self.parts)
+        form = form_of(encoding, self.read, raw, self.parts)
         said = dumps(form, separators=(",", ":")).encode()
         change = difference(rewritten(encoding, form, raw), self.content)
         return [side_group(numbers([len(said)]) + said + change)]
@@ -126,10 +128,10 @@ def work_of_file(run: Run, path: Path, lanes: int) -> Work:
     said = {"name": path.name, "bytes": len(content), "sha256": sha256(content).hexdigest()}
     work = Work(run, said, content)
     try:
-        parts, note = elements_of_file(run.encoding(), path, content)
+        parts, read, note = elements_of_file(run.encoding(), path, content)
     except InputError as error:
         return replace(work, note=f"the model cannot read it, so xz does all of it: {error}")
-    return _prepared(replace(work, note=note), parts, lanes)
+    return _prepared(replace(work, read=read, note=note), parts, lanes)
 
 
 def work_of_elements(run: Run, source: Source | None, split: str, lanes: int) -> Work:

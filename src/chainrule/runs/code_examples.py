@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 ROWS, STREAM, SEQUENCES = "rows", "stream", "sequences"
+BY_LINE = ("table", "text")  # kinds of data of which lines may be left out
+FAULTS = 64  # lines that cannot be read, up to which a file is coded by the model
 FEW = 512  # examples by which the best of several orders is found
 
 
@@ -82,37 +84,60 @@ def alone(path: Path) -> Iterator[Path]:
         yield place
 
 
-def elements_of_file(encoding: Encoding, path: Path, content: bytes) -> tuple[dict[str, Examples], str]:
-    """The examples of a file by split, and a remark about what was left out of them; "" where nothing was.
+def elements_of_file(encoding: Encoding, path: Path, content: bytes) -> tuple[dict[str, Examples], bytes, str]:
+    """The examples of a file by split, what of the file was read, and a remark where that is not all of it.
 
     encoding: how files become elements.
     path: the file; what stands beside it is read only where the examples are conditioned on it.
     content: its bytes.
 
-    Of a text, lines that the alphabet does not have are left out: they belong to the difference.
+    Lines of a table or of a text that the model cannot read are left out: they belong to the difference.
     """
     if encoding.conditions is not None:
-        return encoding.encode_parts(str(path)), ""
+        return encoding.encode_parts(str(path)), content, ""
     with alone(path) as place:
         try:
-            return encoding.encode_parts(str(place)), ""
+            return encoding.encode_parts(str(place)), content, ""
         except InputError as error:
-            if encoding.alphabet is None or encoding.domain.variable_length:
-                raise InputError(str(error).replace(str(place), str(path))) from None
-        kept = [line for line in content.splitlines(keepends=True) if _is_known(encoding, line)]
-        if not kept:
-            raise InputError(f"{path}: holds no line that the model can read")
+            refused = InputError(str(error).replace(str(place), str(path)))
+        if encoding.kind not in BY_LINE:
+            raise refused
         place.unlink()
-        place.write_bytes(b"".join(kept))
-        left = content.count(b"\n") - b"".join(kept).count(b"\n")
-        return encoding.encode_parts(str(place)), f"{left} lines that the alphabet does not have are coded by xz"
+        first, *lines = content.splitlines(keepends=True) or [b""]
+        faults = [FAULTS]
+        kept = _readable(encoding, place, first, lines, faults)
+        if not kept or faults[0] < 0:
+            raise refused
+        read = first + b"".join(kept)
+        place.write_bytes(read)
+        said = f"{len(lines) - len(kept)} lines that the model cannot read are coded by xz: {refused}"
+        return encoding.encode_parts(str(place)), read, said
 
 
-def _is_known(encoding: Encoding, line: bytes) -> bool:
+def _readable(encoding: Encoding, place: Path, first: bytes, lines: list[bytes], faults: list[int]) -> list[bytes]:
+    """The lines that can be read, found by halving; all are given up after so many faults.
+
+    encoding: how files become elements.
+    place: a file to try them in.
+    first: the line that stands before all of them.
+    lines: the lines.
+    faults: how many lines may still be found that cannot be read.
+    """
+    if not lines or faults[0] < 0:
+        return []
+    place.write_bytes(first + b"".join(lines))
     try:
-        return encoding.alphabet is not None and len(encoding.alphabet.encode(line, "a line")) >= 0
+        encoding.encode_parts(str(place))
+        return lines
     except InputError:
-        return False
+        if len(lines) == 1:
+            faults[0] -= 1
+            return []
+    half = len(lines) // 2
+    return [
+        *_readable(encoding, place, first, lines[:half], faults),
+        *_readable(encoding, place, first, lines[half:], faults),
+    ]
 
 
 def refuse_impossible(examples: Examples) -> None:
