@@ -243,6 +243,14 @@ def test_groups_that_were_changed_give_no_other_file(small):
     assert refused > 50
 
 
+def test_a_portable_archive_of_a_float32_network_is_refused_by_name(archive, tmp_path):
+    path, _, run = archive
+    with pytest.raises(InputError, match="no portable archive: the numbers of a NADE differ in their last bits"):
+        cr.compress(path, model=run, out=tmp_path / "x.cr", profile="portable")
+    with pytest.raises(InputError, match="unknown profile 'everywhere'"):
+        cr.compress(path, model=run, out=tmp_path / "x.cr", profile="everywhere")
+
+
 def test_places_are_refused_before_anything_is_coded(archive, tmp_path):
     path, made, run = archive
     with pytest.raises(InputError, match="there is no such directory"):

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from chainrule.coding.container import ELEMENTS, archive_bytes, read_archive
 from chainrule.errors import InputError, Interrupted
+from chainrule.runs.archiving import work_of_file
+from chainrule.runs.decompress import decoded_file
 from chainrule.runs.fit import fit
+from chainrule.runs.progress import silent
 from chainrule.runs.run import Run
 from chainrule.training import fitted
 from tests.support.command_line import run as command
@@ -46,6 +50,17 @@ def test_every_verb_works(run, tmp_path):
     assert run.verify().passed
     run.sample(20, seed=0)
     run.report(tmp_path / "page.html")
+
+
+def test_its_archives_are_portable_and_as_short_as_its_likelihood_says(run, table):
+    work = work_of_file(run, table, 32)
+    assert work.profile == "portable"
+    archive = read_archive(archive_bytes(*work.archive(silent)))
+    assert decoded_file(archive, run, silent) == table.read_bytes()
+    coded = 8 * sum(len(group.code) for group in archive.of_kind(ELEMENTS))
+    bits = -float(run.score(table).log_prob.sum()) / np.log(2)
+    assert bits - 64 <= coded <= 1.001 * bits + 64
+    assert work_of_file(run, table, 32, "native").profile == "native"
 
 
 def test_interrupted_and_resumed_it_is_the_same(run, table, tmp_path, monkeypatch):

@@ -28,6 +28,9 @@ def compress(
     ] = False,
     split: Split = "test",
     lanes: Annotated[int, Parameter(help="Sequences side by side, the batch shape of the network.")] = 64,
+    profile: Annotated[
+        str | None, Parameter(help="native or portable [default: portable where the model has such a form].")
+    ] = None,
     unchecked: Annotated[bool, flag("Do not decode the archive before it is written.")] = False,
     moved_to: MovedTo = None,
     json: Json = False,
@@ -43,6 +46,7 @@ def compress(
         elements=elements,
         split=split,
         lanes=lanes,
+        profile=profile,
         unchecked=unchecked,
         moved_to=moved_to,
         progress=console.progress,

@@ -33,7 +33,7 @@ TAIL = struct.Struct("<5sIQ")
 MOST_HEADER, MOST_PLAIN = 1 << 24, 1 << 40  # bytes that a sound archive of ours may have
 DICTIONARY = (  # what headers of this format have in common; it is part of the format
     b'{"arranged":"sequences","stream","rows","canary":"","given":true,"told":true,"given":false,"layout":{"anchors":[],'
-    b'"end":null,"lanes":64,"longest":64,"real":true,"real":false,"stride":64,"window":64},"machine":{"cpu":"DEFAULT",'
+    b'"end":null,"lanes":64,"longest":64,"portable":true,"portable":false,"real":true,"real":false,"stride":64,"window":64},"machine":{"cpu":"DEFAULT",'
     b'"AVX512","AVX2","mkl_cbwr":"","mkldnn":true,"numpy":"2.4.6","processor":"arm64","aarch64","x86_64","threads":2,'
     b'"threads":1,"torch":"2.13.0+cpu"},"model":{"order":0,"place":"runs/digits-1","sha256":"0123456789abcdef"},'
     b'"per_group":4096,"profile":"any","portable","native","sequences":1000,"source":{"bytes":1000,"examples":1000,'

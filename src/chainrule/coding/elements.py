@@ -182,8 +182,7 @@ class _Search:
             if gone.any():
                 raise InputError("an element is missing, but the model knows no missing values there")
             return none
-        nan = torch.full(self.p.batch_shape, torch.nan, dtype=torch.float64, device=self.p.device)
-        share = np.clip(self.p.log_prob(nan).double().exp().cpu().numpy()[self.active], 0.0, 1.0)
+        share = np.clip(self.p.missing_share().double().cpu().numpy()[self.active], 0.0, 1.0)
         self.reached = 1 - share
         answer = None if x is None else (~gone).astype(np.int64)
         return coder.code(integer_weights(np.stack([share, 1 - share], 1)), answer) == 0

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from chainrule.batch import Array
 from chainrule.coding.elements import Anchor, Coder, Reader, Writer, code_element
+from chainrule.coding.portable import portable
 from chainrule.coding.range_coder import decoder, encoder
 from chainrule.errors import DamagedArchive, InputError
 from chainrule.heads.base import Distribution
@@ -40,6 +41,7 @@ class Layout:
     end: the symbol that ends a sequence and is coded; None where lengths are known.
     real: whether elements are numbers, of which NaN is a missing one; otherwise symbols.
     anchors: where the search for a number begins, for each element of a row; empty for symbols.
+    portable: whether distributions are computed by portable arithmetic, see `portable`.
     """
 
     lanes: int
@@ -49,6 +51,7 @@ class Layout:
     end: int | None = None
     real: bool = False
     anchors: tuple[Anchor, ...] = ()
+    portable: bool = False
 
     def anchor(self, d: int) -> Anchor:
         """The anchor of element d."""
@@ -72,7 +75,8 @@ def layout_from_json(fields: dict[str, Any], longest_window: int) -> Layout:
         sound = all(type(size) is int and size >= 1 for size in sizes) and layout.lanes <= MOST_LANES
         sound = sound and layout.stride <= layout.window <= longest_window and layout.longest < 1 << 40
         sound = sound and all(1 <= a.width <= 1 << 53 and abs(a.middle) <= 1 << 53 for a in anchors)
-        sound = sound and type(layout.real) is bool and (layout.end is None or type(layout.end) is int)
+        sound = sound and type(layout.real) is type(layout.portable) is bool
+        sound = sound and (layout.end is None or type(layout.end) is int)
     except (TypeError, KeyError, ValueError, OverflowError):
         sound = False
     if not sound:
@@ -218,6 +222,7 @@ def _walk(
             if place < scored:
                 values = np.where(active, lanes.x[:, place], 0.0)
             else:
+                p = portable(p) if layout.portable else p
                 values = code_element(coder, p, lanes.known(place), active, layout.anchor(place))
                 lanes.put(place, values, active)
                 advance(int(active.sum()))

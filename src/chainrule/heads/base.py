@@ -57,6 +57,10 @@ class Distribution(ABC):
         """Whether NaN is an outcome beside the numbers of an infinite support."""
         return False
 
+    def missing_share(self) -> Tensor:
+        """P(NaN), of the batch shape; 0 where NaN is not an outcome."""
+        return torch.zeros(self.batch_shape, dtype=torch.float64, device=self.device)
+
     @property
     def density_columns(self) -> tuple[int, ...]:
         """The elements (last axis) whose `log_prob` is that of a density: none of a mass, otherwise all."""

@@ -45,6 +45,9 @@ class Cell(Distribution):
     def may_be_missing(self) -> bool:
         return self.p.may_be_missing
 
+    def missing_share(self) -> Tensor:
+        return self.p.missing_share()
+
     def _value(self, x: Tensor) -> Tensor:
         if self.num_symbols is None or not x.is_floating_point():
             return x

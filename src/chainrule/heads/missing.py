@@ -48,6 +48,9 @@ class Missing(Distribution):
     def may_be_missing(self) -> bool:
         return self.num_symbols is None
 
+    def missing_share(self) -> Tensor:
+        return self.present.pmf()[..., 0] if self.may_be_missing else super().missing_share()
+
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Where x is missing, and x with a harmless value in its place."""
         missing = x.isnan() if self.num_symbols is None else x == self.num_symbols - 1

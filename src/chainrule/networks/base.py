@@ -23,6 +23,7 @@ class AutoregressiveNetwork(nn.Module, ABC):
 
     shape: the layout of the longest example in elements; their product is its length.
     features: H, the size of the features.
+    is_exact: whether its features are the same bits on every machine, as sums of whole numbers are.
     takes_levels: whether the constructor has the option `ordinal`, for symbols that are levels.
     takes_context: whether the constructor has the options `num_classes` and `context_size`, for p(x | c).
     fitted_by_gradients: whether the weights are parameters that an optimizer moves; otherwise they are fitted by other
@@ -32,6 +33,7 @@ class AutoregressiveNetwork(nn.Module, ABC):
     leaves_out: whether training reads `left_out` in place of `forward`.
     """
 
+    is_exact: bool = False
     takes_levels: bool = False
     takes_context: bool = False
     fitted_by_gradients: bool = True

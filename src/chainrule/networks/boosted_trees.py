@@ -49,6 +49,7 @@ class BoostedTrees(AutoregressiveNetwork):
     """
 
     fitted_by_gradients = False
+    is_exact = True
 
     unit: Tensor
 

@@ -16,6 +16,7 @@ from chainrule.coding.canary import canary, machine
 from chainrule.coding.coded import Coded, coded_examples, element_groups
 from chainrule.coding.container import Group
 from chainrule.coding.patch import difference, numbers
+from chainrule.coding.portable import refusal_of
 from chainrule.coding.side import side_group
 from chainrule.data.examples.base import Examples
 from chainrule.data.rewriting.forms import form_of, rewritten
@@ -72,6 +73,11 @@ class Work:
     parts: tuple[tuple[str, int], ...] = ()
     note: str = ""
 
+    @property
+    def profile(self) -> str:
+        """The profile of the archive that the model makes."""
+        return "portable" if self.coded is not None and self.coded.layout.portable else "native"
+
     def archive(self, progress: Progress) -> tuple[dict[str, Any], list[Group]]:
         """The header and the groups of the archive that the model makes."""
         if self.coded is None or self.chain is None:
@@ -80,7 +86,7 @@ class Work:
         context = None if coded.context is None else torch.from_numpy(coded.context)
         header = {
             "way": "model",
-            "profile": "native",
+            "profile": self.profile,
             "version": __version__,
             "model": {"place": self.run.name, "sha256": digest_of(self.run), "order": self.chosen},
             "source": self.source,
@@ -114,12 +120,13 @@ def general(source: dict[str, Any], content: bytes) -> tuple[dict[str, Any], lis
     return {"way": "xz", "profile": "any", "version": __version__, "source": source}, [side_group(content)]
 
 
-def work_of_file(run: Run, path: Path, lanes: int) -> Work:
+def work_of_file(run: Run, path: Path, lanes: int, profile: str | None = None) -> Work:
     """A file, to be given back byte for byte.
 
     run: the run.
     path: the file.
     lanes: sequences side by side.
+    profile: "native" or "portable"; None for portable where the model has such a form.
     """
     try:
         content = path.read_bytes()
@@ -131,24 +138,25 @@ def work_of_file(run: Run, path: Path, lanes: int) -> Work:
         parts, read, note = elements_of_file(run.encoding(), path, content)
     except InputError as error:
         return replace(work, note=f"the model cannot read it, so xz does all of it: {error}")
-    return _prepared(replace(work, read=read, note=note), parts, lanes)
+    return _prepared(replace(work, read=read, note=note), parts, lanes, profile)
 
 
-def work_of_elements(run: Run, source: Source | None, split: str, lanes: int) -> Work:
+def work_of_elements(run: Run, source: Source | None, split: str, lanes: int, profile: str | None = None) -> Work:
     """The elements of a source, or of a split of the run's own data.
 
     run: the run.
     source: what to code; None for the run's own data.
     split: the split of either.
     lanes: sequences side by side.
+    profile: as in `work_of_file`.
     """
     examples, name = chosen_examples(run, source, split)
     refuse_impossible(examples)
     said = {"name": Path(name).name, "examples": len(examples)}
-    return _prepared(Work(run, said, None), {"": examples}, lanes)
+    return _prepared(Work(run, said, None), {"": examples}, lanes, profile)
 
 
-def _prepared(work: Work, parts: dict[str, Examples], lanes: int) -> Work:
+def _prepared(work: Work, parts: dict[str, Examples], lanes: int, profile: str | None) -> Work:
     """The work with its sequences, in the order of the chain that codes them."""
     model, note, chosen = work.run.model(), work.note, 0
     examples = next(iter(parts.values()))
@@ -161,10 +169,21 @@ def _prepared(work: Work, parts: dict[str, Examples], lanes: int) -> Work:
     chain, order = chain_in_order(model, chosen)
     coded = coded_examples(list(parts.values()), work.run.encoding().domain, chain.length, lanes)
     arranged = STREAM if coded.is_stream else ROWS if examples.windows is None else SEQUENCES
-    coded = replace(coded, sequences=reordered(coded.sequences, order))
+    layout = replace(coded.layout, portable=_is_portable(chain, profile))
+    coded = replace(coded, sequences=reordered(coded.sequences, order), layout=layout)
     counts = tuple((name, _count(part)) for name, part in parts.items())
     work = replace(work, coded=coded, chain=chain, order=order, chosen=chosen)
     return replace(work, arranged=arranged, parts=counts, note=note)
+
+
+def _is_portable(chain: AutoregressiveModel, profile: str | None) -> bool:
+    """Whether to code by portable arithmetic; raises InputError where that was asked for and cannot be."""
+    if profile == "native":
+        return False
+    why = refusal_of(chain)
+    if profile == "portable" and why is not None:
+        raise InputError(f"there is no portable archive: {why}; leave out --profile, or fit boosted trees")
+    return why is None
 
 
 def _count(examples: Examples) -> int:

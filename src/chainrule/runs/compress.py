@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.atomic_files import write_file
 from chainrule.coding.container import ELEMENTS, Group, archive_bytes, read_archive
-from chainrule.errors import InputError
+from chainrule.errors import InputError, unknown_name
 from chainrule.runs.archiving import Work, general, work_of_elements, work_of_file
 from chainrule.runs.decompress import decoded_file, decoded_sequences, opened
 from chainrule.runs.progress import Progress, silent
@@ -32,7 +32,7 @@ class CompressResult:
 
     source, out: the file, or the split of the run's own data, and the archive.
     way: "model", where both sides need the run, whose weights are not counted; "xz" where no model codes the file.
-    profile: "native" decodes where the model computes the same numbers, "any" everywhere.
+    profile: "native" decodes where the model computes the same numbers, "portable" and "any" everywhere.
     run: the run.
     bytes_in: bytes of the file; None where the elements alone were coded.
     bytes_out: bytes of the archive.
@@ -72,6 +72,7 @@ def compress(
     elements: bool = False,
     split: str = "test",
     lanes: int = 64,
+    profile: str | None = None,
     unchecked: bool = False,
     moved_to: Path | str | None = None,
     progress: Progress = silent,
@@ -84,6 +85,8 @@ def compress(
     elements: code the elements alone: decompressing writes equal examples, not the same file.
     split: of the run's own data, or with `elements` of a source that has splits: train, valid or test.
     lanes: sequences side by side, the batch shape of the network.
+    profile: "portable" for an archive that decodes on every machine, "native" for the float32 numbers of this one; None
+        for portable where the model has such a form: boosted trees.
     unchecked: do not decode the archive before it is written.
     moved_to: where the run's own data are now, if they were moved; their hash is checked.
     progress: shows how far it is.
@@ -91,14 +94,16 @@ def compress(
     Raises InputError for densities, which say nothing about bits.
     """
     run = opened(model).moved(moved_to)
+    if profile not in (None, "native", "portable"):
+        raise unknown_name("profile", str(profile), ("native", "portable"))
     if not 1 <= lanes <= 1 << 16:
         raise InputError(f"--lanes is between 1 and {1 << 16}, got {lanes}")
     place = _place(run, source, split, out)
     begun = perf_counter()
     if source is None or elements:
-        work = work_of_elements(run, source, split, lanes)
+        work = work_of_elements(run, source, split, lanes, profile)
     else:
-        work = work_of_file(run, Path(source), lanes)
+        work = work_of_file(run, Path(source), lanes, profile)
     content, groups, way, note = _archive(work, progress)
     coded, begun_to_check = perf_counter(), perf_counter()
     if not unchecked:
@@ -113,7 +118,7 @@ def compress(
         source=f"the {split} split" if source is None else str(source),
         out=str(place),
         way=way,
-        profile="native" if way == "model" else "any",
+        profile=work.profile if way == "model" else "any",
         run=run.name,
         bytes_in=None if work.content is None else len(work.content),
         bytes_out=len(content),

@@ -1,0 +1,113 @@
+"""The portable profile: the same archive whatever the processor, the threads and the batch."""
+
+import os
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from chainrule.coding.canary import canary
+from chainrule.coding.elements import Anchor
+from chainrule.coding.portable import portable, portable_exp, portable_sigmoid, refusal_of
+from chainrule.coding.walk import Layout, decode_sequences, encode_sequences
+from chainrule.domain import Column
+from chainrule.errors import InputError
+from chainrule.heads.categorical import CategoricalHead
+from chainrule.heads.columns import ColumnsHead
+from chainrule.heads.decisions import DecisionsHead
+from chainrule.models.chain import AutoregressiveModel
+from chainrule.networks.boosted_trees import BoostedTrees
+from chainrule.networks.causal_conv import CausalConv
+from tests.laws.head_instances import decisions
+from tests.support.random_trees import with_random_trees
+
+FEATURES = 8
+COLUMNS = (
+    Column(4),
+    Column(None, resolution=1.0, count=True),
+    Column(None, resolution=0.5, missing=True),
+    Column(3, ordinal=True, missing=True),
+    Column(None, resolution=1.0),
+)
+
+
+def rows_of_trees():
+    """A table of every kind of column, and rows that it draws."""
+    torch.manual_seed(0)
+    head = ColumnsHead([decisions(column) for column in COLUMNS])
+    model = AutoregressiveModel(with_random_trees(BoostedTrees(None, len(COLUMNS), FEATURES, leaves=4)), head)
+    u = np.random.default_rng(0).random((40, len(COLUMNS)))
+    x = model.unroll(lambda d, p: p.icdf(torch.from_numpy(u[:, d])), 40).numpy()
+    anchors = tuple(Anchor.of(column[np.isfinite(column)] // 1) for column in x.T)
+    layout = Layout(16, len(COLUMNS), len(COLUMNS), len(COLUMNS), real=True, anchors=anchors, portable=True)
+    return model, layout, x
+
+
+def said():
+    """A hash of the code of these rows, and the canary."""
+    model, layout, x = rows_of_trees()
+    rows = [np.round(row * 4) / 4 for row in x]  # the draws of another machine may differ in their last bits
+    return sha256(encode_sequences(model, layout, rows)).hexdigest(), canary(model, layout, None)
+
+
+def test_the_exponential_is_right():
+    x = -np.concatenate([np.linspace(0, 50, 20_001), np.linspace(50, 740, 2001)])
+    assert np.abs(portable_exp(x) / np.exp(x) - 1).max() < 5e-16 * 2
+    s = np.linspace(-30, 30, 1001)
+    assert np.abs(portable_sigmoid(s) * (1 + np.exp(-s)) - 1).max() < 1e-15
+    assert portable_exp(np.array([-1e300])) < 1e-300
+
+
+def test_portable_distributions_are_the_same_distributions():
+    model, _, x = rows_of_trees()
+    rows = torch.from_numpy(x)
+    with torch.no_grad():
+        h = model.network(rows)
+        for d in range(len(COLUMNS)):
+            p = model.head.at(d, h[:, d], rows[:, :d])
+            q = portable(p)
+            if p.num_symbols is not None:
+                assert torch.allclose(p.pmf().double(), q.pmf(), rtol=1e-5)
+            else:
+                assert torch.allclose(p.cdf(rows[:, d].nan_to_num()), q.cdf(rows[:, d].nan_to_num()), rtol=1e-6)
+                assert torch.allclose(p.missing_share().double(), q.missing_share(), rtol=1e-5)
+
+
+def test_rows_come_back_in_lanes_of_any_number():
+    model, layout, x = rows_of_trees()
+    code = encode_sequences(model, layout, list(x))
+    found = decode_sequences(model, layout, code, [len(COLUMNS)] * len(x))
+    assert np.array_equal(np.stack(found), x, equal_nan=True)
+
+
+def test_a_float32_network_and_other_heads_are_refused_by_name():
+    model, *_ = rows_of_trees()
+    assert refusal_of(model) is None
+    conv = AutoregressiveModel(CausalConv(3, 4, 8), CategoricalHead(8, 3))
+    assert "CausalConv differ in their last bits" in (refusal_of(conv) or "")
+    trees = AutoregressiveModel(BoostedTrees(3, 4, 8), CategoricalHead(8, 3))
+    assert "a Categorical has no portable form" in (refusal_of(trees) or "")
+    with pytest.raises(InputError, match="no portable form; code with --profile native"):
+        portable(CategoricalHead(8, 3)(torch.zeros(1, 8)))
+    assert refusal_of(AutoregressiveModel(BoostedTrees(3, 4, 2), DecisionsHead(2, 3))) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("setting", "threads"),
+    [({"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}, 1), ({"ATEN_CPU_CAPABILITY": "avx2"}, 2)],
+)
+def test_the_code_is_the_same_under_every_instruction_set(setting, threads):
+    script = (
+        f"import torch; torch.set_num_threads({threads}); from tests.coding.test_portable import said; print(*said())"
+    )
+    place = str(Path(__file__).parents[2])
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | setting, cwd=place, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert tuple(ended.stdout.split()) == said()
