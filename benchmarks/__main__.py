@@ -31,6 +31,7 @@ FAMILIES = {
     "training": "benchmarks.training",
     "evaluation": "benchmarks.evaluation",
     "sampling": "benchmarks.drawing",
+    "coding": "benchmarks.coding",
     "quality": "benchmarks.quality",
 }
 NEED_DATA = ("quality",)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bz2
 import lzma
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -34,11 +34,11 @@ class CompressResult:
     way: "model", where both sides need the run, whose weights are not counted; "xz" where no model codes the file.
     profile: "native" decodes where the model computes the same numbers, "portable" and "any" everywhere.
     run: the run.
-    bytes_in: bytes of the file; None where the elements alone were coded.
     bytes_out: bytes of the archive.
     code_bytes, side_bytes: bytes of the elements, and of what the model does not code.
-    elements, examples: how many of them there are.
     seconds, checked_seconds: duration of coding, and of decoding back.
+    bytes_in: bytes of the file; None where the elements alone were coded.
+    elements, examples: how many of them there are.
     others: bytes of the same file by general compressors.
     note: what there is to say besides.
     """
@@ -48,15 +48,15 @@ class CompressResult:
     way: str
     profile: str
     run: str
-    bytes_in: int | None
     bytes_out: int
     code_bytes: int
     side_bytes: int
-    elements: int
-    examples: int
     seconds: float
     checked_seconds: float
-    others: dict[str, int]
+    bytes_in: int | None = None
+    elements: int = 0
+    examples: int = 0
+    others: dict[str, int] = field(default_factory=dict)
     note: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -105,32 +105,38 @@ def compress(
     else:
         work = work_of_file(run, Path(source), lanes, profile)
     content, groups, way, note = _archive(work, progress)
-    coded, begun_to_check = perf_counter(), perf_counter()
+    coded = perf_counter()
     if not unchecked:
         _check(content, work, progress)
-    checked = 0.0 if unchecked else perf_counter() - begun_to_check
+    checked = perf_counter()
     try:
         write_file(place, content)
     except OSError as error:
         raise InputError(f"{place}: cannot be written ({error.strerror}); name another place with --out") from None
     code = sum(len(group.code) for group in groups if group.kind == ELEMENTS)
-    return CompressResult(
+    made = CompressResult(
         source=f"the {split} split" if source is None else str(source),
         out=str(place),
         way=way,
         profile=work.profile if way == "model" else "any",
         run=run.name,
-        bytes_in=None if work.content is None else len(work.content),
         bytes_out=len(content),
         code_bytes=code,
         side_bytes=sum(len(group.code) for group in groups) - code,
-        elements=0 if work.coded is None else work.coded.elements,
-        examples=0 if work.coded is None else len(work.coded.sequences),
         seconds=coded - begun,
-        checked_seconds=checked,
-        others=_others(work.content),
+        checked_seconds=0.0 if unchecked else checked - coded,
         note=note,
     )
+    return _counted(made, work)
+
+
+def _counted(made: CompressResult, work: Work) -> CompressResult:
+    """The result with what was coded, and the bytes of the same file by general compressors."""
+    if work.coded is not None:
+        made = replace(made, elements=work.coded.elements, examples=len(work.coded.sequences))
+    if work.content is None:
+        return made
+    return replace(made, bytes_in=len(work.content), others=_others(work.content))
 
 
 def _place(run: Run, source: Path | str | None, split: str, out: Path | str | None) -> Path:
@@ -176,8 +182,8 @@ def _check(content: bytes, work: Work, progress: Progress) -> None:
         raise AssertionError("the archive does not decode to what was compressed; nothing was written")
 
 
-def _others(content: bytes | None) -> dict[str, int]:
+def _others(content: bytes) -> dict[str, int]:
     """The bytes of a file by general compressors; nothing for large files, which take them long."""
-    if content is None or len(content) > COMPARED:
+    if len(content) > COMPARED:
         return {}
     return {"xz": len(lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)), "bz2": len(bz2.compress(content, 9))}
