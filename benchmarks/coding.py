@@ -1,8 +1,8 @@
 """Coding: encode and decode 64 examples side by side, against drawing as many from the same model.
 
 Both walk the chain once by the same step, so that the ratio says what the coder costs: it is one where that is as
-much as the draw of a sampler. Causal convolutions over 8x8 pixels of 17 levels, a NADE over 64 bits, and the default transformer
-for text over 256 bytes.
+much as the draw of a sampler. A NADE over 64 bits, causal convolutions over 64 elements of 17 levels, and the default
+transformer for text over 256 bytes.
 """
 
 from __future__ import annotations
