@@ -24,7 +24,8 @@ from chainrule.training.stumps import ROUNDS, Stumps, boosted_stumps
 __all__ = ["BoostingHours", "Turn"]
 
 STUMP_SHARE = 0.3  # of the time, at most, for stumps, and
-STUMP_ROUNDS = 6  # rounds that are always made
+STUMP_ROUNDS = 6  # rounds that are always made, and
+STUMP_WORK = 2e10  # multiplications of a small table that are always made
 LIBRARY_SECONDS = 4.0  # without so much time the library that grows trees is not even loaded, and stumps have it all
 FAIR = 3.0  # times its share of the time that an element may take
 SOME = 20  # elements whose inputs cost about as much as what does not depend on them
@@ -81,15 +82,21 @@ class BoostingHours:
             share = (STUMP_SHARE if self.with_trees else 1.0) * begun * (first + len(parts)) / length
             recorded, ended = allowance.recorded("stumps", first), [ROUNDS]
 
+            used = np.abs(answers).max(0) + np.abs(of_valid).max(0) > 0
+            least = max(STUMP_ROUNDS, STUMP_WORK / (4 * len(answers) * max(1, int(used.sum())) ** 2))
+
             def go_on(
-                done: int, record: Decision | None = recorded, ended: list[int] = ended, end: float = share
+                done: int,
+                record: Decision | None = recorded,
+                ended: list[int] = ended,
+                least: float = least,
+                end: float = share,
             ) -> bool:
                 if record is not None:
                     return done < record.get("rounds", ROUNDS)
-                ended[0] = ROUNDS if done < STUMP_ROUNDS or begun - allowance.left() < end else done
+                ended[0] = ROUNDS if done < least or begun - allowance.left() < end else done
                 return ended[0] == ROUNDS
 
-            used = np.abs(answers).max(0) + np.abs(of_valid).max(0) > 0
             stumps = boosted_stumps(
                 boosting.train, answers[:, used], (boosting.valid, of_valid[:, used]), element[used], go_on
             ).spread(used)
