@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.coding.container import archive_bytes, read_archive
+from chainrule.coding.container import MODEL, archive_bytes, read_archive
 from chainrule.errors import DamagedArchive, InputError, OtherMachine, OtherModel
 from chainrule.runs.archiving import work_of_file
-from chainrule.runs.decompress import decoded_file
+from chainrule.runs.carried import carried_bytes, carried_run
+from chainrule.runs.decompress import decoded_file, run_of
 from chainrule.runs.progress import silent
 from chainrule.runs.run import Run
 from tests.golden.places import GOLDEN, RUNS
@@ -249,6 +250,32 @@ def test_a_portable_archive_of_a_float32_network_is_refused_by_name(archive, tmp
         cr.compress(path, model=run, out=tmp_path / "x.cr", profile="portable")
     with pytest.raises(InputError, match="unknown profile 'everywhere'"):
         cr.compress(path, model=run, out=tmp_path / "x.cr", profile="everywhere")
+
+
+@pytest.mark.parametrize("name", ["binary", "table", "sequences"])
+def test_a_self_contained_archive_needs_no_run(name):
+    run, path = Run.open(RUNS / name), DATA / FILES[name]
+    carried = carried_bytes(run)
+    work = replace(work_of_file(carried_run(carried), path, 8), carried=carried)
+    archive = read_archive(archive_bytes(*work.archive(silent)))
+    assert archive.header["way"] == "self-contained"
+    assert decoded_file(archive, run_of(archive, None), silent) == path.read_bytes()
+    (group,) = archive.of_kind(MODEL)
+    for damaged in (replace(group, code=group.code[:-1] + b"x"), replace(group, code=b"")):
+        with pytest.raises(DamagedArchive):
+            run_of(replace(archive, groups=(damaged, *archive.groups[1:])), None)
+    for content in (carried[:-1], carried + b"x", carried.replace(b"float16", b"float99"), carried[:200]):
+        with pytest.raises(DamagedArchive):
+            carried_run(content)
+
+
+def test_a_self_contained_archive_is_counted_whole(archive, tmp_path):
+    path, *_ = archive
+    result = cr.compress(path, model=RUNS / "binary", out=tmp_path / "x.cr", self_contained=True)
+    assert cr.decompress(tmp_path / "x.cr", out=tmp_path / "back.npy").whole
+    assert (tmp_path / "back.npy").read_bytes() == path.read_bytes()
+    assert result.way in ("self-contained", "xz")
+    assert result.bytes_out == (tmp_path / "x.cr").stat().st_size
 
 
 def test_places_are_refused_before_anything_is_coded(archive, tmp_path):

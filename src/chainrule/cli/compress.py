@@ -31,6 +31,9 @@ def compress(
     profile: Annotated[
         str | None, Parameter(help="native or portable [default: portable where the model has such a form].")
     ] = None,
+    self_contained: Annotated[
+        bool, flag("Put the model into the archive, its weights rounded to 16 bits and all of it counted.")
+    ] = False,
     unchecked: Annotated[bool, flag("Do not decode the archive before it is written.")] = False,
     moved_to: MovedTo = None,
     json: Json = False,
@@ -47,6 +50,7 @@ def compress(
         split=split,
         lanes=lanes,
         profile=profile,
+        self_contained=self_contained,
         unchecked=unchecked,
         moved_to=moved_to,
         progress=console.progress,
@@ -59,14 +63,19 @@ def compress(
 def lines_of(result: CompressResult) -> list[str]:
     """What the command prints: sizes with the way they came about, what they consist of, and other compressors."""
     before = f"{result.examples:,} examples" if result.bytes_in is None else f"{result.bytes_in:,} bytes"
-    how = f"given the model {result.run}, not counted; {result.profile}" if result.way == "model" else "by xz alone"
+    how = {
+        "model": f"given the model {result.run}, not counted; {result.profile}",
+        "self-contained": f"with the model of {result.run} in it, counted; {result.profile}",
+        "xz": "by xz alone",
+    }[result.way]
     checked = "decoded back" if result.checked_seconds else "not decoded back"
     lines = [f"{result.source}: {before} -> {result.bytes_out:,} bytes ({how}; {checked}): {result.out}"]
-    if result.way == "model":
+    if result.way != "xz":
         rate = result.elements / max(result.seconds, 1e-9)
-        head = result.bytes_out - result.code_bytes - result.side_bytes
+        head = result.bytes_out - result.code_bytes - result.model_bytes - result.side_bytes
+        of_model = f", the model in {result.model_bytes:,}" if result.model_bytes else ""
         lines.append(
-            f"{result.elements:,} elements in {result.code_bytes:,} bytes, what the model does not code in "
+            f"{result.elements:,} elements in {result.code_bytes:,} bytes{of_model}, what the model does not code in "
             f"{result.side_bytes:,}, heads and checksums {head:,}; {rate:,.0f} elements/s"
         )
     if result.others:

@@ -20,11 +20,11 @@ from zlib import compressobj, crc32, decompressobj, error
 
 from chainrule.errors import DamagedArchive, InputError
 
-__all__ = ["ELEMENTS", "FORMAT", "SIDE", "Archive", "Group", "archive_bytes", "read_archive"]
+__all__ = ["ELEMENTS", "FORMAT", "MODEL", "SIDE", "Archive", "Group", "archive_bytes", "read_archive"]
 
 FORMAT = 1
 MAGIC = b"\x89CR\r\n\x1a\n"
-ELEMENTS, SIDE = 0, 1  # kinds of groups: elements coded with the model; what a general compressor holds
+ELEMENTS, SIDE, MODEL = 0, 1, 2  # kinds of groups: elements coded with a model; what none codes; the model itself
 LENGTHS = struct.Struct("<II")
 HEAD = struct.Struct("<BIQQ")
 SEAL = struct.Struct("<I32s")
@@ -45,7 +45,7 @@ DICTIONARY = (  # what headers of this format have in common; it is part of the 
 class Group:
     """A part of an archive that is decoded by itself.
 
-    kind: ELEMENTS or SIDE.
+    kind: ELEMENTS, SIDE or MODEL.
     plain_length: number of bytes of what it stands for.
     digest: their SHA-256.
     code: the compressed bytes.
@@ -156,7 +156,12 @@ def _groups(content: bytes, place: int, what: str) -> tuple[list[Group], int]:
         kind, number, plain_length, length = HEAD.unpack(head)
         check, digest = SEAL.unpack_from(content, place + HEAD.size)
         place += HEAD.size + SEAL.size
-        if kind not in (ELEMENTS, SIDE) or number != len(groups) or plain_length > MOST_PLAIN or length > last - place:
+        if (
+            kind not in (ELEMENTS, SIDE, MODEL)
+            or number != len(groups)
+            or plain_length > MOST_PLAIN
+            or length > last - place
+        ):
             raise _damaged(what, f"the head of group {len(groups)} cannot be read")
         code = content[place : place + length]
         if crc32(code, crc32(head + digest)) != check:

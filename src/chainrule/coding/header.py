@@ -44,7 +44,7 @@ def checked(archive: Archive) -> Archive:
     'xz'
     """
     way = archive.header.get("way")
-    if way not in ("xz", "model"):
+    if way not in ("xz", "model", "self-contained"):
         raise DamagedArchive(f"the header names the way {str(way)[:40]!r}; the archive is damaged, or update chainrule")
     _check(archive.header, OF_XZ if way == "xz" else OF_MODEL, "")
     return archive

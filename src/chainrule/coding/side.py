@@ -54,7 +54,7 @@ def side_group(plain: bytes) -> Group:
 
 
 def side_plain(group: Group) -> bytes:
-    """The bytes of a `side_group`."""
-    if group.kind != SIDE or group.plain_length > LARGEST:
+    """The bytes of a `side_group`, or of a model."""
+    if group.plain_length > LARGEST:
         raise DamagedArchive("a side group stands in another place; the archive is damaged, fetch it again")
     return group.check(unpacked(group.code, group.plain_length))

@@ -14,10 +14,10 @@ from torch import Tensor
 from chainrule import __version__
 from chainrule.coding.canary import canary, machine
 from chainrule.coding.coded import Coded, coded_examples, element_groups
-from chainrule.coding.container import Group
+from chainrule.coding.container import MODEL, Group
 from chainrule.coding.patch import difference, numbers
 from chainrule.coding.portable import refusal_of
-from chainrule.coding.side import side_group
+from chainrule.coding.side import packed, side_group
 from chainrule.data.examples.base import Examples
 from chainrule.data.rewriting.forms import form_of, rewritten
 from chainrule.data.sources.objects import Source
@@ -59,6 +59,7 @@ class Work:
     arranged: ROWS, STREAM or SEQUENCES.
     parts: the splits of the source and the number of examples of each.
     note: what there is to say besides.
+    carried: the bytes of the run, where it travels in the archive; None where both sides have it.
     """
 
     run: Run
@@ -72,6 +73,12 @@ class Work:
     arranged: str = ROWS
     parts: tuple[tuple[str, int], ...] = ()
     note: str = ""
+    carried: bytes | None = None
+
+    @property
+    def way(self) -> str:
+        """Where the other side has the model from."""
+        return "model" if self.carried is None else "self-contained"
 
     @property
     def profile(self) -> str:
@@ -85,7 +92,7 @@ class Work:
         coded, chain = self.coded, self.chain
         context = None if coded.context is None else torch.from_numpy(coded.context)
         header = {
-            "way": "model",
+            "way": self.way,
             "profile": self.profile,
             "version": __version__,
             "model": {"place": self.run.name, "sha256": digest_of(self.run), "order": self.chosen},
@@ -101,7 +108,8 @@ class Work:
         }
         with progress("compressing", coded.elements) as update:
             groups = element_groups(chain, coded, update)
-        return header, [*groups, *self._difference()]
+        model = [] if self.carried is None else [Group.of(MODEL, self.carried, packed(self.carried))]
+        return header, [*model, *groups, *self._difference()]
 
     def _difference(self) -> list[Group]:
         """The group of what the decoded examples do not say about the file."""

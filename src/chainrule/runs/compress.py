@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.atomic_files import write_file
-from chainrule.coding.container import ELEMENTS, Group, archive_bytes, read_archive
+from chainrule.coding.container import ELEMENTS, MODEL, SIDE, Group, archive_bytes, read_archive
 from chainrule.errors import InputError, unknown_name
 from chainrule.runs.archiving import Work, general, work_of_elements, work_of_file
-from chainrule.runs.decompress import decoded_file, decoded_sequences, opened
+from chainrule.runs.carried import carried_bytes, carried_run
+from chainrule.runs.decompress import decoded_file, decoded_sequences, opened, run_of
 from chainrule.runs.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -31,11 +32,12 @@ class CompressResult:
     """What was compressed, and into how many bytes.
 
     source, out: the file, or the split of the run's own data, and the archive.
-    way: "model", where both sides need the run, whose weights are not counted; "xz" where no model codes the file.
+    way: "model", where both sides need the run, whose weights are not counted; "self-contained", where they travel in
+        the archive and are counted; "xz" where no model codes the file.
     profile: "native" decodes where the model computes the same numbers, "portable" and "any" everywhere.
     run: the run.
     bytes_out: bytes of the archive.
-    code_bytes, side_bytes: bytes of the elements, and of what the model does not code.
+    code_bytes, model_bytes, side_bytes: bytes of the elements, of the model, and of what the model does not code.
     seconds, checked_seconds: duration of coding, and of decoding back.
     bytes_in: bytes of the file; None where the elements alone were coded.
     elements, examples: how many of them there are.
@@ -50,6 +52,7 @@ class CompressResult:
     run: str
     bytes_out: int
     code_bytes: int
+    model_bytes: int
     side_bytes: int
     seconds: float
     checked_seconds: float
@@ -73,6 +76,7 @@ def compress(
     split: str = "test",
     lanes: int = 64,
     profile: str | None = None,
+    self_contained: bool = False,
     unchecked: bool = False,
     moved_to: Path | str | None = None,
     progress: Progress = silent,
@@ -87,6 +91,8 @@ def compress(
     lanes: sequences side by side, the batch shape of the network.
     profile: "portable" for an archive that decodes on every machine, "native" for the float32 numbers of this one; None
         for portable where the model has such a form: boosted trees.
+    self_contained: put the model into the archive, its weights rounded to 16 bits and all of it counted, so that
+        decompressing needs no run.
     unchecked: do not decode the archive before it is written.
     moved_to: where the run's own data are now, if they were moved; their hash is checked.
     progress: shows how far it is.
@@ -94,16 +100,22 @@ def compress(
     Raises InputError for densities, which say nothing about bits.
     """
     run = opened(model).moved(moved_to)
+    name = run.name
     if profile not in (None, "native", "portable"):
         raise unknown_name("profile", str(profile), ("native", "portable"))
     if not 1 <= lanes <= 1 << 16:
         raise InputError(f"--lanes is between 1 and {1 << 16}, got {lanes}")
     place = _place(run, source, split, out)
     begun = perf_counter()
+    carried = carried_bytes(run) if self_contained else None
+    if carried is not None:
+        rounded = carried_run(carried)
+        run = rounded if source is not None else rounded.with_data(run.data())
     if source is None or elements:
         work = work_of_elements(run, source, split, lanes, profile)
     else:
         work = work_of_file(run, Path(source), lanes, profile)
+    work = replace(work, carried=carried)
     content, groups, way, note = _archive(work, progress)
     coded = perf_counter()
     if not unchecked:
@@ -113,16 +125,17 @@ def compress(
         write_file(place, content)
     except OSError as error:
         raise InputError(f"{place}: cannot be written ({error.strerror}); name another place with --out") from None
-    code = sum(len(group.code) for group in groups if group.kind == ELEMENTS)
+    sizes = [sum(len(group.code) for group in groups if group.kind == kind) for kind in (ELEMENTS, MODEL, SIDE)]
     made = CompressResult(
         source=f"the {split} split" if source is None else str(source),
         out=str(place),
         way=way,
-        profile=work.profile if way == "model" else "any",
-        run=run.name,
+        profile="any" if way == "xz" else work.profile,
+        run=name,
         bytes_out=len(content),
-        code_bytes=code,
-        side_bytes=sum(len(group.code) for group in groups) - code,
+        code_bytes=sizes[0],
+        model_bytes=sizes[1],
+        side_bytes=sizes[2],
         seconds=coded - begun,
         checked_seconds=0.0 if unchecked else checked - coded,
         note=note,
@@ -156,14 +169,14 @@ def _archive(work: Work, progress: Progress) -> tuple[bytes, list[Group], str, s
         header, groups = work.archive(progress)
         content = archive_bytes(header, groups)
         if work.content is None:
-            return content, groups, "model", work.note
+            return content, groups, work.way, work.note
     plain = work.content or b""
     header, of_xz = general(work.source, plain)
     other = archive_bytes(header, of_xz)
     if work.coded is None:
         return other, of_xz, "xz", work.note
     if len(content) <= len(other):
-        return content, groups, "model", work.note
+        return content, groups, work.way, work.note
     said = f"with the model it would be {len(content):,} bytes, so it holds the xz stream alone"
     return other, of_xz, "xz", f"{work.note}; {said}" if work.note else said
 
@@ -171,10 +184,11 @@ def _archive(work: Work, progress: Progress) -> tuple[bytes, list[Group], str, s
 def _check(content: bytes, work: Work, progress: Progress) -> None:
     """Decode an archive before it is written; raises AssertionError where it does not give everything back."""
     archive = read_archive(content)
-    if work.content is not None:
-        same = decoded_file(archive, work.run if archive.header["way"] == "model" else None, progress) == work.content
+    run = None if archive.header["way"] == "xz" else run_of(archive, work.run)
+    if run is None or work.content is not None:
+        same = decoded_file(archive, run, progress) == work.content
     else:
-        _, sequences = decoded_sequences(archive, work.run, None, progress)
+        _, sequences = decoded_sequences(archive, run, None, progress)
         kept = [] if work.coded is None else work.coded.sequences
         pairs = zip(sequences, kept, strict=True)
         same = all(np.array_equal(x, y, equal_nan=True) for x, y in pairs)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from chainrule.atomic_files import write_file
 from chainrule.batch import Array
 from chainrule.coding.canary import canary, difference_of_machines, with_threads
-from chainrule.coding.container import ELEMENTS, SIDE, Archive, read_archive
+from chainrule.coding.container import ELEMENTS, MODEL, SIDE, Archive, read_archive
 from chainrule.coding.header import checked
 from chainrule.coding.patch import patched, read_numbers
 from chainrule.coding.side import side_plain
 from chainrule.coding.told import Told, decoded_groups, told_of
 from chainrule.data.rewriting.forms import rewritten
 from chainrule.errors import DamagedArchive, InputError, OtherMachine, OtherModel
+from chainrule.runs.carried import carried_run
 from chainrule.runs.code_examples import (
     ROWS,
     SEQUENCES,
@@ -33,7 +34,7 @@ from chainrule.runs.progress import Progress, silent
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
 
-__all__ = ["DecompressResult", "decoded_file", "decoded_sequences", "decompress", "opened"]
+__all__ = ["DecompressResult", "decoded_file", "decoded_sequences", "decompress", "opened", "run_of"]
 
 MOST_THREADS = 1024
 
@@ -94,11 +95,11 @@ def decompress(
         raise InputError(f"{path}: cannot be read ({error.strerror}); name an archive") from None
     name = Path(archive.header["source"]["name"]).name or "decompressed"
     whole = rows is None and "sha256" in archive.header["source"]
-    if archive.header.get("way") == "xz":
+    if archive.header["way"] == "xz":
         if rows is not None:
             raise InputError(f"{path}: no model codes it, so that it has no examples; leave out --rows")
         return _written(path, _place(path, name, out), decoded_file(archive, None, progress), True, None)
-    run = _model(archive, model)
+    run = run_of(archive, model)
     encoding = run.encoding()
     if whole:
         place = _place(path, name, out)
@@ -129,9 +130,17 @@ def _place(path: Path, name: str, out: Path | str | None) -> Path:
     return place
 
 
-def _model(archive: Archive, model: Run | Path | str | None) -> Run:
-    """The run that an archive was made with; raises OtherModel for another one."""
+def run_of(archive: Archive, model: Run | Path | str | None) -> Run:
+    """The run that an archive was made with, out of the archive itself where it travels in it.
+
+    archive: the archive.
+    model: the run, or its directory; None for the place that the archive names.
+
+    Raises OtherModel for another run.
+    """
     said = archive.header["model"]
+    if archive.header["way"] == "self-contained":
+        return _carried(archive)
     place = said["place"] if model is None else model
     if isinstance(place, str) and not Path(place).is_dir():
         raise InputError(f"{place}: there is no such run; say where the run is with --model RUN")
@@ -142,6 +151,14 @@ def _model(archive: Archive, model: Run | Path | str | None) -> Run:
             f"{run.name} is another one ({digest_of(run)[:12]}); name that run with --model"
         )
     return run
+
+
+def _carried(archive: Archive) -> Run:
+    """The run that travels in an archive."""
+    groups = archive.of_kind(MODEL)
+    if len(groups) != 1:
+        raise DamagedArchive("the archive does not hold its model; it is damaged, fetch it again")
+    return carried_run(side_plain(groups[0]))
 
 
 def decoded_sequences(

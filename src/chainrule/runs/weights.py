@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from hashlib import sha256
 
 import torch
@@ -12,12 +13,17 @@ from torch import Tensor, nn
 
 from chainrule.errors import RunError
 
-__all__ = ["load_weights", "weights_bytes"]
+__all__ = ["load_weights", "tensors_file", "weights_bytes"]
 
 
 def weights_bytes(model: nn.Module) -> bytes:
     """The content of `model.safetensors`."""
-    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
+    return tensors_file(model.state_dict())
+
+
+def tensors_file(state: Mapping[str, Tensor]) -> bytes:
+    """The same of the tensors of a model, by name."""
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
     return save(tensors, metadata={"sha256": _digest(tensors)})
 
 

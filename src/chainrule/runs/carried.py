@@ -1,0 +1,41 @@
+"""A run as bytes that travel in an archive: its configuration and its weights, rounded; and the run again."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from chainrule.coding.carried import carried_tensors, tensors_bytes
+from chainrule.coding.patch import numbers, read_numbers
+from chainrule.errors import DamagedArchive, InputError
+from chainrule.runs.weights import tensors_file
+
+if TYPE_CHECKING:
+    from chainrule.runs.run import Run
+
+__all__ = ["carried_bytes", "carried_run"]
+
+KEPT = ("format", "data", "protocol", "model")  # keys of the configuration that decoding needs
+
+
+def carried_bytes(run: Run) -> bytes:
+    """What the archive holds of a run."""
+    said = json.dumps({key: run.config[key] for key in KEPT}, separators=(",", ":")).encode()
+    return numbers([len(said)]) + said + tensors_bytes(run.model().state_dict())
+
+
+def carried_run(content: bytes) -> Run:
+    """The run of `carried_bytes`, in memory, with the rounded weights."""
+    from chainrule.runs.run import Run
+
+    (length, *_), at = read_numbers(content, 0)
+    try:
+        config = json.loads(content[at : at + length])
+        run = Run({"training": {}} | config)
+        run.files.write("model.safetensors", tensors_file(carried_tensors(content[at + length :])))
+        run.model()
+    except DamagedArchive:
+        raise
+    except (ValueError, TypeError, LookupError, InputError) as error:
+        raise DamagedArchive(f"the model in the archive cannot be built ({error}); the archive is damaged") from None
+    return run
