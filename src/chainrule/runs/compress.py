@@ -51,11 +51,11 @@ class CompressResult:
     profile: str
     run: str
     bytes_out: int
-    code_bytes: int
-    model_bytes: int
-    side_bytes: int
     seconds: float
     checked_seconds: float
+    code_bytes: int = 0
+    model_bytes: int = 0
+    side_bytes: int = 0
     bytes_in: int | None = None
     elements: int = 0
     examples: int = 0
@@ -107,25 +107,23 @@ def compress(
         raise InputError(f"--lanes is between 1 and {1 << 16}, got {lanes}")
     place = _place(run, source, split, out)
     begun = perf_counter()
+    file = None if source is None or elements else Path(source)
     carried = carried_bytes(run) if self_contained else None
     if carried is not None:
         rounded = carried_run(carried)
         run = rounded if source is not None else rounded.with_data(run.data())
-    if source is None or elements:
-        work = work_of_elements(run, source, split, lanes, profile)
-    else:
-        work = work_of_file(run, Path(source), lanes, profile)
+    work = (
+        work_of_elements(run, source, split, lanes, profile)
+        if file is None
+        else work_of_file(run, file, lanes, profile)
+    )
     work = replace(work, carried=carried)
     content, groups, way, note = _archive(work, progress)
     coded = perf_counter()
     if not unchecked:
         _check(content, work, progress)
     checked = perf_counter()
-    try:
-        write_file(place, content)
-    except OSError as error:
-        raise InputError(f"{place}: cannot be written ({error.strerror}); name another place with --out") from None
-    sizes = [sum(len(group.code) for group in groups if group.kind == kind) for kind in (ELEMENTS, MODEL, SIDE)]
+    _write(place, content)
     made = CompressResult(
         source=f"the {split} split" if source is None else str(source),
         out=str(place),
@@ -133,18 +131,24 @@ def compress(
         profile="any" if way == "xz" else work.profile,
         run=name,
         bytes_out=len(content),
-        code_bytes=sizes[0],
-        model_bytes=sizes[1],
-        side_bytes=sizes[2],
         seconds=coded - begun,
         checked_seconds=0.0 if unchecked else checked - coded,
         note=note,
     )
-    return _counted(made, work)
+    return _counted(made, work, groups)
 
 
-def _counted(made: CompressResult, work: Work) -> CompressResult:
-    """The result with what was coded, and the bytes of the same file by general compressors."""
+def _write(place: Path, content: bytes) -> None:
+    try:
+        write_file(place, content)
+    except OSError as error:
+        raise InputError(f"{place}: cannot be written ({error.strerror}); name another place with --out") from None
+
+
+def _counted(made: CompressResult, work: Work, groups: list[Group]) -> CompressResult:
+    """The result with what was coded, into how many bytes of each kind, and the bytes by general compressors."""
+    sizes = [sum(len(group.code) for group in groups if group.kind == kind) for kind in (ELEMENTS, MODEL, SIDE)]
+    made = replace(made, code_bytes=sizes[0], model_bytes=sizes[1], side_bytes=sizes[2])
     if work.coded is not None:
         made = replace(made, elements=work.coded.elements, examples=len(work.coded.sequences))
     if work.content is None:
