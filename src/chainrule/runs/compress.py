@@ -101,10 +101,7 @@ def compress(
     """
     run = opened(model).moved(moved_to)
     name = run.name
-    if profile not in (None, "native", "portable"):
-        raise unknown_name("profile", str(profile), ("native", "portable"))
-    if not 1 <= lanes <= 1 << 16:
-        raise InputError(f"--lanes is between 1 and {1 << 16}, got {lanes}")
+    _check_options(profile, lanes)
     place = _place(run, source, split, out)
     begun = perf_counter()
     file = None if source is None or elements else Path(source)
@@ -112,11 +109,10 @@ def compress(
     if carried is not None:
         rounded = carried_run(carried)
         run = rounded if source is not None else rounded.with_data(run.data())
-    work = (
-        work_of_elements(run, source, split, lanes, profile)
-        if file is None
-        else work_of_file(run, file, lanes, profile)
-    )
+    if file is None:
+        work = work_of_elements(run, source, split, lanes, profile)
+    else:
+        work = work_of_file(run, file, lanes, profile)
     work = replace(work, carried=carried)
     content, groups, way, note = _archive(work, progress)
     coded = perf_counter()
@@ -136,6 +132,13 @@ def compress(
         note=note,
     )
     return _counted(made, work, groups)
+
+
+def _check_options(profile: str | None, lanes: int) -> None:
+    if profile not in (None, "native", "portable"):
+        raise unknown_name("profile", str(profile), ("native", "portable"))
+    if not 1 <= lanes <= 1 << 16:
+        raise InputError(f"--lanes is between 1 and {1 << 16}, got {lanes}")
 
 
 def _write(place: Path, content: bytes) -> None:
