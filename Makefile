@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 DATA ?= $(or $(CHAINRULE_DATA),../shared/data)
 
-.PHONY: demo test test-quick mutants check format bench never-worse reproduce smoke results figures docs soak clean
+.PHONY: audit demo test test-quick mutants check format bench never-worse reproduce smoke results figures docs soak clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -61,6 +61,13 @@ docs: $(READY)  ## the pages made from the sources: docs/options.md, and the API
 
 soak: $(READY)  ## kill, damage and resume trainings for hours
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.support.soak
+
+audit: $(READY)  ## known weaknesses of the dependencies (needs the network), their licences, and an SBOM: build/sbom.json
+	mkdir -p build
+	$(BIN)/python -m pip install --quiet pip-audit cyclonedx-bom
+	-$(BIN)/pip-audit --skip-editable
+	$(BIN)/cyclonedx-py environment --output-file build/sbom.json
+	$(BIN)/python -c "import json; print('\n'.join(sorted(f\"{c['name']} {c['version']}: {c.get('licenses')}\" for c in json.load(open('build/sbom.json'))['components'])))"
 
 clean:
 	rm -rf .venv build dist *.egg-info

@@ -12,9 +12,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from errno import EINVAL, EPERM
 from math import isfinite, isnan, nan
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ __all__ = [
     "json_value",
     "new_directory",
     "number_from_json",
+    "read_inside",
     "remove_directory",
     "sweep",
     "write_directory",
@@ -45,6 +48,22 @@ def write_file(path: Path, content: bytes) -> None:
         if os.path.lexists(beside):
             os.unlink(beside)
     _sync(path.parent)
+
+
+def read_inside(directory: Path, name: str) -> bytes:
+    """The content of a file of a directory; OSError for what is no file (a pipe would never end) or lies elsewhere.
+
+    directory: where the file is.
+    name: its name in it; a link in it may not lead out of it.
+    """
+    path = directory / name
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        raise OSError(EINVAL, f"it is {kind}, expected a file", str(path))
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory)):
+        raise OSError(EPERM, "it is a link that leads out of its directory", str(path))
+    return path.read_bytes()
 
 
 def write_json(path: Path, value: Any) -> None:

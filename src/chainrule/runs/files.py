@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from chainrule.atomic_files import write_file
+from chainrule.atomic_files import read_inside, write_file
 
 __all__ = ["DirectoryFiles", "MemoryFiles", "RunFiles"]
 
@@ -43,7 +43,7 @@ class DirectoryFiles(RunFiles):
 
     def read(self, name: str) -> bytes | None:
         try:
-            return (self.path / name).read_bytes()
+            return read_inside(self.path, name)
         except FileNotFoundError:
             return None
 

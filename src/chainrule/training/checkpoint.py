@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from chainrule.atomic_files import remove_directory, sweep, write_directory
+from chainrule.atomic_files import read_inside, remove_directory, sweep, write_directory
 from chainrule.errors import InputError, RunError
 from chainrule.training.state_dict_json import join, split
 
@@ -160,7 +160,7 @@ def read(place: Path, step: int, owner: str) -> dict[str, Any]:
         raise InputError(f"it has another format, step or run (format {manifest['format']}, step {manifest['step']})")
     if {path.name for path in place.iterdir()} != {"manifest.json", *manifest["files"]}:
         raise InputError("a file is missing or unknown")
-    contents = {name: (place / name).read_bytes() for name in manifest["files"]}
+    contents = {name: read_inside(place, name) for name in manifest["files"]}
     for name, content in contents.items():
         if manifest["files"][name] != {"bytes": len(content), "sha256": sha256(content).hexdigest()}:
             raise InputError(f"{name} is not what was written (its hash differs)")
@@ -195,7 +195,7 @@ def _files(state: Stateful, owner: str) -> dict[str, bytes]:
 
 def _manifest(path: Path) -> dict[str, Any]:
     """A manifest, after a check that it is, to the last byte, what was written."""
-    content = path.read_bytes()
+    content = read_inside(path.parent, path.name)
     try:
         manifest = json.loads(content)
         body = {key: manifest[key] for key in ("format", "step", "run", "files")}

@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -138,10 +139,13 @@ def _members(path: Path) -> dict[str, Array]:
 def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """The shape, whether the first axis is the innermost, and the type that the header of a `.npy` promises."""
     version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file)
-    if version == (2, 0):
-        return np.lib.format.read_array_header_2_0(file)
+    try:
+        if version == (1, 0):
+            return np.lib.format.read_array_header_1_0(file)
+        if version == (2, 0):
+            return np.lib.format.read_array_header_2_0(file)
+    except (SyntaxError, TokenError, TypeError, MemoryError, RecursionError) as error:  # of a header that is damaged
+        raise ValueError(f"its header is damaged: {error}") from None
     raise ValueError(f"version {version[0]}.{version[1]} of the format is not read")
 
 

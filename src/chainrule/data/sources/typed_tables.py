@@ -78,10 +78,14 @@ def columnar_blocks(path: Path) -> Iterator[Any]:
     with pyarrow.memory_map(str(path)) as mapped:
         try:
             reader = pyarrow.ipc.open_file(mapped)
-            yield from (reader.get_batch(k) for k in range(reader.num_record_batches))
         except pyarrow.ArrowInvalid:
             mapped.seek(0)
-            yield from pyarrow.ipc.open_stream(mapped)
+            batches = iter(pyarrow.ipc.open_stream(mapped))
+        else:
+            batches = (reader.get_batch(k) for k in range(reader.num_record_batches))
+        for batch in batches:
+            batch.validate(full=True)  # what is mapped is not checked otherwise: offsets may lead anywhere
+            yield batch
 
 
 def arrow_table(frame: Any, places: Sequence[int] | None = None) -> Any:
