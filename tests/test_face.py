@@ -10,7 +10,7 @@ import chainrule as cr
 from chainrule.cli.app import app
 
 OF_THE_TERMINAL = {"json", "surplus"}  # how a command prints, and what is one word too many
-OF_PYTHON = {"progress", "verbose", "group"}  # parameters that only a program can give
+OF_PYTHON = {"progress", "verbose", "group", "clock"}  # parameters that only a program can give
 BY_ANOTHER_NAME = {"import": "import_model"}  # `import` is a word of Python
 OF_A_RUN = {"evaluate", "sample", "score", "verify", "report", "probe", "classify", "info"}
 COMMANDS = sorted(name for name in app() if not name.startswith("-"))

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from chainrule.data.recognition.load import load as load
     from chainrule.domain import Domain as Domain
     from chainrule.errors import InputError as InputError
+    from chainrule.estimators.classifier import ARMClassifier as ARMClassifier
+    from chainrule.estimators.density import ARMDensity as ARMDensity
+    from chainrule.estimators.novelty import ARMNovelty as ARMNovelty
     from chainrule.heads.adaptive_softmax import AdaptiveSoftmaxHead as AdaptiveSoftmaxHead
     from chainrule.heads.bernoulli import BernoulliHead as BernoulliHead
     from chainrule.heads.categorical import CategoricalHead as CategoricalHead
@@ -68,6 +71,9 @@ PUBLIC = {
     "reproduce": "chainrule.reproduction.reproduce",
     "verify": "chainrule.verification.certificate.verify",
     "wrap": "chainrule.verification.wrap",
+    "ARMClassifier": "chainrule.estimators.classifier",
+    "ARMDensity": "chainrule.estimators.density",
+    "ARMNovelty": "chainrule.estimators.novelty",
     "ARMLogLikelihood": "chainrule.training.objective",
     "AdaptiveSoftmaxHead": "chainrule.heads.adaptive_softmax",
     "AutoregressiveModel": "chainrule.models.chain",

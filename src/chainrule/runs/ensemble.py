@@ -10,7 +10,7 @@ depend on the context where the expert knows its kind, as n-grams do.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from chainrule.models.chain import AutoregressiveModel
 from chainrule.reporting.tables import member_table, split_tables
 from chainrule.reporting.visible import bold
 from chainrule.runs.figures import evaluated, of_model
-from chainrule.runs.fit import Trained, finish, fit_one, keep_decisions, train_one
+from chainrule.runs.fit import Trained, finish, keep_decisions, train_one
 from chainrule.runs.illustrate import write_samples
 from chainrule.runs.job import Job
 from chainrule.runs.lock import only_writer
@@ -35,7 +35,7 @@ from chainrule.training.decisions import END
 from chainrule.training.weighing import found_weights
 from chainrule.verification.certificate.check import Certificate
 
-__all__ = ["fit_members"]
+__all__ = ["TrainedMembers", "average_of", "fit_members", "train_members"]
 
 SHARED = (
     "test_examples_in_train",
@@ -52,26 +52,64 @@ def fit_members(plan: Plan, out: Path | None, job: Job) -> Run:
     A member that is finished when its turn comes is taken as it is, if it is of this data, model and training, else
     refused. The budget of the plan is for all of them together: what the experts leave is for the networks.
     """
-    _, settled, certificate = started(plan, job)
+    trained = train_members(plan, out, job)
+    if isinstance(trained, Trained):
+        finish(trained)
+        return trained.run
+    settled, run = trained.plan, trained.run
+    used = 0.0 if settled.budget is None else job.clock()
+    members = _scored(trained.parts)
+    with run.writing():
+        _fill(run, members, settled, job, used)
+    return run
+
+
+@dataclass(frozen=True)
+class TrainedMembers:
+    """Members that are trained, and the run of their average before it has weights.
+
+    run: where the average is kept.
+    plan: the plan of all together, with all that was found by trial.
+    parts: the members, then the experts; runs where they were finished before.
+    """
+
+    run: Run
+    plan: Plan
+    parts: list[Trained | Run]
+
+
+def train_members(
+    plan: Plan, out: Path | None, job: Job, certificate: Certificate | None = None, scored: bool = True
+) -> TrainedMembers | Trained:
+    """Fit the experts, train the members one after the other; one model, where the time is enough for no more.
+
+    plan: the plan.
+    out: the run directory; None for memory.
+    job: how it is carried out.
+    certificate: that of a model of the same kind, where there is one.
+    scored: whether each is scored as soon as it is trained, if no time is at stake.
+    """
+    _, settled, certificate = started(plan, job, certificate)
     if not settled.members:
-        return _alone(settled, out, job)
+        job.console.print(f"no time is left for a network; {settled.experts[0]} is the model")
+        return train_one(_expert(settled, settled.experts[0], job), out, job)
     if settled.members == 1 and not settled.experts:
-        alone = train_one(settled, out, job, certificate)
-        finish(alone)
-        return alone.run
+        return train_one(settled, out, job, certificate)
     run = placed(settled, out, job)
     if job.engine.first:
         with run.writing():
             keep_decisions(run, job)
-    parts = {name: _part(_expert(settled, name, job), name, run, job) for name in settled.experts}
+    at_once = scored and plan.budget is None
+    parts: dict[str, Trained | Run] = {}
+    for name in settled.experts:
+        parts[name] = _part(_expert(settled, name, job), name, run, job)
+        parts[name] = _scored([parts[name]])[0] if at_once else parts[name]
     for k in range(settled.members):
-        member = _of_its_share(settled.member(k), settled.members - k, job)
-        parts[f"{k + 1}"] = _part(member, f"{k + 1}", run, job, certificate)
-    used = 0.0 if settled.budget is None else job.clock()
-    members = _scored([parts[name] for name in (*map(str, range(1, settled.members + 1)), *settled.experts)])
-    with run.writing():
-        _fill(run, members, settled, job, used)
-    return run
+        member, name = _of_its_share(settled.member(k), settled.members - k, job), f"{k + 1}"
+        parts[name] = _part(member, name, run, job, certificate)
+        parts[name] = _scored([parts[name]])[0] if at_once else parts[name]
+    names = (*map(str, range(1, settled.members + 1)), *settled.experts)
+    return TrainedMembers(run, settled, [parts[name] for name in names])
 
 
 def _expert(plan: Plan, name: str, job: Job) -> Plan:
@@ -91,14 +129,8 @@ def _of_its_share(member: Plan, left: int, job: Job) -> Plan:
     return replace(member, budget=member.budget.ending(now + max(0.0, member.budget.until - now) / left))
 
 
-def _alone(plan: Plan, out: Path | None, job: Job) -> Run:
-    """An expert as the whole run, where there is no time for a network."""
-    job.console.print(f"no time is left for a network; {plan.experts[0]} is the model")
-    return fit_one(_expert(plan, plan.experts[0], job), out, job)
-
-
 def _part(plan: Plan, name: str, run: Run, job: Job, certificate: Certificate | None = None) -> Trained | Run:
-    """A member or an expert, trained; the finished run of it where it is finished, wherever it was trained."""
+    """A member or an expert, trained, not scored; its run where it was finished before, wherever it was trained."""
     place = None if run.path is None else run.path / "members" / name
     part = job.part(name, place)
     try:
@@ -109,11 +141,7 @@ def _part(plan: Plan, name: str, run: Run, job: Job, certificate: Certificate | 
                 job.console.print(bold(f"expert {name}"))
             else:
                 job.console.print(bold(f"member {name}"), f", seed {plan.settings.seed}")
-            trained = train_one(plan, place, part, certificate)
-            if plan.budget is not None:
-                return trained  # it is scored when the time is over
-            finish(trained)
-            return trained.run
+            return train_one(plan, place, part, certificate)
     except Interrupted as end:
         raise Interrupted(str(end).replace(str(place), str(run.path)), end.code) from None
 
@@ -137,7 +165,7 @@ def _scored(parts: list[Trained | Run]) -> list[Run]:
     return runs
 
 
-def _average(members: list[Run], plan: Plan, job: Job) -> tuple[AutoregressiveModel, Tensor | None]:
+def average_of(members: list[Run], plan: Plan, job: Job) -> tuple[AutoregressiveModel, Tensor | None]:
     """The average of the members, with experts by the weights that are best on validation data, and these weights."""
     chains = [member.chain().to(job.engine.device) for member in members]
     network, head = averaged_parts(chains, weighted=bool(plan.experts), gated=plan.weighs_by_context)
@@ -153,7 +181,7 @@ def _fill(run: Run, members: list[Run], plan: Plan, job: Job, used: float) -> No
     """The ensemble's weights, figures and samples. used: seconds on the clock at the last step of training."""
     console = job.console
     with job.clock.aside("scoring"):
-        model, weights = _average(members, plan, job)
+        model, weights = average_of(members, plan, job)
         limit = None if plan.budget is None else plan.budget.seconds
         found = of_model(*evaluated(model, plan.data, job.engine, limit))
     if not job.engine.first:

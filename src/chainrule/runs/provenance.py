@@ -39,7 +39,7 @@ def versions() -> dict[str, str]:
     """The versions of this package and of what computes its numbers."""
     return {
         "chainrule": __version__,
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "numpy": np.__version__,
         "python": platform.python_version(),
     }

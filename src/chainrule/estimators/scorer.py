@@ -1,0 +1,117 @@
+"""The fitted model behind an estimator: ln p of rows in float64, draws, and a state of plain bytes.
+
+In float64 a row has the same score alone and among others, to the last digits that anyone looks at.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing import parent_process
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from chainrule.estimators.tables import new_name, with_column
+from chainrule.evaluation.evaluate import evaluate
+from chainrule.runs.files import MemoryFiles
+from chainrule.runs.plan import plan_from
+from chainrule.runs.run import Run
+from chainrule.runs.trained import trained_run
+
+__all__ = ["HELD_OUT", "Scorer"]
+
+HELD_OUT = 0.1  # share of the rows by which training stops and weights are found
+FEWEST = 10  # rows from which on some are held out
+WEIGHTS = "model.safetensors"
+MIXED = ".* are densities and the others masses"
+
+Numbers = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+
+
+class Scorer:
+    """A run in memory, and its model in float64.
+
+    run: the run.
+    held_out_rows: numbers of the rows that it was not fitted to, shape (m,).
+    held_out: ln p of these rows, shape (m,), nats.
+    """
+
+    def __init__(self, run: Run, held_out_rows: Rows, held_out: Numbers) -> None:
+        self.run, self.held_out_rows, self.held_out = run, held_out_rows, held_out
+        self.model, self.encoding = run.model().double(), run.encoding()
+
+    @classmethod
+    def fit(cls, table: Any, options: Mapping[str, Any], seed: int, share: float = HELD_OUT) -> Scorer:
+        """Fit a model to a table.
+
+        table: Arrow table.
+        options: those of `fit`; None stands for the default.
+        seed: of the rows that are held out, of the weights and of the batches.
+        share: of the rows that are held out.
+        """
+        count = max(1, round(share * len(table))) if len(table) >= FEWEST else 0
+        rows = np.sort(np.random.default_rng(seed).permutation(len(table))[:count])
+        given = {option: _as_text(value) for option, value in options.items() if value is not None} | {"seed": seed}
+        if count:
+            name = new_name("split", table.column_names)
+            part = np.full(len(table), "train")
+            part[rows] = "valid"
+            divided, given = with_column(table, name, part), given | {"split_column": name}
+        else:
+            divided, given = table, given | {"split": "100/0/0"}
+        with _as_found(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=MIXED)  # `unit_` says it
+            made = plan_from(divided, given)
+            scorer = cls(trained_run(made).with_data(made.data), rows, np.zeros(0))
+            if count:
+                scorer.held_out = scorer.log_prob(table.take(rows))
+        return scorer
+
+    def log_prob(self, table: Any) -> Numbers:
+        """ln p of each row of an Arrow table, shape (n,), nats."""
+        with _as_found():
+            return evaluate(self.model, self.encoding.encode(table)).nats
+
+    def sample(self, n: int, seed: int) -> list[list[str]]:
+        """Rows of texts, drawn from the model."""
+        with _as_found():
+            raw: list[list[str]] = self.run.sample(n, seed=seed).raw
+        return raw
+
+    def state(self) -> dict[str, Any]:
+        """Everything as JSON, bytes and arrays."""
+        weights = self.run.files.read(WEIGHTS)
+        figures = {"held_out_rows": self.held_out_rows, "held_out": self.held_out}
+        return {"config": self.run.config, "weights": weights} | figures
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Scorer:
+        """The same again."""
+        files = MemoryFiles()
+        files.write(WEIGHTS, state["weights"])
+        return cls(Run(state["config"], files), state["held_out_rows"], state["held_out"])
+
+
+def _as_text(value: Any) -> Any:
+    """An option as `fit` takes it: mappings and lists of names with commas between them."""
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={kind}" for name, kind in value.items())
+    return ",".join(value) if isinstance(value, list | tuple) else value
+
+
+@contextmanager
+def _as_found() -> Iterator[None]:
+    """Inside, one thread in a worker process; afterwards the threads and the random state of torch are as before."""
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):
+        try:
+            if parent_process() is not None:  # a worker beside others
+                torch.set_num_threads(1)
+            yield
+        finally:
+            torch.set_num_threads(threads)
