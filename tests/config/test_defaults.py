@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from chainrule.config.defaults import Amount, default_members, default_pixel_block, default_spec
+from chainrule.config.defaults import Amount, default_experts, default_members, default_pixel_block, default_spec
 from chainrule.config.registry import NETWORKS, build_model
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.data.examples.sequences import SequenceExamples
 from chainrule.domain import Column, Domain
+from chainrule.errors import InputError
 from chainrule.runs.specification import members_of, specification
 
 BITS, PICTURE = Domain((12,), 2), Domain((4, 4), 2)
@@ -90,11 +91,26 @@ def test_another_network_has_what_it_knows_of_the_defaults():
     assert network["dropout"] == 0.7
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in ("huggingface", "pixelcnn")])
+@pytest.mark.parametrize(
+    "name", [name for name in NETWORKS if name not in ("huggingface", "joint_gaussians", "pixelcnn")]
+)
 @pytest.mark.parametrize(("domain", "kind"), [(BITS, "row"), (PICTURE, "image"), (Domain((12,), 5), "text")])
 def test_every_network_can_be_built_for_every_kind(name, domain, kind):
     model = build_model(default_spec(domain, kind, name, amount=Amount(examples=50)), domain)
     assert model.log_prob(torch.zeros(2, domain.length, dtype=torch.long)).shape == (2,)
+
+
+def test_joint_gaussians_are_for_tables():
+    with pytest.raises(InputError, match="are for the rows of a table"):
+        build_model(default_spec(BITS, "row", "joint_gaussians"), BITS)
+
+
+def test_tables_of_numbers_have_experts_and_a_blend():
+    rows = Domain((2,), None, columns=(Column(3), Column(None, resolution=1.0)))
+    assert default_experts("row", rows) == ("joint_gaussians", "boosted_trees")
+    assert default_experts("row", BITS) == ("boosted_trees",)
+    assert default_spec(rows, "row")["head"]["numbers"] == "blend"
+    assert default_spec(rows, "row", "boosted_trees")["head"]["numbers"] == "mixtures"
 
 
 def test_what_is_given_is_taken():

@@ -13,6 +13,7 @@ from chainrule.heads import (
     AdaptiveSoftmaxHead,
     AverageHead,
     BernoulliHead,
+    BlendHead,
     CategoricalHead,
     ChannelChainHead,
     ColumnsHead,
@@ -21,11 +22,13 @@ from chainrule.heads import (
     GaussianMixtureHead,
     Head,
     HierarchicalSoftmaxHead,
+    JointGaussiansHead,
     LogisticMixtureHead,
     LogitsHead,
     MissingHead,
     RareHead,
     SampledSoftmaxHead,
+    ScoresHead,
 )
 
 FEATURES = 8
@@ -41,6 +44,15 @@ def decisions(column: Column) -> DecisionsHead:
     else:
         x = noise.integers(0, column.num_symbols, 200) // (1 + noise.integers(0, 2, 200))
     head.initialise(torch.from_numpy(np.append(x, np.nan if column.missing and column.num_symbols is None else x[0])))
+    return head
+
+
+def laid_out(head: Head, step: float | None = 1.0, missing: bool = False) -> Head:
+    """A head of numbers that was laid out by data, of which a third repeat."""
+    noise = np.random.default_rng(0)
+    x = np.where(noise.random(200) < 0.3, 0.0, np.abs(noise.normal(size=200)) * 20)
+    x = x if step is None else np.rint(x / step) * step
+    head.initialise(torch.from_numpy(np.append(x, np.nan) if missing else x))
     return head
 
 
@@ -64,6 +76,9 @@ HEADS: dict[str, Callable[[], Head]] = {
         ]
     ),
     "BernoulliHead": lambda: BernoulliHead(FEATURES),
+    "BlendHead": lambda: laid_out(
+        BlendHead([CountHead(FEATURES), ScoresHead(FEATURES, resolution=1.0, naturals=True)])
+    ),
     "CategoricalHead": lambda: CategoricalHead(FEATURES, 5),
     "CategoricalHead, soft cap": lambda: CategoricalHead(FEATURES, 5, soft_cap=3.0),
     "CategoricalHead, one symbol": lambda: CategoricalHead(FEATURES, 1),
@@ -96,9 +111,11 @@ HEADS: dict[str, Callable[[], Head]] = {
         FEATURES, components=3, resolution=[0.1, 1.0, 0.02, 5.0, 0.25, 1e-3], length=6
     ),
     "HierarchicalSoftmaxHead": lambda: HierarchicalSoftmaxHead(FEATURES, 5, [3, 0, 40, 1, 2]),
+    "JointGaussiansHead": lambda: laid_out(JointGaussiansHead(FEATURES, Column(None, resolution=1.0))),
     "LogisticMixtureHead": lambda: LogisticMixtureHead(FEATURES, 5, components=2),
     "LogitsHead": lambda: LogitsHead(FEATURES),
     "RareHead": lambda: RareHead(FEATURES, 5, frequent=2),
     "MissingHead": lambda: MissingHead(CategoricalHead(FEATURES, 4)),
     "SampledSoftmaxHead": lambda: SampledSoftmaxHead(FEATURES, 5, [3, 0, 40, 1, 2], samples=3),
+    "ScoresHead": lambda: laid_out(ScoresHead(FEATURES, components=2)),
 }

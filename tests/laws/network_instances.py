@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from chainrule.data.examples.arrays import ArrayExamples
+from chainrule.domain import Column
 from chainrule.heads import LogitsHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks import (
@@ -19,6 +20,7 @@ from chainrule.networks import (
     CorrectedNGram,
     EnsembleNetwork,
     HuggingFace,
+    JointGaussians,
     NGram,
     PixelCNN,
     Recomputed,
@@ -88,6 +90,18 @@ def gated(ensemble: EnsembleNetwork) -> EnsembleNetwork:
     return ensemble
 
 
+def joint(num_symbols: int | None) -> JointGaussians:
+    """Joint Gaussians over numbers, of whole ones where there are symbols, with random parameters."""
+    noise = torch.Generator().manual_seed(0)
+    step = None if num_symbols is None else 1.0
+    network = JointGaussians([Column(None, resolution=step)] * LENGTH, classes=1)
+    for part in (network.scores, network.values):
+        part.mean.normal_(generator=noise)
+        lower = torch.randn(1, LENGTH, LENGTH, generator=noise).double().tril(-1)
+        part.lower.copy_(lower + torch.eye(LENGTH))
+    return network
+
+
 class Logits(torch.nn.Module):
     """A user's module: logits from a causal convolution."""
 
@@ -125,6 +139,7 @@ NETWORKS = {
         reads_reals=False,
     ),
     "HuggingFace": NetworkInstance(lambda v: gpt2(), reads_reals=False),
+    "JointGaussians": NetworkInstance(joint),
     "MADE": NetworkInstance(lambda v: MADE(v, LENGTH, FEATURES, hidden=20, dropout=0.2)),
     "MADE, in another order, vectors": NetworkInstance(
         lambda v: MADE(v, LENGTH, FEATURES, depth=0, hidden=20, ordinal=v is not None, context_size=2).in_order(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log, pi, sqrt
+from math import log
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,8 +13,7 @@ from chainrule.data.examples.base import Examples
 from chainrule.data.examples.in_batches import in_batches
 from chainrule.domain import Column
 from chainrule.errors import InputError
-from chainrule.heads.count import Count
-from chainrule.heads.gaussian_mixture import GaussianMixture
+from chainrule.heads.marginal import Marginal
 from chainrule.models.base import Model
 
 __all__ = ["IndependentColumns"]
@@ -25,17 +23,13 @@ class IndependentColumns(Model):
     """p(row) = prod_d p_d(x_d), each p_d fitted to its column alone.
 
         symbols             (N(x) + 1) / (N + V)
-        counts and reals    (N(x) + K g(x)) / (N + K)
+        counts and reals    s N(x) / R + (1 - s) g(x)
         densities           g(x)
 
-    N(x) counts the training rows with this value, N all of them that have one, and K the different values: what was
-    never seen has K times the weight that a single row has (Witten and Bell 1991). g is one component of what the heads
-    have: the mass of what a Gaussian rounds to the value, at the column's resolution; a logistic on the scale of ln x
-    for counts; a Gaussian density where there is no resolution. A missing value is a symbol, or is drawn first, with
-    (M + 1) / (M + N + 2) for M missing rows.
-
-    Paper: Witten, Bell, *The zero-frequency problem: estimating the probabilities of novel events in adaptive text
-    compression*, 1991.
+    N(x) counts the training rows with this value, N all of them, and R those whose value repeats, among which alone
+    N(x) is not 0. The share s is found by leaving one row out: it is close to one where values repeat and 0 where they
+    never do. g is smooth, see `Marginal`. A missing value is a symbol, or is drawn first, with (M + 1) / (M + N + 2)
+    for M missing rows.
 
     cells: one module for each column, from values (B,) to ln p (B,).
 
@@ -82,48 +76,25 @@ class _Names(nn.Module):
 
 
 class _Numbers(nn.Module):
-    """Counts or real numbers, by what was seen and a smooth g for the rest; NaN is missing.
+    """Counts or real numbers by the distribution of their column; NaN is missing.
 
-    values: the values that occur, sorted; none for a density, whose points have no mass.
-    counts: how often each of them occurs.
-    centre: location of g.
-    scale: scale of g.
+    marginal: the distribution of those that are there.
     missing: p(missing).
     """
 
-    def __init__(
-        self, values: Tensor, counts: Tensor, centre: float, scale: float, column: Column, missing: float
-    ) -> None:
+    def __init__(self, marginal: Marginal, missing: float) -> None:
         super().__init__()
-        self.values, self.counts, self.column, self.missing = values, counts, column, missing
-        self.g = [torch.tensor([[number]], dtype=torch.float64) for number in (0.0, centre, log(scale))]
+        self.marginal, self.missing = marginal, missing
 
     @classmethod
     def fit(cls, x: Tensor, column: Column) -> _Numbers:
         present = x[~x.isnan()]
         missing = (len(x) - len(present) + 1) / (len(x) + 2) if column.missing else 0.0
-        y = (present + 0.5).log() if column.count else present
-        centre = float(y.mean()) if len(y) else 0.0
-        spread = float(y.std(correction=0)) * (sqrt(3) / pi if column.count else 1.0) if len(y) else 1.0
-        least = 0.05 if column.count else (column.resolution or 1e-6) / 2
-        values, counts = (torch.from_numpy(part) for part in np.unique(present.numpy(), return_counts=True))
-        if column.resolution is None:
-            values, counts = values[:0], counts[:0]
-        return cls(values, counts.double(), centre, max(spread, least), column, missing)
+        marginal = Marginal(column.resolution, column.count)
+        marginal.fit(present.numpy())
+        return cls(marginal, missing)
 
     def forward(self, x: Tensor) -> Tensor:
         missing = x.isnan()
-        value = torch.where(missing, 0.0, x)
-        step = None if self.column.resolution is None else torch.tensor(self.column.resolution, dtype=torch.float64)
-        weight, centre, log_scale = (part.expand(len(x), 1) for part in self.g)
-        if self.column.count:
-            smooth = Count(weight, centre, log_scale).log_prob(value)
-        else:
-            smooth = GaussianMixture(weight, centre, log_scale, resolution=step).log_prob(value)
-        if len(self.values):
-            place = torch.searchsorted(self.values, value).clamp(max=len(self.values) - 1)
-            seen = torch.where(self.values[place] == value, self.counts[place], 0.0)
-            kinds = len(self.values)
-            smooth = torch.logaddexp(seen.log(), log(kinds) + smooth) - torch.log(self.counts.sum() + kinds)
-        here = smooth + log(1 - self.missing)
+        here = self.marginal.log_prob(torch.where(missing, 0.0, x)) + log(1 - self.missing)
         return torch.where(missing, log(self.missing) if self.missing else -torch.inf, here)

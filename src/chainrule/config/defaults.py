@@ -114,11 +114,15 @@ MOST_DEFAULT_MEMBERS = 8
 # --steps, --network, --members or --orders decides alone, and none is added.
 EXPERTS: dict[str, tuple[str, ...]] = {"image": ("boosted_trees",), "text": (), "row": ("boosted_trees",)}
 
+# What tables with numbers, of at most so many columns, have before these.
+NUMBERS_EXPERTS, MOST_NUMBERS = ("joint_gaussians",), 200
+
 # The largest number of pixels of an image for which there is an expert.
 EXPERT_PIXELS = 100
 
 
 LOGITS = (COUNTED, "huggingface", "ngram")  # networks that end in logits
+FITTED = ("boosted_trees", "joint_gaussians")  # networks whose features have heads of their own
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,7 @@ def default_spec(
     amount: how much data and time there is.
     """
     chosen = DEFAULTS[kind]["network"] | _more(kind, amount.examples)
-    if kind == "row" and (domain.num_symbols is None or any(column.num_symbols is None for column in domain.columns)):
+    if kind == "row" and (domain.num_symbols is None or _has_numbers(domain)):
         chosen = chosen | NUMBERS
     enough, larger = MORE_MINUTES.get(kind, (float("inf"), {}))
     if amount.minutes >= enough:
@@ -175,6 +179,7 @@ def default_spec(
     spec["head"] = {"name": head} | part_options("head", head)
     if head == "columns":
         densities = [column.num_symbols is None and column.resolution is None for column in domain.columns]
+        spec["head"]["numbers"] = "mixtures" if name in FITTED else "blend"
         spec["head"]["mixed"] = any(densities) and not all(densities)
     return spec
 
@@ -275,7 +280,13 @@ def default_experts(kind: str, domain: Domain) -> tuple[str, ...]:
     grey = len(domain.shape) == 2 and domain.length <= EXPERT_PIXELS
     if domain.variable_length or (kind == "image" and not grey):
         return ()
-    return EXPERTS[kind]
+    first = NUMBERS_EXPERTS if _has_numbers(domain) and domain.length <= MOST_NUMBERS else ()
+    return first + EXPERTS[kind]
+
+
+def _has_numbers(domain: Domain) -> bool:
+    """Whether any column of a table holds numbers."""
+    return any(column.num_symbols is None for column in domain.columns)
 
 
 def _is_short(kind: str, elements: float) -> bool:

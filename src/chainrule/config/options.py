@@ -128,6 +128,12 @@ class DataOptions:
     dates: str | None = option(
         None, "tables: day-first or month-first, for dates such as 1/2/2024", DATA, default_text="by content"
     )
+    density: bool | None = option(
+        None,
+        "tables: every column of numbers as a density, without a mass for values that repeat, for comparison with "
+        "published densities",
+        DATA,
+    )
     case: str | None = option(
         None, "FASTA: upper, to read lower case (soft masking) as upper case, or keep", DATA, default_text="upper"
     )

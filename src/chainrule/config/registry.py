@@ -17,7 +17,7 @@ from chainrule.heads.table import HEADS
 from chainrule.networks.table import NETWORKS
 
 if TYPE_CHECKING:
-    from chainrule.domain import Domain
+    from chainrule.domain import Column, Domain
     from chainrule.heads.average import AverageHead
     from chainrule.heads.base import Head
     from chainrule.models.base import Model
@@ -40,7 +40,12 @@ __all__ = [
 Spec = dict[str, Any]
 
 PARTS = {"network": NETWORKS, "head": HEADS}
-EXPERTS = ("boosted_trees", "ngram")  # networks fitted without gradients that can stand beside one that is trained
+EXPERTS = (
+    "boosted_trees",
+    "joint_gaussians",
+    "ngram",
+)  # networks fitted without gradients that can stand beside one that is trained
+MOST_LEVELS = 256  # of a column that have a logit each beside a smooth mixture
 FREQUENT = 63  # symbols of a column with a logit of their own; the rarer ones share a bucket
 
 
@@ -60,6 +65,7 @@ def part_options(kind: str, name: str) -> dict[str, Any]:
     """
     decided = {"num_symbols", "shape", "features", "ordinal", "num_classes", "context_size", "counts", "column"}
     decided |= {"heads"} if name == "columns" else set()
+    decided |= {"columns"} if name == "joint_gaussians" else set()
     parameters = signature(_part(kind, name)).parameters.values()
     return {p.name: None if p.default is Parameter.empty else p.default for p in parameters if p.name not in decided}
 
@@ -118,11 +124,14 @@ def _chain(spec: Spec, domain: Domain, context: dict[str, int] | None) -> Autore
         network["ordinal"] = domain.ordinal
     if context and not network_part.takes_context:
         raise InputError(f"the network {spec['network']['name']!r} takes no context; use another, or leave out --given")
+    if spec["network"]["name"] == "joint_gaussians":
+        return _joint(spec["head"]["name"], domain, network, head)
     if spec["network"]["name"] == "boosted_trees":
         return _trees(spec["head"]["name"], domain, network_part, network, head)
     built = _build(network_part, domain.num_symbols, domain.shape, **network, **(context or {}))
     if spec["head"]["name"] == "columns":
-        return AutoregressiveModel(built, _build(head_part, _column_heads(domain, built.features), **head))
+        numbers = head.get("numbers", "mixtures")
+        return AutoregressiveModel(built, _build(head_part, _column_heads(domain, built.features, numbers), **head))
     return AutoregressiveModel(built, _build(head_part, built.features, domain.num_symbols, **head))
 
 
@@ -146,6 +155,20 @@ def _trees(head_name: str, domain: Domain, part: Any, options: Spec, head_option
     heads = [DecisionsHead(features, column=column, **own) for column in columns]
     network = _build(part, domain.num_symbols, domain.shape, features, **options)
     return AutoregressiveModel(network, ColumnsHead(heads, **head_options) if domain.columns else heads[0])
+
+
+def _joint(head_name: str, domain: Domain, options: Spec, head_options: Spec) -> AutoregressiveModel:
+    """Joint Gaussians, whose features their own head reads."""
+    if not domain.columns or head_name != "columns":
+        raise InputError("joint Gaussians are for the rows of a table, with a head of columns; take another network")
+    from chainrule.heads.columns import ColumnsHead
+    from chainrule.heads.joint import JointGaussiansHead
+    from chainrule.models.chain import AutoregressiveModel
+    from chainrule.networks.joint_gaussians import JointGaussians
+
+    network = _build(JointGaussians, domain.columns, **options)
+    heads = [JointGaussiansHead(network.features, column) for column in domain.columns]
+    return AutoregressiveModel(network, ColumnsHead(heads, **head_options))
 
 
 def _options(kind: str, spec: Spec) -> tuple[dict[str, Any], Any]:
@@ -185,11 +208,10 @@ def averaged_parts(
     )
 
 
-def _column_heads(domain: Domain, features: int) -> list[Any]:
-    """A head for each column of a row, by what it may hold."""
+def _column_heads(domain: Domain, features: int, numbers: str) -> list[Any]:
+    """A head for each column of a row, by what it may hold. numbers: see `ColumnsHead`."""
+    from chainrule.heads.blend import BlendHead
     from chainrule.heads.categorical import CategoricalHead
-    from chainrule.heads.count import CountHead
-    from chainrule.heads.gaussian_mixture import GaussianMixtureHead
     from chainrule.heads.logistic_mixture import LogisticMixtureHead
     from chainrule.heads.missing import MissingHead
     from chainrule.heads.rare import RareHead
@@ -199,17 +221,32 @@ def _column_heads(domain: Domain, features: int) -> list[Any]:
     heads: list[Any] = []
     for column in domain.columns:
         if column.num_symbols is None:
-            head: Head = (
-                CountHead(features) if column.count else GaussianMixtureHead(features, resolution=column.resolution)
-            )
+            head: Head = _number_head(column, features, numbers)
         elif column.ordinal and column.num_symbols > 16:
             head = LogisticMixtureHead(features, column.num_symbols)
+            if numbers != "mixtures" and column.num_symbols <= MOST_LEVELS:  # levels that people prefer
+                head = BlendHead([head, CategoricalHead(features, column.num_symbols)])
         elif column.num_symbols > FREQUENT + 1:
             head = RareHead(features, column.num_symbols, frequent=FREQUENT)
         else:
             head = CategoricalHead(features, column.num_symbols)
         heads.append(MissingHead(head) if column.missing else head)
     return heads
+
+
+def _number_head(column: Column, features: int, numbers: str) -> Head:
+    """The head of a column of numbers. numbers: see `ColumnsHead`."""
+    from chainrule.heads.blend import BlendHead
+    from chainrule.heads.count import CountHead
+    from chainrule.heads.gaussian_mixture import GaussianMixtureHead
+    from chainrule.heads.scores import ScoresHead
+
+    if numbers == "scores":
+        return ScoresHead(features, resolution=column.resolution, naturals=column.count)
+    mixture = CountHead(features) if column.count else GaussianMixtureHead(features, resolution=column.resolution)
+    if numbers == "mixtures":
+        return mixture
+    return BlendHead([mixture, ScoresHead(features, resolution=column.resolution, naturals=column.count)])
 
 
 def _build(part: Any, *args: Any, **options: Any) -> Any:

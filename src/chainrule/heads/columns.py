@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from chainrule.errors import InputError
+from chainrule.errors import InputError, unknown_name
 from chainrule.heads.base import Distribution, Head
 
 __all__ = ["Columns", "ColumnsHead"]
+
+NUMBERS = ("mixtures", "scores", "blend")
 
 
 class Cell(Distribution):
@@ -136,6 +138,8 @@ class ColumnsHead(Head):
     heads: one for each column, with the same features.
     mixed: whether densities and masses may stand in one row, whose ln p is then neither in bits nor in the units of
         anything.
+    numbers: how `build_model` makes the heads of numbers: "mixtures" of Gaussians or of logistics for counts, "scores"
+        (see `ScoresHead`), or a "blend" of both, also for levels. Runs that do not say it have mixtures.
 
     >>> from chainrule.heads.categorical import CategoricalHead
     >>> from chainrule.heads.gaussian_mixture import GaussianMixtureHead
@@ -146,7 +150,7 @@ class ColumnsHead(Head):
 
     elementwise = False
 
-    def __init__(self, heads: Sequence[Head], *, mixed: bool = False) -> None:
+    def __init__(self, heads: Sequence[Head], *, mixed: bool = False, numbers: str = "mixtures") -> None:
         if not heads:
             raise InputError("a row has at least one column, got no heads")
         sizes = {head.features for head in heads}
@@ -157,6 +161,8 @@ class ColumnsHead(Head):
                 raise InputError(
                     f"column {d}: this {type(head).__name__} is for more than one element; give one for each column"
                 )
+        if numbers not in NUMBERS:
+            raise unknown_name("kind of heads for numbers", numbers, NUMBERS)
         super().__init__(heads[0].features, None)
         self.heads = nn.ModuleList(heads)
         self.integers = all(head.num_symbols is not None for head in heads)

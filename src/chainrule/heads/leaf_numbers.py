@@ -103,7 +103,7 @@ class LeafNumbers(nn.Module):
             often[np.argsort(-often, kind="stable")[ATOMS:]] = 0
         of_leaf = np.bincount(leaf, weights=often)
         smooth = self._log_smooth(*(torch.from_numpy(part) for part in (values, leaf))).exp().numpy()
-        left_out = np.maximum(often - 1, 0) / np.maximum(of_leaf[leaf] - 1, 1)
+        left_out = np.where(often > 2, often - 1, 0) / np.maximum(of_leaf[leaf] - 1, 1)  # one of two is left alone
         share, seen = 0.5, smooth
         for _ in range(50):
             seen = share * left_out / (share * left_out + (1 - share) * smooth)

@@ -21,10 +21,13 @@ HEADS: dict[str, tuple[str, ...]] = {
 # heads that a configuration does not name: `columns` and the averages of models are made of them
 INNER_HEADS: dict[str, tuple[str, ...]] = {
     "average": ("AverageHead", "Average"),
+    "blend": ("BlendHead",),
     "count": ("CountHead", "Count"),
     "gaussian_mixture": ("GaussianMixtureHead", "GaussianMixture"),
+    "joint": ("JointGaussiansHead",),
     "missing": ("MissingHead", "Missing"),
     "rare": ("RareHead", "Rare"),
+    "scores": ("ScoresHead", "Scores"),
 }
 
 FACE = {"base": ("Distribution", "Head"), "filtered": ("Filter",)} | HEADS | INNER_HEADS

@@ -10,6 +10,7 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     "causal_conv": ("CausalConv",),
     "corrected_ngram": ("CorrectedNGram",),
     "huggingface": ("HuggingFaceFromConfig",),
+    "joint_gaussians": ("JointGaussians",),
     "made": ("MADE",),
     "nade": ("NADE",),
     "ngram": ("NGram",),

@@ -11,11 +11,13 @@ from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
 from chainrule.models.base import Model
 from chainrule.networks.boosted_trees import BoostedTrees
+from chainrule.networks.joint_gaussians import JointGaussians
 from chainrule.networks.ngram import NGram
 from chainrule.training.allowance import Allowance
 from chainrule.training.boosting import Boosting
 from chainrule.training.checkpoint import Checkpoints
 from chainrule.training.counting import Counting
+from chainrule.training.joint_fitting import JointFitting
 
 __all__ = ["Fitting", "fit_parts", "fitting_of"]
 
@@ -56,6 +58,8 @@ def fitting_of(
     chain = model.single_chain()
     if isinstance(chain.network, BoostedTrees):
         return Boosting(chain, train, valid, seed=seed, threads=torch.get_num_threads(), allowance=allowance)
+    if isinstance(chain.network, JointGaussians):
+        return JointFitting(chain, train, valid, seed=seed)
     if isinstance(chain.network, NGram):
         return Counting(chain, train, valid)
     raise InputError(f"a {type(chain.network).__name__} is trained by its gradients; take training.fit")

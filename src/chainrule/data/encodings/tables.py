@@ -22,7 +22,6 @@ from chainrule.data.examples.groups import Groups
 from chainrule.data.examples.in_units import in_groups
 from chainrule.data.examples.splits import SPLITS
 from chainrule.data.examples.stored import Progress
-from chainrule.data.sources.first_reader import READER
 from chainrule.data.sources.objects import Source, as_source
 from chainrule.data.sources.table_files import table_parts
 from chainrule.data.tables.column_kinds import Profile
@@ -38,6 +37,9 @@ from chainrule.domain import Domain
 from chainrule.errors import InputError
 
 __all__ = ["TableEncoding", "load_table"]
+
+TABLE_READER = 3  # version of the reader of tables
+REPEATED = 0.05  # share of rows that repeat a value, from which a density is warned of
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,8 @@ def load_table(
     decimal: str | None = None,
     missing: str | None = None,
     dates: str | None = None,
-    reader: int = READER,
+    density: bool | None = None,
+    reader: int = TABLE_READER,
     progress: Progress | None = None,
 ) -> DataSet:
     """A table from CSV, TSV, Parquet or Arrow, a folder with one for each split, or a pandas, polars or Arrow table.
@@ -163,29 +166,42 @@ def load_table(
     split_seed: key of a random split.
     split_column: name of a column that says the split of each row, see `parts_by_column`; it is not modelled.
     header, delimiter, decimal, missing, dates: how a table is written, see `Reading`; None for what is found.
-    reader: 2; 1 reads as the first versions did, for the runs that they made.
+    density: whether every column of numbers is a density, whatever step the numbers have, see `_as_densities`.
+    reader: 3; 1 and 2 read as earlier versions did, for the runs that they made: the second had no steps for numbers of
+        more than 12 digits that repeat.
     progress: shows how many rows were read; None shows nothing.
     """
-    if reader not in (1, READER):
-        raise InputError(f"--reader is 1 or {READER}, got {reader}")
+    if not 1 <= reader <= TABLE_READER:
+        raise InputError(f"--reader is 1 to {TABLE_READER}, got {reader}")
     what = source if isinstance(source, str) else "the frame"
     reading = Reading(header, delimiter, decimal, missing, dates)
-    tables = opened(table_parts(source), reading if reader == READER else None)
+    tables = opened(table_parts(source), reading if reader > 1 else None)
     divided_by = TableSplit.of(what, tables.names, split, split_seed, split_column)
     asked = Asked.of(what, tables.names, columns, drop, given).without(divided_by.column)
     also = divided_by.read
     wanted = [name for name in tables.names if name not in asked.dropped or name in also]
     read = tables.read(wanted, asked.kinds, progress)
     found = [profile for profile in read.profiles if profile.name not in asked.dropped]
-    encoded = {profile.name: profile.column(asked.kinds.get(profile.name)) for profile in found}
+    if reader > 2:
+        for profile in found:
+            profile.find_fine_step()
+    kinds = _as_densities(found, asked.kinds) if density else asked.kinds
+    encoded = {profile.name: profile.column(kinds.get(profile.name)) for profile in found}
     conditions = set(asked.given)
     modelled = [column for name, column in encoded.items() if name not in conditions]
     if not modelled:
         raise InputError(f"{what}: every column is given or left out; leave one to be modelled")
     _warn(found, modelled)
     chosen = Columns(modelled, [encoded[name] for name in asked.given], list(asked.dropped))
-    options = asked.options | divided_by.options | (reading.options if reader == READER else {}) | {"reader": reader}
+    options = asked.options | divided_by.options | (reading.options if reader > 1 else {}) | {"reader": reader}
+    options |= {"density": True} if density else {}
     return _data_set(what, read, chosen, divided_by, options)
+
+
+def _as_densities(found: Sequence[Profile], declared: Mapping[str, str]) -> dict[str, str]:
+    """The declared kinds, with every other column of numbers a density; two values at most are names all the same."""
+    numbers = [p.name for p in found if p.number and p.kind in ("ordinal", "count", "real", "density")]
+    return dict.fromkeys(numbers, "density") | dict(declared)
 
 
 def _data_set(what: str, read: ReadTables, chosen: Columns, divided_by: TableSplit, options: dict[str, Any]) -> DataSet:
@@ -205,8 +221,22 @@ def _data_set(what: str, read: ReadTables, chosen: Columns, divided_by: TableSpl
         f"{f'; given {given_columns.description}' if given_columns else ''}; "
         f"{division.how}: {'/'.join(map(str, sizes))}"
     )
-    said = [*divided_by.said_of_groups(groups, division), *read.said()]
+    said = [*_said_of_densities(chosen.modelled, division.parts[0][0]), *divided_by.said_of_groups(groups, division)]
+    said += read.said()
     return DataSet(what, encoding, train, valid, test, "; ".join([note, *said]), options, divided_by.unit(division))
+
+
+def _said_of_densities(columns: Sequence[Symbols | Numbers], train: Array) -> list[str]:
+    """In what units the densities are, where there are any. train: elements, shape (N, D) or more columns."""
+    places = [d for d, column in enumerate(columns) if column.kind == "density"]
+    if not places or not len(train):
+        return []
+    scale = np.nanstd(train[:, places], axis=0)
+    units = float(np.log(np.where(scale > 0, scale, 1.0)).sum())
+    return [
+        f"{len(places)} of {len(columns)} columns are densities, in nats of their own units and not bits of a code; "
+        f"in standard deviations of train there are {abs(units):.6g} nats per row {'less' if units > 0 else 'more'}"
+    ]
 
 
 def _part_examples(encoding: TableEncoding, part: Part, groups: Groups | None) -> Examples:
@@ -228,6 +258,16 @@ def _warn(found: Sequence[Profile], modelled: Sequence[Symbols | Numbers]) -> No
                 stacklevel=3,
             )
     densities = [column.name for column in modelled if column.kind == "density"]
+    repeated = {profile.name: profile.repeated for profile in found if profile.name in densities}
+    if most := [name for name, share in repeated.items() if share > REPEATED]:
+        highest = max(most, key=repeated.__getitem__)
+        warnings.warn(
+            f"the columns {', '.join(most)} are densities and repeat their values ({highest!r} in "
+            f"{repeated[highest]:.0%} of the rows): at such a value a density can be made as high as one likes, so its "
+            "nats say how narrow the model's bumps may be. Compare them with densities of others only; for masses "
+            f"leave out --density, or name a step: --columns {highest}=real:STEP",
+            stacklevel=3,
+        )
     if 0 < len(densities) < len(modelled):
         warnings.warn(
             f"the columns {', '.join(densities)} are densities and the others masses: their sum is not bits; "

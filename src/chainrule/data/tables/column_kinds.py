@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ FEW = 32  # whole numbers with at most this many values are ordinal
 KEPT = 4096  # most values of a column of numbers that are counted
 MOST = 2**20  # most values of a column of names
 FRACTIONS = (1.0, 1e-3, 1e-6)  # seconds, by groups of three digits after the point
+MOSTLY = 0.5  # share of rows that repeat a value, from which numbers of many digits have a step
 EXACT = 2.0**53  # whole numbers below are exact in float64
 
 
@@ -141,6 +143,24 @@ class Profile:
         if distinct <= FEW and distinct <= self.rows / 4:
             return "ordinal"
         return "count" if self.low >= 0 else "real"
+
+    @property
+    def repeated(self) -> float:
+        """The share of the rows whose number is that of another row; 0 where the values are not kept."""
+        counts = np.array([*self.counts.values()] if self.counts else [0])
+        return float(counts[counts > 1].sum() / max(1, counts.sum()))
+
+    def find_fine_step(self) -> None:
+        """Give numbers that repeat a step where there was none: that of the decimals in which they are written.
+
+        Numbers with more than 12 digits count as continuous. Where most rows repeat values all the same (9.5333333333
+        for a mean of three), a density could be made as high as one likes, and the mass of a step cannot.
+        """
+        if not self.number or self.whole or self.resolution is not None or not self.counts or self.repeated < MOSTLY:
+            return
+        finest = min(int(Decimal(text).normalize().as_tuple().exponent) for text in self.counts)
+        if max(-self.low, self.high) * 10.0**-finest < EXACT:
+            self.resolution = float(Decimal(1).scaleb(finest))
 
     @property
     def is_row_number(self) -> bool:

@@ -1,0 +1,191 @@
+"""How the values of one column of numbers are distributed, and the normal score of a value.
+
+    P(X <= x) = share * (how often values up to x repeat) + (1 - share) * smooth(x)
+
+The smooth part is a mixture of Gaussians, and of one component with long tails. The normal score of x is the z with
+Phi(z) = P(X <= x). A number recorded at a step stands for the interval of scores from that of the number before it to
+its own: wide for a value that repeats, narrow for others.
+"""
+
+from __future__ import annotations
+
+from math import log, pi, sqrt
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from chainrule.batch import Array
+from chainrule.heads.marginal_fit import ATOMS, KERNELS, fitted_marginal
+
+__all__ = ["Marginal"]
+
+FARTHEST = 2.0**53  # steps from the origin, where draws end
+NARROW = 1e-4  # a step in scales of a component, below which its mass is that of its density in the middle
+FLAT = 1e-6  # mass of an interval of scores, in that of what is beyond, below which it is a width times phi
+WIDEST = 210.0  # of arsinh of a number without a step, in scales of the tail
+
+
+class Marginal(nn.Module):
+    """The distribution of a column of numbers, found by `fit`. It has no parameters.
+
+    resolution: step of the numbers; None where there is none, and then no value has mass of its own.
+    naturals: whether there is nothing below zero.
+
+    >>> marginal = Marginal(resolution=1.0, naturals=True)
+    >>> marginal.fit(np.array([0.0] * 60 + [1.0, 2.0, 4.0, 7.0, 9.0] * 8))
+    >>> marginal.log_prob(torch.tensor([0.0]).double()).exp().round(decimals=1)
+    tensor([0.6000], dtype=torch.float64)
+    """
+
+    centre: Tensor
+    width: Tensor
+    weight: Tensor
+    tail: Tensor
+    origin: Tensor
+    share: Tensor
+    atom: Tensor
+    atom_mass: Tensor
+
+    def __init__(self, resolution: float | None, naturals: bool = False) -> None:
+        super().__init__()
+        self.resolution, self.naturals = resolution, naturals
+        first = {
+            "centre": torch.zeros(KERNELS),
+            "width": torch.ones(KERNELS),
+            "weight": torch.ones(KERNELS) / KERNELS / 2,
+            "tail": torch.tensor([0.5, 0.0, 1.0]),  # weight, centre, scale
+            "origin": torch.zeros(()),
+            "share": torch.zeros(()),
+            "atom": torch.full((ATOMS,), torch.inf),
+            "atom_mass": torch.zeros(ATOMS),
+        }
+        for name, value in first.items():
+            self.register_buffer(name, value.double())
+
+    def fit(self, x: Array) -> None:
+        """Find the distribution from numbers, shape (N,); of none it stays as it is."""
+        if not len(x):
+            return
+        found = fitted_marginal(self._positions(torch.from_numpy(np.ascontiguousarray(x))).numpy(), self.resolution)
+        for name, value in found.items():
+            whole = self.get_buffer(name)
+            whole.fill_({"atom": torch.inf, "width": 1.0}.get(name, 0.0))
+            whole.view(-1)[: np.size(value)] = torch.from_numpy(np.atleast_1d(value))
+
+    @property
+    def _kernels(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Centres, widths and weights of the kernels in use, which stand first."""
+        used = len(self.weight) if torch.compiler.is_compiling() else int(self.weight.count_nonzero())
+        return self.centre[:used], self.width[:used], self.weight[:used]
+
+    def _positions(self, x: Tensor) -> Tensor:
+        """Whole numbers of steps; numbers without a step as they are."""
+        return x.double() if self.resolution is None else (x.double() / self.resolution).round()
+
+    def scores(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The normal scores of both ends of what a number stands for, and how far they are apart; infinite at the ends.
+
+        All have the shape of x. Without a step both ends are the score of the number itself. What is apart is precise
+        where the difference of the ends is not: m / phi(z) for a mass m that is small.
+        """
+        k = self._positions(x)
+        if self.resolution is None:
+            score = self._score(k)
+            return score, score, torch.zeros_like(score)
+        (below, after), (reached, over) = self._reached(k - 1), self._reached(k)
+        low, high = _normal_score(below, after), _normal_score(reached, over)
+        mass = self._mass(k)
+        middle = (low + high) / 2
+        flat = (mass < FLAT * torch.minimum(below, over)) & middle.isfinite()
+        width = mass * torch.exp(torch.where(flat, middle, 0.0).square() / 2) * sqrt(2 * pi)
+        return low, high, torch.where(flat, width, high - low)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """ln of the mass of what a number stands for, or of the density; float64, of the shape of x."""
+        k = self._positions(x)
+        return self._log_density(k) if self.resolution is None else self._mass(k).clamp(min=1e-300).log()
+
+    def _mass(self, k: Tensor) -> Tensor:
+        """The mass of positions."""
+        place = torch.searchsorted(self.atom, k.contiguous()).clamp(max=len(self.atom) - 1)
+        seen = torch.where(self.atom[place] == k, self.atom_mass[place], 0.0)
+        kernel, width, share = self._kernels
+        z, half = (k.unsqueeze(-1) - kernel).abs() / width, 0.5 / width
+        rise = torch.special.ndtr(half - z) - torch.special.ndtr(-half - z)
+        point = torch.exp(-z.square() / 2) / sqrt(2 * pi) * 2 * half
+        smooth = (share * torch.where(half < NARROW, point, rise)).sum(-1)
+        weight, centre, scale = self.tail
+        y, half = (k - centre).abs() / scale, 0.5 / scale
+        rise = _below(y + half) - _below(y - half)
+        smooth = smooth + weight * torch.where(half < NARROW * (1 + y), 2 * half * (2 + y.square()) ** -1.5, rise)
+        if self.naturals:
+            smooth = torch.where(k < 0, 0.0, smooth / self._smooth(k.new_full((), -0.5))[1])
+        return self.share * seen + (1 - self.share) * smooth
+
+    def quantile(self, score: Tensor) -> Tensor:
+        """The smallest number whose score is above a given one; without a step the number of this score."""
+        shape = score.shape
+        if self.resolution is None:
+            low, high, steps = score.new_full(shape, -WIDEST), score.new_full(shape, WIDEST), 75
+        else:
+            first = -1.0 - float(self.origin) if self.naturals else -FARTHEST
+            low, high, steps = score.new_full(shape, first), score.new_full(shape, FARTHEST), 55
+        for _ in range(steps):
+            middle = (low + high) / 2 if self.resolution is None else low + ((high - low) / 2).floor()
+            above = self._score(self._place(middle)) > score
+            low, high = torch.where(above, low, middle), torch.where(above, middle, high)
+        return self._place(high) * (self.resolution or 1.0)
+
+    def _place(self, y: Tensor) -> Tensor:
+        """The position that a search of `quantile` stands at."""
+        return self.tail[1] + self.tail[2] * y.sinh() if self.resolution is None else self.origin + y
+
+    def _score(self, k: Tensor) -> Tensor:
+        """The normal score of the upper end of positions."""
+        return _normal_score(*self._reached(k))
+
+    def _reached(self, k: Tensor) -> tuple[Tensor, Tensor]:
+        """P(X <= k) and P(X > k), both without the loss of digits that 1 - p has."""
+        if self.resolution is None:
+            return self._smooth(k)
+        below, above = self._smooth(k + 0.5)
+        if self.naturals:
+            first, rest = self._smooth(k.new_full((), -0.5))
+            below, above = ((below - first) / rest).clamp(0, 1), (above / rest).clamp(0, 1)
+        running = torch.cat([self.atom_mass.new_zeros(1), self.atom_mass.cumsum(0)]).clamp(max=1)
+        seen = running[torch.searchsorted(self.atom, k.contiguous(), right=True)]
+        before, rest = self.share * seen, self.share * (1 - seen)
+        below, above = before + (1 - self.share) * below, rest + (1 - self.share) * above
+        none = (k < 0) & self.naturals
+        return torch.where(none, 0.0, below), torch.where(none, 1.0, above)
+
+    def _smooth(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """What of the smooth part is below and what is above points on the line."""
+        kernel, width, share = self._kernels
+        z = (t.unsqueeze(-1) - kernel) / width
+        weight, centre, scale = self.tail
+        y = (t - centre) / scale
+        below = (share * torch.special.ndtr(z)).sum(-1) + weight * _below(y)
+        above = (share * torch.special.ndtr(-z)).sum(-1) + weight * _below(-y)
+        return below, above
+
+    def _log_density(self, t: Tensor) -> Tensor:
+        kernel, width, share = self._kernels
+        z = (t.unsqueeze(-1) - kernel) / width
+        weight, centre, scale = self.tail
+        near = share.log() - z.square() / 2 - log(2 * pi) / 2 - width.log()
+        far = weight.log() - scale.log() - 1.5 * (2 + ((t - centre) / scale).square()).log()
+        return torch.cat([near, far.unsqueeze(-1)], -1).logsumexp(-1)
+
+
+def _normal_score(reached: Tensor, over: Tensor) -> Tensor:
+    """The z with Phi(z) = reached = 1 - over."""
+    return torch.where(reached < 0.5, torch.special.ndtri(reached), -torch.special.ndtri(over))
+
+
+def _below(y: Tensor) -> Tensor:
+    """The distribution function of Student's t with two degrees of freedom, precise in the lower tail."""
+    root = (2 + y.square()).sqrt()
+    far = 1 / (root * (root + y.abs()))
+    return torch.where(y < 0, far, 1 - far)

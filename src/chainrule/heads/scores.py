@@ -1,0 +1,158 @@
+"""Normal scores: a mixture of Gaussians over the scores that the values of a column have in its own distribution."""
+
+from __future__ import annotations
+
+from math import log
+
+import torch
+from torch import Tensor
+
+from chainrule.errors import InputError
+from chainrule.heads.base import Distribution, Head
+from chainrule.heads.intervals import log_normal_interval
+from chainrule.heads.marginal import Marginal
+from chainrule.heads.mixture import MixtureLinear, inside, invert_cdf
+
+__all__ = ["Scores", "ScoresHead"]
+
+FARTHEST = 6.0  # mean of a component
+WIDEST = log(1.5)  # ln of a component's scale
+
+
+class Scores(Distribution):
+    """p(x) = sum_k w_k [Phi((b(x) - m_k)/s_k) - Phi((a(x) - m_k)/s_k)], a mass of the numbers at a step.
+
+    a(x) and b(x) are the normal scores of the two ends of what x stands for, see `Marginal`. With one component of mean
+    0 and scale 1 it is the distribution of the column alone, with its values that repeat; any other mixture moves mass
+    from one place to another and leaves neighbours, that repeat and that do not, in their proportions. Without a step
+    it is the density p(x) = f(x) / phi(z) sum_k w_k N(z; m_k, s_k^2), with f that of the column and z the score of x.
+
+    logits: ln w_k up to a constant, shape (..., K).
+    mean: m_k, of scores.
+    log_scale: ln s_k.
+    marginal: the distribution of the column.
+    """
+
+    def __init__(self, logits: Tensor, mean: Tensor, log_scale: Tensor, marginal: Marginal) -> None:
+        self.logits, self.mean, self.log_scale = logits.double(), mean.double(), log_scale.double()
+        self.marginal = marginal
+        self.resolution: float | Tensor | None = marginal.resolution
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        return self.logits.shape[:-1]
+
+    @property
+    def device(self) -> torch.device:
+        return self.logits.device
+
+    def _check(self, x: Tensor) -> None:
+        if x.shape != self.batch_shape:
+            raise InputError(
+                f"the distribution scores numbers of shape {tuple(self.batch_shape)}, got {tuple(x.shape)}"
+            )
+        if torch.compiler.is_compiling() or not x.numel():
+            return
+        if not bool(x.isfinite().all()):
+            raise InputError(
+                "a real element is NaN or infinite; correct it, or put a MissingHead in front if values are missing"
+            )
+        if (step := self.marginal.resolution) is None:
+            return
+        steps = x.double() / step
+        off, below = (steps - steps.round()).abs() > 0.01, (steps < 0) & self.marginal.naturals
+        if bool((off | below).any()):
+            broken, naturals = float(x[off | below][0]), self.marginal.naturals
+            expected = (
+                "not one of the numbers 0, 1, 2, ..." if naturals else f"not a multiple of the resolution {step:g}"
+            )
+            raise InputError(f"{broken} is {expected}; declare the step at which the data were recorded")
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """ln p(x) in nats, float64: the mass where numbers have a step, otherwise the density in the units of x."""
+        self._check(x)
+        with torch.no_grad():
+            low, high, width = self.marginal.scores(x)
+        per_scale = torch.exp(-self.log_scale)
+        log_weight = self.logits.log_softmax(-1)
+        if self.resolution is None:
+            z = (low.unsqueeze(-1) - self.mean) * per_scale
+            with torch.no_grad():
+                base = self.marginal.log_prob(x) + low.square() / 2
+            return (log_weight - z.square() / 2 - self.log_scale).logsumexp(-1) + base
+        return (log_weight + self._log_interval(low, high, width, per_scale)).logsumexp(-1)
+
+    def _log_interval(self, low: Tensor, high: Tensor, width: Tensor, per_scale: Tensor) -> Tensor:
+        """ln of each component's mass between two scores, either of which may be infinite, shape (..., K)."""
+        low, high, width = (end.unsqueeze(-1) for end in (low, high, width))
+        first, last = low == -torch.inf, high == torch.inf
+        middle = torch.where(first | last, 0.0, (low + high) / 2)
+        apart = torch.where(first | last, 1.0, width).clamp(min=torch.finfo(torch.float64).tiny)
+        inner = log_normal_interval((middle - self.mean) * per_scale, apart * per_scale)
+        below = torch.special.log_ndtr((torch.where(first & ~last, high, 0.0) - self.mean) * per_scale)
+        above = torch.special.log_ndtr((self.mean - torch.where(last & ~first, low, 0.0)) * per_scale)
+        return torch.where(first & last, 0.0, torch.where(first, below, torch.where(last, above, inner)))
+
+    def cdf(self, x: Tensor) -> Tensor:
+        z = self.marginal.scores(x)[1].unsqueeze(-1)
+        return (self.logits.softmax(-1) * torch.special.ndtr((z - self.mean) * torch.exp(-self.log_scale))).sum(-1)
+
+    def icdf(self, u: Tensor) -> Tensor:
+        u = inside(u)
+        weight, per_scale = self.logits.softmax(-1), torch.exp(-self.log_scale)
+        quantiles = self.mean + torch.special.ndtri(u).unsqueeze(-1) / per_scale
+        score = invert_cdf(
+            lambda z: (weight * torch.special.ndtr((z.unsqueeze(-1) - self.mean) * per_scale)).sum(-1), quantiles, u
+        )
+        return self.marginal.quantile(score.detach())
+
+
+class ScoresHead(Head):
+    """A linear map from features to a mixture of K Gaussians over the normal scores of a column's values.
+
+    What is common to all rows is found once by `initialise`: values that repeat, gaps, skew, tails. The network says
+    where in this distribution a row is.
+
+    features: H, size of the features.
+    num_symbols: None; anything else is refused.
+    components: K, number of components.
+    resolution: step of the numbers; None for a density.
+    naturals: whether there is nothing below zero.
+
+    >>> head = ScoresHead(features=8, resolution=0.5)
+    >>> head.initialise(torch.tensor([[0.5], [0.5], [1.0], [4.5]]))
+    >>> head(torch.zeros(2, 8)).log_prob(torch.tensor([0.5, 7.0])).shape
+    torch.Size([2])
+    """
+
+    def __init__(
+        self,
+        features: int,
+        num_symbols: None = None,
+        *,
+        components: int = 5,
+        resolution: float | None = None,
+        naturals: bool = False,
+    ) -> None:
+        if num_symbols is not None:
+            raise InputError(f"normal scores are of numbers, got {num_symbols} symbols; use LogisticMixtureHead")
+        super().__init__(features, None)
+        self.marginal = Marginal(resolution, naturals)
+        self.mixture = MixtureLinear(features, components)
+        self.narrowest = log(1e-2) if resolution is None else log(1e-3)
+
+    def forward(self, h: Tensor) -> Scores:
+        logits, mean, log_scale = self.mixture(h, self.narrowest, WIDEST)
+        return Scores(logits, FARTHEST * torch.tanh(mean / FARTHEST), log_scale, self.marginal)
+
+    def initialise(self, x: Tensor) -> None:
+        """Find the distribution of the column from elements of any shape, NaN skipped; start the mixture at it."""
+        values = x[~x.isnan()].detach().double().cpu()
+        if not values.numel():
+            return
+        if bool(values.isinf().any()):
+            raise InputError("there are infinite values; correct the data")
+        self.marginal.fit(values.numpy())
+        low, high, _ = self.marginal.scores(values)
+        middle = (low.clamp(-4, 4) + high.clamp(-4, 4)) / 2
+        self.mixture.start(middle.numpy())

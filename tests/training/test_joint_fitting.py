@@ -1,0 +1,97 @@
+"""Joint Gaussians: their conditionals are those of the mixtures, and they find what generated the data."""
+
+from math import log, pi
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import multivariate_normal
+
+from chainrule import Batch
+from chainrule.config.defaults import default_spec
+from chainrule.config.registry import build_model
+from chainrule.data.examples.arrays import ArrayExamples
+from chainrule.domain import Column, Domain
+from chainrule.networks import JointGaussians
+from chainrule.training.fitted import fit_parts, fitting_of
+
+
+def fitted(x, columns, valid=100):
+    domain = Domain((len(columns),), None, columns=columns)
+    model = build_model(default_spec(domain, "row", network="joint_gaussians"), domain)
+    model.initialise(torch.from_numpy(x[valid:]))
+    assert fit_parts(fitting_of(model, ArrayExamples(x[valid:]), ArrayExamples(x[:valid]), 0))
+    return model.eval()
+
+
+def nats(model, x):
+    with torch.no_grad():
+        return -float(model.log_prob(Batch(torch.from_numpy(x))).mean())
+
+
+def test_conditionals_are_those_of_the_mixture():
+    torch.manual_seed(0)
+    network = JointGaussians([Column(None)] * 3, classes=2)
+    lower = (torch.randn(2, 3, 3).tril(-1) + torch.eye(3) * torch.tensor([0.7, 1.3])[:, None, None]).double()
+    network.values.lower.copy_(lower)
+    network.values.mean.normal_()
+    x = torch.randn(5, 3).double()
+    parts = network(x)[..., :-2].double().unflatten(-1, (6, 2))
+    weight, mean, scale = parts[..., 3, :], parts[..., 4, :], parts[..., 5, :]
+    each = weight - (((x.unsqueeze(-1) - mean) / scale.exp()) ** 2) / 2 - scale - log(2 * pi) / 2
+    total = each.logsumexp(-1).sum(-1)
+    laws = [multivariate_normal(network.values.mean[k], lower[k] @ lower[k].T) for k in range(2)]
+    expected = np.log(sum(law.pdf(x.numpy()) / 2 for law in laws))
+    assert total.numpy() == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_gaussian_of_known_entropy_is_found_as_a_density_and_as_a_mass():
+    rng = np.random.default_rng(0)
+    lower = np.tril(rng.normal(size=(4, 4)))
+    draw = lambda n: rng.normal(size=(n, 4)) @ lower.T  # noqa: E731
+    entropy = 2 * log(2 * pi) + 2 + np.log(np.abs(np.diag(lower))).sum()
+    x, test = draw(900), draw(4000)
+    error = 2 * 2**0.5 / 4000**0.5
+    density = nats(fitted(x, (Column(None),) * 4), test)
+    assert -error < density - entropy < 0.15
+    step = 1e-3
+    whole = lambda x: np.rint(x / step)  # noqa: E731
+    mass = nats(fitted(whole(x), (Column(None, resolution=1.0),) * 4), whole(test))
+    assert -error < mass - (entropy + 4 * log(1 / step)) < 0.25
+
+
+def test_classes_symbols_counts_and_missing_values_in_one_row():
+    rng = np.random.default_rng(0)
+
+    def draw(n):
+        kind = rng.integers(0, 2, n)
+        name = np.where(rng.random(n) < 0.9, kind, 1 - kind)
+        count = rng.poisson(np.where(kind, 40, 4))
+        real = np.rint(rng.normal(np.where(kind, 30, -30), 5))
+        real = np.where(rng.random(n) < 0.2, np.nan, real)
+        return np.stack([name, count, real], 1).astype(float)
+
+    columns = (Column(2), Column(None, resolution=1.0, count=True), Column(None, resolution=1.0, missing=True))
+    model = fitted(draw(700), columns)
+    test = draw(2000)
+    separate = 0.0
+    for d, column in enumerate(columns):
+        separate += nats(fitted(draw(700)[:, d : d + 1], (column,)), test[:, d : d + 1])
+    assert (
+        nats(model, test) < separate - 0.7
+    )  # count and real tell each other, and the name, of which of two kinds the row is
+
+
+def test_the_state_of_a_half_fitted_model_goes_on():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 3)) @ np.array([[1, 0.5, 0], [0, 1, 0.5], [0, 0, 1]])
+    domain = Domain((3,), None, columns=(Column(None),) * 3)
+    models = [build_model(default_spec(domain, "row", network="joint_gaussians"), domain) for _ in range(2)]
+    for model in models:
+        model.initialise(torch.from_numpy(x[60:]))
+    first, second = (fitting_of(model, ArrayExamples(x[60:]), ArrayExamples(x[:60]), 0) for model in models)
+    first.fit_next()
+    second.load_state_dict({**first.state_dict(), "model": {k: v.clone() for k, v in models[0].state_dict().items()}})
+    for fitting in (first, second):
+        fit_parts(fitting)
+    assert nats(models[0].eval(), x) == nats(models[1].eval(), x)
