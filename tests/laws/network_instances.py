@@ -10,6 +10,7 @@ import torch
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.domain import Column
 from chainrule.heads import LogitsHead
+from chainrule.heads.marginal import Marginal
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks import (
     MADE,
@@ -94,7 +95,8 @@ def joint(num_symbols: int | None) -> JointGaussians:
     """Joint Gaussians over numbers, of whole ones where there are symbols, with random parameters."""
     noise = torch.Generator().manual_seed(0)
     step = None if num_symbols is None else 1.0
-    network = JointGaussians([Column(None, resolution=step)] * LENGTH, classes=1)
+    columns = [Column(None, resolution=step)] * LENGTH
+    network = JointGaussians(columns, [Marginal(step) for _ in columns], classes=1)
     for part in (network.scores, network.values):
         part.mean.normal_(generator=noise)
         lower = torch.randn(1, LENGTH, LENGTH, generator=noise).double().tril(-1)

@@ -12,6 +12,7 @@ from chainrule.config.defaults import default_spec
 from chainrule.config.registry import build_model
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.domain import Column, Domain
+from chainrule.heads.marginal import Marginal
 from chainrule.networks import JointGaussians
 from chainrule.training.fitted import fit_parts, fitting_of
 
@@ -31,7 +32,7 @@ def nats(model, x):
 
 def test_conditionals_are_those_of_the_mixture():
     torch.manual_seed(0)
-    network = JointGaussians([Column(None)] * 3, classes=2)
+    network = JointGaussians([Column(None)] * 3, [Marginal(None) for _ in range(3)], classes=2)
     lower = (torch.randn(2, 3, 3).tril(-1) + torch.eye(3) * torch.tensor([0.7, 1.3])[:, None, None]).double()
     network.values.lower.copy_(lower)
     network.values.mean.normal_()

@@ -65,7 +65,7 @@ def part_options(kind: str, name: str) -> dict[str, Any]:
     """
     decided = {"num_symbols", "shape", "features", "ordinal", "num_classes", "context_size", "counts", "column"}
     decided |= {"heads"} if name == "columns" else set()
-    decided |= {"columns"} if name == "joint_gaussians" else set()
+    decided |= {"columns", "marginals"} if name == "joint_gaussians" else set()
     parameters = signature(_part(kind, name)).parameters.values()
     return {p.name: None if p.default is Parameter.empty else p.default for p in parameters if p.name not in decided}
 
@@ -163,10 +163,12 @@ def _joint(head_name: str, domain: Domain, options: Spec, head_options: Spec) ->
         raise InputError("joint Gaussians are for the rows of a table, with a head of columns; take another network")
     from chainrule.heads.columns import ColumnsHead
     from chainrule.heads.joint import JointGaussiansHead
+    from chainrule.heads.marginal import Marginal
     from chainrule.models.chain import AutoregressiveModel
     from chainrule.networks.joint_gaussians import JointGaussians
 
-    network = _build(JointGaussians, domain.columns, **options)
+    marginals = [Marginal(column.resolution, column.count) for column in domain.columns]
+    network = _build(JointGaussians, domain.columns, marginals, **options)
     heads = [JointGaussiansHead(network.features, column) for column in domain.columns]
     return AutoregressiveModel(network, ColumnsHead(heads, **head_options))
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Column
 from chainrule.errors import InputError
-from chainrule.heads.marginal import Marginal
 from chainrule.networks.base import AutoregressiveNetwork
 from chainrule.networks.gaussian_classes import ClassesState, GaussianClasses
+
+if TYPE_CHECKING:
+    from chainrule.heads.marginal import Marginal
 
 __all__ = ["JointGaussians"]
 
@@ -39,6 +42,7 @@ class JointGaussians(AutoregressiveNetwork):
     Columns of symbols have a pmf in every class. A missing number tells nothing.
 
     columns: what each element may be.
+    marginals: of each column the distribution of its numbers, which `initialise` fits; of symbols it is not used.
     classes: K, largest number of classes.
 
     The features of an element are (ln p of the classes, means, ln of scales) of both mixtures, the weight of the first
@@ -47,7 +51,9 @@ class JointGaussians(AutoregressiveNetwork):
     Papers: Song, *Multivariate dispersion models generated from Gaussian copula*, 2000; McLachlan, Peel, *Finite
     mixture models*, 2000.
 
-    >>> network = JointGaussians([Column(None, resolution=0.5), Column(3), Column(None)], classes=2)
+    >>> from chainrule.heads.marginal import Marginal
+    >>> columns = [Column(None, resolution=0.5), Column(3), Column(None)]
+    >>> network = JointGaussians(columns, [Marginal(column.resolution) for column in columns], classes=2)
     >>> network(torch.zeros(5, 3)).shape
     torch.Size([5, 3, 14])
     """
@@ -60,7 +66,7 @@ class JointGaussians(AutoregressiveNetwork):
     present: Tensor
     unit: Tensor
 
-    def __init__(self, columns: Sequence[Column], classes: int = 18) -> None:
+    def __init__(self, columns: Sequence[Column], marginals: Sequence[Marginal], classes: int = 18) -> None:
         if not columns or classes < 1:
             raise InputError(f"columns and classes start at 1, got {len(columns)} and {classes}")
         super().__init__(len(columns), 6 * classes + 2)
@@ -68,7 +74,7 @@ class JointGaussians(AutoregressiveNetwork):
         sizes = [0 if c.num_symbols is None else c.num_symbols + c.missing for c in columns]
         self.all_symbols = all(sizes)
         self.scores, self.values = (GaussianClasses(sizes, classes) for _ in range(2))
-        self.marginals: Sequence[Marginal] = nn.ModuleList(Marginal(c.resolution, c.count) for c in columns)  # type: ignore[assignment]
+        self.marginals: Sequence[Marginal] = nn.ModuleList(marginals)  # type: ignore[assignment]
         self.register_buffer("centre", torch.zeros(len(columns)).double())
         self.register_buffer("spread", torch.ones(len(columns)).double())
         self.register_buffer("gate", torch.zeros(len(columns)).double())
