@@ -63,6 +63,20 @@ def test_short_texts_have_a_narrow_network_and_four_of_them():
     assert specification({}, long)[0]["network"]["width"] == 128
 
 
+def test_a_text_with_minutes_has_n_grams_that_a_network_corrects():
+    book = data(Domain((1024,), 256), 100, "text")
+    found = [specification({"minutes": minutes}, book)[0]["network"] for minutes in (1.0, 5.0, 30.0)]
+    assert {network["name"] for network in found} == {"corrected_ngram"}
+    assert [(network["width"], network["depth"]) for network in found] == [(128, 2), (128, 4), (192, 5)]
+    for options in ({}, {"minutes": 5.0, "network": "transformer"}, {"minutes": 5.0, "head": "categorical"}):
+        assert specification(options, book)[0]["network"]["name"] == "transformer"
+    tokens = data(Domain((1024,), 50_000), 100, "text")
+    given = data(Domain((1024,), 256), 100, "text")
+    given.encoding.context_options = {"num_classes": 3}
+    for other in (tokens, given):
+        assert specification({"minutes": 5.0}, other)[0]["network"]["name"] == "transformer"
+
+
 def test_many_images_of_bits_are_in_blocks():
     assert default_pixel_block(Domain((28, 28), 2), "image", 10_000) == 2
     assert default_pixel_block(Domain((28, 28), 2), "image", 10_000) == 2

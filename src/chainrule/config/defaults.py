@@ -88,7 +88,7 @@ MORE_MINUTES: dict[str, tuple[float, Spec]] = {"text": (15.0, {"width": 192, "de
 
 COUNTED = "corrected_ngram"
 
-# What a text or sequence of at most so many symbols has where its steps are planned from --minutes, from that many
+# What a text, or documents, of at most so many symbols have where its steps are planned from --minutes, from that many
 # minutes per model on: n-grams, counted before training begins, and a network beside them.
 TIMED_TEXT: tuple[tuple[float, Spec], ...] = (
     (0.0, {"name": COUNTED, "network": "state_space", "width": 128, "depth": 2, "dropout": 0.1}),
@@ -132,14 +132,14 @@ class Amount:
     examples: number of training examples.
     elements: mean number of elements per document; 0 for other data.
     minutes: time budget of the model; 0 for none.
-    conditional: whether the model is one of p(x | c).
+    written: whether the elements are the symbols of a text or of documents, and nothing is given beside them.
     pixel_block: pixels per side of a block; 1 for pixel by pixel.
     """
 
     examples: int = 0
     elements: float = 0.0
     minutes: float = 0.0
-    conditional: bool = False
+    written: bool = False
     pixel_block: int = 1
 
 
@@ -194,12 +194,17 @@ def default_window(domain: Domain, minutes: float) -> int | None:
     >>> default_window(Domain((256,), 256), 2.0), default_window(Domain((256,), 256), 0.0)
     (1024, None)
     """
-    return TIMED_WINDOW if _counts(domain, Amount(minutes=minutes)) else None
+    return TIMED_WINDOW if _counts(domain, Amount(minutes=minutes, written=True)) else None
 
 
 def _counts(domain: Domain, amount: Amount) -> bool:
-    """Whether a text or sequence is fitted by n-grams and a network beside them."""
-    return 0 < (domain.num_symbols or 0) <= MOST_COUNTED and amount.minutes > 0 and not amount.conditional
+    """Whether a text, or documents that are not short, are fitted by n-grams and a network beside them."""
+    return (
+        not _is_short("text", amount.elements)
+        and 0 < (domain.num_symbols or 0) <= MOST_COUNTED
+        and amount.written
+        and amount.minutes > 0
+    )
 
 
 def _timed_text(minutes: float) -> Spec:

@@ -100,7 +100,7 @@ def _model(options: Mapping[str, Any], data: DataSet) -> Spec:
         examples=len(data.train),
         elements=_document_length(data),
         minutes=options.get("minutes", 0.0) / members_of(options, data),
-        conditional=bool(data.encoding.context_options),
+        written=data.encoding.kind in ("text", "documents") and not data.encoding.context_options,
         pixel_block=data.encoding.pixel_block,
     )
     if network == "boosted_trees" and kind == "text":
