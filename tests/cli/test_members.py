@@ -253,11 +253,14 @@ def test_a_run_planned_by_defaults_of_its_minutes_goes_on(rows, capsys, tmp_path
 
 
 def test_a_text_that_got_a_larger_network_for_its_minutes_goes_on(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("chainrule.config.defaults.MORE_MINUTES", {"text": (0.01, {"width": 16, "depth": 1})})
+    network = {"name": "corrected_ngram", "network": "state_space"}
+    larger = ((0.0, network | {"width": 8}), (0.01, {"width": 16, "depth": 1}))
+    monkeypatch.setattr("chainrule.config.defaults.TIMED_TEXT", larger)
     (tmp_path / "a.txt").write_text("to be, or not to be: that is the question. " * 60)
     out = tmp_path / "run"
-    run_json(capsys, "fit", tmp_path / "a.txt", "--out", out, "--minutes", "0.04", "--window", "16")
+    run_json(capsys, "fit", tmp_path / "a.txt", "--out", out, "--minutes", "0.04")
     assert Run.open(out).config["model"]["network"]["width"] == 16
+    assert Run.open(out).config["data"]["options"]["window"] == 1024
     (out / "report.json").unlink()
     run_json(capsys, "fit", "--resume", "--out", out)
 
