@@ -104,6 +104,9 @@ Made by `make never-worse` (`benchmarks/never_worse.py`): the default of `fit --
 and the expert that the same time fits alone, on the test split, paired. *Lost* is worse by more than two standard
 errors and by more than 0.2 % of the nats. Sets times budgets that were run: {run}; lost: {lost}.
 
+*Share used* far above 100 % says that the machine was so busy that opening the data and the libraries took longer than
+the budget; what is fitted then is what is always fitted, some rounds of stumps.
+
 | set | train rows x elements | minutes | share used | nats per example | best of the others | worse by | lost to |
 |---|---|---|---|---|---|---|---|
 """
