@@ -18,6 +18,14 @@ QUICK = ("--steps", "1", "--evaluate-every", "1", "--width", "8", "--depth", "1"
 OUTPUTS = ("/dev/full", "closed", "broken pipe")
 
 
+def few_commands(data, run):
+    """Commands that print in different ways: by cyclopts, as text, as JSON, and as a file."""
+    yield ("--version",)
+    yield ("info", run)
+    yield ("evaluate", run, "--json")
+    yield ("score", run, data)
+
+
 def commands(data, run, place):
     """One line of each command that prints something."""
     yield ("--help",)
@@ -41,11 +49,11 @@ def main(place):
     print(json.dumps(asdict(made) | {"words": "made", "output": ""}), flush=True)
     for number, output in enumerate(OUTPUTS):
         (place / str(number)).mkdir()
-        for words in commands(data, run, place / str(number)):
+        for words in few_commands(data, run) if number else commands(data, run, place / str(number)):
             found = attempt(words, 120, 6, output=output)
             print(json.dumps(asdict(found) | {"words": " ".join(map(str, words)), "output": output}), flush=True)
-        written = (place / str(number) / "fitted").exists()
-        print(json.dumps({"words": "left", "output": output, "written": written}), flush=True)
+    written = (place / "0" / "fitted").exists()
+    print(json.dumps({"words": "left", "output": OUTPUTS[0], "written": written}), flush=True)
 
 
 if __name__ == "__main__":
