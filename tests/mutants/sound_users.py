@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import warnings
 
 import torch
 from torch import nn
@@ -289,13 +288,6 @@ def _():
             return h + self.attention(h, h, h, attn_mask=mask, need_weights=False)[0]
 
     return seeded(Own, 16, 20)
-
-
-@sound("a traced module", KIND, **of(16, 20))
-def _():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return torch.jit.trace(seeded(Recurrent).eval(), torch.zeros(2, 20, dtype=torch.long))
 
 
 @sound("a wrapper around a module", KIND, **of(16, 20))
