@@ -97,7 +97,7 @@ def ours(train: np.ndarray, valid: np.ndarray, test: np.ndarray, scale: np.ndarr
     parts = {"train": train, "valid": valid, "test": test}
     frames = {part: pa.table(dict(zip(names, x.T, strict=True))) for part, x in parts.items()}
     run = fit(frames, density=True, **options)
-    return np.asarray(evaluate(run.model(), run.data.test).nats) + np.log(scale).sum()
+    return np.asarray(evaluate(run.model(), run.data().test).nats) + np.log(scale).sum()
 
 
 PEERS = {"kernels": kernels, "mixture": mixture, "copula": copula}
