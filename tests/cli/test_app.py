@@ -237,7 +237,7 @@ BAD = {
     ),
     "no array file": (_file(b"not an array", ".npy"), "not a readable"),
     "truncated array file": (_file(b"PK\x03\x04 broken", ".npz"), "not a readable"),
-    "pickled objects": (_array(np.array([{}], dtype=object)), "not a readable"),
+    "pickled objects": (_array(np.array([{}], dtype=object)), "holds pickled Python objects, which are never loaded"),
     "wrong shape to score": (_scored(np.zeros((3, 5), int)), "expected examples of 64 elements"),
     "shape that does not fit": (
         lambda h, t: ["fit", h / "rows.npy", "--shape", "2,2", "--out", t / "out"],

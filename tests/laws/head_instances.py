@@ -50,7 +50,7 @@ def decisions(column: Column) -> DecisionsHead:
 def laid_out(head: Head, step: float | None = 1.0, missing: bool = False) -> Head:
     """A head of numbers that was laid out by data, of which a third repeat."""
     noise = np.random.default_rng(0)
-    x = np.where(noise.random(200) < 0.3, 0.0, np.abs(noise.normal(size=200)) * 20)
+    x = np.where(noise.random(24) < 0.3, 0.0, np.abs(noise.normal(size=24)) * 20)
     x = x if step is None else np.rint(x / step) * step
     head.initialise(torch.from_numpy(np.append(x, np.nan) if missing else x))
     return head

@@ -101,6 +101,10 @@ class Marginal(nn.Module):
         width = mass * torch.exp(torch.where(flat, middle, 0.0).square() / 2) * sqrt(2 * pi)
         return low, high, torch.where(flat, width, high - low)
 
+    def upper_scores(self, x: Tensor) -> Tensor:
+        """The normal score of the upper end of what a number stands for, of the shape of x."""
+        return self._score(self._positions(x))
+
     def log_prob(self, x: Tensor) -> Tensor:
         """ln of the mass of what a number stands for, or of the density; float64, of the shape of x."""
         k = self._positions(x)

@@ -94,7 +94,7 @@ class Scores(Distribution):
         return torch.where(first & last, 0.0, torch.where(first, below, torch.where(last, above, inner)))
 
     def cdf(self, x: Tensor) -> Tensor:
-        z = self.marginal.scores(x)[1].unsqueeze(-1)
+        z = self.marginal.upper_scores(x).unsqueeze(-1)
         return (self.logits.softmax(-1) * torch.special.ndtr((z - self.mean) * torch.exp(-self.log_scale))).sum(-1)
 
     def icdf(self, u: Tensor) -> Tensor:
