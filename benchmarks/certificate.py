@@ -44,7 +44,9 @@ def gpt2(length: int, symbols: int) -> Any:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(0)
-    config = GPT2Config(vocab_size=symbols, n_positions=length, n_embd=32, n_layer=2, n_head=2)
+    config = GPT2Config(
+        bos_token_id=0, eos_token_id=0, vocab_size=symbols, n_positions=length, n_embd=32, n_layer=2, n_head=2
+    )
     return GPT2LMHeadModel(config)
 
 
@@ -90,6 +92,7 @@ def verified(what: str, forms: str, size: tuple[int, int], threads: int) -> dict
             text=True,
             check=True,
             env=environment,
+            cwd=Path(__file__).parents[1],  # from where `benchmarks` is imported
         )
     found: dict[str, tuple[float, float, float, str]] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -90,7 +90,8 @@ def browse(page, tmp_path, width, dark):
     """What the inspector found in the page at that width, and what the browser said about it."""
     copy = tmp_path / "page.html"
     frame = tmp_path / "frame.html"
-    copy.write_text(page.read_text().replace("</head>", INSPECTOR, 1))
+    content = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text())  # it bars the inspector
+    copy.write_text(content.replace("</head>", INSPECTOR, 1))
     # A window is never narrower than some 500 pixels; a frame is as narrow as a phone.
     frame.write_text(
         f'<iframe src="page.html" style="width:{width}px;height:800px;border:0"></iframe><script>'

@@ -177,16 +177,22 @@ def test_another_canary_is_another_machine(archive, tmp_path):
 
 
 @pytest.mark.slow
-def test_another_instruction_set_ends_with_code_5(archive, tmp_path):
+def test_under_another_instruction_set_the_file_is_the_same_or_refused(archive, tmp_path):
     other = {"AVX512": "avx2", "AVX2": "default", "DEFAULT": "default"}
     import torch
 
     here = torch.backends.cpu.get_cpu_capability()
     if here not in ("AVX2", "AVX512"):
         pytest.skip(f"this processor has no other instruction set than {here}")
-    words = [sys.executable, "-m", "chainrule", "decompress", archive[1], "--out", tmp_path / "back"]
+    command, packed = [sys.executable, "-m", "chainrule"], tmp_path / "rows.cr"
+    made = [*command, "compress", archive[0], "--model", RUNS / "binary", "--out", packed]
+    subprocess.run(made, check=True, capture_output=True)  # by a process in which nothing else has run
+    words = [*command, "decompress", packed, "--out", tmp_path / "back"]
     setting = os.environ | {"ATEN_CPU_CAPABILITY": other[here]}
     ended = subprocess.run([*words, "--model", RUNS / "binary"], env=setting, capture_output=True, text=True)
+    if ended.returncode == 0:  # of a small model all integer weights can be the same
+        assert (tmp_path / "back").read_bytes() == archive[0].read_bytes()
+        return
     assert ended.returncode == 5, ended.stderr
     assert f"cpu was {here} and is" in ended.stderr
     assert not (tmp_path / "back").exists()

@@ -33,6 +33,7 @@ class IndependentColumns(Model):
 
     cells: one module for each column, from values (B,) to ln p (B,).
 
+    >>> import numpy as np
     >>> from chainrule.data.examples.arrays import ArrayExamples
     >>> rows = ArrayExamples(np.array([[0.0, 3.0], [0.0, np.nan], [1.0, 5.0]]))
     >>> columns = (Column(2), Column(None, resolution=1.0, missing=True))

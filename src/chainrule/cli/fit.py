@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from cyclopts import Parameter
 
@@ -15,7 +16,9 @@ from chainrule.config.options import FIT_OPTIONS
 from chainrule.config.options_text import help_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from cyclopts import Token
 
 __all__ = ["fit"]
 
@@ -48,7 +51,14 @@ def _parameters() -> Iterator[inspect.Parameter]:
     yield inspect.Parameter("surplus", inspect.Parameter.VAR_POSITIONAL, annotation=surplus)
     for option in FIT_OPTIONS:
         of_any_text = option.name in ("missing", "delimiter", "decimal")  # which may begin with a hyphen
-        said = Parameter(name=option.flag, negative="", help=help_of(option), allow_leading_hyphen=of_any_text)
+        converter = _number_or_text if str in option.types else None
+        said = Parameter(
+            name=option.flag,
+            negative="",
+            help=help_of(option),
+            allow_leading_hyphen=of_any_text,
+            converter=converter,
+        )
         shown: Any = Annotated[_type(option), said]
         yield inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=shown)
     json = Annotated[bool, Parameter(negative="", help="print one JSON object on standard output")]
@@ -56,8 +66,18 @@ def _parameters() -> Iterator[inspect.Parameter]:
 
 
 def _type(option: Option) -> Any:
-    """The type of an option on the command line, where a word may stand for it; `none` is a word like any other."""
-    return reduce(or_, [kind for kind in (int, float, str, bool, Path) if kind in option.types])
+    """The type of an option on the command line, where a word may stand for it."""
+    return reduce(or_, [*(kind for kind in (int, float, str, bool, Path) if kind in option.types), None])
+
+
+def _number_or_text(type_: Any, tokens: Sequence[Token]) -> int | float | str:
+    """A value as a number, if the option takes numbers and it is one, else as text: `none` is a word like any other."""
+    text = tokens[0].value
+    for kind in (int, float):
+        if kind in get_args(type_):
+            with suppress(ValueError):
+                return kind(text)
+    return text
 
 
 PARAMETERS = list(_parameters())

@@ -147,7 +147,22 @@ def with_new_keys(config: Mapping[str, Any]) -> dict[str, Any]:
             value = {**value, "encoding": {**encoding, "kind": ENCODINGS.get(kind, kind)}}
         return value
 
-    return with_all_keys(with_first_reader(with_new_split({name: part(name, value) for name, value in config.items()})))
+    return with_mixtures(
+        with_all_keys(with_first_reader(with_new_split({name: part(name, value) for name, value in config.items()})))
+    )
+
+
+def with_mixtures(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a run on tables; one that says nothing of its numbers has mixtures of Gaussians for them.
+
+    >>> with_mixtures({"model": {"head": {"name": "columns"}}})["model"]["head"]["numbers"]
+    'mixtures'
+    """
+    model = config.get("model")
+    head = model.get("head") if isinstance(model, Mapping) else None
+    if not isinstance(model, Mapping) or not isinstance(head, Mapping) or head.get("name") != "columns":
+        return config
+    return {**config, "model": {**model, "head": {"numbers": "mixtures"} | dict(head)}}
 
 
 def with_all_keys(config: dict[str, Any]) -> dict[str, Any]:

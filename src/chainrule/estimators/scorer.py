@@ -27,7 +27,7 @@ __all__ = ["HELD_OUT", "Scorer"]
 HELD_OUT = 0.1  # share of the rows by which training stops and weights are found
 FEWEST = 10  # rows from which on some are held out
 WEIGHTS = "model.safetensors"
-MIXED = ".* are densities and the others masses"
+MIXED = "the columns .* are densities"
 
 Numbers = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]

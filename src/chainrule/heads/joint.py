@@ -21,7 +21,8 @@ from chainrule.heads.scores import Scores
 
 __all__ = ["JointGaussiansHead"]
 
-MOST_SCORE = 8.0  # mean of normal scores
+MOST_SCORE = 6.0  # mean of normal scores
+SCORE_SCALES = (-12.0, log(1.5))  # ln of a scale of theirs: wider ones leave mass where no number is exact
 MOST_UNITS = 1e6  # mean of numbers in standard deviations of the column
 SCALES = (-12.0, 1.0)  # ln of a scale
 
@@ -63,7 +64,7 @@ class JointGaussiansHead(Head):
                 for weight, table in zip((parts[0], parts[3]), self.log_pmf, strict=True)
             ]
             return Categorical(torch.logaddexp(shares[0].unsqueeze(-1) + logs[0], shares[1].unsqueeze(-1) + logs[1]))
-        mean, scale = parts[1].clamp(-MOST_SCORE, MOST_SCORE), parts[2].clamp(*SCALES)
+        mean, scale = parts[1].clamp(-MOST_SCORE, MOST_SCORE), parts[2].clamp(*SCORE_SCALES)
         value: Distribution = Scores(parts[0], mean, scale, self.marginal)
         if not self.column.count:
             step = None if self.column.resolution is None else torch.tensor(self.column.resolution, device=h.device)

@@ -95,6 +95,7 @@ def _as_decided(plan: Plan, budget: Budget, entry: dict[str, Any]) -> Plan:
     speed = Speed(*(entry[f"{name}_seconds"] for name in ("first", "step", "validation")))
     budget = replace(budget, speed=speed, most=entry["most"], evaluate_every=entry["by_hand"])
     settings = replace(plan.settings, steps=entry["steps"], evaluate_every=entry["evaluate_every"])
+    settings = settings.at_most(entry["most"])  # a run that goes on no longer says its --epochs
     settings = settings.bounded(len(plan.data.train))
     members, watched = entry["members"], entry["valid_examples"]
     return replace(plan, settings=settings, budget=budget, members=members, valid_examples=watched)

@@ -29,12 +29,12 @@ def load_newest_weights(run: StoredRun, model: nn.Module) -> None:
     Raises RunError where there are none to be had, which says whether the run is in training; and where training has
     ended, so that the kept weights were there: those of a checkpoint would give other figures than the report has.
     """
-    if run.files.read("report.json") is not None:
+    who = None if run.path is None else writer_of(run.path, but_this=True)
+    if who is None and run.files.read("report.json") is not None:
         raise RunError(
             f"{run.name}/model.safetensors: there are no weights, though training has ended; restore the file or train "
             "again"
         )
-    who = None if run.path is None else writer_of(run.path, but_this=True)
     for step, state in _checkpoints(run):
         weights = state["average"]["model"] if "average" in state else None
         if weights is not None:

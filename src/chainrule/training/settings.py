@@ -33,12 +33,18 @@ class TrainingSettings(TrainingOptions):
         >>> TrainingSettings(epochs=10, batch_size=50).bounded(400).steps
         80
         """
-        steps = self.steps if self.epochs is None else ceil(self.epochs * examples / self.batch_size)
-        if steps >= self.steps:
-            return replace(self, epochs=None)
-        return replace(
-            self, epochs=None, steps=steps, evaluate_every=min(self.evaluate_every, max(1, steps // VALIDATIONS))
-        )
+        most = None if self.epochs is None else ceil(self.epochs * examples / self.batch_size)
+        return replace(self, epochs=None).at_most(most)
+
+    def at_most(self, steps: int | None) -> TrainingSettings:
+        """The settings with at most so many steps, validated 20 times or more if it is cut short; None for no limit.
+
+        >>> TrainingSettings(steps=900, evaluate_every=300).at_most(100).evaluate_every
+        5
+        """
+        if steps is None or steps >= self.steps:
+            return self
+        return replace(self, steps=steps, evaluate_every=min(self.evaluate_every, max(1, steps // VALIDATIONS)))
 
     @classmethod
     def names(cls) -> list[str]:

@@ -66,9 +66,9 @@ def weights_by_kind(log_prob: Array, kind: Array, kinds: int) -> Tensor:
 
     >>> ln = np.log([[0.5] * 300, [0.9, 0.9, 0.1] * 100])
     >>> weights_by_kind(ln, np.array([0, 0, 1] * 100), 3).round(decimals=1)
-    tensor([[0.1000, 0.9000],
-            [0.9000, 0.1000],
-            [0.3000, 0.7000]], dtype=torch.float64)
+    tensor([[0.2000, 0.8000],
+            [0.8000, 0.2000],
+            [0.6000, 0.4000]], dtype=torch.float64)
     """
     usual = simplex_weights(log_prob)
     return torch.stack([simplex_weights(log_prob[:, kind == k], usual, PRIOR) for k in range(kinds)])

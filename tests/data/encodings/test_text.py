@@ -372,6 +372,7 @@ def test_a_large_text_is_not_read(tmp_path, monkeypatch):
     (tmp_path / "a.txt").write_text(PROSE)
     small = {symbols: load(str(tmp_path / "a.txt"), symbols=symbols) for symbols in ("bytes", "bpe:280")}
     monkeypatch.setattr("chainrule.data.encodings.text.LARGE", 1000)
+    monkeypatch.setattr("chainrule.data.sources.stored_text.LARGE", 1000)
     large = {symbols: load(str(tmp_path / "a.txt"), symbols=symbols) for symbols in ("bytes", "bpe:280")}
     assert isinstance(large["bytes"].train.stream, np.memmap)
     assert large["bytes"].digest() == small["bytes"].digest()

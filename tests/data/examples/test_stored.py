@@ -237,6 +237,7 @@ def test_a_full_disk_ends_the_command_with_one_line(tmp_path, cache, monkeypatch
     (tmp_path / "a.txt").write_text("some words and some more\n" * 200)
     (tmp_path / "t.json").write_text(Tokens.trained("some words and some more\n" * 20, 280).specification)
     monkeypatch.setattr("chainrule.data.encodings.text.LARGE", 100)
+    monkeypatch.setattr("chainrule.data.sources.stored_text.LARGE", 100)
     monkeypatch.setattr("chainrule.data.examples.stored.open", FullDisk(0).open, raising=False)
     arguments = ["fit", str(tmp_path / "a.txt"), "--symbols", str(tmp_path / "t.json"), "--out", str(tmp_path / "run")]
     assert main(arguments) == 2
