@@ -14,7 +14,7 @@ from benchmarks.flops import counted
 from benchmarks.limits import limits
 from benchmarks.memory import peak_mib
 from benchmarks.never_worse import lost, measure, page
-from benchmarks.never_worse_sets import LOST, QUICK, made
+from benchmarks.never_worse_sets import QUICK, made
 from benchmarks.row import Limit, Options, Row, timed
 from benchmarks.windows import Timing, Window, side_by_side
 
@@ -167,13 +167,7 @@ def test_lost_is_worse_by_two_errors_and_by_a_share():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(n, marks=pytest.mark.xfail(n in LOST, reason="no Chow-Liu tree among the experts", strict=False))
-        for n in QUICK
-    ],
-)
+@pytest.mark.parametrize("name", QUICK)
 def test_the_default_within_six_seconds_is_never_worse_than_what_is_cheap(name, tmp_path):
     result = measure(name, made(name, tmp_path / "data"), 0.1, tmp_path)
     assert not lost(result), result

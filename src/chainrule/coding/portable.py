@@ -55,49 +55,50 @@ def portable_sigmoid(s: Array) -> Array:
     return np.where(s >= 0, 1.0, e) / (1.0 + e)
 
 
-class PortableBernoulli(Distribution):
-    """A Bernoulli by `portable_sigmoid`."""
+class PortableForm(Distribution):
+    """A distribution whose probabilities are computed again by portable arithmetic; ln p stays what it was.
 
-    num_symbols = 2
+    p: the distribution.
+    """
 
-    def __init__(self, p: Bernoulli) -> None:
-        self.p = p
-        self.one = portable_sigmoid(p.logit.double().cpu().numpy())
+    def __init__(self, p: Distribution) -> None:
+        self.of = p
 
     @property
     def batch_shape(self) -> torch.Size:
-        return self.p.batch_shape
+        return self.of.batch_shape
 
     @property
     def device(self) -> torch.device:
         return torch.device("cpu")
 
     def log_prob(self, x: Tensor) -> Tensor:
-        return self.p.log_prob(x)
+        return self.of.log_prob(x)
+
+
+class PortableBernoulli(PortableForm):
+    """A Bernoulli by `portable_sigmoid`."""
+
+    num_symbols = 2
+
+    def __init__(self, p: Bernoulli) -> None:
+        super().__init__(p)
+        self.p = p
+        self.one = portable_sigmoid(p.logit.double().cpu().numpy())
 
     def pmf(self) -> Tensor:
         zero = portable_sigmoid(-self.p.logit.double().cpu().numpy())
         return torch.from_numpy(np.stack([zero, self.one], -1))
 
 
-class PortableDecisions(Distribution):
+class PortableDecisions(PortableForm):
     """Decisions whose leaves are products in the order of the decisions."""
 
     def __init__(self, p: Decisions) -> None:
+        super().__init__(p)
         self.p = p
         self.num_symbols: int | None = p.num_symbols
         self.resolution: float | Tensor | None = p.resolution
-
-    @property
-    def batch_shape(self) -> torch.Size:
-        return self.p.batch_shape
-
-    @property
-    def device(self) -> torch.device:
-        return torch.device("cpu")
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        return self.p.log_prob(x)
 
     def _leaves(self) -> Array:
         """P of each leaf, shape (B, L)."""

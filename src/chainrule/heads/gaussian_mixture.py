@@ -15,6 +15,7 @@ from chainrule.errors import InputError
 from chainrule.heads.base import Distribution, Head
 from chainrule.heads.intervals import log_normal_interval
 from chainrule.heads.mixture import MixtureLinear, inside, invert_cdf
+from chainrule.heads.real_elements import refuse_other_numbers
 
 __all__ = ["GaussianMixture", "GaussianMixtureHead"]
 
@@ -68,28 +69,6 @@ class GaussianMixture(Distribution):
     def device(self) -> torch.device:
         return self.logits.device
 
-    def _check(self, x: Tensor) -> None:
-        if x.shape != self.batch_shape:
-            raise InputError(
-                f"the distribution scores real numbers of shape {tuple(self.batch_shape)}, got {tuple(x.shape)}"
-            )
-        if torch.compiler.is_compiling() or not x.numel():
-            return
-        if not bool(x.isfinite().all()):
-            raise InputError(
-                "a real element is NaN or infinite; correct it, or put a MissingHead in front if values are missing"
-            )
-        if self.resolution is not None:
-            steps = x.double() / self.resolution
-            rounding = max(torch.finfo(t.dtype).eps if t.is_floating_point() else 0.0 for t in (x, self.resolution))
-            off = (steps - steps.round()).abs() > 0.01 + 2 * rounding * steps.abs()
-            if bool(off.any()):
-                step = float(self.resolution.expand_as(steps)[off][0])
-                raise InputError(
-                    f"{float(x[off][0])} is not a multiple of the declared resolution {step:g}; "
-                    "declare the step at which the data were recorded"
-                )
-
     def _standard(self, x: Tensor) -> Tensor:
         """(z - m_k) / s_k, shape (..., K)."""
         z = (x.double() - self.centre) / self.spread
@@ -106,7 +85,7 @@ class GaussianMixture(Distribution):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """ln p(x) in nats, float64: of the density in the units of x, or of the mass where a resolution is declared."""
-        self._check(x)
+        refuse_other_numbers(x, self.batch_shape, self.resolution)
         return self._log_joint(x).logsumexp(-1)
 
     def cdf(self, x: Tensor) -> Tensor:

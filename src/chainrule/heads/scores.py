@@ -12,6 +12,7 @@ from chainrule.heads.base import Distribution, Head
 from chainrule.heads.intervals import log_normal_interval
 from chainrule.heads.marginal import Marginal
 from chainrule.heads.mixture import MixtureLinear, inside, invert_cdf
+from chainrule.heads.real_elements import refuse_other_numbers
 
 __all__ = ["Scores", "ScoresHead"]
 
@@ -47,26 +48,9 @@ class Scores(Distribution):
         return self.logits.device
 
     def _check(self, x: Tensor) -> None:
-        if x.shape != self.batch_shape:
-            raise InputError(
-                f"the distribution scores numbers of shape {tuple(self.batch_shape)}, got {tuple(x.shape)}"
-            )
-        if torch.compiler.is_compiling() or not x.numel():
-            return
-        if not bool(x.isfinite().all()):
-            raise InputError(
-                "a real element is NaN or infinite; correct it, or put a MissingHead in front if values are missing"
-            )
-        if (step := self.marginal.resolution) is None:
-            return
-        steps = x.double() / step
-        off, below = (steps - steps.round()).abs() > 0.01, (steps < 0) & self.marginal.naturals
-        if bool((off | below).any()):
-            broken, naturals = float(x[off | below][0]), self.marginal.naturals
-            expected = (
-                "not one of the numbers 0, 1, 2, ..." if naturals else f"not a multiple of the resolution {step:g}"
-            )
-            raise InputError(f"{broken} is {expected}; declare the step at which the data were recorded")
+        refuse_other_numbers(x, self.batch_shape, self.resolution)
+        if self.marginal.naturals and not torch.compiler.is_compiling() and bool((x < 0).any()):
+            raise InputError(f"{float(x[x < 0][0])} is not one of the numbers 0, 1, 2, ...; declare the column as real")
 
     def log_prob(self, x: Tensor) -> Tensor:
         """ln p(x) in nats, float64: the mass where numbers have a step, otherwise the density in the units of x."""

@@ -24,7 +24,7 @@ from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.boosted_trees import BoostedTrees
 from chainrule.networks.forest import TENSORS, UNIT
 from chainrule.training.allowance import Allowance
-from chainrule.training.boosting_hours import BoostingHours
+from chainrule.training.boosting_budget import BoostingBudget
 from chainrule.training.lightgbm_trees import MISSING, GrownTree, Settings, boost, layout
 from chainrule.training.stumps import Stumps
 
@@ -68,13 +68,13 @@ class Boosting:
         self.step, self.parts = 0, network.length
         self.start = np.zeros(network.length * network.features, dtype=np.int64)
         self.trees: dict[str, list[Array]] = {name: [] for name in TENSORS[1:]}
-        self.hours = None if allowance is None else BoostingHours(allowance, self)
+        self.budget = None if allowance is None else BoostingBudget(allowance, self)
 
     def fit_next(self) -> None:
         """Fit the trees of one more element: with a limited time, of the one of which they are to say most."""
-        d = self.step if self.hours is None else self.hours.element()
+        d = self.step if self.budget is None else self.budget.element()
         answers, of_valid = self.answers(d)
-        turn = None if self.hours is None else self.hours.turn(d)
+        turn = None if self.budget is None else self.budget.turn(d)
         for decisions in levels(answers):
             rows, valid = _asked(self.train, answers, d, decisions), _asked(self.valid, of_valid, d, decisions)
             if d and len(rows[1]) >= FEWEST and len(valid[1]) and 0 < rows[1].sum() < len(rows[1]):

@@ -21,7 +21,7 @@ from chainrule.data.examples.splits import Split
 from chainrule.data.examples.stored import Selected, is_stored, let_go
 from chainrule.data.sources.array_files import array_parts, as_integers
 from chainrule.data.sources.binary_tables import binary_parts, is_binary_table, read_binary
-from chainrule.data.sources.digits import DIGITS, digits_parts
+from chainrule.data.sources.digits import DIGITS, digits_parts, path_has_the_name
 from chainrule.data.sources.first_reader import READER
 from chainrule.data.sources.memory import refuse_above_memory
 from chainrule.data.sources.objects import Source, as_source
@@ -69,7 +69,7 @@ class ArrayEncoding(Encoding):
         if isinstance(source, str) and Path(source).exists() and is_binary_table(Path(source)):
             parts = binary_parts(source) if Path(source).is_dir() else {"": (read_binary(Path(source)), None)}
         else:
-            builtin = source == DIGITS and not Path(DIGITS).exists()
+            builtin = source == DIGITS and not path_has_the_name()
             parts = dict(digits_parts()) if builtin else array_parts(source)
         found = {name: self.examples(part, f"{source} {name}".strip()) for name, part in parts.items()}
         return {name: replace(examples, x=_smallest(examples.x, self.domain)) for name, examples in found.items()}

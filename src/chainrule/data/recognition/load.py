@@ -17,7 +17,7 @@ from chainrule.data.examples.stored import Progress
 from chainrule.data.recognition.option_types import refuse_other_types
 from chainrule.data.recognition.registry import KINDS
 from chainrule.data.sources.clues import Clues
-from chainrule.data.sources.digits import DIGITS
+from chainrule.data.sources.digits import DIGITS, path_has_the_name
 from chainrule.data.sources.folders import files_below
 from chainrule.data.sources.objects import OBJECT_NAMES, ObjectSource, as_source
 from chainrule.data.sources.plain_files import as_file, data_ending, refuse_stream, stream_name
@@ -102,7 +102,7 @@ def _path_or_builtin(source: str, options: dict[str, Any]) -> str:
     builtin = bool(options.get("builtin"))
     if builtin and source != DIGITS:
         raise InputError(f"{source}: is not a set that comes with chainrule ({DIGITS}); leave out --builtin")
-    if source != DIGITS or builtin or not Path(source).exists():
+    if source != DIGITS or builtin or not path_has_the_name():
         return source
     warnings.warn(
         f"{source}: read from {Path(source).resolve()}; --builtin reads the set of that name that comes with chainrule",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from chainrule.data.sources import binary_tables, fasta, idx, image_folder, table_files
 from chainrule.data.sources.clues import Clues
-from chainrule.data.sources.digits import DIGITS
+from chainrule.data.sources.digits import DIGITS, path_has_the_name
 from chainrule.data.sources.folders import files_below
 from chainrule.data.sources.plain_files import TEXT_ENDINGS, data_ending
 
@@ -30,7 +28,7 @@ OF_TEXT = {"symbols", "documents"}  # which say that what is named like a table 
 
 def is_digits(clues: Clues) -> bool:
     """The name of the digits that scikit-learn ships; where a path here has it, too, `builtin` has to say so."""
-    return clues.source == DIGITS and (bool(clues.options.get("builtin")) or not Path(DIGITS).exists())
+    return clues.source == DIGITS and (bool(clues.options.get("builtin")) or not path_has_the_name())
 
 
 def are_images(clues: Clues) -> bool:

@@ -21,7 +21,7 @@ from chainrule.training.decisions import Decision
 from chainrule.training.lightgbm_trees import Boosted, Settings, boost, load_library
 from chainrule.training.stumps import ROUNDS, Stumps, boosted_stumps
 
-__all__ = ["BoostingHours", "Turn"]
+__all__ = ["BoostingBudget", "Turn"]
 
 STUMP_SHARE = 0.3  # of the time, at most, for stumps, and
 STUMP_ROUNDS = 6  # rounds that are always made, and
@@ -45,7 +45,7 @@ class Elements(Protocol):
         """The decisions about an element of every training and validation row."""
 
 
-class BoostingHours:
+class BoostingBudget:
     """The time of boosting, and the order of the elements in it.
 
     allowance: the time and the record.
@@ -119,38 +119,38 @@ class BoostingHours:
 class Turn:
     """The fitting of one element.
 
-    hours: the whole of the time.
+    budget: the whole of the time.
     d: the element.
     seconds: what it may take.
     """
 
-    def __init__(self, hours: BoostingHours, d: int, seconds: float) -> None:
-        self.hours, self.d = hours, d
-        self.stumps = hours.stumps[d]
-        self.recorded = hours.allowance.recorded("trees", d)
+    def __init__(self, budget: BoostingBudget, d: int, seconds: float) -> None:
+        self.budget, self.d = budget, d
+        self.stumps = budget.stumps[d]
+        self.recorded = budget.allowance.recorded("trees", d)
         self.ends: list[int | None] = []
-        self.seconds, self.rest = seconds, hours.allowance.left() - seconds
+        self.seconds, self.rest = seconds, budget.allowance.left() - seconds
         self.rate = self._rate()
 
     def _rate(self) -> float:
         """The learning rate: larger where there is time for a few rounds only."""
-        usual = self.hours.boosting.settings.learning_rate
+        usual = self.budget.boosting.settings.learning_rate
         if self.recorded is not None:
             return float(self.recorded.get("rate", usual))
-        if not self.hours.per_round:
+        if not self.budget.per_round:
             return usual
-        rounds = self.seconds / max(1e-9, float(np.median(self.hours.per_round)) * self.hours.weight[self.d])
+        rounds = self.seconds / max(1e-9, float(np.median(self.budget.per_round)) * self.budget.weight[self.d])
         return usual if rounds >= FEW_ROUNDS else min(FASTEST, usual * FEW_ROUNDS / max(1.0, rounds))
 
     def boost(self, rows: tuple[Array, Array], valid: tuple[Array, Array], decisions: Sequence[int]) -> Boosted | None:
         """Trees for the decisions of one level; None where stumps are better, or there is no time."""
-        settings = replace(self.hours.boosting.settings, learning_rate=self.rate)
-        left = self.hours.allowance.left
+        settings = replace(self.budget.boosting.settings, learning_rate=self.rate)
+        left = self.budget.allowance.left
         limit: int | None = None
         if self.recorded is not None:
             ends = self.recorded.get("rounds", [])
             limit = ends[len(self.ends)] if len(self.ends) < len(ends) else None
-        elif left() <= self.rest or not self.hours.with_trees:
+        elif left() <= self.rest or not self.budget.with_trees:
             limit = 0
         if limit == 0:
             self.ends.append(0)
@@ -158,10 +158,10 @@ class Turn:
         begun, decided = left(), self.recorded is not None
         settings = settings if limit is None else replace(settings, rounds=limit)
         boosted = boost(rows, valid, settings, lambda: not decided and left() <= self.rest)
-        self.hours.per_round.append((begun - left()) / boosted.rounds / max(1.0, self.hours.weight[self.d]))
+        self.budget.per_round.append((begun - left()) / boosted.rounds / max(1.0, self.budget.weight[self.d]))
         cut = boosted.late or limit is not None
         self.ends.append(boosted.rounds if cut else None)
-        asked = len(valid[1]) / max(1, len(self.hours.boosting.valid))
+        asked = len(valid[1]) / max(1, len(self.budget.boosting.valid))
         if cut and float(self.stumps.loss[list(decisions)].sum()) <= boosted.loss * asked:
             return None
         return boosted
@@ -169,4 +169,4 @@ class Turn:
     def close(self) -> None:
         """Write down what the clock decided."""
         if self.recorded is None:
-            self.hours.allowance.decide("trees", self.d, rate=self.rate, rounds=self.ends)
+            self.budget.allowance.decide("trees", self.d, rate=self.rate, rounds=self.ends)
