@@ -24,6 +24,7 @@ __all__ = ["Repeated", "density_mass", "grid_excess", "support"]
 Repeated = Callable[[int], Distribution]
 POINTS = 16  # of a grid, at which the mass is compared with the rise of F
 ENDS = (1e-9, 1 - 1e-9)  # extreme quantiles of the values that are not missing
+ROUNDED = 1e-6  # of a mass in float32
 HALVINGS = 40
 SPLITS, WORST, LEAST_SHARE = 16, 12, 1e-7  # rounds, intervals per round, and mass of the narrowest
 OUTSIDE = (0.1, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5)  # of the range of the quantiles, to which an integral goes on
@@ -83,8 +84,13 @@ def density_mass(make: Repeated, intervals: int = 256, special: Sequence[float] 
 
 
 def _at(make: Repeated, u: Tensor, missing: Tensor) -> Tensor:
-    """The quantiles at u of the values that are not missing, shape (levels, ...)."""
-    return make(len(u)).icdf(((1 - missing) * u).flatten(0, 1)).double().view_as(u)
+    """The quantiles at u of the values that are not missing, shape (levels, ...).
+
+    A head in float32 may take the last of them for a missing value; the quantile a little below stands for it.
+    """
+    p, levels = make(len(u)), ((1 - missing) * u).flatten(0, 1)
+    found = p.icdf(levels).double()
+    return found.where(~found.isnan(), p.icdf(levels * (1 - ROUNDED)).double()).view_as(u)
 
 
 def _split(make: Repeated, u: Tensor, nodes: Tensor, missing: Tensor) -> tuple[Tensor, Tensor]:
