@@ -314,3 +314,17 @@ def test_weights_are_not_pickled(home):
     from safetensors.torch import load_file
 
     assert all(isinstance(t, torch.Tensor) for t in load_file(home / "digits" / "model.safetensors").values())
+
+
+def test_an_empty_directory_called_digits_is_no_data(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    options = ["--steps", "2", "--evaluate-every", "2", "--width", "8", "--depth", "1", "--json"]
+    assert main(["fit", "digits", "--out", "digits", *options]) == 0
+    assert json.loads(capsys.readouterr().out)["run"] == "digits"
+
+
+def test_options_are_read_the_same_beside_pydantic(home, tmp_path, capsys):
+    pytest.importorskip("pydantic")  # which cyclopts asks about types once anything has imported it
+    small = ["--steps", "2", "--evaluate-every", "2", "--width", "8", "--depth", "1", "--experts", "none"]
+    report = run_json(capsys, "fit", home / "rows.npy", "--out", tmp_path / "run", *small)
+    assert report["steps"] == 2

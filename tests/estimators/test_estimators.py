@@ -53,6 +53,7 @@ def test_the_unit_says_what_a_score_is_the_logarithm_of():
     assert ARMDensity(**QUICK).fit(X.round(1)).unit_ == "mass"
     X[:, 1] = X[:, 1].round(1)
     assert ARMDensity(**QUICK).fit(X).unit_ == "mass, but density in x0"
+    assert ARMDensity(**QUICK, density=True).fit(X).unit_ == "density"
 
 
 @pytest.mark.parametrize("kind", ["array", "pandas", "polars"])
