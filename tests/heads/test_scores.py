@@ -144,10 +144,14 @@ def test_a_blend_keeps_to_the_better_of_its_heads_and_passes_missing_values_on()
 
 def test_what_is_no_number_of_the_column_is_refused():
     p = a_distribution(1, resolution=1.0, naturals=True)
-    for value, message in ((0.5, "not one of the numbers 0, 1, 2"), (-1.0, "not one of"), (np.nan, "NaN or infinite")):
+    for value, message in (
+        (0.5, "not a multiple of the declared resolution 1"),
+        (-1.0, "not one of the numbers 0, 1, 2"),
+        (np.nan, "NaN or infinite"),
+    ):
         with pytest.raises(InputError, match=message):
             p.log_prob(torch.tensor([value]).double())
-    with pytest.raises(InputError, match=r"not a multiple of the resolution 0\.25"):
+    with pytest.raises(InputError, match=r"not a multiple of the declared resolution 0\.25"):
         a_distribution(1, resolution=0.25).log_prob(torch.tensor([0.3]).double())
 
 

@@ -43,6 +43,12 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_job_that_nobody_closes_ends_as_it_should(tmp_path):
+    done = torchrun(3, HERE / "support" / "processes.py", tmp_path, "ddp", "left_open")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "engine"), [(3, "ddp"), (2, "fsdp")])
 def test_every_case(tmp_path, count, engine):
     compare(tmp_path, count, engine, list(processes.CASES))

@@ -7,6 +7,7 @@ vain, however long the work of the first process takes.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import platform
@@ -113,8 +114,12 @@ class Processes:
         """Leave the job. The first process waits a little for the others, which may need the store that it keeps."""
         if self._store is not None and not self._ended.is_set():
             _within(LAST, self._say_goodbye)
+        self._stop_threads()
+
+    def _stop_threads(self) -> None:
+        """End the threads: one that still asks the store when Python ends would abort the process."""
         self._ended.set()
-        for thread in self._threads:  # one that still asks the store when Python ends would abort the process
+        for thread in self._threads:
             thread.join(LAST)
 
     def _say_goodbye(self) -> None:
@@ -149,6 +154,7 @@ class Processes:
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._watch, self._guard)]
         for thread in self._threads:
             thread.start()
+        atexit.register(self._stop_threads)  # for a script that does not close the job
 
     def _read(self, key: str) -> bytes:
         """The text under a key, once it is there."""
