@@ -122,7 +122,9 @@ def test_joint_gaussians_are_for_tables():
 def test_tables_of_numbers_have_experts_and_a_blend():
     rows = Domain((2,), None, columns=(Column(3), Column(None, resolution=1.0)))
     assert default_experts("row", rows) == ("joint_gaussians", "boosted_trees")
-    assert default_experts("row", BITS) == ("boosted_trees",)
+    assert default_experts("row", BITS) == ("chow_liu", "boosted_trees")
+    assert default_experts("row", Domain((5000,), 2)) == ("boosted_trees",)
+    assert default_experts("text", Domain((5,), 2)) == ()
     assert default_spec(rows, "row")["head"]["numbers"] == "blend"
     assert default_spec(rows, "row", "boosted_trees")["head"]["numbers"] == "mixtures"
 

@@ -19,6 +19,7 @@ from chainrule.heads import (
     ColumnsHead,
     CountHead,
     DecisionsHead,
+    FirstLogitsHead,
     GaussianMixtureHead,
     Head,
     HierarchicalSoftmaxHead,
@@ -111,6 +112,7 @@ HEADS: dict[str, Callable[[], Head]] = {
         FEATURES, components=3, resolution=[0.1, 1.0, 0.02, 5.0, 0.25, 1e-3], length=6
     ),
     "HierarchicalSoftmaxHead": lambda: HierarchicalSoftmaxHead(FEATURES, 5, [3, 0, 40, 1, 2]),
+    "FirstLogitsHead": lambda: FirstLogitsHead(FEATURES, 3),
     "JointGaussiansHead": lambda: laid_out(JointGaussiansHead(FEATURES, Column(None, resolution=1.0))),
     "LogisticMixtureHead": lambda: LogisticMixtureHead(FEATURES, 5, components=2),
     "LogitsHead": lambda: LogitsHead(FEATURES),

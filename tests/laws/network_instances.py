@@ -18,6 +18,7 @@ from chainrule.networks import (
     AutoregressiveNetwork,
     BoostedTrees,
     CausalConv,
+    ChowLiu,
     CorrectedNGram,
     EnsembleNetwork,
     HuggingFace,
@@ -104,6 +105,14 @@ def joint(num_symbols: int | None) -> JointGaussians:
     return network
 
 
+def chow_liu(num_symbols: int, parent: tuple[int, ...]) -> ChowLiu:
+    """A tree with random tables."""
+    network = ChowLiu(num_symbols, LENGTH)
+    noise = torch.randn(network.log_table.shape, generator=torch.Generator().manual_seed(0)).double()
+    network.load(torch.tensor(parent), noise.log_softmax(1), network.place, network.log_within)
+    return network
+
+
 class Logits(torch.nn.Module):
     """A user's module: logits from a causal convolution."""
 
@@ -126,6 +135,8 @@ NETWORKS = {
         CLASSES,
     ),
     "CausalConv, plain": NetworkInstance(lambda v: CausalConv(v, LENGTH, FEATURES, depth=2, gated=False, dropout=0.2)),
+    "ChowLiu": NetworkInstance(lambda v: chow_liu(FEATURES, (5, 3, 3, 5, 0, 5)), reads_reals=False),
+    "ChowLiu, forest": NetworkInstance(lambda v: chow_liu(FEATURES, (0, 0, 2, 2, 5, 1)), reads_reals=False),
     "EnsembleNetwork, classes": NetworkInstance(
         lambda v: EnsembleNetwork(
             [CausalConv(v, LENGTH, 5, depth=1, num_classes=3), Recurrent(v, LENGTH, 3, dropout=0.2, num_classes=3)]

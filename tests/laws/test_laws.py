@@ -19,6 +19,7 @@ from tests.laws.network_instances import LENGTH, NETWORKS
 
 WITHOUT_GRADIENTS = (
     "BoostedTrees",
+    "ChowLiu",
     "JointGaussians",
     "NGram",
     "Recomputed",

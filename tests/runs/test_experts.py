@@ -121,3 +121,19 @@ def test_where_no_time_is_left_the_expert_is_the_model(bits, tmp_path, monkeypat
     (run.path / "report.json").unlink()
     fit(out=run.path, resume=True)
     assert run.files.read("model.safetensors") == weights
+
+
+def test_where_no_time_is_left_the_experts_are_averaged(bits, tmp_path, monkeypatch):
+    monkeypatch.setattr("chainrule.runs.timing.measured", lambda *anything: Speed(9.0, 9.0, 1.0))
+    run = fit(str(bits), out=tmp_path / "run", minutes=0.05)
+    members = run.report_dict["members"]
+    assert [member["expert"] for member in members] == ["boosted_trees", "chow_liu"]
+    assert sum(member["weight"] for member in members) == pytest.approx(1)
+    assert run.report_dict["time"]["used_seconds"] > 0
+    assert run.verify(quick=True).passed
+    weights = run.files.read("model.safetensors")
+    (run.path / "report.json").unlink()
+    fit(out=run.path, resume=True)
+    assert run.files.read("model.safetensors") == weights
+    again = fit(str(bits), out=tmp_path / "again", plan=run.path)
+    assert again.files.read("model.safetensors") == weights

@@ -89,10 +89,28 @@ def test_options_that_it_does_not_read_are_refused(table):
         fit("digits", network="boosted_trees", given="label")
 
 
+def test_a_chow_liu_tree_through_every_verb(tmp_path):
+    noise = np.random.default_rng(0)
+    x = noise.integers(0, 2, (200, 5))
+    x[:, 0] = np.where(noise.random(200) < 0.9, x[:, 4], 1 - x[:, 4])
+    np.save(tmp_path / "bits.npy", x)
+    run = fit(str(tmp_path / "bits.npy"), network="chow_liu", out=tmp_path / "run")
+    tree = run.report_dict["baselines"]["Chow-Liu tree"]["nats_per_example"]
+    assert run.report_dict["results"]["test"]["nats_per_example"] <= tree + 0.02
+    assert run.verify().passed
+    assert run.sample(20, seed=0).sample.x.shape == (20, 5)
+    weights = run.files.read("model.safetensors")
+    (run.path / "report.json").unlink()
+    fit(out=run.path, resume=True)
+    assert run.files.read("model.safetensors") == weights
+
+
 def test_texts_are_refused(tmp_path):
     (tmp_path / "book.txt").write_text("the cat sat on the mat " * 60)
     with pytest.raises(InputError, match="not for texts"):
         fit(str(tmp_path / "book.txt"), network="boosted_trees")
+    with pytest.raises(InputError, match="a Chow-Liu tree is for rows"):
+        fit(str(tmp_path / "book.txt"), network="chow_liu")
 
 
 def test_n_grams_of_a_text_alone_and_beside_a_network(tmp_path):

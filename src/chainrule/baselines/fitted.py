@@ -17,7 +17,7 @@ from chainrule.models.base import Model
 __all__ = ["baselines_of", "fit_baselines"]
 
 LARGEST_TABLE = 1 << 24  # cells of a Markov chain's table
-MOST_INDICATORS = 2048  # elements times symbols of a tree, whose pairs are counted
+MOST_INDICATORS = 4096  # elements times symbols of a tree, whose pairs are counted
 
 
 def fit_baselines(data: DataSet) -> dict[str, Model]:

@@ -114,6 +114,9 @@ MOST_DEFAULT_MEMBERS = 8
 # --steps, --network, --members or --orders decides alone, and none is added.
 EXPERTS: dict[str, tuple[str, ...]] = {"image": ("boosted_trees",), "text": (), "row": ("boosted_trees",)}
 
+# What elements that are all symbols, of at most so many columns, have before these: counted in a moment.
+SYMBOLS_EXPERTS, MOST_COUNTED_COLUMNS = ("chow_liu",), 4096
+
 # What tables with numbers, of at most so many columns, have before these.
 NUMBERS_EXPERTS, MOST_NUMBERS = ("joint_gaussians",), 200
 
@@ -122,7 +125,7 @@ EXPERT_PIXELS = 100
 
 
 LOGITS = (COUNTED, "huggingface", "ngram")  # networks that end in logits
-FITTED = ("boosted_trees", "joint_gaussians")  # networks whose features have heads of their own
+FITTED = ("boosted_trees", "chow_liu", "joint_gaussians")  # networks whose features have heads of their own
 
 
 @dataclass(frozen=True)
@@ -237,8 +240,8 @@ def default_pixel_block(domain: Domain, kind: str, examples: int) -> int:
 def _default_head(domain: Domain, network: str) -> str:
     if network in LOGITS:
         return "logits"
-    if network == "boosted_trees" and not domain.columns:
-        return "decisions"
+    if network in ("boosted_trees", "chow_liu") and not domain.columns:
+        return "decisions" if network == "boosted_trees" else "logits"
     return "columns" if domain.columns else "bernoulli" if domain.num_symbols == 2 else "categorical"
 
 
@@ -280,12 +283,14 @@ def default_experts(kind: str, domain: Domain) -> tuple[str, ...]:
 
     >>> from chainrule.domain import Domain
     >>> default_experts("row", Domain((5,), 2)), default_experts("image", Domain((28, 28), 2))
-    (('boosted_trees',), ())
+    (('chow_liu', 'boosted_trees'), ())
     """
     grey = len(domain.shape) == 2 and domain.length <= EXPERT_PIXELS
     if domain.variable_length or (kind == "image" and not grey):
         return ()
     first = NUMBERS_EXPERTS if _has_numbers(domain) and domain.length <= MOST_NUMBERS else ()
+    if domain.num_symbols is not None and EXPERTS[kind] and domain.length <= MOST_COUNTED_COLUMNS:
+        first = SYMBOLS_EXPERTS
     return first + EXPERTS[kind]
 
 

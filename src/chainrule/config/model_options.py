@@ -46,8 +46,8 @@ class ModelOptions:
         "networks fitted without gradients whose conditionals are averaged with the network's, by weights found on "
         f"validation data: {', '.join(EXPERTS)}, or none",
         MODEL,
-        default_text="boosted_trees for rows and small grey images, joint_gaussians too for tables with numbers; none "
-        "where --steps, --network, --members or --orders is given",
+        default_text="boosted_trees for rows and small grey images, chow_liu too where all elements are symbols, "
+        "joint_gaussians too for tables with numbers; none where --steps, --network, --members or --orders is given",
     )
     orders: int | None = option(
         None,

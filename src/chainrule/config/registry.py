@@ -12,7 +12,8 @@ from importlib import import_module
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
-from chainrule.errors import InputError, is_out_of_memory, unknown_name
+from chainrule.config.fitted_models import BUILDERS, built_part
+from chainrule.errors import InputError, unknown_name
 from chainrule.heads.table import HEADS
 from chainrule.networks.table import NETWORKS
 
@@ -42,6 +43,7 @@ Spec = dict[str, Any]
 PARTS = {"network": NETWORKS, "head": HEADS}
 EXPERTS = (
     "boosted_trees",
+    "chow_liu",
     "joint_gaussians",
     "ngram",
 )  # networks fitted without gradients that can stand beside one that is trained
@@ -124,53 +126,13 @@ def _chain(spec: Spec, domain: Domain, context: dict[str, int] | None) -> Autore
         network["ordinal"] = domain.ordinal
     if context and not network_part.takes_context:
         raise InputError(f"the network {spec['network']['name']!r} takes no context; use another, or leave out --given")
-    if spec["network"]["name"] == "joint_gaussians":
-        return _joint(spec["head"]["name"], domain, network, head)
-    if spec["network"]["name"] == "boosted_trees":
-        return _trees(spec["head"]["name"], domain, network_part, network, head)
-    built = _build(network_part, domain.num_symbols, domain.shape, **network, **(context or {}))
+    if (builder := BUILDERS.get(spec["network"]["name"])) is not None:
+        return builder(spec["head"]["name"], domain, network, head)
+    built = built_part(network_part, domain.num_symbols, domain.shape, **network, **(context or {}))
     if spec["head"]["name"] == "columns":
         numbers = head.get("numbers", "mixtures")
-        return AutoregressiveModel(built, _build(head_part, _column_heads(domain, built.features, numbers), **head))
-    return AutoregressiveModel(built, _build(head_part, built.features, domain.num_symbols, **head))
-
-
-def _trees(head_name: str, domain: Domain, part: Any, options: Spec, head_options: Spec) -> AutoregressiveModel:
-    """Boosted trees, whose features are the decisions about each element, and a head that knows where they lead."""
-    if domain.variable_length:
-        raise InputError(
-            "boosted trees are for rows and small images, here examples differ in length; take another network"
-        )
-    from chainrule.domain import Column
-    from chainrule.heads.columns import ColumnsHead
-    from chainrule.heads.decisions import DecisionsHead
-    from chainrule.models.chain import AutoregressiveModel
-
-    if head_name != ("columns" if domain.columns else "decisions"):
-        raise InputError(f"boosted trees end in binary decisions and have no {head_name!r} head; leave out --head")
-    columns = domain.columns or (Column(domain.num_symbols, domain.ordinal),)
-    leaves = {name: head_options[name] for name in ("leaves",) if name in head_options}
-    features = max(DecisionsHead.decisions_of(column, **leaves) for column in columns)
-    own = {} if domain.columns else head_options
-    heads = [DecisionsHead(features, column=column, **own) for column in columns]
-    network = _build(part, domain.num_symbols, domain.shape, features, **options)
-    return AutoregressiveModel(network, ColumnsHead(heads, **head_options) if domain.columns else heads[0])
-
-
-def _joint(head_name: str, domain: Domain, options: Spec, head_options: Spec) -> AutoregressiveModel:
-    """Joint Gaussians, whose features their own head reads."""
-    if not domain.columns or head_name != "columns":
-        raise InputError("joint Gaussians are for the rows of a table, with a head of columns; take another network")
-    from chainrule.heads.columns import ColumnsHead
-    from chainrule.heads.joint import JointGaussiansHead
-    from chainrule.heads.marginal import Marginal
-    from chainrule.models.chain import AutoregressiveModel
-    from chainrule.networks.joint_gaussians import JointGaussians
-
-    marginals = [Marginal(column.resolution, column.count) for column in domain.columns]
-    network = _build(JointGaussians, domain.columns, marginals, **options)
-    heads = [JointGaussiansHead(network.features, column) for column in domain.columns]
-    return AutoregressiveModel(network, ColumnsHead(heads, **head_options))
+        return AutoregressiveModel(built, built_part(head_part, _column_heads(domain, built.features, numbers), **head))
+    return AutoregressiveModel(built, built_part(head_part, built.features, domain.num_symbols, **head))
 
 
 def _options(kind: str, spec: Spec) -> tuple[dict[str, Any], Any]:
@@ -249,14 +211,3 @@ def _number_head(column: Column, features: int, numbers: str) -> Head:
     if numbers == "mixtures":
         return mixture
     return BlendHead([mixture, ScoresHead(features, resolution=column.resolution, naturals=column.count)])
-
-
-def _build(part: Any, *args: Any, **options: Any) -> Any:
-    try:
-        return part(*args, **options)
-    except InputError:
-        raise
-    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
-        if is_out_of_memory(error):
-            raise MemoryError(f"{part.__name__} with {options}") from error
-        raise InputError(f"{part.__name__} cannot be built from {options}: {error}") from error

@@ -23,6 +23,7 @@ INNER_HEADS: dict[str, tuple[str, ...]] = {
     "average": ("AverageHead", "Average"),
     "blend": ("BlendHead",),
     "count": ("CountHead", "Count"),
+    "first_logits": ("FirstLogitsHead",),
     "gaussian_mixture": ("GaussianMixtureHead", "GaussianMixture"),
     "joint": ("JointGaussiansHead",),
     "missing": ("MissingHead", "Missing"),

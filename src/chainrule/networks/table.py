@@ -8,6 +8,7 @@ __all__ = ["FACE", "NETWORKS"]
 NETWORKS: dict[str, tuple[str, ...]] = {
     "boosted_trees": ("BoostedTrees",),
     "causal_conv": ("CausalConv",),
+    "chow_liu": ("ChowLiu",),
     "corrected_ngram": ("CorrectedNGram",),
     "huggingface": ("HuggingFaceFromConfig",),
     "joint_gaussians": ("JointGaussians",),

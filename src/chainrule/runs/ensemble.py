@@ -81,7 +81,7 @@ class TrainedMembers:
 def train_members(
     plan: Plan, out: Path | None, job: Job, certificate: Certificate | None = None, scored: bool = True
 ) -> TrainedMembers | Trained:
-    """Fit the experts, train the members one after the other; one model, where the time is enough for no more.
+    """Fit the experts, train the members one after the other; experts alone, where the time is enough for no more.
 
     plan: the plan.
     out: the run directory; None for memory.
@@ -91,8 +91,9 @@ def train_members(
     """
     _, settled, certificate = started(plan, job, certificate)
     if not settled.members:
-        job.console.print(f"no time is left for a network; {settled.experts[0]} is the model")
-        return train_one(_expert(settled, settled.experts[0], job), out, job)
+        model = f"{settled.experts[0]} is" if len(settled.experts) == 1 else f"{' and '.join(settled.experts)} are"
+        job.console.print(f"no time is left for a network; {model} the model")
+        settled = _without_network(settled)
     if settled.members == 1 and not settled.experts:
         return train_one(settled, out, job, certificate)
     run = placed(settled, out, job)
@@ -119,6 +120,14 @@ def _expert(plan: Plan, name: str, job: Job) -> Plan:
         return expert
     now = job.clock()
     return replace(expert, budget=plan.budget.ending(now + EXPERT_SHARE * max(0.0, plan.budget.until - now)))
+
+
+def _without_network(plan: Plan) -> Plan:
+    """The plan of the experts alone: the last of them, which says most, in the place of the network."""
+    *others, last = plan.experts
+    expert = plan.expert(last)
+    options = dict(expert.options or {}) | {"minutes": 0 if plan.budget is None else plan.budget.minutes}
+    return replace(expert, experts=tuple(others), options=options | {"experts": ",".join(others) or "none"})
 
 
 def _of_its_share(member: Plan, left: int, job: Job) -> Plan:

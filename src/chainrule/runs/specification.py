@@ -28,6 +28,7 @@ from chainrule.training.settings import TrainingSettings
 __all__ = ["experts_of", "members_of", "specification"]
 
 DECIDES = ("steps", "network", "members", "orders")  # who gives one of these gets what it says, and no expert beside
+NOT_FOR_TEXTS = {"boosted_trees": "boosted trees are", "chow_liu": "a Chow-Liu tree is"}
 READ_BY_ALL = {"seed", "engine", "checkpoint_every", "keep"}  # settings that every kind of network reads
 
 
@@ -103,8 +104,8 @@ def _model(options: Mapping[str, Any], data: DataSet) -> Spec:
         written=data.encoding.kind in ("text", "documents") and not data.encoding.context_options,
         pixel_block=data.encoding.pixel_block,
     )
-    if network == "boosted_trees" and kind == "text":
-        raise InputError("boosted trees are for rows and small images, not for texts; take another network")
+    if network in NOT_FOR_TEXTS and kind == "text":
+        raise InputError(f"{NOT_FOR_TEXTS[network]} for rows and small images, not for texts; take another network")
     spec = default_spec(data.encoding.domain, kind, network, tables["head"].get("name"), amount)
     for part, table in tables.items():
         spec[part] |= table

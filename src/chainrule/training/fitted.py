@@ -11,6 +11,7 @@ from chainrule.data.examples.base import Examples
 from chainrule.errors import InputError
 from chainrule.models.base import Model
 from chainrule.networks.boosted_trees import BoostedTrees
+from chainrule.networks.chow_liu import ChowLiu
 from chainrule.networks.joint_gaussians import JointGaussians
 from chainrule.networks.ngram import NGram
 from chainrule.training.allowance import Allowance
@@ -18,6 +19,7 @@ from chainrule.training.boosting import Boosting
 from chainrule.training.checkpoint import Checkpoints
 from chainrule.training.counting import Counting
 from chainrule.training.joint_fitting import JointFitting
+from chainrule.training.pair_counting import PairCounting
 
 __all__ = ["Fitting", "fit_parts", "fitting_of"]
 
@@ -60,6 +62,8 @@ def fitting_of(
         return Boosting(chain, train, valid, seed=seed, threads=torch.get_num_threads(), allowance=allowance)
     if isinstance(chain.network, JointGaussians):
         return JointFitting(chain, train, valid, seed=seed)
+    if isinstance(chain.network, ChowLiu):
+        return PairCounting(chain, train, valid)
     if isinstance(chain.network, NGram):
         return Counting(chain, train, valid)
     raise InputError(f"a {type(chain.network).__name__} is trained by its gradients; take training.fit")
