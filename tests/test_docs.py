@@ -67,6 +67,7 @@ def located(name):
     return False
 
 
+@pytest.mark.slow
 def test_the_python_part_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -117,6 +117,7 @@ def test_a_run_needs_the_directory_no_more(place, tmp_path, capsys):
     assert one == other
 
 
+@pytest.mark.slow
 def test_every_command_takes_the_run(place, tmp_path, capsys):
     run = str(place / "run")
     assert run_json(capsys, "verify", run)["passed"]
@@ -209,6 +210,7 @@ def test_weights_that_are_lost_or_damaged(place, tmp_path, capsys):
     assert "can be read" in error()
 
 
+@pytest.mark.slow
 def test_a_model_that_sees_the_future_is_no_run(place, tmp_path, capsys):
     config = transformers.BertConfig(
         vocab_size=SIZE,

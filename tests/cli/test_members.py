@@ -191,6 +191,7 @@ def test_two_processes_make_one_ensemble(fitted, rows, tmp_path):
     assert planned.returncode == 0, planned.stderr
 
 
+@pytest.mark.slow
 def test_a_table_with_holes(tmp_path, capsys):
     table = tmp_path / "t.csv"
     rng = np.random.default_rng(1)
@@ -238,6 +239,7 @@ def test_measuring_leaves_nothing_behind():
     assert min(speed.first, speed.step, speed.validation) > 0
 
 
+@pytest.mark.slow
 def test_a_run_planned_by_defaults_of_its_minutes_goes_on(rows, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("chainrule.config.defaults.MEMBERS", {"row": (0.01, 2)})
     out = tmp_path / "run"
@@ -252,6 +254,7 @@ def test_a_run_planned_by_defaults_of_its_minutes_goes_on(rows, capsys, tmp_path
     run_json(capsys, "fit", "--resume", "--out", out / "members" / "1")
 
 
+@pytest.mark.slow
 def test_a_text_that_got_a_larger_network_for_its_minutes_goes_on(capsys, tmp_path, monkeypatch):
     network = {"name": "corrected_ngram", "network": "state_space"}
     larger = ((0.0, network | {"width": 8}), (0.01, {"width": 16, "depth": 1}))
@@ -277,6 +280,7 @@ def test_short_examples_in_the_trial_do_not_promise_short_steps(monkeypatch):
     assert measured(build(), TRAIN, VALID, chosen, Engine(), 60.0).step == pytest.approx(0.4)
 
 
+@pytest.mark.slow
 def test_a_run_takes_the_minutes_it_was_given(rows, capsys, tmp_path):
     out = tmp_path / "run"
     begun = perf_counter()

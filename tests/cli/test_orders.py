@@ -342,6 +342,7 @@ def test_scans_that_began_apart_go_on_apart(images, tmp_path, monkeypatch):
     assert main(["fit", "--resume", "--out", str(tmp_path / "run"), "--common-start", "0.5"]) == 2
 
 
+@pytest.mark.slow
 def test_scans_have_counted_heads_laid_out_alike(images, capsys, tmp_path):
     asked = ["--out", tmp_path / "run", "--orders", "2", "--head", "hierarchical_softmax", *QUICK]
     run_json(capsys, "fit", images / "images.npy", *asked)

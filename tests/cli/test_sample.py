@@ -81,6 +81,7 @@ def test_many_are_drawn_in_groups_and_are_the_same(home, tmp_path, name, prefix)
         np.testing.assert_allclose(again, drawn, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_stream_comes_piece_by_piece(home):
     command = [sys.executable, "-m", "chainrule", "sample", str(home / "bytes"), "--prefix", "Die K", "--stream"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}

@@ -197,6 +197,7 @@ def tables(tmp_path_factory):
     return home
 
 
+@pytest.mark.slow
 def test_columns_by_name(tables, capsys):
     record = run_json(capsys, "evaluate", tables / "two", "--calibration")
     columns = {row["column"]: row for row in record["by_column"]}

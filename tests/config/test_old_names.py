@@ -77,6 +77,7 @@ def test_an_old_flag_and_an_old_toml_key_are_read_and_say_so(tmp_path, capsys):
         assert json.loads((tmp_path / name / "config.json").read_text())["training"]["ema"] == 0.5
 
 
+@pytest.mark.slow
 def test_a_warning_is_one_line_on_standard_error(tmp_path):
     command = [sys.executable, "-m", "chainrule", "fit", "nothing", "--average", "0.5"]
     ended = subprocess.run(command, capture_output=True, text=True)

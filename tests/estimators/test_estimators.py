@@ -38,6 +38,7 @@ def test_a_row_has_the_same_score_alone_and_among_others(estimator):
     np.testing.assert_allclose(fitted.score_samples(X)[:20], alone, rtol=1e-9, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_the_score_is_the_exact_log_likelihood_of_the_run():
     X = load_wine(as_frame=True).data
     model = ARMDensity(**QUICK).fit(X)
@@ -87,6 +88,7 @@ def test_a_value_that_a_column_cannot_have_is_impossible():
     assert model.score_samples(pd.DataFrame({"city": ["Paris"], "n": [1]}))[0] == -np.inf
 
 
+@pytest.mark.slow
 def test_a_pickle_scores_the_same_in_another_process(tmp_path):
     X = load_wine().data
     model = ARMDensity(**QUICK).fit(X)

@@ -3,9 +3,12 @@
 import re
 from pathlib import Path
 
+import pytest
+
 PAGE = Path(__file__).parents[2] / "docs" / "estimators.md"
 
 
+@pytest.mark.slow
 def test_the_page_on_estimators_runs(capsys):
     space: dict[str, object] = {}
     parts = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)

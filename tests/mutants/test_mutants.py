@@ -172,6 +172,7 @@ def test_the_first_module_that_leaks_is_named_deep_inside(training):
     assert certificate["causality.suffix.evaluation"].passed is training
 
 
+@pytest.mark.slow
 def test_a_hugging_face_model():
     transformers = pytest.importorskip("transformers", reason="the extra `hf` is not installed")
     torch.manual_seed(0)

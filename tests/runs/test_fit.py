@@ -45,7 +45,10 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+LONG = ("members", "rows of reals", "table, given a column")
+
+
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=[pytest.mark.slow] * (k in LONG)) for k in KINDS])
 def test_python_and_the_command_line_give_the_same_weights(kind, home, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(home)
     source, own = KINDS[kind]
@@ -72,6 +75,7 @@ def test_an_object_has_the_weights_of_its_file(home):
     assert ours.files.read("model.safetensors") == theirs.files.read("model.safetensors")
 
 
+@pytest.mark.slow
 def test_a_run_in_memory_writes_nothing_and_can_be_saved(home, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     run = fit(str(home / "reals.csv"), **QUICK, sample_every=2)
@@ -84,11 +88,13 @@ def test_a_run_in_memory_writes_nothing_and_can_be_saved(home, tmp_path, monkeyp
     assert code == 0, err
 
 
+@pytest.mark.slow
 def test_verbose_prints_what_the_command_line_prints(home, capsys):
     fit(str(home / "reals.csv"), **QUICK, verbose=True)
     assert "kept step" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_it_was_interrupted(home, tmp_path):
     source = str(home / "reals.csv")
     whole = fit(source, out=tmp_path / "again", **QUICK)

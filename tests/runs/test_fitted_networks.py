@@ -113,6 +113,7 @@ def test_texts_are_refused(tmp_path):
         fit(str(tmp_path / "book.txt"), network="chow_liu")
 
 
+@pytest.mark.slow
 def test_n_grams_of_a_text_alone_and_beside_a_network(tmp_path):
     (tmp_path / "book.txt").write_text("the cat sat on the mat and the dog sat on the cat and ran " * 40)
     alone = fit(str(tmp_path / "book.txt"), network="ngram", window=32, documents="stream")
@@ -124,6 +125,7 @@ def test_n_grams_of_a_text_alone_and_beside_a_network(tmp_path):
     assert len(both.sample(1, seed=0).sample.x[0]) == 32
 
 
+@pytest.mark.slow
 def test_n_grams_that_a_network_corrects_are_one_run(tmp_path):
     book = tmp_path / "book.txt"
     book.write_text("the cat sat on the mat and the dog sat on the cat and ran " * 40)
@@ -139,6 +141,7 @@ def test_n_grams_that_a_network_corrects_are_one_run(tmp_path):
     assert again.report_dict["results"] == run.report_dict["results"]
 
 
+@pytest.mark.slow
 def test_a_text_with_minutes_has_n_grams_and_a_network(tmp_path):
     book = tmp_path / "book.txt"
     book.write_text("the cat sat on the mat and the dog sat on the cat and ran " * 40)

@@ -45,6 +45,7 @@ def test_the_record_says_what_was_decided_when_and_why(run):
     assert {"certificate", "scoring", "pictures and samples"} <= set(time["apart_seconds"])
 
 
+@pytest.mark.slow
 def test_equal_decisions_give_equal_bits(run, rows, tmp_path):
     again = fit(rows, out=tmp_path / "again", plan=str(run.path), **SMALL)
     assert again.files.read("model.safetensors") == run.files.read("model.safetensors")
@@ -53,6 +54,7 @@ def test_equal_decisions_give_equal_bits(run, rows, tmp_path):
     assert third.files.read("model.safetensors") == run.files.read("model.safetensors")
 
 
+@pytest.mark.slow
 def test_interrupted_and_gone_on_with_it_ends_the_same(run, rows, tmp_path, monkeypatch):
     """The decisions before the interrupt are in the record; those after it are replayed from a whole one."""
     place, original = tmp_path / "cut", loop.Timekeeper.look

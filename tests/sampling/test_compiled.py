@@ -31,20 +31,23 @@ def lively(network):
     return model
 
 
+NETWORKS = {
+    "transformer": lambda: Transformer(5, 12, 16, 2, 2, value_embeddings=True, ngrams=40),
+    "image windows": lambda: Transformer(5, (3, 4), 16, 2, 4, groups=2, window=5, num_classes=3),
+    "causal convolutions": lambda: CausalConv(5, 12, 16, 2),
+    "plain convolutions": lambda: CausalConv(5, 12, 16, 2, gated=False),
+    "caches that grow": lambda: Transformer(5, ROOM + 9, 16, 1, 2, groups=1),
+    "windows that grow": lambda: Transformer(5, 2 * ROOM, 16, 1, 2, window=ROOM + 3, ngrams=40),
+}
+# one example, and so many that the weights are laid out anew; two of each kind of network, of several dimensions
+SIZES = dict.fromkeys(NETWORKS, (1, MANY)) | dict.fromkeys(("image windows", "causal convolutions"), (1, 2, MANY))
+
+
 @pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize(
-    "network",
-    [
-        pytest.param(lambda: Transformer(5, 12, 16, 2, 2, value_embeddings=True, ngrams=40), id="transformer"),
-        pytest.param(lambda: Transformer(5, (3, 4), 16, 2, 4, groups=2, window=5, num_classes=3), id="image windows"),
-        pytest.param(lambda: CausalConv(5, 12, 16, 2), id="causal convolutions"),
-        pytest.param(lambda: CausalConv(5, 12, 16, 2, gated=False), id="plain convolutions"),
-        pytest.param(lambda: Transformer(5, ROOM + 9, 16, 1, 2, groups=1), id="caches that grow"),
-        pytest.param(lambda: Transformer(5, 2 * ROOM, 16, 1, 2, window=ROOM + 3, ngrams=40), id="windows that grow"),
-    ],
+    ("network", "n"), [pytest.param(NETWORKS[name], n, id=f"{name}, {n}") for name in NETWORKS for n in SIZES[name]]
 )
-@pytest.mark.parametrize("n", [1, 2, MANY])
 def test_the_compiled_step_draws_what_the_eager_step_draws(network, n):
     model = lively(network())
     context = None if model.network.embedding.context.table is None else torch.arange(n) % 3

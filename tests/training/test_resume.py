@@ -45,6 +45,7 @@ def killed(tmp_path_factory):
     return driver(tmp_path_factory.mktemp("killed"), "4", "0")
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_ends_with_the_same_bits(killed):
     check(killed, 4)
 

@@ -129,17 +129,25 @@ class Marginal(nn.Module):
 
     def quantile(self, score: Tensor) -> Tensor:
         """The smallest number whose score is above a given one; without a step the number of this score."""
-        shape = score.shape
         if self.resolution is None:
-            low, high, steps = score.new_full(shape, -WIDEST), score.new_full(shape, WIDEST), 75
+            low, high, steps = score.new_full(score.shape, -WIDEST), score.new_full(score.shape, WIDEST), 75
         else:
-            first = -1.0 - float(self.origin) if self.naturals else -FARTHEST
-            low, high, steps = score.new_full(shape, first), score.new_full(shape, FARTHEST), 55
+            low, high = self._bracket(score)
+            steps = 55 if torch.compiler.is_compiling() else int((high - low).max().clamp(min=1).log2().ceil())
         for _ in range(steps):
             middle = (low + high) / 2 if self.resolution is None else low + ((high - low) / 2).floor()
             above = self._score(self._place(middle)) > score
             low, high = torch.where(above, low, middle), torch.where(above, middle, high)
         return self._place(high) * (self.resolution or 1.0)
+
+    def _bracket(self, score: Tensor) -> tuple[Tensor, Tensor]:
+        """Steps from the origin between which the quantile of a score lies: at kernels, and ever further out."""
+        ladder = 2.0 ** torch.arange(54, dtype=torch.float64, device=score.device)  # the last is FARTHEST
+        ends = torch.cat([-ladder, ladder, self._kernels[0].round() - self.origin]).clamp(-FARTHEST, FARTHEST)
+        ends = ends.clamp(min=-1.0 - float(self.origin)) if self.naturals else ends
+        ends = ends.sort().values
+        above = torch.searchsorted(self._score(self._place(ends)).cummax(0).values, score.contiguous(), right=True)
+        return ends[(above - 1).clamp(min=0)], ends[above.clamp(max=len(ends) - 1)]
 
     def _place(self, y: Tensor) -> Tensor:
         """The position that a search of `quantile` stands at."""

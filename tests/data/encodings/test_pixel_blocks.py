@@ -99,6 +99,7 @@ def test_the_command_line(tmp_path, capsys):
     assert (np.load(tmp_path / "c.npy")[:, :2] == seen[:, :2]).all()  # the upper half
 
 
+@pytest.mark.slow
 def test_many_binary_images_are_read_in_pixel_blocks_by_default(tmp_path, capsys, monkeypatch):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 2, (60, 4, 6)))
     monkeypatch.setattr("chainrule.config.defaults.PIXEL_BLOCKS", (30, 4, {"width": 8}))

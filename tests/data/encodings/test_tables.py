@@ -230,6 +230,7 @@ def test_baselines_of_the_binary_sets(shared_data, name, independent, chow_liu):
         assert nats == pytest.approx(published, abs=0.05)
 
 
+@pytest.mark.slow
 def test_the_command_line_fits_and_samples_p_of_x_given_c(frame, tmp_path, capsys):
     frame.drop(columns="id").to_csv(tmp_path / "t.csv", index=False)
     quick = ["--steps", "4", "--evaluate-every", "2", "--width", "8", "--depth", "1"]
