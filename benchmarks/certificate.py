@@ -68,6 +68,13 @@ def _source(what: str, home: Path) -> Any:
         text = "\n".join(f"{a:.4f},{'abcde'[int(b)]},{int(c)}" for a, b, c in table)
         path.write_text(f"noise,letter,age\n{text}\n", encoding="utf-8")
         return path
+    if what == "repeats":
+        from sklearn.datasets import load_wine
+
+        wine = load_wine()
+        path = home / "wine.csv"
+        np.savetxt(path, wine.data, "%.10g", ",", header=",".join(wine.feature_names), comments="")
+        return path
     return random.normal(size=(500, 8))
 
 
@@ -129,6 +136,7 @@ ROWS = {
         "images": "images of 32 x 32 x 3",
         "rows": "a table of three columns",
         "reals": "eight columns of reals",
+        "repeats": "13 columns of reals that repeat (sklearn's wine)",
     }.items()
 }
 LANGUAGE = "GPT-2, 2 layers of width 32, D = 1024, V = 50,257"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from chainrule import AutoregressiveModel, Batch, CategoricalHead, CausalConv
@@ -38,3 +39,39 @@ def _():
 
     made = seeded(lambda: AutoregressiveModel(CausalConv(8, 24, 16, depth=3), CategoricalHead(16, 8)))
     return made, {"examples": Padded(), "domain": Rows.domain}
+
+
+class Stretches:
+    """Windows of a text that overlap: the second half of each is scored, of the first one all."""
+
+    is_stream, windows, given = True, (24, 12), 12
+
+    def __len__(self):
+        return 40
+
+    def batch(self, numbers):
+        numbers = torch.as_tensor(np.asarray(numbers))
+        place = 12 * numbers[:, None] + torch.arange(24)
+        mask = (torch.arange(24) >= self.given) | (numbers[:, None] == 0)
+        return Batch((place * place // 7) % 8, mask)
+
+
+class Twice(Stretches):
+    """What overlaps is scored twice."""
+
+    given = 0
+
+
+class Gaps(Stretches):
+    """Some elements are scored by no window."""
+
+    given = 15
+
+
+def stretches(kind):
+    made = seeded(lambda: AutoregressiveModel(CausalConv(8, 24, 16, depth=2), CategoricalHead(16, 8)))
+    return made, {"examples": kind()}
+
+
+fault("data: windows that overlap score the overlap twice", "data")(lambda: stretches(Twice))
+fault("data: windows that overlap leave some elements out", "data")(lambda: stretches(Gaps))

@@ -17,6 +17,7 @@ from tests.mutants import (
     faults_places,
     faults_prefixes,
     faults_recognised,
+    faults_relatives,
     faults_samplers,
     huggingface,
     orders,
@@ -24,6 +25,8 @@ from tests.mutants import (
     sound_house,
     sound_modules,
     sound_numbers,
+    sound_relatives,
+    sound_user_densities,
     sound_users,
 )
 from tests.mutants.case import CASES, Case, fault, sound
@@ -44,12 +47,15 @@ FILES = (
     faults_places,
     faults_prefixes,
     faults_recognised,
+    faults_relatives,
     faults_samplers,
     huggingface,
     sound_densities,
     sound_house,
     sound_modules,
     sound_numbers,
+    sound_relatives,
+    sound_user_densities,
     sound_users,
 )
 

@@ -93,7 +93,7 @@ class Marginal(nn.Module):
         if self.resolution is None:
             score = self._score(k)
             return score, score, torch.zeros_like(score)
-        (below, after), (reached, over) = self._reached(k - 1), self._reached(k)
+        (below, reached), (after, over) = (part.unbind(0) for part in self._reached(torch.stack([k - 1, k])))
         low, high = _normal_score(below, after), _normal_score(reached, over)
         mass = self._mass(k)
         middle = (low + high) / 2

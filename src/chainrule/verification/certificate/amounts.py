@@ -49,8 +49,8 @@ def suffix(trial: Trial, training: bool, share: float) -> Check:
     if check.passed is not True or own.dtype == tested.dtype:
         return check
     bound = max(COARSE, 16 * torch.finfo(own.dtype).eps)
-    in_own = replace(trial, tested=replace(own, examples=tested.examples))
-    again_tried = in_own.suffixes(share / 4, least=4, training=training)
+    in_own = trial.with_tested(replace(own, examples=tested.examples))
+    again_tried = in_own.suffixes(share / 4, least=4, training=training, most=120)
     again = causality.suffix(own, training, again_tried, bound, 2)
     kind = str(own.dtype).removeprefix("torch.")
     if again.passed is False:
@@ -101,10 +101,13 @@ def enumeration(trial: Trial) -> Check:
 
 
 def support(trial: Trial) -> Check:
-    """`normalisation.support` of some elements, in the model's own type."""
-    own = replace(trial, tested=trial.own) if not trial.quick else trial.near
-    places = own.tested.positions(4 if trial.quick else 24)
-    return conditional_mass.support(own.tested, own.rows, places, 64 if trial.quick else 256, 1e-3)
+    """`normalisation.support` of some elements, and of columns of different kinds of more, in the model's own type."""
+    own = trial.with_tested(trial.own) if not trial.quick else trial.near
+    chain = own.tested.chain
+    alike = chain is None or chain.head.elementwise
+    places = own.tested.positions(4 if trial.quick and alike else 12 if trial.quick else 24 if alike else 64)
+    values = None if own.known is None else conditional_mass.repeated_values(own.known)
+    return conditional_mass.support(own.tested, own.rows, places, 64 if trial.quick else 256, 1e-3, values)
 
 
 def truncation(trial: Trial) -> Check:
@@ -127,7 +130,7 @@ def gradient(trial: Trial) -> Check:
 def repeat(trial: Trial) -> Check:
     """`determinism.repeat` in the model's own type."""
     own = trial.tested if trial.quick else trial.own
-    crowd = replace(trial, tested=own).crowd
+    crowd = trial.with_tested(own).crowd
     own, rows = crowd.tested, crowd.rows[:4]
     comparable = trial.original if own.dtype == trial.own.dtype else None
     return determinism.repeat(own, rows, comparable, trial.loose)
@@ -136,7 +139,7 @@ def repeat(trial: Trial) -> Check:
 def precision(trial: Trial) -> Check:
     """`invariance.precision`, a finding."""
     exact = trial.tested if trial.tested.dtype == torch.float64 else None
-    own = replace(trial, tested=trial.own).crowd
+    own = trial.with_tested(trial.own).crowd
     return determinism.precision(own.tested, exact, own.few)
 
 

@@ -34,7 +34,7 @@ def counted(examples: Examples | None, domain: Domain | None, size: int = 256) -
         return skipped(name, "no data was given")
     faults: list[str] = []
     owner, windows = _declared(examples)
-    seen, looked, digests = 0, 0, Seen()
+    seen, looked, digests, scored = 0, 0, Seen(), []
     for rows, batch in in_batches(examples, size):
         seen += len(batch)
         looked += batch.x.numel()
@@ -42,6 +42,7 @@ def counted(examples: Examples | None, domain: Domain | None, size: int = 256) -
             faults.append(f"{len(batch)} rows came for the {len(rows)} asked for, from row {rows[0]} on")
             break
         faults += _faults_of_masks(rows, batch, owner, windows)
+        scored.append(batch.mask.sum(1).numpy())
         if (end := _end_of(domain)) is not None and not windows:
             faults += _faults_of_ends(rows, batch, end, owner)
         digests.add(rows, batch)
@@ -49,6 +50,7 @@ def counted(examples: Examples | None, domain: Domain | None, size: int = 256) -
             break
     if seen != len(examples) and looked <= MOST and not faults:
         faults.append(f"{seen} rows came, {len(examples)} were announced")
+    faults += [] if faults else _faults_of_windows(examples, np.concatenate(scored), owner) if scored else []
     faults += [] if faults else _faults_alone(examples, digests)
     part = f"{seen} of {len(examples)} rows" if seen != len(examples) else f"{len(examples)} rows"
     return Check.of(
@@ -91,6 +93,27 @@ def _faults_of_ends(rows: np.ndarray, batch: Batch, end: int, owner: np.ndarray 
         final = np.array([r + 1 == len(owner) or owner[r + 1] != owner[r] for r in rows.tolist()])
     lacking = np.flatnonzero(~ends.numpy() & final)
     return [f"row {rows[n]} does not end with the end {end} being scored" for n in lacking]
+
+
+def _faults_of_windows(examples: Examples, scored: np.ndarray, owner: np.ndarray | None) -> list[str]:
+    """Windows that score more elements than they move on by, or fewer, beside the first and the last of an example.
+
+    examples: the data.
+    scored: number of scored elements of each row.
+    owner: the example that each row belongs to; None for one example, or one text.
+    """
+    sizes = getattr(examples, "windows", None)  # a user's examples may not say
+    if sizes is None:
+        return []
+    stride, of = sizes[1], np.zeros(len(scored), np.int64) if owner is None else owner[: len(scored)]
+    faults = []
+    for wrong, what in ((scored > stride, "more"), (scored < stride, "fewer")):
+        rows = np.flatnonzero(wrong)
+        again = rows[1:][np.diff(np.sort(of[rows])) == 0] if len(rows) > 1 else rows[:0]
+        if len(again):
+            row = again[-1]
+            faults.append(f"row {row} scores {scored[row]} elements, {what} than the {stride} that windows move on by")
+    return faults
 
 
 class Seen:

@@ -14,8 +14,9 @@ from chainrule.verification.certificate.comparison import seeded
 from chainrule.verification.certificate.invariance import related_rows, scored_rows
 from chainrule.verification.certificate.tested import ModelUnderTest
 
-__all__ = ["precision", "repeat"]
+__all__ = ["IMPROBABLE", "precision", "repeat"]
 
+IMPROBABLE = -25.0  # ln p of draws that do not come twice by chance
 ORDERS = 5  # in which fresh copies of a function are asked
 
 
@@ -39,6 +40,9 @@ def repeat(tested: ModelUnderTest, rows: Tensor, original: Any, bound: float) ->
         a, b = (deepcopy(tested.chain.sample(3, seed=1, length=length)) for _ in range(2))
         if not torch.equal(a.x.nan_to_num(), b.x.nan_to_num()):
             worst, where = 1.0, "the same seed draws other samples"
+        other = tested.chain.sample(3, seed=2, length=length)
+        if torch.equal(a.x.nan_to_num(), other.x.nan_to_num()) and float(a.log_prob.sum()) < IMPROBABLE:
+            worst, where = 1.0, "another seed draws the same samples"
     tried = "the same scores and samples twice"
     if tested.module is None:
         apart = float(difference(then, scored_rows(tested, related.flip(0), None).flip(0)).max())

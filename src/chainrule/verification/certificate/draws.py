@@ -9,7 +9,7 @@ from torch import Tensor
 
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.verification.certificate.sampling import BINS, pit
-from chainrule.verification.certificate.statistics import Tally, correlations
+from chainrule.verification.certificate.statistics import Tally, correlations, how_often
 from chainrule.verification.certificate.tested import log_pmf_of
 
 __all__ = ["Shown", "look_at"]
@@ -85,16 +85,16 @@ def _numbers(shown: Shown, model: AutoregressiveModel, h: Tensor, x: Tensor, v: 
         p = model.head.at(d, h[:, d], x[:, :d])
         transforms.append(pit(p, x[:, d], v[:, d]))
         log_prob.append(p.log_prob(x[:, d]).double())
-    shown.transforms.append(torch.stack(transforms, 1))
-    shown.log_prob.append((torch.stack(log_prob, 1) * counts).sum(1))
+    shown.transforms.append(torch.where(counts, torch.stack(transforms, 1), v))  # what was not drawn is by chance
+    shown.log_prob.append(torch.where(counts, torch.stack(log_prob, 1), 0.0).sum(1))
     _bins(shown, "the distribution function: share of draws in twentieth", shown.transforms[-1], counts)
 
 
 def _bins(shown: Shown, name: str, u: Tensor, counts: Tensor) -> None:
     """Transforms in twenty bins of equal mass, and in the outermost thousandths."""
-    edges = torch.arange(BINS, dtype=torch.float64) / BINS
-    inside = (u.unsqueeze(-1) >= edges) & (u.unsqueeze(-1) < edges + 1 / BINS)
-    shown.tally(name).add(inside.double() - 1 / BINS, torch.full(inside.shape, (1 - 1 / BINS) / BINS), counts)
+    drawn = counts.sum(0, dtype=torch.float64).unsqueeze(-1)
+    inside = how_often((u * BINS).long().clamp(0, BINS - 1), BINS, counts & (u >= 0) & (u < 1))
+    shown.tally(name).add_sums(inside - drawn / BINS, (drawn * (1 - 1 / BINS) / BINS).expand_as(inside))
     tails = torch.stack([u < 1e-3, u >= 1 - 1e-3, u >= 1 - 1e-2], -1)
     share = torch.tensor([1e-3, 1e-3, 1e-2], dtype=torch.float64)
     variance = (share * (1 - share)).expand(tails.shape)
@@ -110,7 +110,7 @@ def _symbols(shown: Shown, log_p: Tensor, x: Tensor, v: Tensor, counts: Tensor) 
     """Symbols: surprise, rank, the most probable symbol, repeats, each symbol; log_p: shape (n, L, V)."""
     p, here = log_p.exp(), x.unsqueeze(-1)
     own, log_own = p.gather(-1, here).squeeze(-1), log_p.gather(-1, here).squeeze(-1)
-    shown.log_prob.append((log_own * counts).sum(1))
+    shown.log_prob.append(torch.where(counts, log_own, 0.0).sum(1))
     surprise = (-log_p).clamp(max=SURPRISE)
     mean = (p * surprise).sum(-1)
     variance = ((p * surprise.square()).sum(-1) - mean.square()).clamp(min=0)
@@ -121,16 +121,17 @@ def _symbols(shown: Shown, log_p: Tensor, x: Tensor, v: Tensor, counts: Tensor) 
     symbol = torch.arange(p.shape[-1])
     likelier = (log_p > log_own.unsqueeze(-1)) | ((log_p == log_own.unsqueeze(-1)) & (symbol < here))
     rank = (p * likelier).sum(-1) + v * own
-    natural = (p * (symbol < here)).sum(-1) + v * own
-    shown.transforms.append(natural)
+    natural = p.cumsum(-1).gather(-1, here).squeeze(-1) - (1 - v) * own
+    shown.transforms.append(torch.where(counts, natural, v))
     _bins(shown, "symbols by probability: share of draws in twentieth", rank, counts)
     _bins(shown, "the distribution function: share of draws in twentieth", natural, counts)
     best = log_p.argmax(-1)
     _event(shown, "the most probable symbol", (x == best).double(), p.amax(-1), counts)
     _repeats(shown, p, x, counts)
     if p.shape[-1] * p.shape[1] <= CELLS:
-        happened = torch.nn.functional.one_hot(x, p.shape[-1]).double()
-        shown.tally("symbol").add(happened - p, p * (1 - p), counts)
+        expected = p if bool(counts.all()) else p * counts.unsqueeze(-1)
+        happened, total = how_often(x, p.shape[-1], counts), expected.sum(0, dtype=torch.float64)
+        shown.tally("symbol").add_sums(happened - total, total - (expected * p).sum(0, dtype=torch.float64))
 
 
 def _event(shown: Shown, name: str, happened: Tensor, probability: Tensor, counts: Tensor) -> None:
@@ -141,17 +142,20 @@ def _event(shown: Shown, name: str, happened: Tensor, probability: Tensor, count
 def _repeats(shown: Shown, p: Tensor, x: Tensor, counts: Tensor) -> None:
     """Symbols that stood among the last one, four, eight and all elements."""
     length = x.shape[1]
-    for window in RECENT:
-        lags = range(1, min(window, length - 1) + 1)
-        if not lags:
-            continue
-        before = torch.stack([torch.nn.functional.pad(x, (lag, 0), value=-1)[:, :length] for lag in lags], -1)
-        earlier = (before.unsqueeze(-1) == before.unsqueeze(-2)).tril(-1).any(-1)  # counted once
-        first = (before >= 0) & ~earlier
-        mass = (p.gather(-1, before.clamp(min=0)) * first).sum(-1)
-        _event(shown, f"a symbol of the last {window}", (before == x.unsqueeze(-1)).any(-1).double(), mass, counts)
+    before: list[Tensor] = []
+    mass, came = torch.zeros_like(p[..., 0]), torch.zeros_like(x, dtype=torch.bool)
+    for lag in range(1, min(max(RECENT), length - 1) + 1):
+        at_lag = torch.nn.functional.pad(x, (lag, 0), value=-1)[:, :length]
+        first = at_lag >= 0
+        for nearer in before:  # each symbol is counted once
+            first &= at_lag != nearer
+        mass = mass + p.gather(-1, at_lag.clamp(min=0).unsqueeze(-1)).squeeze(-1) * first
+        came = came | (at_lag == x)
+        before.append(at_lag)
+        if lag in RECENT:
+            _event(shown, f"a symbol of the last {lag}", came.double(), mass, counts)
     if p.shape[-1] <= MANY:
-        one_hot = torch.nn.functional.one_hot(x, p.shape[-1]).to(torch.int32)
-        seen = torch.nn.functional.pad(one_hot.cumsum(1), (0, 0, 1, 0))[:, :length] > 0
+        one_hot = torch.zeros(p.shape, dtype=torch.int16).scatter_(-1, x.unsqueeze(-1), 1)
+        seen = torch.nn.functional.pad(one_hot.cumsum(1, dtype=torch.int16), (0, 0, 1, 0))[:, :length] > 0
         happened = seen.gather(-1, x.unsqueeze(-1)).squeeze(-1).double()
         _event(shown, "a symbol that came before", happened, (p * seen).sum(-1), counts)

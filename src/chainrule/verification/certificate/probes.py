@@ -17,6 +17,15 @@ from chainrule.verification.certificate.tested import ModelUnderTest
 
 __all__ = ["Replacements", "replacements"]
 
+BYTES = 256  # symbols of an alphabet that may be the bytes of a text
+TEXT = torch.tensor(
+    list(
+        'The end.\r\n\r\n  «Größe», said he – it\'s 3.50 €! äàéèñü\n\n<p class="a">x &amp; y</p>\n'
+        '{"k": [1, 2.5, null], "t": true}\n\tif (a == b) { return -1; }  // ...\n'
+        "# 1. A list\n* one\n* two\n\n```\n0 1\t2\n```\n<|endoftext|>\x00\x00日本 http://a.b/c?d=e&f_g%20#h\r\n".encode()
+    )
+)
+COMMON = 6  # special symbols that every second mixture has
 Replaced = tuple[Tensor, Tensor, int, str]  # a row, the elements to put into it, from which place on, what they are
 
 
@@ -87,6 +96,11 @@ def _contents(tested: ModelUnderTest, rows: Tensor, places: list[int]) -> Iterat
         yield rows[0] if number % 2 else row, another, places[(number + 1) % len(places)], "another row"
         if special:
             yield from _of_symbol(tested, rows, special[number % len(special)], places, number)
+            early = min(places[(number + 4) % len(places)], 1 + tested.length // 4)
+            yield row, _mixed(special, len(row), number), early, "symbols with a meaning, mixed"
+        if tested.num_symbols == BYTES:
+            text = TEXT[(torch.arange(len(row)) + 61 * number) % len(TEXT)]
+            yield row, text, min(places[(number + 5) % len(places)], 1 + tested.length // 4), "a text"
         if tested.chain is None or tested.chain.head.elementwise:
             place = places[(number + 3) % len(places)] or min(1, tested.length - 1)
             copy = row[torch.arange(len(row)) % max(place, 1)], "a copy of the beginning"
@@ -103,6 +117,16 @@ def _of_symbol(tested: ModelUnderTest, rows: Tensor, symbol: int, places: list[i
     one[at : at + 1 + number % 3 // 2] = symbol
     yield row, one, place, f"the symbol {symbol} in one place"
     yield row, torch.full_like(row, symbol), place, f"the symbol {symbol} everywhere"
+
+
+def _mixed(special: list[int], length: int, number: int) -> Tensor:
+    """Special symbols in pairs: by chance, or, in two mixtures of three, every pair of the most telling ones."""
+    of = torch.tensor(special)
+    if number % 3 == 1:
+        return of[torch.randint(len(of), (length,), generator=torch.Generator().manual_seed(number))]
+    few = min(COMMON, len(of))
+    pairs = [k for a in range(few) for b in range(a, few) for k in ((a, b) if a < b else (a,))]  # a, b, a, c, ...
+    return of[torch.tensor(pairs)[(torch.arange(length) + number * len(pairs) // 4) % len(pairs)]]
 
 
 def _sweep(tested: ModelUnderTest, row: Tensor, most: int) -> list[Replaced]:

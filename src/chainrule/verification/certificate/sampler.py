@@ -58,6 +58,8 @@ def _every_state(model: AutoregressiveModel, sample: Sample, tested: ModelUnderT
     v = tested.num_symbols
     if v is None or model.head.num_symbols is None or v**length > STATES or tested.context is not None:
         return 0.0, ""
+    if not bool(sample.mask.all()):
+        return 0.0, ""  # examples that end early are not those that are summed over
     pmf = model.log_prob(Batch(every_example(v, length))).double().exp()
     code = (sample.x * v ** torch.arange(length - 1, -1, -1)).sum(1)
     statistic, bound = chi_square(torch.bincount(code, minlength=len(pmf)), pmf * len(sample))
@@ -93,7 +95,7 @@ def _after_prefix(
     kept = torch.equal(sample.x[:, :width].double().nan_to_num(), given.double().nan_to_num())
     if not kept:
         return None
-    counts = torch.ones_like(sample.x, dtype=torch.bool)
+    counts = sample.mask.clone()
     counts[:, :width] = False
     shown = look_at(model, sample.x, counts, c)
     own = _own_log_prob(sample, shown)

@@ -18,7 +18,7 @@ from math import log
 import torch
 from torch import Tensor
 
-__all__ = ["TOGETHER", "Tally", "allowed", "correlations"]
+__all__ = ["TOGETHER", "Tally", "allowed", "correlations", "how_often"]
 
 TOGETHER = 5e-8  # probability that the statistics of one set of draws accuse a sound model
 
@@ -60,9 +60,14 @@ class Tally:
         variance: of f, of the same shape.
         counts: True for the elements that were drawn, shape (n, L).
         """
-        weight = counts.view(*counts.shape, *[1] * (excess.ndim - 2)).double()
-        self.total = self.total + (excess.double() * weight).sum(0)
-        self.variance = self.variance + (variance.double() * weight).sum(0)
+        if not bool(counts.all()):
+            drawn = counts.view(*counts.shape, *[1] * (excess.ndim - 2))
+            excess, variance = torch.where(drawn, excess, 0.0), torch.where(drawn, variance, 0.0)
+        self.add_sums(excess.sum(0, dtype=torch.float64), variance.sum(0, dtype=torch.float64))
+
+    def add_sums(self, excess: Tensor, variance: Tensor) -> None:
+        """Take in draws whose excess and variance were summed before, both of shape (L, ...)."""
+        self.total, self.variance = self.total + excess, self.variance + variance
 
     def worst(self, share: int) -> tuple[float, str]:
         """The largest ratio of a sum to what is allowed, and in words which sum it is.
@@ -81,6 +86,22 @@ class Tally:
         place = int((each if flat is None else flat.values).argmax())
         kind = "" if flat is None else f" {int(flat.indices[place])}"
         return float(each.max()), f"{self.name}{kind}, at x_{place}"
+
+
+def how_often(kinds: Tensor, most: int, counts: Tensor) -> Tensor:
+    """How often each kind came at each place, shape (L, most), float64.
+
+    kinds: a number from 0 to most - 1 for each draw, shape (n, L).
+    most: number of kinds.
+    counts: True for the elements that count, shape (n, L).
+
+    >>> how_often(torch.tensor([[0, 2], [0, 1]]), 3, torch.ones(2, 2, dtype=torch.bool))
+    tensor([[2., 0., 0.],
+            [0., 1., 1.]], dtype=torch.float64)
+    """
+    length = kinds.shape[1]
+    cells = (kinds + most * torch.arange(length))[counts]
+    return torch.bincount(cells, minlength=length * most).double().view(length, most)
 
 
 def correlations(transforms: Tensor, share: int) -> tuple[float, str]:

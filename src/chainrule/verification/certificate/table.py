@@ -36,6 +36,7 @@ class Row:
     essential: whether a model is not verified where the check cannot be made.
     rounds: whether a failure by little may be rounding, and is looked at again in float64.
     gradients: whether it differentiates.
+    same_shape: whether it compares passes of the same shape, which round alike in any type.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Row:
     quick: bool = True
     essential: bool = False
     rounds: bool = True
+    same_shape: bool = False
     gradients: bool = False
 
 
@@ -55,12 +57,14 @@ CHECKS = (
         "",
         lambda t: amounts.suffix(t, training=False, share=0.3),
         essential=True,
+        same_shape=True,
     ),
     Row(
         "causality.suffix.training",
         "the same in training mode",
         "",
         lambda t: amounts.suffix(t, training=True, share=0.15),
+        same_shape=True,
     ),
     Row(
         "normalisation.steps",
@@ -104,6 +108,7 @@ CHECKS = (
         "outputs up to d do not change with later elements to which they have a gradient",
         "an embedding, or reals",
         amounts.gradient,
+        same_shape=True,
         gradients=True,
     ),
     Row(
@@ -116,7 +121,7 @@ CHECKS = (
         "invariance.order",
         "the order of the examples in a batch changes no score",
         "",
-        lambda t: invariance.order(t.crowd.tested, t.crowd.few, t.crowd.sizes[-2:], t.loose),
+        lambda t: invariance.order(t.crowd.tested, t.crowd.few, t.crowd.shuffled_sizes, t.loose),
     ),
     Row(
         "invariance.padding",

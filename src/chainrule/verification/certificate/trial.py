@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from chainrule.domain import Domain
 from chainrule.verification.certificate.adapters import in_precision
+from chainrule.verification.certificate.check import difference
 from chainrule.verification.certificate.comparison import rounding
 from chainrule.verification.certificate.probes import Replacements, replacements
 from chainrule.verification.certificate.rows import rows_to_try
@@ -24,6 +26,8 @@ __all__ = ["Trial"]
 
 NUMBERS = 1 << 25  # that a pass over a batch of eight rows may put out
 ROWS = 28  # of all kinds
+LARGE_BATCH = 100  # examples
+KNOWN = 512  # rows of the data in which values that repeat are looked for
 COARSE = 1e-2  # a difference beyond this is no rounding in float32
 
 
@@ -84,7 +88,24 @@ class Trial:
         if wide is None:
             return None
         wide = replace(wide, special=self.tested.special)
-        return replace(self, tested=fewer(shorter(wide, self.tested.length), self.tested.examples))
+        return self.with_tested(fewer(shorter(wide, self.tested.length), self.tested.examples))
+
+    @cached_property
+    def coarse(self) -> float:
+        """The largest difference of two passes of different shapes that may be rounding.
+
+        That is COARSE, or more where the model is far from its float64 copy, but not very far: some compute in half
+        precision inside.
+        """
+        if self.exact is None:
+            return COARSE
+        rows = self.crowd.few
+        wide = rows.double() if rows.is_floating_point() else rows
+        with torch.no_grad():
+            own = self.tested.outputs(rows, self.tested.contexts(len(rows))).double()
+            exact = self.exact.tested.outputs(wide, self.exact.tested.contexts(len(rows)))
+        noise = float(difference(exact, own).max())
+        return max(COARSE, 4 * noise) if noise < 10 * COARSE else COARSE
 
     @cached_property
     def near(self) -> Trial:
@@ -100,6 +121,14 @@ class Trial:
         width = max(near.tested.num_symbols or 1, 64)
         return near._cut(shorter(near.tested, max(16, NUMBERS // (8 * width))))
 
+    def with_tested(self, tested: ModelUnderTest) -> Trial:
+        """The trial of the same model in another type, on the same rows where they are symbols."""
+        made = replace(self, tested=tested)
+        same = tested is self.tested or not self.every_row.is_floating_point()
+        if same and self.every_row.shape[1] >= tested.length:
+            made.__dict__["every_row"] = self.every_row[:, : tested.length]
+        return made
+
     def _cut(self, tested: ModelUnderTest) -> Trial:
         """The trial of the first elements only, on the same rows."""
         made = replace(self, tested=tested)
@@ -113,6 +142,15 @@ class Trial:
         d = self.tested.length
         walked = d if self.work.rows(0.02, 2 * d) >= d else 0
         return rows_to_try(self.tested, data, ROWS, walked)
+
+    @cached_property
+    def known(self) -> Tensor | None:
+        """Rows of the data, if they are real numbers, in which values that repeat are looked for; otherwise None."""
+        data = self.training if self.training is not None else self.examples
+        if data is None or not len(data) or self.tested.num_symbols is not None:
+            return None
+        x = data.batch(np.unique(np.linspace(0, len(data) - 1, min(len(data), KNOWN)).astype(np.int64))).x
+        return x if x.is_floating_point() and x.ndim == 2 else None
 
     @cached_property
     def rows(self) -> Tensor:
@@ -132,16 +170,21 @@ class Trial:
         """Some of these rows, as many as fit into one pass."""
         return self.rows[: min(8, max(1, self.tested.rows_at_once()))]
 
-    def suffixes(self, share: float, least: int = 8, *, training: bool = False) -> Replacements:
+    def suffixes(self, share: float, least: int = 8, *, training: bool = False, most: int = 360) -> Replacements:
         """Replaced suffixes of every content from every place that a share of the work pays for, at least some.
+
+        share: of the work.
+        least: number of replacements that are made in any case.
+        training: whether in training mode.
+        most: largest number with content of different kinds; in the quick form 84.
 
         Those from every place begin with the same rows, whose outputs are computed once in evaluation mode.
         """
         tested, d = self.tested, self.tested.length
-        most = self.work.rows(share / 2, d, least=least)
-        contents = min(84 if self.quick else 360, most // 2)
-        every = tested.positions(min(d, (most - contents) * (1 if training else 2)))
-        left = most - contents - len(every)
+        paid = self.work.rows(share / 2, d, least=least)
+        contents = min(84 if self.quick else most, paid // 2)
+        every = tested.positions(min(d, (paid - contents) * (1 if training else 2)))
+        left = paid - contents - len(every)
         if not self.quick and left >= d:
             every, left = every + tested.positions(d, seed=1), left - d
         places = tested.positions(max(6, contents // 4))
@@ -160,6 +203,11 @@ class Trial:
     @property
     def sizes(self) -> tuple[int, ...]:
         """Sizes of batches to try."""
-        wanted = (2, 3, 5, 8, 17) if self.quick else (2, 3, 4, 5, 8, 17, 32, 65)
+        wanted = (2, 3, 5, 8, 17, 130) if self.quick else (2, 3, 4, 5, 8, 17, 32, 65, 130, 520)
         most = max(3, min(self.work.rows(0.04, self.tested.length), 4 * self.tested.rows_at_once()))
         return tuple(size for size in wanted if size <= most)
+
+    @property
+    def shuffled_sizes(self) -> tuple[int, ...]:
+        """Sizes of the batches whose order is changed: two of those that are not very large."""
+        return tuple(size for size in self.sizes if size < LARGE_BATCH)[-2:]

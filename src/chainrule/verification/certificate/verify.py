@@ -118,7 +118,7 @@ def _made(row: Row, trial: Trial) -> Check:
     check = _tried(row, trial)
     if not trial.quick or not row.rounds or check.passed is not False or trial.own.module is None:
         return check
-    if not check.figure <= COARSE or trial.exact is None:
+    if trial.exact is None or not check.figure <= (COARSE if row.same_shape else trial.coarse):
         return check
     return replace(_tried(row, trial.exact), tried=f"{check.tried}, again in float64")
 

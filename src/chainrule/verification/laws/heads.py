@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule.heads.base import Distribution, Head
-from chainrule.verification.certificate.conditional_mass import density_mass
+from chainrule.verification.certificate.density_mass import density_mass
 from chainrule.verification.laws.law import LawBroken, fits, randomised, within
 
 __all__ = [

@@ -1,0 +1,137 @@
+"""The mass of a density: its integral over the intervals between quantiles, each halved until it does not change.
+
+What may be missing has the mass p(missing) in addition to that of its values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from chainrule.heads.base import Distribution
+
+__all__ = ["ENDS", "Repeated", "atoms", "density_mass", "flat_ends", "missing_mass"]
+
+Repeated = Callable[[int], Distribution]
+ENDS = (1e-9, 1 - 1e-9)  # extreme quantiles of the values that are not missing
+ROUNDED = 1e-6  # of a mass in float32
+HALVINGS = 40
+SPLITS, WORST, LEAST_SHARE = 16, 12, 1e-7  # rounds, intervals per round, and mass of the narrowest
+OUTSIDE = (0.1, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5)  # of the range of the quantiles, to which an integral goes on
+MOST_OPEN = 1 << 15  # intervals that are halved at a time
+NODES = (-0.9061798459386640, -0.5384693101056831, 0.0, 0.5384693101056831, 0.9061798459386640)  # Gauss-Legendre
+WEIGHTS = (0.2369268850561891, 0.4786286704993665, 0.5688888888888889, 0.4786286704993665, 0.2369268850561891)
+SPECIAL = [0.0, 1.0, -1.0, 0.5, -0.5, 0.25, -0.25, 0.75, 2.0, 0.1, -2.0, 10.0, -10.0, 100.0, 1000.0]  # of real numbers
+
+
+def missing_mass(p: Distribution) -> Tensor:
+    """p(missing) of each conditional over numbers, 0 where no value may be missing; `icdf` has it at the upper end."""
+    top = p.icdf(torch.full(p.batch_shape, 1 - 1e-15, dtype=torch.float64))
+    return torch.where(top.isnan(), p.log_prob(top).double().exp(), 0.0)
+
+
+def density_mass(make: Repeated, intervals: int = 256, special: Sequence[float] = ()) -> Tensor:
+    """The integral of each density, of the batch shape, float64.
+
+    make: makes the distributions n times over, with n times as many along the first axis.
+    intervals: number of intervals, of equal mass by `icdf`, to begin with.
+    special: values that occur, near which intervals are fine, so that a needle there is seen; 0, 1, 1/2, ... are added.
+    """
+    p = make(1)
+    missing = missing_mass(p)
+    levels = torch.linspace(ENDS[0], ENDS[1], intervals + 1, dtype=torch.float64)
+    levels = torch.cat([levels, torch.tensor([1e-6, 1e-4, 1 - 1e-4, 1 - 1e-6], dtype=torch.float64)]).sort().values
+    u = levels.view(-1, *[1] * missing.ndim).expand(-1, *missing.shape)
+    nodes = _at(make, u, missing)
+    for _ in range(SPLITS):
+        u, nodes = _split(make, u, nodes, missing)
+    low, high = nodes.min(0).values, nodes.max(0).values
+    width = (high - low).clamp(min=1e-9)
+    far = torch.tensor(OUTSIDE, dtype=torch.float64).view(-1, *[1] * missing.ndim)
+    nodes = torch.cat([low - far.flip(0) * width, nodes, high + far * width])
+    low, high = nodes[0], nodes[-1]
+    near = [
+        s + sign * 10.0**-k * max(abs(s), 1.0) for s in (*SPECIAL, *special) for sign in (-1, 1) for k in range(2, 11)
+    ]
+    inside = torch.tensor(near, dtype=torch.float64).view(-1, *[1] * missing.ndim)
+    nodes = torch.cat([nodes, torch.minimum(torch.maximum(inside, low), high)]).sort(0).values
+    a, b = nodes[:-1], nodes[1:]
+    total, tolerance = torch.zeros_like(missing, dtype=torch.float64), 1e-5 / len(nodes)
+    for _ in range(HALVINGS):
+        middle = (a + b) / 2
+        whole, left, right = (_gauss(make, *ends) for ends in ((a, b), (a, middle), (middle, b)))
+        open_ = ((left + right - whole).abs() > tolerance).flatten(1).any(1) if len(a) else torch.zeros(0).bool()
+        open_ &= (middle > a).flatten(1).any(1)
+        total += (left + right)[~open_].sum(0)
+        if not bool(open_.any()) or int(open_.sum()) > MOST_OPEN:
+            total += (left + right)[open_].sum(0)
+            break
+        a, b = torch.cat([a[open_], middle[open_]]), torch.cat([middle[open_], b[open_]])
+    else:
+        total += (_gauss(make, a, b)).sum(0)
+    return total + missing + 2e-9 * (1 - missing)
+
+
+def _at(make: Repeated, u: Tensor, missing: Tensor) -> Tensor:
+    """The quantiles at u of the values that are not missing, shape (levels, ...).
+
+    A head in float32 may take the last of them for a missing value; the quantile a little below stands for it.
+    """
+    p, levels = make(len(u)), ((1 - missing) * u).flatten(0, 1)
+    found = p.icdf(levels).double()
+    return found.where(~found.isnan(), p.icdf(levels * (1 - ROUNDED)).double()).view_as(u)
+
+
+def _split(make: Repeated, u: Tensor, nodes: Tensor, missing: Tensor) -> tuple[Tensor, Tensor]:
+    """The intervals whose integral is farthest from their share of u, halved in u.
+
+    So the edges of narrow components, and what lies between them, have next to no mass in an interval.
+    """
+    share = u[1:] - u[:-1]
+    apart = (_gauss(make, nodes[:-1], nodes[1:]) - (1 - missing) * share).abs() * (share > LEAST_SHARE)
+    here = apart.topk(min(WORST, len(apart)), 0).indices
+    between = (u.gather(0, here) + u.gather(0, here + 1)) / 2
+    u, nodes = torch.cat([u, between]), torch.cat([nodes, _at(make, between, missing)])
+    order = u.argsort(0)
+    return u.gather(0, order), nodes.gather(0, order)
+
+
+def _gauss(make: Repeated, a: Tensor, b: Tensor) -> Tensor:
+    """The integrals from a to b, shape (intervals, ...), by five nodes each."""
+    half, middle = (b - a) / 2, (a + b) / 2
+    x = torch.stack([middle + half * t for t in NODES])
+    p = make(len(NODES) * len(a)).log_prob(x.flatten(0, 2)).double().exp().view_as(x)
+    weight = torch.tensor(WEIGHTS, dtype=torch.float64).view(-1, *[1] * a.ndim)
+    return half * (weight * p).sum(0).nan_to_num(nan=torch.inf)
+
+
+def flat_ends(p: Distribution) -> Tensor:
+    """1 where ln p is the same at three places that are farther and farther out, so that its integral is infinite."""
+    low, high = (p.icdf(torch.full(p.batch_shape, u, dtype=torch.float64)).double() for u in (1e-6, 1 - 1e-6))
+    width = (high - low).nan_to_num(nan=1.0).clamp(min=1e-9)
+    flat = torch.zeros(p.batch_shape, dtype=torch.bool)
+    for end, sign in ((low, -1.0), (high, 1.0)):
+        ends = torch.stack([p.log_prob(end.nan_to_num() + sign * far * width).double() for far in (1e3, 1e5, 1e7)])
+        lowest, highest = torch.aminmax(ends, dim=0)
+        flat |= (highest - lowest < 1e-9) & highest.isfinite()
+    return flat.double()
+
+
+def atoms(p: Distribution, special: Sequence[float] = ()) -> Tensor:
+    """The largest jump of ln p at one value alone, of the batch shape: the mass of a point in a density.
+
+    p: the density.
+    special: values that occur; 0, 1, 1/2, ... are added.
+
+    A density may jump at the end of its support, but not on both sides of one value.
+    """
+    worst = torch.zeros(p.batch_shape, dtype=torch.float64)
+    for value in (*SPECIAL, *special):
+        x = torch.full(p.batch_shape, value, dtype=torch.float64)
+        step = 1e-12 * max(abs(value), 1e-3)
+        here, left, right = (p.log_prob(x + shift).double() for shift in (0.0, -step, step))
+        jump = torch.minimum((here - left).abs(), (here - right).abs())
+        worst = torch.maximum(worst, jump.where(here > -700, torch.zeros_like(jump)).nan_to_num(nan=0.0, posinf=1e3))
+    return worst
