@@ -20,6 +20,7 @@ ROUNDED = 1e-6  # of a mass in float32
 HALVINGS = 40
 SPLITS, WORST, LEAST_SHARE = 16, 12, 1e-7  # rounds, intervals per round, and mass of the narrowest
 OUTSIDE = (0.1, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5)  # of the range of the quantiles, to which an integral goes on
+NEXT = 2e-15  # of a value, to the next but a few in float64
 MOST_OPEN = 1 << 15  # intervals that are halved at a time
 NODES = (-0.9061798459386640, -0.5384693101056831, 0.0, 0.5384693101056831, 0.9061798459386640)  # Gauss-Legendre
 WEIGHTS = (0.2369268850561891, 0.4786286704993665, 0.5688888888888889, 0.4786286704993665, 0.2369268850561891)
@@ -28,6 +29,12 @@ SPECIAL = [0.0, 1.0, -1.0, 0.5, -0.5, 0.25, -0.25, 0.75, 2.0, 0.1, -2.0, 10.0, -
 
 def missing_mass(p: Distribution) -> Tensor:
     """p(missing) of each conditional over numbers, 0 where no value may be missing; `icdf` has it at the upper end."""
+    nothing = torch.full(p.batch_shape, torch.nan, dtype=torch.float64)
+    try:
+        if bool(p.log_prob(nothing).isnan().all()):
+            return torch.zeros(p.batch_shape, dtype=torch.float64)
+    except ValueError:  # NaN is not in its support
+        return torch.zeros(p.batch_shape, dtype=torch.float64)
     top = p.icdf(torch.full(p.batch_shape, 1 - 1e-15, dtype=torch.float64))
     return torch.where(top.isnan(), p.log_prob(top).double().exp(), 0.0)
 
@@ -130,7 +137,7 @@ def atoms(p: Distribution, special: Sequence[float] = ()) -> Tensor:
     worst = torch.zeros(p.batch_shape, dtype=torch.float64)
     for value in (*SPECIAL, *special):
         x = torch.full(p.batch_shape, value, dtype=torch.float64)
-        step = 1e-12 * max(abs(value), 1e-3)
+        step = NEXT * max(abs(value), 1e-3)
         here, left, right = (p.log_prob(x + shift).double() for shift in (0.0, -step, step))
         jump = torch.minimum((here - left).abs(), (here - right).abs())
         worst = torch.maximum(worst, jump.where(here > -700, torch.zeros_like(jump)).nan_to_num(nan=0.0, posinf=1e3))

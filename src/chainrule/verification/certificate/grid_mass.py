@@ -8,7 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from chainrule.heads.base import Distribution
 from chainrule.verification.certificate.density_mass import ENDS, Repeated, missing_mass
 
 __all__ = ["grid_excess"]
@@ -33,9 +32,8 @@ def grid_excess(make: Repeated) -> Tensor:
     x = make(len(u)).icdf(u.flatten(0, 1)).double().view_as(u)
     mass, reached, rise = _mass_and_rise(make, x, step)
     ends = [(reached[0] - mass[0]).abs(), ((present - reached[1]).abs() - 2e-6).clamp(min=0)]
-    apart = [*ends, (mass - rise)[2:].abs().amax(0)]
-    apart += [_far_excess(make, step, [sign * value for value in (0.0, *FAR)]) for sign in (1.0, -1.0)]
-    apart.append(_endless(p, x[0], step))
+    apart = [*ends, (mass - rise)[2:].abs().amax(0), _far_excess(make, step, [0.0, *FAR])]
+    apart += [_far_excess(make, step, [-value for value in FAR]), _endless(make, step)]
     return torch.stack(apart).max(0).values
 
 
@@ -64,18 +62,18 @@ def _far_excess(make: Repeated, step: Tensor, values: list[float]) -> Tensor:
     return torch.where(far > 1e-4 * size + 1e-12, far / size, 0.0).amax(0)
 
 
-def _endless(p: Distribution, like: Tensor, step: Tensor) -> Tensor:
+def _endless(make: Repeated, step: Tensor) -> Tensor:
     """How far a tail that does not fall is above the mass one: 2^52 steps between 2^52 and 2^53, each with such a p.
 
     A tail that is the same at 2^40, 2^46, 2^52 and 2^53 never falls, so that its mass is infinite however small p is.
     """
-    ends = []
-    for power in (40, 46, 52, 53):
-        try:
-            ends.append(p.log_prob((like.double() * 0 + 2.0**power) * step).double())
-        except ValueError:
-            return torch.zeros_like(like, dtype=torch.float64)  # outside of the support
-    total = 2.0**52 * torch.minimum(*ends[2:]).exp()
-    lowest, highest = torch.aminmax(torch.stack(ends), dim=0)
+    powers = 2.0 ** torch.tensor([40, 46, 52, 53], dtype=torch.float64).view(-1, *[1] * step.ndim)
+    x = powers * step
+    try:
+        ends = make(len(x)).log_prob(x.flatten(0, 1)).double().view_as(x)
+    except ValueError:
+        return torch.zeros(step.shape, dtype=torch.float64)  # outside of the support
+    total = 2.0**52 * torch.minimum(ends[2], ends[3]).exp()
+    lowest, highest = torch.aminmax(ends, dim=0)
     flat = (highest - lowest < 1e-9) & highest.isfinite()
     return torch.where(flat, 1.0, torch.where(total > 1, total, 0.0))

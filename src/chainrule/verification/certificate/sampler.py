@@ -17,6 +17,7 @@ from chainrule.verification.certificate.tested import ModelUnderTest
 __all__ = ["fits"]
 
 LOG_PROB = 1e-2  # relative difference of ln p of a whole draw, in the step and in the pass, that is rounding
+MISSING = 1e300  # in place of NaN, which is not equal to itself; no other value
 STATES = 4096  # examples up to which draws are counted example by example
 
 
@@ -68,7 +69,7 @@ def _every_state(model: AutoregressiveModel, sample: Sample, tested: ModelUnderT
 
 def _seen_before(sample: Sample, shown: Shown) -> tuple[float, str]:
     """Examples come twice as often as their probabilities say, and not more often."""
-    rows = sample.x.nan_to_num(nan=-1.0) if sample.x.is_floating_point() else sample.x
+    rows = sample.x.double().nan_to_num(nan=MISSING) if sample.x.is_floating_point() else sample.x
     log_p, seen, mass = torch.cat(shown.log_prob), set(), 0.0
     if float(log_p.max()) > 0:
         return 0.0, ""  # densities
