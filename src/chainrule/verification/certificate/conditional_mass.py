@@ -7,6 +7,7 @@ density   the integral over the intervals between quantiles, each halved until i
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -72,8 +73,8 @@ def repeated_values(x: Tensor) -> dict[int, list[float]]:
     """
     found = {}
     for d, column in enumerate(x.double().unbind(1)):
-        values, counts = column[column.isfinite()].unique(return_counts=True)
-        order = counts.argsort(descending=True, stable=True)
+        values, counts = np.unique(column[column.isfinite()].numpy(), return_counts=True)
+        order = (-counts).argsort(kind="stable")
         often = values[order[counts[order] > 1]][:OFTEN].tolist()
         ends = values[[0, -1]].tolist() if len(values) else []
         found[d] = [*dict.fromkeys([*often, *ends]), *([torch.nan] if bool(column.isnan().any()) else [])]
@@ -112,7 +113,7 @@ def _excesses(make: Repeated, intervals: int, occur: list[float]) -> list[tuple[
 def _sum_over_symbols(make: Repeated, num_symbols: int, size: int) -> Tensor:
     """sum_k p(k) of each of some conditionals, as many symbols at a time as are small in memory; size: of a batch."""
     total, most = torch.zeros(size, dtype=torch.float64), max(1, NUMBERS // (size * num_symbols))
-    for symbols in torch.arange(num_symbols).split(most):
+    for symbols in torch.split(torch.arange(num_symbols), most):
         p = make(len(symbols)).log_prob(symbols.repeat_interleave(size)).double().exp()
         total += p.view(len(symbols), size).sum(0)
     return total
