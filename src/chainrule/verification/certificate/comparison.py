@@ -68,7 +68,7 @@ def seeded(function: Any, *arguments: Any, seed: int = 0) -> Tensor:
 
 def _seed_torch(seed: int) -> None:
     """`torch.manual_seed`, which without a GPU formats a stack trace for each call and takes a millisecond."""
-    if torch.cuda.is_initialized() or torch.backends.mps.is_available():
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
         torch.manual_seed(seed)
     else:
         torch.default_generator.manual_seed(seed)
