@@ -6,12 +6,12 @@ The law: the exit code is documented, an error is one line, and there is no trac
 import io
 import json
 import shutil
-from functools import cache
 
 import numpy as np
 import pytest
 
 from chainrule.config.options import FIT_OPTIONS
+from tests.support.certificates import a_certificate
 from tests.support.command_line import run
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -82,15 +82,6 @@ def hostile_words(option):
     if option.is_switch:
         return ()
     return WORDS[next((kind for kind in (float, int) if option.types == (kind,)), str)]
-
-
-@cache
-def a_certificate():
-    """The certificate of a tiny model."""
-    from chainrule import CategoricalHead, CausalConv, verify
-    from chainrule.models.chain import AutoregressiveModel
-
-    return verify(AutoregressiveModel(CausalConv(3, 4, 8, 1), CategoricalHead(8, 3)), quick=True)
 
 
 OPTIONS = [option for option in FIT_OPTIONS if option.name not in HELD_BACK and hostile_words(option)]
