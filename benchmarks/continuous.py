@@ -1,19 +1,30 @@
 """Densities of continuous tables, fold by fold, beside those of kernels, Gaussian mixtures and a Gaussian copula.
 
-    python -m benchmarks.continuous --data DIR [--sets red,white,wine] [--folds 3] [--minutes 1] [--experts NAMES]
+    python -m benchmarks.continuous --data DIR --out FOLDS.json [--protocol density] [--sets red,wine] [--folds 0,1,2]
+    python -m benchmarks.continuous --out FOLDS.json --table docs/estimators.md
 
-The protocol of the RNADE papers: the target and columns of fewer than three values are dropped, and one of each
-pair with a correlation above 0.98. The rows are cut into ten folds, at random; columns are standardised by the nine
-tenths of train. A ninth of these is the validation split of our model and of the kernels' bandwidth; the mixture and
-the copula are fitted to all nine. Reported are nats per row of the standardised columns, as a density, of the test
-folds that are scored, with the standard error over rows, and the paired difference of each peer to ours. Our model is
-the default of `fit --density`. Values repeat in most of these tables, which a density can exploit: compare like with
-like only.
+Three protocols, each with ten folds at random; the others of a fold are what every model is fitted to.
+
+- `density`: all columns but constant ones; where the values of a column are multiples of a step, each gets noise of
+  one step, uniform, drawn once. Nobody gains by values that repeat.
+- `mass`: the same columns as they are recorded. Ours gives the probability of the cell that a value stands for, and
+  the peers are scored by theirs: of the same cell, integrated (kernels exactly, the others by sequential sampling).
+- `published`: that of the RNADE papers for red and white wine. Columns of fewer than three values are dropped, and one
+  of each pair with a correlation above 0.98. Values repeat, and whole rows, which a density can exploit without bound:
+  a figure says what was published and no more.
+
+Ours is `ARMDensity(random_state=0)` as it is, with `density=True` in the first and the last. Reported are nats per row
+of the standardised columns (nats of mass under `mass`) with the standard error over test rows, and the difference of
+each peer to ours, row by row. The peers: Gaussian kernels with the bandwidth that is best in five folds of the training
+rows; a mixture of Gaussians with as many components and the kind of covariance that BIC prefers; a Gaussian copula over
+kernel densities of the columns, with correlations shrunk by Ledoit and Wolf.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 import time
 import warnings
@@ -21,15 +32,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-from scipy.stats import norm
-from sklearn.covariance import LedoitWolf
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
-from sklearn.mixture import GaussianMixture
-from sklearn.neighbors import KernelDensity
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
-from chainrule.evaluation.evaluate import evaluate
-from chainrule.runs.fit import fit
+from benchmarks.continuous_peers import Cells, copula, kernels, mixture
+from chainrule import ARMDensity
+from chainrule.domain import detect_resolution
 
 PUBLISHED = {"red": 8.76, "white": 9.67}  # deep RNADE, ensembles of orders (Uria, Murray, Larochelle, ICML 2014)
 FILES = {"red": "winequality-red.csv", "white": "winequality-white.csv", "ionosphere": "ionosphere.csv"}
@@ -37,18 +44,33 @@ SHIPPED: dict[str, Callable[[], np.ndarray]] = {
     "wine": lambda: load_wine().data,
     "cancer": lambda: load_breast_cancer().data,
     "diabetes": lambda: load_diabetes(scaled=False).data,
+    "digits": lambda: load_digits().data,
+    "iris": lambda: load_iris().data,
 }
+NAMES = {"cancer": "breast cancer", "red": "red wine", "white": "white wine"}
+PROTOCOLS = ("density", "mass", "published")
 FOLDS = 10
-BANDWIDTHS = np.geomspace(0.03, 2.0, 25)
+PEERS = {"kernels": kernels, "mixture": mixture, "copula": copula}
+START, END = "<!-- benchmarks/continuous.py -->", "<!-- end -->"
 
 
-def table(name: str, data: Path) -> np.ndarray:
+def table(name: str, data: Path, protocol: str) -> np.ndarray:
     """The columns of a set that the protocol keeps, float64 (N, D)."""
     if name in SHIPPED:
-        x = SHIPPED[name]()
+        x = np.asarray(SHIPPED[name](), dtype=np.float64)
     else:
         lines = (data / "uci_continuous" / FILES[name]).read_text().split()
         x = np.array([[float(cell) for cell in line.split(",")[:-1]] for line in lines])
+    if protocol == "published":
+        return _published(x)
+    x = x[:, [len(np.unique(column)) > 1 for column in x.T]]
+    if protocol == "density":
+        steps = np.array([detect_resolution(column) or 0.0 for column in x.T])
+        x = x + (np.random.default_rng(7).random(x.shape) - 0.5) * steps
+    return x
+
+
+def _published(x: np.ndarray) -> np.ndarray:
     x = x[:, [len(np.unique(column)) > 2 for column in x.T]]
     kept: list[int] = []
     for d in range(x.shape[1]):
@@ -57,100 +79,82 @@ def table(name: str, data: Path) -> np.ndarray:
     return x[:, kept]
 
 
-def kernels(train: np.ndarray, valid: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Gaussian kernels at all rows of train and valid, with the bandwidth that is best on valid."""
-    best = max(BANDWIDTHS, key=lambda width: KernelDensity(bandwidth=width).fit(train).score(valid))
-    return np.asarray(KernelDensity(bandwidth=best).fit(np.concatenate([train, valid])).score_samples(test))
+def fold_of(name: str, x: np.ndarray, held: int, protocol: str) -> dict:
+    """The scores of the test rows of one fold by every model, and the seconds that ours took."""
+    fold = np.random.default_rng(0).permutation(len(x)) % FOLDS
+    rest, test = x[fold != held], x[fold == held]
+    rest = rest[np.random.default_rng(held).permutation(len(rest))]
+    scale = rest.std(0)
+    scale[scale == 0] = 1.0
+    steps = np.array([detect_resolution(column) or 0.0 for column in x.T]) / scale if protocol == "mass" else None
+    standard = [(y - rest.mean(0)) / scale for y in (rest, test)]
+    scores = {peer: score(*standard, Cells(steps)).tolist() for peer, score in PEERS.items()}
+    began = time.perf_counter()
+    ours = ARMDensity(density=protocol != "mass", random_state=0).fit(rest)
+    scores["ours"] = (ours.score_samples(test) + (0.0 if protocol == "mass" else np.log(scale).sum())).tolist()
+    return {"scores": scores, "seconds": time.perf_counter() - began, "rows": len(x), "columns": x.shape[1]}
 
 
-def mixture(train: np.ndarray, valid: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """A mixture of Gaussians with as many components, and the kind of covariance, that BIC prefers."""
-    x = np.concatenate([train, valid])
-    tried = [
-        GaussianMixture(k, covariance_type=kind, random_state=0, reg_covar=1e-4).fit(x)
-        for kind in ("full", "diag")
-        for k in (1, 2, 3, 4, 6, 8, 12)
-        if k * 5 < len(x)
+def pair(values: np.ndarray) -> str:
+    return f"{values.mean():.2f} ± {values.std(ddof=1) / len(values) ** 0.5:.2f}"
+
+
+def lines_of(found: dict) -> list[str]:
+    """The table of all protocols, as lines of markdown."""
+    lines = [
+        "| protocol | set | rows x columns | folds | ours | kernels | mixture | copula | seconds a fold |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    return np.asarray(min(tried, key=lambda fitted: fitted.bic(x)).score_samples(test))
+    for protocol in PROTOCOLS:
+        for name in (*SHIPPED, *FILES):
+            folds = [found[key] for key in sorted(found) if key.startswith(f"{protocol}/{name}/")]
+            if not folds:
+                continue
+            scores = {model: np.concatenate([f["scores"][model] for f in folds]) for model in (*PEERS, "ours")}
+            own = scores.pop("ours")
+            cells = [protocol, NAMES.get(name, name), f"{folds[0]['rows']} x {folds[0]['columns']}", str(len(folds))]
+            cells.append(f"{pair(-own)}" + (f" (published {PUBLISHED[name]})" if protocol == "published" else ""))
+            for other in scores.values():
+                cells.append(f"{-other.mean():.2f} ({pair(own - other)})")
+            cells.append(f"{np.mean([f['seconds'] for f in folds]):.0f}")
+            lines.append("| " + " | ".join(cells) + " |")
+    return lines
 
 
-def copula(train: np.ndarray, valid: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """A Gaussian copula over kernel densities of the columns, its correlations shrunk by Ledoit and Wolf."""
-    x, total, scores = np.concatenate([train, valid]), np.zeros(len(test)), []
-    for d in range(x.shape[1]):
-        column = train[:, d : d + 1]
-        best = max(BANDWIDTHS, key=lambda width: KernelDensity(bandwidth=width).fit(column).score(valid[:, d : d + 1]))
-        total += KernelDensity(bandwidth=best).fit(x[:, d : d + 1]).score_samples(test[:, d : d + 1])
-        both = [norm.cdf((y[:, d : d + 1] - x[:, d]) / best).mean(1).clip(1e-9, 1 - 1e-9) for y in (x, test)]
-        scores.append([norm.ppf(p) for p in both])
-    z, w = (np.stack([column[i] for column in scores], 1) for i in (0, 1))
-    covariance = LedoitWolf(assume_centered=True).fit(z).covariance_
-    inverse = np.linalg.inv(covariance)
-    quadratic = np.einsum("nd,de,ne->n", w, inverse, w)
-    return total - quadratic / 2 + (w**2).sum(1) / 2 - np.linalg.slogdet(covariance)[1] / 2
-
-
-def ours(train: np.ndarray, valid: np.ndarray, test: np.ndarray, scale: np.ndarray, options: dict) -> np.ndarray:
-    """The default of `fit --density` on columns as they are recorded, in nats of columns divided by their scale."""
-    names = [f"x{d}" for d in range(train.shape[1])]
-    parts = {"train": train, "valid": valid, "test": test}
-    frames = {part: pa.table(dict(zip(names, x.T, strict=True))) for part, x in parts.items()}
-    run = fit(frames, density=True, **options)
-    return np.asarray(evaluate(run.model(), run.data().test).nats) + np.log(scale).sum()
-
-
-PEERS = {"kernels": kernels, "mixture": mixture, "copula": copula}
-
-
-def shown(values: np.ndarray) -> str:
-    return f"{values.mean():7.3f} ± {values.std() / len(values) ** 0.5:.3f}"
+def write_table(found: dict, page: Path) -> None:
+    """Put the table between its two marks on a page."""
+    text = page.read_text()
+    before, rest = text.split(START)
+    after = rest.split(END)[1]
+    page.write_text(before + START + "\n" + "\n".join(lines_of(found)) + "\n" + END + after)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.continuous", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("."), help="folder with uci_continuous")
-    parser.add_argument("--sets", default="red,white,ionosphere,wine,cancer,diabetes")
-    parser.add_argument("--folds", type=int, default=FOLDS, help="number of test folds that are scored")
-    parser.add_argument("--minutes", type=float, default=1.0)
-    parser.add_argument("--experts", default=None)
-    parser.add_argument("--network", default=None)
-    parser.add_argument("--members", type=int, default=None)
+    parser.add_argument("--sets", default="iris,wine,diabetes,cancer,digits,red,white")
+    parser.add_argument("--folds", default="0,1,2", help="numbers of the test folds that are scored, 0 to 9")
+    parser.add_argument("--protocol", choices=PROTOCOLS, default="density")
+    parser.add_argument("--out", type=Path, required=True, help="file of the folds that are done, which is added to")
+    parser.add_argument("--table", type=Path, default=None, help="page into which the table is written; nothing is run")
     options = parser.parse_args()
-    given = {"minutes": options.minutes, "experts": options.experts, "network": options.network}
-    given = {name: value for name, value in (given | {"members": options.members}).items() if value is not None}
-    if options.network is not None:
-        given.pop("minutes")
     warnings.simplefilter("ignore")
-    for name in options.sets.split(","):
-        x = table(name, options.data)
-        fold = np.random.default_rng(0).permutation(len(x)) % FOLDS
-        scores: dict[str, list[np.ndarray]] = {}
-        for held in range(options.folds):
-            rest, test = x[fold != held], x[fold == held]
-            rest = rest[np.random.default_rng(held).permutation(len(rest))]
-            part = np.arange(len(rest)) < len(rest) // 9
-            centre, scale = rest.mean(0), rest.std(0)
-            for peer, score in PEERS.items():
-                standard = ((y - centre) / scale for y in (rest[~part], rest[part], test))
-                scores.setdefault(peer, []).append(score(*standard))
-            began = time.perf_counter()
-            scores.setdefault("ours", []).append(ours(rest[~part], rest[part], test, scale, given))
-            each = {model: -parts[-1].mean() for model, parts in scores.items()}
-            print(
-                name,
-                held,
-                {model: round(float(nats), 3) for model, nats in each.items()},
-                f"{time.perf_counter() - began:.0f} s",
-                file=sys.stderr,
-                flush=True,
-            )
-        own = np.concatenate(scores["ours"])
-        line = f"{name:11} {x.shape[0]:5} x {x.shape[1]:2}  ours {shown(-own)}"
-        for peer in PEERS:
-            other = np.concatenate(scores[peer])
-            line += f"  {peer} {-other.mean():.3f} (ours better by {shown(own - other).strip()})"
-        print(line + (f"  published {PUBLISHED[name]}" if name in PUBLISHED else ""), flush=True)
+    read = lambda: json.loads(options.out.read_text()) if options.out.exists() else {}  # noqa: E731
+    if options.table is not None:
+        write_table(read(), options.table)
+        return
+    for held in map(int, options.folds.split(",")):
+        for name in options.sets.split(","):
+            key = f"{options.protocol}/{name}/{held}"
+            if key in read():
+                continue
+            fold = fold_of(name, table(name, options.data, options.protocol), held, options.protocol)
+            partial = options.out.with_suffix(f".{os.getpid()}")
+            partial.write_text(json.dumps(read() | {key: fold}))
+            partial.rename(options.out)
+            means = {model: round(-float(np.mean(scores)), 3) for model, scores in fold["scores"].items()}
+            print(key, means, f"{fold['seconds']:.0f} s", file=sys.stderr, flush=True)
+    print("\n".join(lines_of(read())))
 
 
 if __name__ == "__main__":

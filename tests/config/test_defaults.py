@@ -106,7 +106,7 @@ def test_another_network_has_what_it_knows_of_the_defaults():
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in NETWORKS if name not in ("huggingface", "joint_gaussians", "pixelcnn")]
+    "name", [name for name in NETWORKS if name not in ("huggingface", "joint_gaussians", "kernels", "pixelcnn")]
 )
 @pytest.mark.parametrize(("domain", "kind"), [(BITS, "row"), (PICTURE, "image"), (Domain((12,), 5), "text")])
 def test_every_network_can_be_built_for_every_kind(name, domain, kind):
@@ -114,17 +114,19 @@ def test_every_network_can_be_built_for_every_kind(name, domain, kind):
     assert model.log_prob(torch.zeros(2, domain.length, dtype=torch.long)).shape == (2,)
 
 
-def test_joint_gaussians_are_for_tables():
-    with pytest.raises(InputError, match="are for the rows of a table"):
-        build_model(default_spec(BITS, "row", "joint_gaussians"), BITS)
+@pytest.mark.parametrize(("name", "said"), [("joint_gaussians", "joint Gaussians"), ("kernels", "kernels")])
+def test_joint_gaussians_and_kernels_are_for_tables(name, said):
+    with pytest.raises(InputError, match=f"{said} are for the rows of a table"):
+        build_model(default_spec(BITS, "row", name), BITS)
 
 
 def test_tables_of_numbers_have_experts_and_a_blend():
     rows = Domain((2,), None, columns=(Column(3), Column(None, resolution=1.0)))
-    assert default_experts("row", rows) == ("joint_gaussians", "boosted_trees")
-    assert default_experts("row", BITS) == ("chow_liu", "boosted_trees")
-    assert default_experts("row", Domain((5000,), 2)) == ("boosted_trees",)
-    assert default_experts("text", Domain((5,), 2)) == ()
+    assert default_experts("row", rows, 5000) == ("joint_gaussians", "kernels", "boosted_trees")
+    assert default_experts("row", rows, 5001) == ("joint_gaussians", "boosted_trees")
+    assert default_experts("row", BITS, 100) == ("chow_liu", "boosted_trees")
+    assert default_experts("row", Domain((5000,), 2), 100) == ("boosted_trees",)
+    assert default_experts("text", Domain((5,), 2), 100) == ()
     assert default_spec(rows, "row")["head"]["numbers"] == "blend"
     assert default_spec(rows, "row", "boosted_trees")["head"]["numbers"] == "mixtures"
 

@@ -9,7 +9,7 @@ import torch
 
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.domain import Column
-from chainrule.heads import LogitsHead
+from chainrule.heads import CategoricalHead, ColumnsHead, GaussianMixtureHead, LogitsHead, MissingHead
 from chainrule.heads.marginal import Marginal
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks import (
@@ -23,6 +23,7 @@ from chainrule.networks import (
     EnsembleNetwork,
     HuggingFace,
     JointGaussians,
+    Kernels,
     NGram,
     PixelCNN,
     Recomputed,
@@ -113,6 +114,28 @@ def chow_liu(num_symbols: int, parent: tuple[int, ...]) -> ChowLiu:
     return network
 
 
+def kernels(num_symbols: int | None) -> Kernels:
+    """Kernels at random rows, of whole numbers where there are symbols."""
+    noise = torch.Generator().manual_seed(0)
+    step = None if num_symbols is None else 1.0
+    columns = [Column(None, resolution=step)] * LENGTH
+    network = Kernels(columns, [Marginal(step) for _ in columns], levels=2, groups=1)
+    rows = torch.randn(7, LENGTH, generator=noise).double()
+    network.hold(rows, torch.zeros(7, LENGTH).long(), torch.zeros(1, LENGTH))
+    network.width[0] = 0.3
+    return network
+
+
+def remembering(num_symbols: int | None) -> EnsembleNetwork:
+    """Two networks of rows, weighed by what each has said, and their heads."""
+    members = [MADE(num_symbols, LENGTH, 3), CausalConv(num_symbols, LENGTH, 3, depth=1)]
+    one = MissingHead(GaussianMixtureHead(3)) if num_symbols is None else CategoricalHead(3, num_symbols)
+    ensemble = EnsembleNetwork(members, hindsight=[ColumnsHead([one] * LENGTH) for _ in members])
+    assert ensemble.hindsight is not None
+    ensemble.hindsight.weigh(torch.tensor([0.3, 0.7, 0.6]).double())
+    return ensemble
+
+
 class Logits(torch.nn.Module):
     """A user's module: logits from a causal convolution."""
 
@@ -151,8 +174,10 @@ NETWORKS = {
         lambda v: gated(EnsembleNetwork([CausalConv(v, LENGTH, 5, depth=1), Sorting(v, LENGTH, 1, depth=1)], True)),
         reads_reals=False,
     ),
+    "EnsembleNetwork, by hindsight": NetworkInstance(remembering),
     "HuggingFace": NetworkInstance(lambda v: gpt2(), reads_reals=False),
     "JointGaussians": NetworkInstance(joint),
+    "Kernels": NetworkInstance(kernels),
     "MADE": NetworkInstance(lambda v: MADE(v, LENGTH, FEATURES, hidden=20, dropout=0.2)),
     "MADE, in another order, vectors": NetworkInstance(
         lambda v: MADE(v, LENGTH, FEATURES, depth=0, hidden=20, ordinal=v is not None, context_size=2).in_order(

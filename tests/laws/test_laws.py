@@ -21,6 +21,7 @@ WITHOUT_GRADIENTS = (
     "BoostedTrees",
     "ChowLiu",
     "JointGaussians",
+    "Kernels",
     "NGram",
     "Recomputed",
 )  # there is no embedding to differentiate by

@@ -38,7 +38,7 @@ def both(network=None):
     torch.manual_seed(0)
     member = AutoregressiveModel(network or Transformer(4, 12, 8, 1, 1), CategoricalHead(8, 4)).eval()
     chains = [member, grams()]
-    model = averaged(chains, weighted=True, gated=True).eval()
+    model = averaged(chains, weighted=True, weights_by="context").eval()
     gate = model.network.gate
     gate.weigh(torch.rand_like(gate.log_weight).softmax(1))
     return chains, model
@@ -70,7 +70,9 @@ def test_packed_rows_and_a_carried_state_give_the_same():
     _, model = both()
     x = rows(2, 4).batch(np.arange(2)).x
     row, segments = torch.cat([x[0], x[1]]).unsqueeze(0), torch.tensor([[0] * 12 + [1] * 12])
-    wide = averaged([AutoregressiveModel(Transformer(4, 24, 8, 1, 1), CategoricalHead(8, 4)), grams_of(24)], gated=True)
+    wide = averaged(
+        [AutoregressiveModel(Transformer(4, 24, 8, 1, 1), CategoricalHead(8, 4)), grams_of(24)], weights_by="context"
+    )
     assert torch.allclose(wide.eval()(Batch(row, segment_ids=segments)), wide(Batch(x)).sum().unsqueeze(0), atol=1e-4)
     _, model = both(Recurrent(4, 12, 8))
     stream = StreamModel(model)(Batch(x)).sum()
@@ -86,7 +88,9 @@ def grams_of(length):
 
 def test_saved_and_loaded_it_is_the_same():
     _, model = both()
-    other = averaged([AutoregressiveModel(Transformer(4, 12, 8, 1, 1), CategoricalHead(8, 4)), grams()], gated=True)
+    other = averaged(
+        [AutoregressiveModel(Transformer(4, 12, 8, 1, 1), CategoricalHead(8, 4)), grams()], weights_by="context"
+    )
     other.load_state_dict(model.state_dict())
     batch = Batch(rows(5, 5).batch(np.arange(5)).x)
     assert torch.equal(other.eval()(batch), model(batch))

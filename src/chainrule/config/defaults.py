@@ -117,15 +117,16 @@ EXPERTS: dict[str, tuple[str, ...]] = {"image": ("boosted_trees",), "text": (), 
 # What elements that are all symbols, of at most so many columns, have before these: counted in a moment.
 SYMBOLS_EXPERTS, MOST_COUNTED_COLUMNS = ("chow_liu",), 4096
 
-# What tables with numbers, of at most so many columns, have before these.
+# What tables with numbers, of at most so many columns, have before these, and of at most so many training rows, too.
 NUMBERS_EXPERTS, MOST_NUMBERS = ("joint_gaussians",), 200
+FEW_EXPERTS, MOST_ROWS = ("kernels",), 5000
 
 # The largest number of pixels of an image for which there is an expert.
 EXPERT_PIXELS = 100
 
 
 LOGITS = (COUNTED, "huggingface", "ngram")  # networks that end in logits
-FITTED = ("boosted_trees", "chow_liu", "joint_gaussians")  # networks whose features have heads of their own
+FITTED = ("boosted_trees", "chow_liu", "joint_gaussians", "kernels")  # networks whose features have heads of their own
 
 
 @dataclass(frozen=True)
@@ -275,20 +276,23 @@ def default_members(kind: str, minutes: float, elements: float = 0.0) -> int:
     return members if minutes >= enough else 1
 
 
-def default_experts(kind: str, domain: Domain) -> tuple[str, ...]:
+def default_experts(kind: str, domain: Domain, examples: int) -> tuple[str, ...]:
     """The networks fitted without gradients that are averaged with the network, by name.
 
     kind: "image", "text" or "row", the group of the encoding.
     domain: what each element may be, and the shape of an example: of images only small grey ones have an expert.
+    examples: number of training examples.
 
     >>> from chainrule.domain import Domain
-    >>> default_experts("row", Domain((5,), 2)), default_experts("image", Domain((28, 28), 2))
+    >>> default_experts("row", Domain((5,), 2), 100), default_experts("image", Domain((28, 28), 2), 100)
     (('chow_liu', 'boosted_trees'), ())
     """
     grey = len(domain.shape) == 2 and domain.length <= EXPERT_PIXELS
     if domain.variable_length or (kind == "image" and not grey):
         return ()
-    first = NUMBERS_EXPERTS if _has_numbers(domain) and domain.length <= MOST_NUMBERS else ()
+    first: tuple[str, ...] = ()
+    if _has_numbers(domain) and domain.length <= MOST_NUMBERS:
+        first = NUMBERS_EXPERTS + (FEW_EXPERTS if examples <= MOST_ROWS else ())
     if domain.num_symbols is not None and EXPERTS[kind] and domain.length <= MOST_COUNTED_COLUMNS:
         first = SYMBOLS_EXPERTS
     return first + EXPERTS[kind]

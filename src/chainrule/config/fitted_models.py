@@ -1,4 +1,4 @@
-"""Models whose network is fitted without gradients and whose head belongs to it: trees, pairs, joint Gaussians."""
+"""Models whose network is fitted without gradients and whose head belongs to it: trees, pairs, whole rows."""
 
 from __future__ import annotations
 
@@ -75,7 +75,28 @@ def joint_gaussians(head_name: str, domain: Domain, options: Spec, head_options:
     return AutoregressiveModel(network, ColumnsHead(heads, **head_options))
 
 
-BUILDERS = {"boosted_trees": boosted_trees, "chow_liu": chow_liu, "joint_gaussians": joint_gaussians}
+def kernels(head_name: str, domain: Domain, options: Spec, head_options: Spec) -> AutoregressiveModel:
+    """Kernels at the training rows, whose features their own head reads."""
+    if not domain.columns or head_name != "columns":
+        raise InputError("kernels are for the rows of a table, with a head of columns; take another network")
+    from chainrule.heads.columns import ColumnsHead
+    from chainrule.heads.kernels import KernelsHead
+    from chainrule.heads.marginal import Marginal
+    from chainrule.models.chain import AutoregressiveModel
+    from chainrule.networks.kernels import Kernels
+
+    marginals = [Marginal(column.resolution, column.count) for column in domain.columns]
+    network = built_part(Kernels, domain.columns, marginals, **options)
+    heads = [KernelsHead(network.features, column, network.levels) for column in domain.columns]
+    return AutoregressiveModel(network, ColumnsHead(heads, **head_options))
+
+
+BUILDERS = {
+    "boosted_trees": boosted_trees,
+    "chow_liu": chow_liu,
+    "joint_gaussians": joint_gaussians,
+    "kernels": kernels,
+}
 
 
 def built_part(part: Any, *args: Any, **options: Any) -> Any:

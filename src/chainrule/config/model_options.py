@@ -47,7 +47,8 @@ class ModelOptions:
         f"validation data: {', '.join(EXPERTS)}, or none",
         MODEL,
         default_text="boosted_trees for rows and small grey images, chow_liu too where all elements are symbols, "
-        "joint_gaussians too for tables with numbers; none where --steps, --network, --members or --orders is given",
+        "joint_gaussians too for tables with numbers, and kernels for those of at most 5000 training rows; none where "
+        "--steps, --network, --members or --orders is given",
     )
     orders: int | None = option(
         None,

@@ -45,8 +45,10 @@ EXPERTS = (
     "boosted_trees",
     "chow_liu",
     "joint_gaussians",
+    "kernels",
     "ngram",
 )  # networks fitted without gradients that can stand beside one that is trained
+WHOLE_ROWS = ("joint_gaussians", "kernels")  # networks of tables that are told what the columns are
 MOST_LEVELS = 256  # of a column that have a logit each beside a smooth mixture
 FREQUENT = 63  # symbols of a column with a logit of their own; the rarer ones share a bucket
 
@@ -67,7 +69,7 @@ def part_options(kind: str, name: str) -> dict[str, Any]:
     """
     decided = {"num_symbols", "shape", "features", "ordinal", "num_classes", "context_size", "counts", "column"}
     decided |= {"heads"} if name == "columns" else set()
-    decided |= {"columns", "marginals"} if name == "joint_gaussians" else set()
+    decided |= {"columns", "marginals"} if name in WHOLE_ROWS else set()
     parameters = signature(_part(kind, name)).parameters.values()
     return {p.name: None if p.default is Parameter.empty else p.default for p in parameters if p.name not in decided}
 
@@ -87,7 +89,7 @@ def build_model(spec: Spec, domain: Domain, context: dict[str, int] | None = Non
 
     spec: names and options of the network and the head. With "members": K, the average of the conditionals of K such
         models, a chain again; with "experts": [SPEC, ...], of these models, too, with a weight for each, and with
-        "gated": true with weights by context. With
+        "gated": true with weights by context, with "hindsight": true by what each has said of the elements before. With
         "orders": O, the mixture over O orders: a MADE serves `random_orders(D, O, seed=0)` with one set of weights; of
         any other network there is one model per order, for the first O `scan_orders`.
     domain: what each element may be, and the shape of an example.
@@ -104,7 +106,8 @@ def build_model(spec: Spec, domain: Domain, context: dict[str, int] | None = Non
     """
     experts = [_chain(expert, domain, context) for expert in spec.get("experts", ())]
     members = [_chain(spec, domain, context) for _ in range(spec.get("members", 1))] + experts
-    first = averaged(members, bool(experts), bool(spec.get("gated"))) if len(members) > 1 else members[0]
+    by = "context" if spec.get("gated") else "hindsight" if spec.get("hindsight") else "none"
+    first = averaged(members, bool(experts), by) if len(members) > 1 else members[0]
     if "orders" not in spec:
         return first
     from chainrule.models.order_mixture import OrderMixture
@@ -147,28 +150,33 @@ def _options(kind: str, spec: Spec) -> tuple[dict[str, Any], Any]:
     return options, part
 
 
-def averaged(models: Sequence[AutoregressiveModel], weighted: bool = False, gated: bool = False) -> AutoregressiveModel:
+def averaged(
+    models: Sequence[AutoregressiveModel], weighted: bool = False, weights_by: str = "none"
+) -> AutoregressiveModel:
     """The ensemble p(x_d | x_<d) = sum_k w_k p_k(x_d | x_<d) of models over the same elements: a model again.
 
     models: its members.
     weighted: whether the weights can be set (`AverageHead.weigh`); otherwise they are equal.
-    gated: whether the weights are by context (`ContextGate.weigh`).
+    weights_by: what the weights depend on: "none", "context" (`ContextGate.weigh`), or "hindsight" (`Hindsight.weigh`).
     """
     from chainrule.models.chain import AutoregressiveModel
 
-    return AutoregressiveModel(*averaged_parts(models, weighted, gated))
+    return AutoregressiveModel(*averaged_parts(models, weighted, weights_by))
 
 
 def averaged_parts(
-    models: Sequence[AutoregressiveModel], weighted: bool = False, gated: bool = False
+    models: Sequence[AutoregressiveModel], weighted: bool = False, weights_by: str = "none"
 ) -> tuple[EnsembleNetwork, AverageHead]:
     """The network and the head of `averaged`."""
     from chainrule.heads.average import AverageHead
     from chainrule.networks.ensemble import EnsembleNetwork
 
+    heads, in_features = [m.head for m in models], weights_by != "none"
     return (
-        EnsembleNetwork([m.network for m in models], gated),
-        AverageHead([m.head for m in models], weighted and not gated, gated),
+        EnsembleNetwork(
+            [m.network for m in models], weights_by == "context", heads if weights_by == "hindsight" else ()
+        ),
+        AverageHead(heads, weighted and not in_features, in_features),
     )
 
 

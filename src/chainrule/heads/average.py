@@ -127,7 +127,7 @@ def average(parts: Sequence[Distribution], log_weight: Sequence[Tensor] | None =
     """
     if all(isinstance(p, Columns) for p in parts):
         rows = [p.cells for p in parts if isinstance(p, Columns)]
-        return Columns([_cell(cells, log_weight) for cells in zip(*rows, strict=True)])
+        return Columns([_cell(cells, _of_column(log_weight, d)) for d, cells in enumerate(zip(*rows, strict=True))])
     if all(isinstance(p, Cell) for p in parts):
         return _cell([p for p in parts if isinstance(p, Cell)], log_weight)
     optional = [p for p in parts if isinstance(p, Missing) and p.num_symbols is None]
@@ -138,6 +138,11 @@ def average(parts: Sequence[Distribution], log_weight: Sequence[Tensor] | None =
     log_missing, log_present = torch.stack(outcomes).logsumexp(0).unbind(-1)
     posterior = [outcome[..., 1] - log_present for outcome in outcomes]
     return Missing(Bernoulli(log_present - log_missing), average([p.value for p in optional], posterior))
+
+
+def _of_column(log_weight: Sequence[Tensor] | None, d: int) -> Sequence[Tensor] | None:
+    """The weights at column d, of one for all columns or of one for each."""
+    return None if log_weight is None else [w[..., d] if w.ndim else w for w in log_weight]
 
 
 def _cell(cells: Sequence[Cell], log_weight: Sequence[Tensor] | None) -> Cell:

@@ -26,6 +26,7 @@ INNER_HEADS: dict[str, tuple[str, ...]] = {
     "first_logits": ("FirstLogitsHead",),
     "gaussian_mixture": ("GaussianMixtureHead", "GaussianMixture"),
     "joint": ("JointGaussiansHead",),
+    "kernels": ("KernelsHead",),
     "missing": ("MissingHead", "Missing"),
     "rare": ("RareHead", "Rare"),
     "scores": ("ScoresHead", "Scores"),

@@ -12,6 +12,7 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     "corrected_ngram": ("CorrectedNGram",),
     "huggingface": ("HuggingFaceFromConfig",),
     "joint_gaussians": ("JointGaussians",),
+    "kernels": ("Kernels",),
     "made": ("MADE",),
     "nade": ("NADE",),
     "ngram": ("NGram",),

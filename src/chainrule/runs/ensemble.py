@@ -5,7 +5,7 @@ RUN/members/boosted_trees            an expert: a network that is fitted without
 RUN                                  the average, p(x_d | x_<d) = sum_k w_k p_k(x_d | x_<d)
 
 Models of several seeds have equal weights; with an expert the weights are those that are best on validation data, and
-depend on the context where the expert knows its kind, as n-grams do.
+depend on the context where the expert knows its kind, as n-grams do, or, in tables, on the elements before.
 """
 
 from __future__ import annotations
@@ -177,12 +177,14 @@ def _scored(parts: list[Trained | Run]) -> list[Run]:
 def average_of(members: list[Run], plan: Plan, job: Job) -> tuple[AutoregressiveModel, Tensor | None]:
     """The average of the members, with experts by the weights that are best on validation data, and these weights."""
     chains = [member.chain().to(job.engine.device) for member in members]
-    network, head = averaged_parts(chains, weighted=bool(plan.experts), gated=plan.weighs_by_context)
+    network, head = averaged_parts(chains, weighted=bool(plan.experts), weights_by=plan.weights_by)
     model = AutoregressiveModel(network, head).to(job.engine.device).eval()
     if not plan.experts:
         return model, None
-    weights, shares = job.engine.of_first(lambda: found_weights(chains, plan.watched, network.gate))
-    (network.gate or head).weigh(weights.to(job.engine.device))
+    weights, shares = job.engine.of_first(
+        lambda: found_weights(chains, plan.watched, network.gate, network.hindsight is not None)
+    )
+    (network.gate or network.hindsight or head).weigh(weights.to(job.engine.device))
     return model, shares
 
 

@@ -60,7 +60,7 @@ def placed(plan: Plan, out: Path | None, job: Job) -> Run:
     spec = plan.spec if plan.members == 1 else {"members": plan.members} | plan.spec
     if plan.experts:
         spec = spec | {"experts": [plan.expert(name).spec for name in plan.experts]}
-        spec |= {"gated": True} if plan.weighs_by_context else {}
+        spec |= {"context": {"gated": True}, "hindsight": {"hindsight": True}}.get(plan.weights_by, {})
     configuration = configuration_of(plan.data, spec, asdict(plan.settings))
     configuration |= {"asked": {"source": plan.source, "options": dict(plan.options or {})}}
     if out is not None:

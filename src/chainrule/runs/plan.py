@@ -68,9 +68,11 @@ class Plan:
     record: Path | None = None
 
     @property
-    def weighs_by_context(self) -> bool:
-        """Whether the weights of the average depend on the context, of which an expert knows the kind."""
-        return any(sorts_contexts(name) for name in self.experts)
+    def weights_by(self) -> str:
+        """What the weights of the average depend on: the context, where an expert knows its kind, or what was said."""
+        if any(sorts_contexts(name) for name in self.experts):
+            return "context"
+        return "hindsight" if self.experts and self.spec["head"]["name"] == "columns" else "none"
 
     @property
     def watched(self) -> Examples:

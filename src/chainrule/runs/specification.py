@@ -66,7 +66,7 @@ def experts_of(options: Mapping[str, Any], data: DataSet) -> tuple[str, ...]:
     _refuse_without_valid(_network_name(options), data)
     if given is None:
         alone = any(name in options for name in DECIDES) or not len(data.valid) or bool(data.encoding.context_options)
-        return () if alone else default_experts(data.encoding.group, data.encoding.domain)
+        return () if alone else default_experts(data.encoding.group, data.encoding.domain, len(data.train))
     if given == "none":
         return ()
     names = tuple(name.strip() for name in given.split(","))

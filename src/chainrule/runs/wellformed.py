@@ -76,6 +76,7 @@ MODEL = table(
         "orders": count(MOST_ORDERS),
         "experts": listed(table({"network": NAMED, "head": NAMED})),
         "gated": FLAG,
+        "hindsight": FLAG,
     },
 )
 CONFIG = table(

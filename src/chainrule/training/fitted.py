@@ -13,12 +13,14 @@ from chainrule.models.base import Model
 from chainrule.networks.boosted_trees import BoostedTrees
 from chainrule.networks.chow_liu import ChowLiu
 from chainrule.networks.joint_gaussians import JointGaussians
+from chainrule.networks.kernels import Kernels
 from chainrule.networks.ngram import NGram
 from chainrule.training.allowance import Allowance
 from chainrule.training.boosting import Boosting
 from chainrule.training.checkpoint import Checkpoints
 from chainrule.training.counting import Counting
 from chainrule.training.joint_fitting import JointFitting
+from chainrule.training.kernel_fitting import KernelFitting
 from chainrule.training.pair_counting import PairCounting
 
 __all__ = ["Fitting", "fit_parts", "fitting_of"]
@@ -64,6 +66,8 @@ def fitting_of(
         return JointFitting(chain, train, valid, seed=seed)
     if isinstance(chain.network, ChowLiu):
         return PairCounting(chain, train, valid)
+    if isinstance(chain.network, Kernels):
+        return KernelFitting(chain, train, seed=seed)
     if isinstance(chain.network, NGram):
         return Counting(chain, train, valid)
     raise InputError(f"a {type(chain.network).__name__} is trained by its gradients; take training.fit")

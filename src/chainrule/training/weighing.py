@@ -15,6 +15,7 @@ from chainrule.evaluation.evaluate import rows_at_once
 from chainrule.models.base import evaluating
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.context_gate import ContextGate
+from chainrule.training.hindsight_weights import hindsight_weights
 from chainrule.training.simplex import simplex_weights, weights_by_kind
 
 __all__ = ["element_kinds", "element_log_probs", "found_weights"]
@@ -23,13 +24,17 @@ ENOUGH = 500_000  # validation elements by which members are weighed
 
 
 def found_weights(
-    members: Sequence[AutoregressiveModel], valid: Examples, gate: ContextGate | None
+    members: Sequence[AutoregressiveModel], valid: Examples, gate: ContextGate | None, hindsight: bool = False
 ) -> tuple[Tensor, Tensor]:
     """The best weights of the members, shape (K,), or, with a gate, for each kind of context, shape (kinds, K).
+
+    With hindsight, which is for the rows of tables, their strength follows, shape (K + 1,).
 
     Returns them and the weight of each member on average over the elements, shape (K,).
     """
     log_prob = np.stack([element_log_probs(member, valid) for member in members])
+    if hindsight:
+        return hindsight_weights(log_prob.reshape(len(members), -1, members[0].length))
     if gate is None:
         weights = simplex_weights(log_prob)
         return weights, weights

@@ -1,0 +1,116 @@
+"""Novelty: `ARMNovelty` beside IsolationForest, LocalOutlierFactor and OneClassSVM of scikit-learn.
+
+    python -m benchmarks.novelty --out CASES.json [--cases cancer/0,digits/8]
+    python -m benchmarks.novelty --out CASES.json --table docs/estimators.md
+
+`digits/K`: fitted to four fifths of the images of all digits but K; the others are normal, those of K are new.
+`cancer/S`: fitted to half of the benign tumours, chosen by seed S; the other half is normal, malignant ones are new.
+Every estimator has the settings it comes with; the peers read standardised columns. Reported are the area under the ROC
+curve, and for ours the share of normal rows that `predict` calls new at alpha = 0.05, beside the binomial error of
+such a share (of the test rows and of the held-out rows that the p-values stand on).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.ensemble import IsolationForest
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import OneClassSVM
+
+from chainrule import ARMNovelty
+
+ALPHA = 0.05
+START, END = "<!-- benchmarks/novelty.py -->", "<!-- end of novelty -->"
+PEERS = {
+    "IsolationForest": lambda: IsolationForest(random_state=0),
+    "LocalOutlierFactor": lambda: LocalOutlierFactor(novelty=True),
+    "OneClassSVM": OneClassSVM,
+}
+
+
+def split(case: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What is fitted to, normal rows and new rows of a case."""
+    name, number = case.split("/")
+    if name == "digits":
+        x, y = load_digits(return_X_y=True)
+        normal, new, share, seed = x[y != int(number)], x[y == int(number)], 0.8, 0
+    else:
+        x, y = load_breast_cancer(return_X_y=True)
+        normal, new, share, seed = x[y == 1], x[y == 0], 0.5, int(number)
+    normal = normal[np.random.default_rng(seed).permutation(len(normal))]
+    cut = round(share * len(normal))
+    return normal[:cut], normal[cut:], new
+
+
+def measured(case: str) -> dict:
+    """The figures of one case."""
+    train, normal, new = split(case)
+    rows, truth = np.concatenate([normal, new]), np.repeat([0, 1], [len(normal), len(new)])
+    found: dict = {"train": len(train), "normal": len(normal), "new": len(new), "auc": {}}
+    began = time.perf_counter()
+    ours = ARMNovelty(alpha=ALPHA, random_state=0).fit(train)
+    found["auc"]["ARMNovelty"] = roc_auc_score(truth, -ours.score_samples(rows))
+    found["seconds"] = time.perf_counter() - began
+    found["false_alarms"] = float((ours.predict(normal) == -1).mean())
+    found["found"] = float((ours.predict(new) == -1).mean())
+    held_out = round(0.3 * len(train))
+    found["error"] = (ALPHA * (1 - ALPHA) * (1 / len(normal) + 1 / held_out)) ** 0.5
+    for name, peer in PEERS.items():
+        fitted = make_pipeline(StandardScaler(), peer()).fit(train)
+        found["auc"][name] = roc_auc_score(truth, -fitted.score_samples(rows))
+    return found
+
+
+def lines_of(found: dict) -> list[str]:
+    """The table, as lines of markdown."""
+    names = ["ARMNovelty", *PEERS]
+    lines = [
+        "| new | fitted to, normal, new | " + " | ".join(names) + " | false alarms | found | seconds |",
+        "|---|---|" + "---|" * (len(names) + 3),
+    ]
+    for case in sorted(found):
+        one = found[case]
+        best = max(one["auc"].values())
+        areas = [f"**{one['auc'][n]:.3f}**" if one["auc"][n] == best else f"{one['auc'][n]:.3f}" for n in names]
+        what, number = case.split("/")
+        cells = [f"digit {number}" if what == "digits" else f"malignant, split {number}"]
+        cells += [f"{one['train']}, {one['normal']}, {one['new']}", *areas]
+        cells += [f"{one['false_alarms']:.3f} (0.05 ± {one['error']:.3f})", f"{one['found']:.2f}"]
+        lines.append("| " + " | ".join([*cells, f"{one['seconds']:.0f}"]) + " |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.novelty", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--cases", default=",".join(["cancer/0", "cancer/1", *(f"digits/{k}" for k in range(10))]))
+    parser.add_argument("--out", type=Path, required=True, help="file of the cases that are done, which is added to")
+    parser.add_argument("--table", type=Path, default=None, help="page into which the table is written; nothing is run")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    read = lambda: json.loads(options.out.read_text()) if options.out.exists() else {}  # noqa: E731
+    if options.table is not None:
+        text = options.table.read_text()
+        before, rest = text.split(START)
+        options.table.write_text(before + START + "\n" + "\n".join(lines_of(read())) + "\n" + END + rest.split(END)[1])
+        return
+    for case in options.cases.split(","):
+        if case not in read():
+            figures = measured(case)
+            options.out.write_text(json.dumps(read() | {case: figures}))
+            print(case, figures, file=sys.stderr, flush=True)
+    print("\n".join(lines_of(read())))
+
+
+if __name__ == "__main__":
+    main()
