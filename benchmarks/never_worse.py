@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.never_worse_sets import sets
 from chainrule.atomic_files import write_json
 from chainrule.baselines.fitted import fit_baselines
-from chainrule.config.defaults import default_experts
+from chainrule.config.default_experts import default_experts
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.evaluation.comparison import compare
 from chainrule.evaluation.evaluate import evaluate
@@ -83,7 +83,7 @@ def measure(name: str, source: str, minutes: float, folder: Path) -> dict[str, A
     data = run.data()
     others: dict[str, Any] = dict(fit_baselines(data))
     expert = ALONE[data.encoding.group]
-    usual = data.encoding.group != "image" or bool(default_experts("image", data.encoding.domain))
+    usual = data.encoding.group != "image" or bool(default_experts("image", data.encoding.domain, len(data.train)))
     if usual and not data.encoding.domain.variable_length:
         others[expert] = fitted(source, minutes, place / expert, "--network", expert).model()
     report = run.report_dict or {}

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from chainrule.config.defaults import Amount, default_experts, default_members, default_pixel_block, default_spec
+from chainrule.config.default_experts import default_experts, default_quick
+from chainrule.config.defaults import Amount, default_members, default_pixel_block, default_spec
 from chainrule.config.registry import NETWORKS, build_model
 from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.data.examples.sequences import SequenceExamples
@@ -129,6 +130,13 @@ def test_tables_of_numbers_have_experts_and_a_blend():
     assert default_experts("text", Domain((5,), 2), 100) == ()
     assert default_spec(rows, "row")["head"]["numbers"] == "blend"
     assert default_spec(rows, "row", "boosted_trees")["head"]["numbers"] == "mixtures"
+
+
+def test_what_stands_beside_a_network_where_time_is_short():
+    assert default_quick("image", Domain((64, 64), 2), False) is None
+    assert default_quick("image", Domain((8, 8, 3), 256), False) is None
+    assert default_quick("text", Domain((9,), 50_000), True) is None
+    assert default_quick("row", BITS, False) is None
 
 
 def test_what_is_given_is_taken():

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from chainrule.data.examples.arrays import ArrayExamples
 from chainrule.errors import InputError
-from chainrule.heads import AverageHead, CategoricalHead
+from chainrule.heads import AverageHead, CategoricalHead, DecisionsHead
+from chainrule.models.chain import AutoregressiveModel
+from chainrule.networks import BoostedTrees
 from chainrule.runs.fit import fit
 from chainrule.training.budget import Speed
 from chainrule.training.simplex import simplex_weights
-from chainrule.training.weighing import element_log_probs
+from chainrule.training.weighing import element_log_probs, found_weights
 
 QUICK = {"steps": 6, "evaluate_every": 3, "width": 8, "experts": "boosted_trees"}
 
@@ -38,7 +41,8 @@ def test_the_average_is_a_chain_by_weights_from_validation(run):
     assert [member["expert"] for member in members] == [None, "boosted_trees"]
     assert sum(member["weight"] for member in members) == pytest.approx(1)
     assert members[1]["weight"] > 0.5  # six steps teach the network little
-    valid = [member["results"]["valid"]["nats_per_example"] for member in members]
+    each = [part.chain().network.choices / len(run.data().valid) for part in parts(run)]  # what it gained by choosing
+    valid = [m["results"]["valid"]["nats_per_example"] + gained for m, gained in zip(members, each, strict=True)]
     assert run.report_dict["results"]["valid"]["nats_per_example"] <= min(valid) + 1e-6
     chain = run.chain()
     both = np.stack([element_log_probs(part.chain(), run.data().valid) for part in parts(run)])
@@ -121,6 +125,35 @@ def test_where_no_time_is_left_the_expert_is_the_model(bits, tmp_path, monkeypat
     (run.path / "report.json").unlink()
     fit(out=run.path, resume=True)
     assert run.files.read("model.safetensors") == weights
+
+
+def test_where_time_is_short_what_is_counted_stands_beside(tmp_path, monkeypatch):
+    np.save(tmp_path / "pictures.npy", np.random.default_rng(0).integers(0, 2, (300, 11, 11)))
+    (tmp_path / "names.txt").write_text("\n".join(["anna", "hanna", "nan", "ann"] * 30 + [f"na{k}" for k in range(90)]))
+    for data, quick in (("pictures.npy", "chow_liu"), ("names.txt", "ngram")):
+        monkeypatch.setattr("chainrule.runs.timing.measured", lambda *anything: Speed(0.1, 0.5, 0.1))
+        run = fit(str(tmp_path / data), out=tmp_path / quick, minutes=0.01)
+        assert [member["expert"] for member in run.report_dict["members"]] == [None, quick]
+        assert run.verify(quick=True).passed
+        weights = run.files.read("model.safetensors")
+        (run.path / "report.json").unlink()
+        fit(out=run.path, resume=True)
+        assert run.files.read("model.safetensors") == weights
+    monkeypatch.setattr("chainrule.runs.timing.measured", lambda *anything: Speed(0.01, 0.001, 0.001))
+    run = fit(str(tmp_path / "names.txt"), minutes=0.02)
+    assert "members" not in run.report_dict
+
+
+def test_what_was_chosen_by_validation_counts_for_less_there():
+    """A model whose every number was chosen by the validation rows has to be better there to have a weight."""
+    noise = np.random.default_rng(0)
+    valid = ArrayExamples(noise.integers(0, 2, (60, 4)))
+    honest, chosen = (BoostedTrees(2, 4) for _ in range(2))
+    chosen.forest.load([1, 2, 3], *(torch.full((3, 11), n) for n in (0, 0.5, -1)), torch.zeros(3, 12))
+    members = [AutoregressiveModel(network, DecisionsHead(1, 2)) for network in (honest, chosen)]
+    assert [member.network.choices for member in members] == [0, 3]
+    weights, _ = found_weights(members, valid, None)
+    assert weights.tolist() == [1.0, 0.0]
 
 
 def test_where_no_time_is_left_the_experts_are_averaged(bits, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chainrule.config.default_experts import MOST_COUNTED, has_numbers
 from chainrule.config.registry import Spec, part_options
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ __all__ = [
     "DEFAULTS",
     "MOST_DEFAULT_MEMBERS",
     "Amount",
-    "default_experts",
     "default_members",
     "default_pixel_block",
     "default_spec",
@@ -96,7 +96,6 @@ TIMED_TEXT: tuple[tuple[float, Spec], ...] = (
     (15.0, {"width": 192, "depth": 5}),
 )
 TIMED_WINDOW = 1024  # elements of a text that it reads at once, for what it recalls stands far back
-MOST_COUNTED = 512  # symbols: n-grams give every one a probability at every element
 
 # The share of the steps in which the models of an image's scans have the same weights.
 COMMON_START = 0.5
@@ -109,21 +108,6 @@ MEMBERS: dict[str, tuple[float, int]] = {"row": (1.0, 4), "short text": (4.0, 4)
 
 # The largest number of models that share a budget by default, where each has made all the passes that data bear.
 MOST_DEFAULT_MEMBERS = 8
-
-# Networks fitted without gradients whose conditionals are averaged with the network's, by kind of data. Who says
-# --steps, --network, --members or --orders decides alone, and none is added.
-EXPERTS: dict[str, tuple[str, ...]] = {"image": ("boosted_trees",), "text": (), "row": ("boosted_trees",)}
-
-# What elements that are all symbols, of at most so many columns, have before these: counted in a moment.
-SYMBOLS_EXPERTS, MOST_COUNTED_COLUMNS = ("chow_liu",), 4096
-
-# What tables with numbers, of at most so many columns, have before these, and of at most so many training rows, too.
-NUMBERS_EXPERTS, MOST_NUMBERS = ("joint_gaussians",), 200
-FEW_EXPERTS, MOST_ROWS = ("kernels",), 5000
-
-# The largest number of pixels of an image for which there is an expert.
-EXPERT_PIXELS = 100
-
 
 LOGITS = (COUNTED, "huggingface", "ngram")  # networks that end in logits
 FITTED = ("boosted_trees", "chow_liu", "joint_gaussians", "kernels")  # networks whose features have heads of their own
@@ -162,7 +146,7 @@ def default_spec(
     amount: how much data and time there is.
     """
     chosen = DEFAULTS[kind]["network"] | _more(kind, amount.examples)
-    if kind == "row" and (domain.num_symbols is None or _has_numbers(domain)):
+    if kind == "row" and (domain.num_symbols is None or has_numbers(domain)):
         chosen = chosen | NUMBERS
     enough, larger = MORE_MINUTES.get(kind, (float("inf"), {}))
     if amount.minutes >= enough:
@@ -274,33 +258,6 @@ def default_members(kind: str, minutes: float, elements: float = 0.0) -> int:
     """
     enough, members = MEMBERS.get("short text" if _is_short(kind, elements) else kind, (float("inf"), 1))
     return members if minutes >= enough else 1
-
-
-def default_experts(kind: str, domain: Domain, examples: int) -> tuple[str, ...]:
-    """The networks fitted without gradients that are averaged with the network, by name.
-
-    kind: "image", "text" or "row", the group of the encoding.
-    domain: what each element may be, and the shape of an example: of images only small grey ones have an expert.
-    examples: number of training examples.
-
-    >>> from chainrule.domain import Domain
-    >>> default_experts("row", Domain((5,), 2), 100), default_experts("image", Domain((28, 28), 2), 100)
-    (('chow_liu', 'boosted_trees'), ())
-    """
-    grey = len(domain.shape) == 2 and domain.length <= EXPERT_PIXELS
-    if domain.variable_length or (kind == "image" and not grey):
-        return ()
-    first: tuple[str, ...] = ()
-    if _has_numbers(domain) and domain.length <= MOST_NUMBERS:
-        first = NUMBERS_EXPERTS + (FEW_EXPERTS if examples <= MOST_ROWS else ())
-    if domain.num_symbols is not None and EXPERTS[kind] and domain.length <= MOST_COUNTED_COLUMNS:
-        first = SYMBOLS_EXPERTS
-    return first + EXPERTS[kind]
-
-
-def _has_numbers(domain: Domain) -> bool:
-    """Whether any column of a table holds numbers."""
-    return any(column.num_symbols is None for column in domain.columns)
 
 
 def _is_short(kind: str, elements: float) -> bool:

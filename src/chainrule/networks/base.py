@@ -58,6 +58,14 @@ class AutoregressiveNetwork(nn.Module, ABC):
         return False
 
     @property
+    def choices(self) -> int:
+        """How many numbers were chosen by validation data while it was fitted, such as when to stop for each element.
+
+        Each makes the validation data about one nat more likely, all together, than other data of as many examples.
+        """
+        return 0
+
+    @property
     def kinds(self) -> int:
         """The number of kinds of contexts that `kind` tells apart."""
         return 1

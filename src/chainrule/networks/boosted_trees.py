@@ -93,6 +93,11 @@ class BoostedTrees(AutoregressiveNetwork):
         forest, element = self.forest.reads()
         return int((forest // self.features - element).max()) if len(element) else 0
 
+    @property
+    def choices(self) -> int:
+        """One for each element that has trees, whose number was found on validation data."""
+        return len(torch.unique(self.forest.owner // self.features))
+
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
         """The features alone, (B, D, H)."""
         self._check(x, context)

@@ -86,6 +86,11 @@ class JointGaussians(AutoregressiveNetwork):
         """V, where all elements are symbols."""
         return max(c.num_symbols + c.missing for c in self.columns if c.num_symbols) if self.all_symbols else None
 
+    @property
+    def choices(self) -> int:
+        """One for each column, in which the weight of both mixtures was found on validation data."""
+        return int((self.gate != 0).sum())
+
     def initialise(self, x: Tensor) -> None:
         """Take the columns' own distributions, units and shares of values that are there from rows (N, D)."""
         rows = x.detach().double().cpu()

@@ -91,8 +91,8 @@ def train_members(
     """
     _, settled, certificate = started(plan, job, certificate)
     if not settled.members:
-        model = f"{settled.experts[0]} is" if len(settled.experts) == 1 else f"{' and '.join(settled.experts)} are"
-        job.console.print(f"no time is left for a network; {model} the model")
+        said = f"{' and '.join(settled.experts)} {'are' if settled.experts[1:] else 'is'}"
+        job.console.print(f"no time is left for a network; {said} the model")
         settled = _without_network(settled)
     if settled.members == 1 and not settled.experts:
         return train_one(settled, out, job, certificate)

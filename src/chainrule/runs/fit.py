@@ -127,8 +127,7 @@ def _carry_out(plan: Plan, out: Path | None, job: Job, clock: Clock) -> Run:
     job = job.timed(clock, plan.record if plan.record != out else None, out)
     if out is None and job.engine.world > 1:
         raise InputError("several processes share a run directory; name it with --out")
-    alone = plan.members == 1 and not plan.experts
-    run = fit_one(plan, out, job) if alone else fit_members(plan, out, job)
+    run = fit_one(plan, out, job) if plan.is_one else fit_members(plan, out, job)
     job.engine.close()
     return run.with_data(plan.data)
 

@@ -24,7 +24,7 @@ from chainrule.data.examples.subset import spread
 from chainrule.data.recognition.load import load
 from chainrule.data.sources.plain_files import stream_name
 from chainrule.errors import InputError
-from chainrule.runs.specification import experts_of, members_of, specification
+from chainrule.runs.specification import experts_of, members_of, quick_of, specification
 from chainrule.runs.stored import StoredRun
 from chainrule.training.budget import Budget
 from chainrule.training.settings import TrainingSettings
@@ -50,6 +50,7 @@ class Plan:
     budget: the time from which the number of steps is planned; None where `settings.steps` counts.
     members: the number of models whose conditionals are averaged.
     experts: the networks fitted without gradients that are averaged with them, by name.
+    quick: the network fitted without gradients that is one of the experts where time is short, by name.
     valid_examples: the number of validation examples that training looks at; None for all.
     source: the name of the data, None where it is an object.
     options: the options as they were given, plain values.
@@ -62,6 +63,7 @@ class Plan:
     budget: Budget | None = None
     members: int = 1
     experts: tuple[str, ...] = ()
+    quick: str | None = None
     valid_examples: int | None = None
     source: str | None = None
     options: Mapping[str, Any] | None = None
@@ -75,6 +77,11 @@ class Plan:
         return "hindsight" if self.experts and self.spec["head"]["name"] == "columns" else "none"
 
     @property
+    def is_one(self) -> bool:
+        """Whether one model is trained, whatever the time."""
+        return self.members == 1 and not self.experts and self.quick is None
+
+    @property
     def watched(self) -> Examples:
         """The validation examples that training looks at: all, or some of them evenly apart."""
         return self.data.valid if self.valid_examples is None else spread(self.data.valid, self.valid_examples)
@@ -85,7 +92,7 @@ class Plan:
         plain = {name: value for name, value in (self.options or {}).items() if name not in OF_THE_WHOLE}
         plain |= {"steps": settings.steps, "evaluate_every": settings.evaluate_every, "seed": settings.seed}
         spec = {part: self.spec[part] for part in ("network", "head")}
-        return replace(self, spec=spec, settings=settings, members=1, experts=(), options=plain | spec)
+        return replace(self, spec=spec, settings=settings, members=1, experts=(), quick=None, options=plain | spec)
 
     def expert(self, name: str) -> Plan:
         """The plan of an expert, by name."""
@@ -124,8 +131,9 @@ def plan_of(data: DataSet, options: Mapping[str, Any], source: str | None = None
     options, record = _with_record(options)
     budget = _budget(options)
     spec, settings = specification(options, data)
-    members, experts = members_of(options, data), experts_of(options, data)
-    return Plan(data, spec, settings, budget, members, experts, source=source, options=options, record=record)
+    members, experts, quick = members_of(options, data), experts_of(options, data), quick_of(options, data)
+    quick = None if experts or budget is None else quick
+    return Plan(data, spec, settings, budget, members, experts, quick, source=source, options=options, record=record)
 
 
 def load_for(source: Any, options: Mapping[str, Any], progress: Progress | None = None) -> DataSet:

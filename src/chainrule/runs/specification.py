@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from chainrule.config.default_experts import default_experts, default_quick
 from chainrule.config.defaults import (
     COMMON_START,
     Amount,
-    default_experts,
     default_members,
     default_spec,
     default_training,
@@ -25,7 +25,7 @@ from chainrule.errors import InputError, unknown_name
 from chainrule.models.permuted import scan_orders
 from chainrule.training.settings import TrainingSettings
 
-__all__ = ["experts_of", "members_of", "specification"]
+__all__ = ["experts_of", "members_of", "quick_of", "specification"]
 
 DECIDES = ("steps", "network", "members", "orders")  # who gives one of these gets what it says, and no expert beside
 NOT_FOR_TEXTS = {"boosted_trees": "boosted trees are", "chow_liu": "a Chow-Liu tree is"}
@@ -65,8 +65,9 @@ def experts_of(options: Mapping[str, Any], data: DataSet) -> tuple[str, ...]:
     given = options.get("experts")
     _refuse_without_valid(_network_name(options), data)
     if given is None:
-        alone = any(name in options for name in DECIDES) or not len(data.valid) or bool(data.encoding.context_options)
-        return () if alone else default_experts(data.encoding.group, data.encoding.domain, len(data.train))
+        if _decides_alone(options, data):
+            return ()
+        return default_experts(data.encoding.group, data.encoding.domain, len(data.train))
     if given == "none":
         return ()
     names = tuple(name.strip() for name in given.split(","))
@@ -79,6 +80,23 @@ def experts_of(options: Mapping[str, Any], data: DataSet) -> tuple[str, ...]:
     if "orders" in options:
         raise InputError("--experts averages conditionals, --orders whole examples; give one of the two")
     return names
+
+
+def quick_of(options: Mapping[str, Any], data: DataSet) -> str | None:
+    """The network that is averaged with the default where the minutes are few and there are no experts, by name."""
+    if "minutes" not in options or "experts" in options or _decides_alone(options, data):
+        return None
+    return default_quick(data.encoding.group, data.encoding.domain, _is_written(data))
+
+
+def _decides_alone(options: Mapping[str, Any], data: DataSet) -> bool:
+    """Whether nothing is fitted but what the options say."""
+    return any(name in options for name in DECIDES) or not len(data.valid) or bool(data.encoding.context_options)
+
+
+def _is_written(data: DataSet) -> bool:
+    """Whether elements are the symbols of a text or of documents, and nothing is given beside them."""
+    return data.encoding.kind in ("text", "documents") and not data.encoding.context_options
 
 
 def _refuse_without_valid(name: str | None, data: DataSet) -> None:
@@ -101,7 +119,7 @@ def _model(options: Mapping[str, Any], data: DataSet) -> Spec:
         examples=len(data.train),
         elements=_document_length(data),
         minutes=options.get("minutes", 0.0) / members_of(options, data),
-        written=data.encoding.kind in ("text", "documents") and not data.encoding.context_options,
+        written=_is_written(data),
         pixel_block=data.encoding.pixel_block,
     )
     if network in NOT_FOR_TEXTS and kind == "text":

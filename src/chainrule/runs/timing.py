@@ -23,6 +23,7 @@ __all__ = ["EXPERT_SHARE", "time_report", "time_said", "timed"]
 EXPERT_SHARE = 0.5  # of the time that experts may take where there is a network beside them
 PASSES = 8  # passes over the training data that each of several members must get
 FEWEST_STEPS, FEWEST_PASSES = 100, 2  # a network beside an expert is worth its time from either of them on
+SHORT = 3  # times as few steps: here a quick expert is worth its time
 
 
 def timed(plan: Plan, budget: Budget, model: Model, job: Job) -> Plan:
@@ -67,6 +68,7 @@ def _decided(plan: Plan, budget: Budget, speed: Speed, now: float) -> dict[str, 
     return {
         "seconds": now,
         "members": members,
+        "quick": int(plan.quick is not None and steps < SHORT * fewest),
         "steps": steps,
         "evaluate_every": every,
         "by_hand": budget.evaluate_every,
@@ -98,7 +100,10 @@ def _as_decided(plan: Plan, budget: Budget, entry: dict[str, Any]) -> Plan:
     settings = settings.at_most(entry["most"])  # a run that goes on no longer says its --epochs
     settings = settings.bounded(len(plan.data.train))
     members, watched = entry["members"], entry["valid_examples"]
-    return replace(plan, settings=settings, budget=budget, members=members, valid_examples=watched)
+    experts = (plan.quick,) if plan.quick and entry.get("quick") else plan.experts
+    return replace(
+        plan, settings=settings, budget=budget, members=members, experts=experts, quick=None, valid_examples=watched
+    )
 
 
 def _say(plan: Plan, entry: dict[str, Any], job: Job) -> None:

@@ -19,7 +19,7 @@ OURS = Certificate("a network of the package", ())  # which obeys every law; wha
 def trained_run(plan: Plan) -> Run:
     """The run of a plan, in memory."""
     job = Job.begin(plan.settings.engine, Console(silent=True)).timed(Clock(), None, None)
-    if plan.members == 1 and not plan.experts:
+    if plan.is_one:
         return train_one(plan, None, job, OURS).run
     trained = train_members(plan, None, job, OURS, scored=False)
     if isinstance(trained, Trained):

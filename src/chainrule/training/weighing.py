@@ -32,7 +32,7 @@ def found_weights(
 
     Returns them and the weight of each member on average over the elements, shape (K,).
     """
-    log_prob = np.stack([element_log_probs(member, valid) for member in members])
+    log_prob = np.stack([_elsewhere(member, element_log_probs(member, valid)) for member in members])
     if hindsight:
         return hindsight_weights(log_prob.reshape(len(members), -1, members[0].length))
     if gate is None:
@@ -41,6 +41,14 @@ def found_weights(
     kind = element_kinds(gate, valid, members[0].length)
     weights = weights_by_kind(log_prob, kind, len(gate.log_weight))
     return weights, weights[torch.from_numpy(kind)].mean(0)
+
+
+def _elsewhere(member: AutoregressiveModel, log_prob: Array) -> Array:
+    """What ln p of validation elements would be elsewhere: less by one nat, in all, for each choice by these elements.
+
+    So many nats are what a number gains, on average, that is fitted to the data by which it is judged (Akaike 1974).
+    """
+    return log_prob - member.network.choices / max(1, len(log_prob))
 
 
 def element_log_probs(model: AutoregressiveModel, examples: Examples) -> Array:
