@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks.never_worse_sets import sets
 from chainrule.atomic_files import write_json
@@ -25,6 +27,7 @@ from chainrule.config.default_experts import default_experts
 from chainrule.data.encodings.data_set import DataSet
 from chainrule.evaluation.comparison import compare
 from chainrule.evaluation.evaluate import evaluate
+from chainrule.runs.fit import fit
 from chainrule.runs.run import Run
 
 __all__ = ["against", "lost", "main", "measure"]
@@ -35,9 +38,12 @@ PAGE = ROOT / "docs" / "never_worse.md"
 ALONE = {"row": "boosted_trees", "image": "boosted_trees", "text": "ngram"}
 
 
-def fitted(source: str, minutes: float, place: Path, *options: str) -> Run:
-    """A run by the command line, in a process of its own."""
+def fitted(source: str, minutes: float, place: Path, network: str | None = None, here: bool = False) -> Run:
+    """A run by the command line, in a process of its own, or, quicker to begin, in this one."""
+    if here:
+        return fit(source, out=place, minutes=minutes, network=network)
     if not (place / "report.json").exists():
+        options = [] if network is None else ["--network", network]
         command = [sys.executable, "-m", "chainrule", "fit", source, "--out", str(place), "--minutes", str(minutes)]
         begun = ["--resume"] if (place / "config.json").exists() else []
         done = subprocess.run([*command, *options, *begun], capture_output=True, text=True)
@@ -76,22 +82,29 @@ def lost(result: dict[str, Any]) -> list[str]:
     ]
 
 
-def measure(name: str, source: str, minutes: float, folder: Path) -> dict[str, Any]:
-    """The default within a budget, beside the baselines and the expert alone within the same budget."""
+def measure(name: str, source: str, minutes: float, folder: Path, here: bool = False) -> dict[str, Any]:
+    """The default within a budget, beside the baselines and the expert alone within the same budget.
+
+    here: whether to fit in this process.
+    """
     place = folder / f"{name.replace(' ', '_')}-{minutes:g}"
-    run = fitted(source, minutes, place / "default")
+    load = os.getloadavg()[0]
+    run = fitted(source, minutes, place / "default", here=here)
     data = run.data()
     others: dict[str, Any] = dict(fit_baselines(data))
     expert = ALONE[data.encoding.group]
     usual = data.encoding.group != "image" or bool(default_experts("image", data.encoding.domain, len(data.train)))
     if usual and not data.encoding.domain.variable_length:
-        others[expert] = fitted(source, minutes, place / expert, "--network", expert).model()
+        others[expert] = fitted(source, minutes, place / expert, expert, here).model()
     report = run.report_dict or {}
     return {
         "set": name,
         "minutes": minutes,
         "what": f"{len(data.train):,} x {data.encoding.domain.length}",
         "nats": -float(evaluate(run.model(), data.test).nats.mean()),
+        "load": [round(load, 1), round(os.getloadavg()[0], 1)],
+        "threads": torch.get_num_threads(),
+        "processors": os.cpu_count() or 0,
         "used": report.get("time", {}).get("used_seconds", 0.0) / 60 / minutes,
         "weights": {str(m.get("expert") or "network"): m["weight"] for m in report.get("members", ()) if "weight" in m},
         "others": against(run, others, data),
@@ -104,12 +117,30 @@ Made by `make never-worse` (`benchmarks/never_worse.py`): the default of `fit --
 and the expert that the same time fits alone, on the test split, paired. *Lost* is worse by more than two standard
 errors and by more than 0.2 % of the nats. Sets times budgets that were run: {run}; lost: {lost}.
 
-*Share used* far above 100 % says that the machine was so busy that opening the data and the libraries took longer than
-the budget; what is fitted then is what is always fitted, some rounds of stumps.
+{conditions} *Share used* far above 100 % says that the machine was so busy that opening the data and the libraries took
+longer than the budget; what is fitted then is what is always fitted: counts, and some rounds of stumps.
 
 | set | train rows x elements | minutes | share used | nats per example | best of the others | worse by | lost to |
 |---|---|---|---|---|---|---|---|
 """
+
+
+def conditions(results: list[dict[str, Any]]) -> str:
+    """Under what conditions results were measured, in words.
+
+    >>> conditions([{"threads": 1, "processors": 2, "load": [0.5, 3.0]}])
+    'Run with 1 thread on a machine of 2 processors, whose load average was 0.5 to 3 with what else ran there.'
+    """
+    known = [result for result in results if "load" in result]
+    if not known:
+        return "Nothing is known of the machine."
+    threads, processors = (sorted({result[name] for result in known}) for name in ("threads", "processors"))
+    loads = [load for result in known for load in result["load"]]
+    return (
+        f"Run with {' or '.join(map(str, threads))} thread{'s' if threads != [1] else ''} on a machine of "
+        f"{' or '.join(map(str, processors))} processors, whose load average was {min(loads):g} to {max(loads):g} with "
+        "what else ran there."
+    )
 
 
 def page(results: list[dict[str, Any]]) -> str:
@@ -129,7 +160,8 @@ def page(results: list[dict[str, Any]]) -> str:
             ", ".join(lost(result)) or "-",
         )
         lines.append(f"| {' | '.join(cells)} |\n")
-    return HEAD.format(run=len(results), lost=sum(bool(lost(result)) for result in results)) + "".join(lines)
+    count = sum(bool(lost(result)) for result in results)
+    return HEAD.format(run=len(results), lost=count, conditions=conditions(results)) + "".join(lines)
 
 
 def main(words: list[str] | None = None) -> int:

@@ -13,7 +13,8 @@ __all__ = ["QUICK", "made", "sets"]
 Rows = npt.NDArray[np.int64]
 Maker = Callable[[np.random.Generator], npt.NDArray[np.generic] | str]
 
-QUICK = ("few rows", "one column", "mixed table", "sparse 300")  # in the slow tier; `chain` and `categories` are lost
+# In the slow tier: few rows, of which all passes that the network makes take a second or two.
+QUICK = ("few rows", "one column", "constant", "few of a tree", "few categories", "few counts")
 
 
 def chain(noise: np.random.Generator, rows: int = 3000, columns: int = 20, stay: float = 0.9) -> Rows:
@@ -105,6 +106,7 @@ MADE: dict[str, tuple[str, Maker]] = {
     "few rows": ("npy", lambda noise: chain(noise, rows=150, columns=12)),
     "one column": ("npy", lambda noise: noise.integers(0, 5, (500, 1))),
     "scrambled tree": ("npy", scrambled_tree),
+    "few of a tree": ("npy", lambda noise: scrambled_tree(noise, rows=250, columns=15)),
     "wide tree": ("npy", lambda noise: scrambled_tree(noise, rows=1000, columns=300)),
     "noise": ("npy", lambda noise: noise.integers(0, 2, (1000, 30))),
     "constant": ("npy", lambda noise: np.concatenate([np.ones((600, 3), int), noise.integers(0, 3, (600, 3))], 1)),
@@ -112,9 +114,11 @@ MADE: dict[str, tuple[str, Maker]] = {
     "sparse 1000": ("npy", lambda noise: sparse(noise, 1000)),
     "sparse 1600": ("npy", lambda noise: sparse(noise, 1600)),
     "categories": ("npy", categories),
+    "few categories": ("npy", lambda noise: categories(noise, rows=250, columns=5, symbols=3)),
     "mixed table": ("csv", mixed_table),
     "reals": ("csv", reals),
     "counts": ("csv", counts),
+    "few counts": ("csv", lambda noise: counts(noise, rows=150)),
     "many rows": ("npy", lambda noise: categories(noise, rows=200_000, columns=6)),
     "small text": ("txt", lambda noise: words(noise, 2500)),
     "long text": ("txt", lambda noise: words(noise, 60_000)),

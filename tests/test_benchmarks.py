@@ -168,6 +168,7 @@ def test_lost_is_worse_by_two_errors_and_by_a_share():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
+@pytest.mark.filterwarnings("ignore:of .* examples only .* are distinct")
 def test_the_default_within_six_seconds_is_never_worse_than_what_is_cheap(name, tmp_path):
-    result = measure(name, made(name, tmp_path / "data"), 0.1, tmp_path)
+    result = measure(name, made(name, tmp_path / "data"), 0.1, tmp_path, here=True)
     assert not lost(result), result

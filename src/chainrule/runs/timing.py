@@ -23,6 +23,7 @@ __all__ = ["EXPERT_SHARE", "time_report", "time_said", "timed"]
 EXPERT_SHARE = 0.5  # of the time that experts may take where there is a network beside them
 PASSES = 8  # passes over the training data that each of several members must get
 FEWEST_STEPS, FEWEST_PASSES = 100, 2  # a network beside an expert is worth its time from either of them on
+TRIAL = 0.25  # of the time: where less is left, experts have it, and no network is tried
 SHORT = 3  # times as few steps: here a quick expert is worth its time
 
 
@@ -39,7 +40,11 @@ def timed(plan: Plan, budget: Budget, model: Model, job: Job) -> Plan:
         if job.decisions.closed:
             raise RunError(f"{job.record}: its decisions are those of another kind of fit; give the same options")
         left = budget.until - job.clock()
-        speed = measured(model, plan.data.train, plan.data.valid, plan.settings, job.engine, left)
+        no_trial = plan.experts and "members" not in (plan.options or {}) and left < TRIAL * budget.seconds
+        if job.engine.any(bool(no_trial)):
+            speed = Speed(budget.seconds, budget.seconds, budget.seconds)
+        else:
+            speed = measured(model, plan.data.train, plan.data.valid, plan.settings, job.engine, left)
         decided = job.engine.of_first(lambda: _decided(plan, budget, speed, job.clock()))
         entry = job.decisions.add("plan", **decided)
     else:
