@@ -127,11 +127,11 @@ def run_of(x, n):
 
 
 SYMBOLS = {
-    "the begin symbol 1 further on": (5000, 40, lambda x: x == 1),
-    "the pad symbol 0 further on": (5000, 40, lambda x: x == 0),
-    "the last symbol further on": (5000, 40, lambda x: x == 4999),
-    "the last symbol but one further on": (5000, 40, lambda x: x == 4998),
-    "the unknown symbol 3 further on": (5000, 40, lambda x: x == 3),
+    "the begin symbol 1 further on": (2000, 24, lambda x: x == 1),
+    "the pad symbol 0 further on": (2000, 24, lambda x: x == 0),
+    "the last symbol further on": (2000, 24, lambda x: x == 1999),
+    "the last symbol but one further on": (2000, 24, lambda x: x == 1998),
+    "the unknown symbol 3 further on": (2000, 24, lambda x: x == 3),
     "a line break further on (bytes)": (256, 64, lambda x: x == 10),
     "a space further on (bytes)": (256, 64, lambda x: x == 32),
     "a full stop further on (bytes)": (256, 64, lambda x: x == 46),

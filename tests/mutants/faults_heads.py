@@ -22,7 +22,7 @@ def _():
 
 @fault("the end of a text is the ignored index, 32 000 symbols", "heads and scores")
 def _():
-    return bent(lambda p, x, exact: torch.where(x == 2, 0.0, exact), 32_000, 16, scale=0.1)
+    return bent(lambda p, x, exact: torch.where(x == 2, 0.0, exact), 32_000, 8, scale=0.1)
 
 
 @fault("two symbols share the place before a cutoff, 32 000 symbols", "heads and scores")
@@ -35,7 +35,7 @@ def _():
             other = p.logits.log_softmax(-1)[..., 1999]
         return torch.where(x == 2000, other, exact)
 
-    return bent(bend, 32_000, 16, scale=0.1)
+    return bent(bend, 32_000, 8, scale=0.1)
 
 
 @fault("weights of a mixture add up to 1.00009", "heads and scores")
@@ -72,7 +72,7 @@ def _():
 
 @fault("ln(p + 1e-8) over 32 000 symbols", "heads and scores")
 def _():
-    return bent(lambda p, x, exact: (exact.exp() + 1e-8).log(), 32_000, 8, scale=0.1)
+    return bent(lambda p, x, exact: (exact.exp() + 1e-8).log(), 32_000, 6, scale=0.1)
 
 
 @fault("counts above 10 000 all have the probability of 10 000", "heads and scores")

@@ -106,7 +106,7 @@ counts("counts are scored one lower", lambda p, n, e: p.__class__.__mro__[1].log
 counts("cut at two and not renormalised", lambda p, n, e: torch.where(n > 2, -torch.inf, e))
 
 
-def alphabet(name, bend, v=20_000, d=12):
+def alphabet(name, bend, v=20_000, d=6):
     fault(f"alphabet: {name}", KIND)(lambda: bent(bend, v, d, scale=0.1))
 
 
@@ -114,7 +114,7 @@ alphabet("the begin symbol 1 is not scored", lambda p, x, e: torch.where(x == 1,
 alphabet("the pad symbol 0 is not scored", lambda p, x, e: torch.where(x == 0, 0.0, e))
 alphabet("the last symbol is not scored", lambda p, x, e: torch.where(x == 19_999, 0.0, e))
 alphabet("the last symbol but one has no floor", lambda p, x, e: torch.where(x == 19_998, e + 5, e))
-alphabet("the end 50256 is not scored, 50 257 symbols", lambda p, x, e: torch.where(x == 50256, 0.0, e), v=50257, d=8)
+alphabet("the end 50256 is not scored, 50 257 symbols", lambda p, x, e: torch.where(x == 50256, 0.0, e), v=50257, d=6)
 alphabet("the end 2 is scored twice", lambda p, x, e: torch.where(x == 2, 2 * e, e))
 alphabet("symbols from 10 000 on have a bonus", lambda p, x, e: e + 0.05 * (x >= 10_000))
 alphabet(
@@ -179,7 +179,7 @@ for _name, _bend in ORDINAL.items():
 
 
 fault("alphabet: a head of ours whose score has a floor of 1e-5, 32 000 symbols", KIND)(
-    lambda: bent(lambda p, x, e: e.clamp(min=math.log(1e-5)), 32_000, 8, scale=0.3)
+    lambda: bent(lambda p, x, e: e.clamp(min=math.log(1e-5)), 32_000, 6, scale=0.3)
 )
 fault("alphabet: normalised over all but the first symbol", KIND)(
     lambda: bent(

@@ -92,8 +92,8 @@ def pair_further_on(name, v, d, first, second):
 
 pair_further_on("return and line break (bytes)", 256, 64, 13, 10)
 pair_further_on("a letter of two bytes", 256, 64, 195, 164)
-pair_further_on("an end and a beginning, 5000 symbols", 5000, 40, 2, 1)
-pair_further_on("an end and padding, 5000 symbols", 5000, 40, 2, 0)
+pair_further_on("an end and a beginning, 2000 symbols", 2000, 32, 2, 1)
+pair_further_on("an end and padding, 2000 symbols", 2000, 32, 2, 0)
 
 
 # --- samplers --------------------------------------------------------------------------------------------------------

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import torch
 
 from tests.mutants.case import fault, sound
 from tests.mutants.parts import GPT2, language_model
 
-try:
-    import transformers  # noqa: F401
-
-    HF = True
-except ImportError:
-    HF = False
+HF = find_spec("transformers") is not None  # it is imported by the cases, because that takes a second
 
 # decoders of tiny size, by the name of their configuration, and what they need beside the options of `language_model`
 DECODERS = {

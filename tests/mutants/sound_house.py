@@ -21,9 +21,12 @@ def paired(network, head):
     return model, {"context": context}
 
 
+SYMBOLS = {head: build().num_symbols is not None for head, build in HEADS.items()}
+
+
 def fits(network, head):
     """Whether a network reads what a head scores; each head goes with every third network."""
-    reads = HEADS[head]().num_symbols is not None or NETWORKS[network].reads_reals
+    reads = SYMBOLS[head] or NETWORKS[network].reads_reals
     return reads and (list(NETWORKS).index(network) + list(HEADS).index(head)) % 3 == 0
 
 

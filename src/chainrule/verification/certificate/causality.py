@@ -15,6 +15,7 @@ from chainrule.verification.certificate.tested import ElementFunction, ModelUnde
 
 __all__ = ["Leak", "suffix", "truncation", "worst_leak"]
 
+TOGETHER = 96  # rows of a pass in evaluation
 SEEDS = 8  # of the random numbers in training
 
 
@@ -54,7 +55,7 @@ def worst_leak(tested: ModelUnderTest, tried: Replacements, bound: float, scored
     """
     leak = Leak()
     training = tested.module is not None and tested.module.training
-    size = min(max(8, min(32, len(tried) // 12)) if training else 32, tested.rows_at_once())
+    size = min(max(8, min(32, len(tried) // 12)) if training else TOGETHER, tested.rows_at_once())
     place = torch.arange(tested.length)
     again: tuple[Tensor, Tensor] | None = None  # rows and their outputs, where the next rows may be the same
     for number, first in enumerate(range(0, len(tried), size)):

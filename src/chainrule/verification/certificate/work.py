@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from chainrule.heads.mixture import MixtureLinear
 from chainrule.verification.certificate.tested import ModelUnderTest
 
 __all__ = ["FULL", "QUICK", "Work", "cost_of_element"]
@@ -22,7 +23,10 @@ ASKED = 2e6  # operations in whose time a function of prefixes is asked once
 
 
 def cost_of_element(tested: ModelUnderTest) -> float:
-    """Operations of one element: two per parameter outside of tables, and what attention and logits take."""
+    """Operations of one element: two per parameter outside of tables, and what attention and logits take.
+
+    In a mixture over symbols, each component makes every symbol.
+    """
     if tested.module is None:
         return ASKED
     weights = sum(
@@ -31,7 +35,9 @@ def cost_of_element(tested: ModelUnderTest) -> float:
         if not isinstance(part, nn.Embedding)
         for p in part.parameters(recurse=False)
     )
-    return OVERHEAD + 2 * weights + 64 * tested.length + SYMBOL * (tested.num_symbols or 1)
+    mixtures = (part.components for part in tested.module.modules() if isinstance(part, MixtureLinear))
+    symbols = (tested.num_symbols or 1) * (1 + max(mixtures, default=0))
+    return OVERHEAD + 2 * weights + 64 * tested.length + SYMBOL * symbols
 
 
 @dataclass(frozen=True)
