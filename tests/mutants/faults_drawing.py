@@ -211,6 +211,13 @@ def _last_rows_turned(state, position):
             cache.copy_(cache.roll(1, 0))
 
 
+def _alone(state, position):
+    if position == 5 and len(state.caches[0]) == 1:
+        for cache in state.caches:
+            cache.zero_()
+
+
+stepping("the cache of one row alone is empty after 5 elements", _alone, length=64)
 stepping("the cache of the first row is that of all", _first_row, length=64)
 stepping("the caches of the rows are turned", _last_rows_turned, length=64)
 stepping("the cache is empty after 40 elements, attention", _zero(40), depth=2, length=64, network=Transformer)

@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 WITHOUT_CACHE = "without the cache of the model itself, whose steps are wrong"
+ALONE = 16  # elements along which one row is walked alone
 NUMBERS = 1 << 24  # of one tensor of a differentiated pass
 
 
@@ -83,6 +84,10 @@ def step(trial: Trial) -> Check:
     most = trial.work.rows(0.05 if trial.quick else 0.08, len(rows))
     length = min(trial.tested.length, max(most, 8), 384 if trial.quick else 4096)
     check = sampling.step(trial.tested, rows, length, trial.loose)
+    if check.passed and len(rows) > 1:
+        alone = sampling.step(trial.tested, rows[:1], min(length, ALONE), trial.loose)
+        if alone.passed is False:
+            check = replace(alone, where=f"{alone.where} where there is one row alone")
     network = None if trial.tested.chain is None else trial.tested.chain.network
     if check.passed is not False or not isinstance(network, HuggingFace):
         return check
