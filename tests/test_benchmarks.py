@@ -6,10 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import multivariate_normal, norm
 
 from benchmarks import certificate, drawing, nanogpt
+from benchmarks.continuous import lines_of
+from benchmarks.continuous_peers import Cells, _box, copula, kernels, mixture
 from benchmarks.flops import counted
 from benchmarks.limits import limits
 from benchmarks.memory import peak_mib
@@ -172,3 +176,39 @@ def test_lost_is_worse_by_two_errors_and_by_a_share():
 def test_the_default_within_six_seconds_is_never_worse_than_what_is_cheap(name, tmp_path):
     result = measure(name, made(name, tmp_path / "data"), 0.1, tmp_path, here=True)
     assert not lost(result), result
+
+
+def correlated_rows(n, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, 3)) @ np.array([[1.0, 0.6, 0.2], [0.0, 0.8, 0.3], [0.0, 0.0, 0.9]])
+
+
+def test_the_mass_of_a_box_is_that_of_its_sides_where_they_are_independent():
+    low, high = np.array([[-1.0, 0.5], [2.0, 30.0]]), np.array([[1.0, 0.6], [9.0, 31.0]])
+    scale = np.array([1.0, 4.0])
+    exact = np.log(norm.cdf(high / scale) - norm.cdf(low / scale)).sum(1)
+    assert _box(low, high, np.diag(scale**2))[0] == pytest.approx(exact[0], abs=1e-9)
+    upper = np.log(norm.sf(low / scale) - norm.sf(high / scale)).sum(1)
+    assert _box(low, high, np.diag(scale**2))[1] == pytest.approx(upper[1], abs=1e-6)
+
+
+def test_the_mass_of_a_box_is_that_of_the_joint_distribution():
+    covariance = np.array([[1.0, 0.7], [0.7, 1.5]])
+    low, high = np.array([[-0.5, -1.0]]), np.array([[1.5, 0.4]])
+    exact = multivariate_normal(np.zeros(2), covariance).cdf(high[0], lower_limit=low[0])
+    assert _box(low, high, covariance)[0] == pytest.approx(np.log(exact), abs=0.02)
+
+
+@pytest.mark.parametrize("peer", [kernels, mixture, copula])
+def test_of_small_cells_the_mass_is_the_density_times_the_volume(peer):
+    x, test, step = correlated_rows(60), correlated_rows(5, 1), 1e-4
+    mass = peer(x, test, Cells(np.full(3, step)))
+    assert mass == pytest.approx(peer(x, test, Cells(None)) + 3 * np.log(step), abs=1e-2)
+
+
+def test_the_table_says_by_how_much_ours_is_better_row_by_row():
+    scores = {"ours": [-1.0, -2.0], "kernels": [-2.0, -3.5], "mixture": [-1.0, -2.0], "copula": [-4.0, -4.0]}
+    found = {"density/iris/0": {"scores": scores, "seconds": 3.2, "rows": 150, "columns": 4}}
+    cells = [cell.strip() for cell in lines_of(found)[2].strip("|").split("|")]
+    assert cells[:4] == ["density", "iris", "150 x 4", "1"]
+    assert cells[4:] == ["1.50 ± 0.50", "2.75 (1.25 ± 0.25)", "1.50 (0.00 ± 0.00)", "4.00 (2.50 ± 0.50)", "3"]
