@@ -12,7 +12,7 @@ import torch
 
 from chainrule.batch import Array
 from chainrule.coding.container import ELEMENTS, Group
-from chainrule.coding.elements import Anchor
+from chainrule.coding.elements import Anchor, not_on_grid
 from chainrule.coding.patch import numbers
 from chainrule.coding.side import side_group
 from chainrule.coding.walk import Layout, encode_sequences
@@ -21,7 +21,7 @@ from chainrule.domain import Domain
 from chainrule.errors import InputError
 from chainrule.models.chain import AutoregressiveModel
 
-__all__ = ["Coded", "coded_examples", "element_groups", "plain_elements"]
+__all__ = ["GROUP", "Coded", "coded_examples", "element_groups", "plain_elements", "rows_off_grid"]
 
 GROUP = 1 << 18  # elements of a group: few enough to be decoded at once, enough that its head costs nothing
 WINDOWS_OF_A_PIECE = 16  # of a stream, which is coded in pieces side by side
@@ -68,7 +68,7 @@ def coded_examples(parts: Sequence[Examples], domain: Domain, network_length: in
     end = None
     context = None
     if parts[0].windows is None:
-        rows, contexts = zip(*(_rows(part) for part in parts), strict=True)
+        rows, contexts = zip(*(_rows(part, domain) for part in parts), strict=True)
         sequences = [row for part in rows for row in part]
         context = None if contexts[0] is None else np.concatenate(contexts)
         window = stride = domain.length
@@ -91,7 +91,7 @@ def coded_examples(parts: Sequence[Examples], domain: Domain, network_length: in
     return Coded(sequences, layout, context, told, parts[0].is_stream)
 
 
-def _rows(examples: Examples) -> tuple[list[Array], Array | None]:
+def _rows(examples: Examples, domain: Domain) -> tuple[list[Array], Array | None]:
     """The elements of examples of one length, and their contexts."""
     rows: list[Array] = []
     contexts: list[Array] = []
@@ -99,20 +99,50 @@ def _rows(examples: Examples) -> tuple[list[Array], Array | None]:
         batch = examples.batch(np.arange(start, min(start + 4096, len(examples))))
         if not bool(batch.mask.all()):
             raise InputError("examples some of whose elements are given cannot be coded; code them as they are")
-        rows += list(batch.x.double().numpy())
+        rows += list(_on_grid(batch.x.double().numpy(), domain))
         if batch.context is not None:
             contexts.append(batch.context.numpy())
     return rows, np.concatenate(contexts) if contexts else None
+
+
+def _steps(domain: Domain) -> Array:
+    """The step of the grid of each element, NaN for real numbers without one."""
+    if not domain.columns:
+        return np.full(domain.length, np.nan if domain.resolution is None else domain.resolution)
+    free = [column.num_symbols is None and column.resolution is None and not column.count for column in domain.columns]
+    steps = [column.resolution or 1.0 for column in domain.columns]
+    return np.where(free, np.nan, steps)
+
+
+def rows_off_grid(x: Array, domain: Domain) -> Array:
+    """Which rows hold a number that is not a whole number of steps, or too many; columns without a step do not count.
+
+    x: rows of elements, shape (N, D).
+    domain: what the elements may be.
+    """
+    if domain.num_symbols is not None:
+        return np.zeros(len(x), dtype=bool)
+    steps = _steps(domain)
+    known = ~np.isnan(steps)
+    return np.asarray(not_on_grid(x[:, known].astype(np.float64), steps[known]).any(1))
+
+
+def _on_grid(x: Array, domain: Domain) -> Array:
+    """Rows of numbers exactly as they are decoded: whole multiples of their steps, and zero without a sign."""
+    if domain.num_symbols is not None:
+        return x
+    steps = _steps(domain)
+    steps = np.where(np.isnan(steps), 1.0, steps)
+    whole = np.isfinite(_steps(domain)) & ~not_on_grid(x, steps)
+    return np.asarray(np.where(whole, np.rint(x / steps) * steps, x) + 0.0)
 
 
 def _anchors(sequences: list[Array], domain: Domain) -> tuple[Anchor, ...]:
     """Where the search for the number of each column begins: at the middle of what is coded."""
     if not sequences:
         return ()
-    x = np.stack(sequences)
-    step = [1.0 if column.resolution is None else column.resolution for column in domain.columns]
-    step = step if step else [domain.resolution or 1.0] * x.shape[1]
-    columns = (column[np.isfinite(column)] / size for column, size in zip(x.T, step, strict=True))
+    x, steps = np.stack(sequences), np.nan_to_num(_steps(domain), nan=1.0).tolist()
+    columns = (column[np.isfinite(column)] / size for column, size in zip(x.T, steps, strict=True))
     return tuple(Anchor.of(np.rint(column)) for column in columns)
 
 

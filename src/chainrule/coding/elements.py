@@ -25,10 +25,25 @@ from chainrule.coding.weights import MOST_SYMBOLS, integer_weights
 from chainrule.errors import DamagedArchive, InputError
 from chainrule.heads.base import Distribution
 
-__all__ = ["Anchor", "Coder", "Reader", "Writer", "code_element"]
+__all__ = ["Anchor", "Coder", "Reader", "Writer", "code_element", "not_on_grid"]
 
 FARTHEST = 1 << 53  # steps of the grid up to which float64 holds every one
 LEAST = 1e-12  # mass between two ends, below which float64 does not divide it
+
+
+def not_on_grid(x: Array, step: Array | float) -> Array:
+    """Which numbers are not a whole number of steps that float64 holds exactly, booleans; NaN (missing) is on the grid.
+
+    x: numbers.
+    step: of the grid, which may differ by column.
+
+    >>> not_on_grid(np.array([0.3, 0.35, 1e300, np.nan]), 0.1).tolist()
+    [False, True, True, False]
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        steps = np.rint(x / step)
+        far = ~(np.abs(steps) <= FARTHEST) | ~(np.abs(steps * step - x) <= 1e-9 * np.abs(x))
+    return np.asarray(far & ~np.isnan(x))
 
 
 @dataclass(frozen=True)
@@ -188,13 +203,12 @@ class _Search:
         return coder.code(integer_weights(np.stack([share, 1 - share], 1)), answer) == 0
 
     def _steps(self, x: Array) -> Array:
-        steps = np.rint(x / self.step[self.active])
-        if (
-            not (np.abs(steps) <= FARTHEST).all()
-            or (np.abs(steps * self.step[self.active] - x) > 1e-9 * np.abs(x)).any()
-        ):
-            raise InputError(f"numbers of up to {FARTHEST} steps of the resolution can be coded, got {x.tolist()[:8]}")
-        return steps.astype(np.int64)
+        step = self.step[self.active]
+        if (off := not_on_grid(x, step) | np.isnan(x)).any():
+            raise InputError(
+                f"numbers of up to {FARTHEST} steps of the resolution can be coded, got {x[off].tolist()[:8]}"
+            )
+        return np.rint(x / step).astype(np.int64)
 
     def _cdf(self, cut: Array) -> Array:
         at = np.full(len(self.active), float(self.anchor.middle))

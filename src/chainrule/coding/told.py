@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from chainrule.batch import Array
-from chainrule.coding.coded import plain_elements
+from chainrule.coding.coded import GROUP, plain_elements
 from chainrule.coding.container import ELEMENTS, SIDE, Archive, Group
 from chainrule.coding.patch import read_numbers
 from chainrule.coding.side import side_plain
@@ -54,12 +54,15 @@ def told_of(archive: Archive, domain: Domain, network_length: int) -> Told:
     layout = layout_from_json(header["layout"], network_length)
     count, per_group = header["sequences"], header["per_group"]
     groups, side = archive.of_kind(ELEMENTS), archive.of_kind(SIDE)
-    if per_group < 1 or count < 0 or len(groups) != -(-count // per_group):
+    fits = 1 <= per_group <= max(GROUP, layout.lanes) and count >= 0 and layout.lanes <= max(1, count)
+    if not fits or len(groups) != -(-count // per_group):
         raise DamagedArchive("the header and the groups do not fit each other; the archive is damaged, fetch it again")
     lengths: list[int] | None = None
     if header["told"]:
         lengths, _ = read_numbers(side_plain(_next(side)), 0)
     elif layout.end is None:
+        if sum(group.plain_length for group in groups) != 8 * domain.length * count:
+            raise DamagedArchive("the groups are not of so many examples; the archive is damaged, fetch it again")
         lengths = [domain.length] * count
     if lengths is not None and (len(lengths) != count or max(lengths, default=0) > layout.longest):
         raise DamagedArchive("the lengths do not fit the header; the archive is damaged, fetch it again")

@@ -21,6 +21,7 @@ from chainrule.coding.side import packed, side_group
 from chainrule.data.examples.base import Examples
 from chainrule.data.rewriting.forms import form_of, rewritten
 from chainrule.data.sources.objects import Source
+from chainrule.data.sources.plain_files import as_file
 from chainrule.errors import InputError
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.runs.chosen import chosen_examples
@@ -28,10 +29,12 @@ from chainrule.runs.code_examples import (
     ROWS,
     SEQUENCES,
     STREAM,
+    UNLIKE,
     best_order,
     chain_in_order,
     digest_of,
     elements_of_file,
+    impossible_rows,
     inverse,
     raw_data,
     refuse_impossible,
@@ -57,6 +60,7 @@ class Work:
     chain, order: the chain that codes, and the order in which it reads the elements.
     chosen: number of the order.
     arranged: ROWS, STREAM or SEQUENCES.
+    unlike: the numbers of examples whose elements are not those of their line in the file.
     parts: the splits of the source and the number of examples of each.
     note: what there is to say besides.
     carried: the bytes of the run, where it travels in the archive; None where both sides have it.
@@ -71,6 +75,7 @@ class Work:
     order: Tensor | None = None
     chosen: int = 0
     arranged: str = ROWS
+    unlike: tuple[int, ...] = ()
     parts: tuple[tuple[str, int], ...] = ()
     note: str = ""
     carried: bytes | None = None
@@ -105,7 +110,7 @@ class Work:
             "given": context is not None,
             "machine": machine(),
             "canary": canary(chain, coded.layout, context) if coded.sequences else "",
-        }
+        } | ({"unlike": list(self.unlike)} if self.unlike else {})
         with progress("compressing", coded.elements) as update:
             groups = element_groups(chain, coded, update)
         model = [] if self.carried is None else [Group.of(MODEL, self.carried, packed(self.carried))]
@@ -137,16 +142,27 @@ def work_of_file(run: Run, path: Path, lanes: int, profile: str | None = None) -
     profile: "native" or "portable"; None for portable where the model has such a form.
     """
     try:
-        content = path.read_bytes()
+        with as_file(path) as file:
+            return _work_of_copy(run, file, lanes, profile)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name a file") from None
+
+
+def _work_of_copy(run: Run, path: Path, lanes: int, profile: str | None) -> Work:
+    """The same of a file that can be read many times."""
+    content = path.read_bytes()
     said = {"name": path.name, "bytes": len(content), "sha256": sha256(content).hexdigest()}
     work = Work(run, said, content)
     try:
         parts, read, note = elements_of_file(run.encoding(), path, content)
     except InputError as error:
         return replace(work, note=f"the model cannot read it, so xz does all of it: {error}")
-    return _prepared(replace(work, read=read, note=note), parts, lanes, profile)
+    unlike, before = [], 0
+    for part in parts.values():
+        unlike += [before + row for row in impossible_rows(part)]
+        before += _count(part)
+    work = replace(work, read=read, note=note, unlike=tuple(unlike[:UNLIKE]))
+    return _prepared(work, parts, lanes, profile)
 
 
 def work_of_elements(run: Run, source: Source | None, split: str, lanes: int, profile: str | None = None) -> Work:

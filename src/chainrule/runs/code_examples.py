@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chainrule.batch import Array, Batch
+from chainrule.batch import Array
+from chainrule.coding.coded import rows_off_grid
 from chainrule.data.encodings.base import Encoding
 from chainrule.data.encodings.ends import until_end
 from chainrule.data.examples.base import Examples
@@ -30,10 +31,12 @@ __all__ = [
     "ROWS",
     "SEQUENCES",
     "STREAM",
+    "UNLIKE",
     "best_order",
     "chain_in_order",
     "digest_of",
     "elements_of_file",
+    "impossible_rows",
     "inverse",
     "raw_data",
     "refuse_impossible",
@@ -43,6 +46,7 @@ __all__ = [
 ROWS, STREAM, SEQUENCES = "rows", "stream", "sequences"
 BY_LINE = ("table", "text")  # kinds of data of which lines may be left out
 FAULTS = 64  # lines that cannot be read, up to which a file is coded by the model
+UNLIKE = 1024  # examples that a header names because they differ from their line; from the last of so many on, all may
 FEW = 512  # examples by which the best of several orders is found
 
 
@@ -84,6 +88,19 @@ def alone(path: Path) -> Iterator[Path]:
         yield place
 
 
+def encoded(encoding: Encoding, path: Path) -> dict[str, Examples]:
+    """The examples of a file by split; raises InputError where the model cannot read it, or no code holds a number."""
+    parts = encoding.encode_parts(str(path))
+    for examples in parts.values():
+        if encoding.domain.num_symbols is None and examples.windows is None:
+            for start in range(0, len(examples), 4096):
+                x = examples.batch(np.arange(start, min(start + 4096, len(examples)))).x.double().numpy()
+                if (off := rows_off_grid(x, encoding.domain)).any():
+                    row = x[off][0].tolist()
+                    raise InputError(f"a row has a number that no code holds, too large or between two steps: {row}")
+    return parts
+
+
 def elements_of_file(encoding: Encoding, path: Path, content: bytes) -> tuple[dict[str, Examples], bytes, str]:
     """The examples of a file by split, what of the file was read, and a remark where that is not all of it.
 
@@ -94,10 +111,10 @@ def elements_of_file(encoding: Encoding, path: Path, content: bytes) -> tuple[di
     Lines of a table or of a text that the model cannot read are left out: they belong to the difference.
     """
     if encoding.conditions is not None:
-        return encoding.encode_parts(str(path)), content, ""
+        return encoded(encoding, path), content, ""
     with alone(path) as place:
         try:
-            return encoding.encode_parts(str(place)), content, ""
+            return encoded(encoding, place), content, ""
         except InputError as error:
             refused = InputError(str(error).replace(str(place), str(path)))
         if encoding.kind not in BY_LINE:
@@ -111,7 +128,7 @@ def elements_of_file(encoding: Encoding, path: Path, content: bytes) -> tuple[di
         read = first + b"".join(kept)
         place.write_bytes(read)
         said = f"{len(lines) - len(kept)} lines that the model cannot read are coded by xz: {refused}"
-        return encoding.encode_parts(str(place)), read, said
+        return encoded(encoding, place), read, said
 
 
 def _readable(encoding: Encoding, place: Path, first: bytes, lines: list[bytes], faults: list[int]) -> list[bytes]:
@@ -127,7 +144,7 @@ def _readable(encoding: Encoding, place: Path, first: bytes, lines: list[bytes],
         return []
     place.write_bytes(first + b"".join(lines))
     try:
-        encoding.encode_parts(str(place))
+        encoded(encoding, place)
         return lines
     except InputError:
         if len(lines) == 1:
@@ -140,18 +157,23 @@ def _readable(encoding: Encoding, place: Path, first: bytes, lines: list[bytes],
     ]
 
 
+def impossible_rows(examples: Examples) -> list[int]:
+    """The rows outside the domain, whose elements are those of another row."""
+    rows: list[int] = []
+    for start in range(0, len(examples) if examples.windows is None else 0, 4096):
+        impossible = examples.batch(np.arange(start, min(start + 4096, len(examples)))).impossible
+        if impossible is not None:
+            rows += (start + impossible.nonzero().flatten()).tolist()
+    return rows
+
+
 def refuse_impossible(examples: Examples) -> None:
     """Raise InputError where a row lies outside the domain: its elements would be those of another row."""
-    if examples.windows is not None:
-        return
-    for start in range(0, len(examples), 4096):
-        batch: Batch = examples.batch(np.arange(start, min(start + 4096, len(examples))))
-        if batch.impossible is not None and bool(batch.impossible.any()):
-            row = start + int(batch.impossible.nonzero()[0])
-            raise InputError(
-                f"row {row} holds a value that the model does not have (p = 0), so that its elements say nothing of "
-                "it; compress the file itself, without --elements"
-            )
+    if rows := impossible_rows(examples):
+        raise InputError(
+            f"row {rows[0]} holds a value that the model does not have (p = 0), so that its elements say nothing of "
+            "it; compress the file itself, without --elements"
+        )
 
 
 def raw_data(encoding: Encoding, sequences: Sequence[Array], arranged: str) -> Any:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.atomic_files import write_file
 from chainrule.coding.container import ELEMENTS, MODEL, SIDE, Group, archive_bytes, read_archive
+from chainrule.data.sources.plain_files import stream_name
 from chainrule.errors import InputError, unknown_name
 from chainrule.runs.archiving import Work, general, work_of_elements, work_of_file
 from chainrule.runs.carried import carried_bytes, carried_run
 from chainrule.runs.decompress import decoded_file, decoded_sequences, opened, run_of
+from chainrule.runs.places import place_of_file, write_at
 from chainrule.runs.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def compress(
     if not unchecked:
         _check(content, work, progress)
     checked = perf_counter()
-    _write(place, content)
+    write_at(place, content)
     made = CompressResult(
         source=f"the {split} split" if source is None else str(source),
         out=str(place),
@@ -141,13 +142,6 @@ def _check_options(profile: str | None, lanes: int) -> None:
         raise InputError(f"--lanes is between 1 and {1 << 16}, got {lanes}")
 
 
-def _write(place: Path, content: bytes) -> None:
-    try:
-        write_file(place, content)
-    except OSError as error:
-        raise InputError(f"{place}: cannot be written ({error.strerror}); name another place with --out") from None
-
-
 def _counted(made: CompressResult, work: Work, groups: list[Group]) -> CompressResult:
     """The result with what was coded, into how many bytes of each kind, and the bytes by general compressors."""
     sizes = [sum(len(group.code) for group in groups if group.kind == kind) for kind in (ELEMENTS, MODEL, SIDE)]
@@ -161,13 +155,10 @@ def _counted(made: CompressResult, work: Work, groups: list[Group]) -> CompressR
 
 def _place(run: Run, source: Path | str | None, split: str, out: Path | str | None) -> Path:
     """Where the archive is written; refused before anything is coded."""
+    if out is None and source is not None and stream_name(source) is not None:
+        raise InputError(f"{source}: comes through a pipe and has no name; name the archive with --out")
     default = f"{source}.cr" if source is not None else run.directory / f"{split}.cr" if out is None else ""
-    place = Path(default if out is None else out)
-    if not place.parent.is_dir():
-        raise InputError(f"{place.parent}: there is no such directory; make it, or name another place with --out")
-    if place.is_dir() or (source is not None and place.exists() and place.samefile(source)):
-        raise InputError(f"{place}: is not a place for an archive; name another file with --out")
-    return place
+    return place_of_file(Path(default if out is None else out), source)
 
 
 def _archive(work: Work, progress: Progress) -> tuple[bytes, list[Group], str, str]:

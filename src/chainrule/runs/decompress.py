@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chainrule.atomic_files import write_file
 from chainrule.batch import Array
 from chainrule.coding.canary import canary, difference_of_machines, with_threads
 from chainrule.coding.container import ELEMENTS, MODEL, SIDE, Archive, read_archive
@@ -17,18 +17,21 @@ from chainrule.coding.patch import patched, read_numbers
 from chainrule.coding.side import side_plain
 from chainrule.coding.told import Told, decoded_groups, told_of
 from chainrule.data.rewriting.forms import rewritten
+from chainrule.data.sources.plain_files import as_file, stream_name
 from chainrule.errors import DamagedArchive, InputError, OtherMachine, OtherModel
 from chainrule.runs.carried import carried_run
 from chainrule.runs.code_examples import (
     ROWS,
     SEQUENCES,
     STREAM,
+    UNLIKE,
     chain_in_order,
     digest_of,
     inverse,
     raw_data,
     reordered,
 )
+from chainrule.runs.places import place_of_file, write_at
 from chainrule.runs.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -90,7 +93,8 @@ def decompress(
     """
     path = Path(source)
     try:
-        archive = checked(read_archive(path.read_bytes(), str(path)))
+        with as_file(source) as file:
+            archive = checked(read_archive(file.read_bytes(), str(path)))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name an archive") from None
     name = Path(archive.header["source"]["name"]).name or "decompressed"
@@ -113,20 +117,19 @@ def decompress(
 
 
 def _written(path: Path, place: Path, content: bytes, whole: bool, examples: int | None) -> DecompressResult:
-    try:
-        write_file(place, content)
-    except OSError as error:
-        raise InputError(f"{place}: cannot be written ({error.strerror}); name another place with --out") from None
+    write_at(place, content)
     return DecompressResult(str(path), str(place), whole, len(content), examples, sha256(content).hexdigest())
 
 
 def _place(path: Path, name: str, out: Path | str | None) -> Path:
     """Where the file is written; refused before anything is decoded."""
-    place = path.with_name(name) if out is None else Path(out)
-    if out is None and place.exists():
+    if out is not None:
+        return place_of_file(Path(out), path)
+    if stream_name(path) is not None:
+        raise InputError(f"{path}: comes through a pipe; name the file with --out")
+    place = place_of_file(path.parent / name, None)
+    if place.exists():
         raise InputError(f"{place}: exists already; name another file with --out")
-    if not place.parent.is_dir() or place.is_dir():
-        raise InputError(f"{place}: is not a place for a file; name another one with --out")
     return place
 
 
@@ -180,8 +183,7 @@ def decoded_sequences(
     threads = archive.header["machine"]["threads"]
     if not 1 <= threads <= MOST_THREADS:
         raise DamagedArchive(f"the header says {threads} threads; the archive is damaged, fetch it again")
-    elements = sum(group.plain_length for group in archive.of_kind(ELEMENTS)) // 8
-    with with_threads(threads), progress("decompressing", elements) as update:
+    with with_threads(threads), progress("decompressing", _elements(archive)) as update:
         if told.count and canary(chain, told.layout, told.context) != archive.header["canary"]:
             raise OtherMachine(
                 "the model's numbers differ here in their last bits from where the archive was made "
@@ -208,9 +210,9 @@ def decoded_raw(archive: Archive, run: Run, rows: str | None, progress: Progress
     _, sequences = decoded_sequences(archive, run, chosen, progress)
     _, order = chain_in_order(run.model(), archive.header["model"]["order"])
     if arranged == STREAM and inside is not None:
-        from numpy import concatenate
+        from numpy import concatenate, zeros
 
-        sequences = [concatenate(sequences)[inside]]
+        sequences = [concatenate([*sequences, zeros(0)])[inside]]
     return raw_data(run.encoding(), reordered(sequences, inverse(order)), arranged)
 
 
@@ -218,15 +220,42 @@ def _chosen(archive: Archive, arranged: str, rows: str | None) -> tuple[tuple[in
     """The numbers of the sequences that are wanted, and of a stream the part of them."""
     if rows is None:
         return None, None
-    first, colon, last = rows.partition(":")
-    if not colon or not first.isdigit() or not last.isdigit() or int(first) > int(last):
-        raise InputError(f"--rows is a range such as 100:200, got {rows!r}")
-    begin, end = int(first), int(last)
+    begin, end = _range(rows)
     if arranged != STREAM:
+        _refuse_unlike(archive, begin, end)
         return (begin, end), None
-    size = archive.header["layout"]["longest"]
-    start = begin // size
-    return (start, max(start, -(-end // size))), slice(begin - start * size, end - start * size)
+    size, symbols = archive.header["layout"]["longest"], _elements(archive)
+    if end > symbols:
+        raise InputError(f"the archive has {symbols} symbols, got --rows {begin}:{end}")
+    start = begin // max(1, size)
+    return (start, max(start, -(-end // max(1, size)))), slice(begin - start * size, end - start * size)
+
+
+def _range(rows: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([0-9]{1,15}):([0-9]{1,15})", rows)
+    if found is None or int(found[1]) > int(found[2]):
+        raise InputError(f"--rows is a range such as 100:200, got {rows!r}")
+    return int(found[1]), int(found[2])
+
+
+def _elements(archive: Archive) -> int:
+    """The number of elements that the groups say they have."""
+    return sum(group.plain_length for group in archive.of_kind(ELEMENTS)) // 8
+
+
+def _refuse_unlike(archive: Archive, begin: int, end: int) -> None:
+    """Raise InputError where an example is wanted whose elements are not those of its line in the file."""
+    unlike = archive.header.get("unlike", [])
+    if type(unlike) is not list or any(type(row) is not int for row in unlike):
+        raise DamagedArchive("the header does not say which examples differ; the archive is damaged, fetch it again")
+    wanted = [row for row in unlike if begin <= row < end]
+    if not wanted and len(unlike) >= UNLIKE and begin < end and end > unlike[-1]:
+        wanted = [max(begin, unlike[-1])]
+    if wanted:
+        raise InputError(
+            f"example {wanted[0]} has a value that the model does not have; the whole file gives it back: leave "
+            "out --rows, or ask for others"
+        )
 
 
 def decoded_file(archive: Archive, run: Run | None, progress: Progress) -> bytes:

@@ -74,7 +74,10 @@ def _delimited(path: Path) -> tuple[list[str], str, bool]:
     if not first.strip():
         raise InputError(f"{path}: the table is empty or starts with an empty line; give it a header and rows")
     delimiter = max(",;\t|", key=first.count) if ".tsv" not in path.name else "\t"
-    names = next(csv.reader([first], delimiter=delimiter))
+    try:
+        names = next(csv.reader([first], delimiter=delimiter))
+    except csv.Error as error:
+        raise InputError(f"{path} row 1: cannot be read ({error}); end lines with a newline") from None
     header = not all(_is_number(name) for name in names)
     names = [name.strip() for name in names] if header else [f"c{k}" for k in range(len(names))]
     twice = next((name for name in names if names.count(name) > 1), None)
