@@ -84,7 +84,7 @@ def test_a_row_that_the_model_does_not_have_is_never_another_row(table, tmp_path
     path.write_bytes(with_cell(2, b"ultraviolet", every=10))
     archive = archive_of(table, path)
     assert archive.header["unlike"] == [0, 10, 20]
-    with pytest.raises(InputError, match="example 10 has a value that the model does not have; .* leave out --rows"):
+    with pytest.raises(InputError, match=r"example 10 has a value that the model does not have; .* leave out --rows"):
         decoded_raw(archive, table, "5:11", silent)
     colours = [line.split(b",")[2].decode() for line in path.read_bytes().splitlines()[1:]]
     assert [row[2] for row in decoded_raw(archive, table, "1:10", silent)] == colours[1:10]
@@ -148,7 +148,7 @@ def test_a_forged_shape_is_refused_before_memory_is_taken(table, tmp_path, chang
     archive = archive_of(table, path)
     header = archive.header | {key: value for key, value in change.items() if key != "lanes"}
     header["layout"] = header["layout"] | {key: value for key, value in change.items() if key == "lanes"}
-    with pytest.raises(DamagedArchive, match="do not fit each other|not of so many"):
+    with pytest.raises(DamagedArchive, match=r"do not fit each other|not of so many"):
         decoded_file(read_archive(archive_bytes(header, list(archive.groups))), table, silent)
 
 
