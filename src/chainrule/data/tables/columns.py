@@ -215,7 +215,9 @@ def number_elements(columns: Sequence[Numbers], x: Array) -> tuple[Array, Array]
     steps = np.array([[1.0 if c.resolution is None else c.resolution] for c in columns])
     stepped = np.array([[c.resolution is not None] for c in columns])
     outside = gone & np.array([[c.missing is None] for c in columns])
-    scaled = np.where(gone, 0.0, x) / steps
+    infinite = np.isinf(x)  # a text such as 1e400
+    scaled = np.where(gone | infinite, 0.0, x) / steps
+    outside |= infinite
     whole = np.rint(scaled)
     outside |= stepped & (np.abs(scaled - whole) > 1e-6 * np.maximum(1.0, np.abs(whole) * 1e-6))
     found = np.where(stepped, whole, scaled)
