@@ -94,8 +94,8 @@ def test_rows_of_a_stream_end_where_it_ends(tmp_path):
     run, path = Run.open(RUNS / "text"), tmp_path / "text.txt"
     path.write_bytes((DATA / "text.txt").read_bytes()[:300])
     archive = archive_of(run, path)
-    assert "".join(decoded_raw(archive, run, "290:300", silent)) == path.read_text()[290:]
-    assert "".join(decoded_raw(archive, run, "300:300", silent)) == ""
+    assert b"".join(decoded_raw(archive, run, "290:300", silent)) == path.read_bytes()[290:]
+    assert b"".join(decoded_raw(archive, run, "300:300", silent)) == b""
     with pytest.raises(InputError, match="the archive has 300 symbols, got --rows 290:301"):
         decoded_raw(archive, run, "290:301", silent)
 
