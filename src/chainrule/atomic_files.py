@@ -158,7 +158,8 @@ def number_from_json(value: float | str | None) -> float:
 
 def _beside(path: Path, what: str) -> Path:
     """The name of a file or directory until it is whole ("new") or removed ("old")."""
-    return path.with_name(f".{path.name}.{os.getpid()}.{what}")
+    short = os.fsdecode(os.fsencode(path.name)[:200])  # a name of up to 255 bytes has no room for more
+    return path.with_name(f".{short}.{os.getpid()}.{what}")
 
 
 def _write(path: Path, content: bytes) -> None:

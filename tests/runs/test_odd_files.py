@@ -126,6 +126,15 @@ def test_what_is_read_is_never_written_over(table, tmp_path):
         cr.decompress("/dev/zero", out=tmp_path / "zero")
 
 
+def test_the_longest_name_is_as_good_as_any(table, tmp_path):
+    path = tmp_path / ("x" * 251 + ".csv")
+    path.write_bytes(b"".join(LINES))
+    cr.compress(path, model=table, out=tmp_path / "x.cr")
+    path.unlink()
+    assert cr.decompress(tmp_path / "x.cr", model=table).out == str(path)
+    assert path.read_bytes() == b"".join(LINES)
+
+
 def test_a_pipe_is_read_once_and_needs_a_name(table, tmp_path):
     pipe, content = tmp_path / "pipe", b"".join(LINES)
     os.mkfifo(pipe)

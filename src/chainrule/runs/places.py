@@ -16,6 +16,8 @@ def place_of_file(place: Path, source: Path | str | None) -> Path:
     place: where the file is to be.
     source: what it is made from, which must not be lost; None where that is no file.
     """
+    if "\0" in str(place):
+        raise InputError(f"{str(place)!r}: no file can have this name; name another file with --out")
     try:
         if not place.parent.is_dir():
             raise InputError(f"{place.parent}: there is no such directory; make it, or name another place with --out")
