@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "is_among_devices",
     "json_bytes",
     "json_value",
     "new_directory",
@@ -38,7 +39,9 @@ BESIDE = re.compile(r"\..+\.\d+\.(new|old)")
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file, in place of the one before."""
+    """Write a file, in place of the one before; OSError in /dev and /proc, where it would take the place of a device."""
+    if is_among_devices(path):
+        raise OSError(EINVAL, "it is a device, not a place for a file", str(path))
     beside = _beside(path, "new")
     try:
         _write(beside, content)
@@ -48,6 +51,16 @@ def write_file(path: Path, content: bytes) -> None:
         if os.path.lexists(beside):
             os.unlink(beside)
     _sync(path.parent)
+
+
+def is_among_devices(path: Path) -> bool:
+    """Whether a name is one of the system's own, as those of devices and of open files are.
+
+    >>> is_among_devices(Path("/dev/stdout")), is_among_devices(Path("archive.cr"))
+    (True, False)
+    """
+    place = Path(os.path.realpath(path.parent))
+    return any(place.is_relative_to(top) for top in ("/dev", "/proc")) and not place.is_relative_to("/dev/shm")
 
 
 def read_inside(directory: Path, name: str) -> bytes:

@@ -288,7 +288,7 @@ def test_places_are_refused_before_anything_is_coded(archive, tmp_path):
     path, made, run = archive
     with pytest.raises(InputError, match="there is no such directory"):
         cr.compress(path, model=run, out=tmp_path / "none" / "x.cr")
-    with pytest.raises(InputError, match="is not a place for an archive"):
+    with pytest.raises(InputError, match="is what is read, and would be lost"):
         cr.compress(path, model=run, out=path)
     with pytest.raises(InputError, match="exists already"):
         cr.decompress(made, model=run)

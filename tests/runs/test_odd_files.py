@@ -2,11 +2,13 @@
 
 import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.atomic_files import write_file
 from chainrule.coding.container import archive_bytes, read_archive
 from chainrule.errors import DamagedArchive, InputError
 from chainrule.runs.archiving import work_of_file
@@ -137,6 +139,13 @@ def test_what_is_read_is_never_written_over(table, tmp_path, monkeypatch):
     assert packed.read_bytes() == before
     with pytest.raises(InputError):
         cr.decompress("/dev/zero", out=tmp_path / "zero")
+
+
+def test_no_command_puts_a_file_in_the_place_of_a_device(monkeypatch):
+    monkeypatch.setattr("chainrule.atomic_files._write", None)
+    for place in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+        with pytest.raises(OSError, match="it is a device"):
+            write_file(Path(place), b"")
 
 
 def test_the_longest_name_is_as_good_as_any(table, tmp_path):

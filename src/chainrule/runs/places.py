@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from os.path import realpath
 from pathlib import Path
 
-from chainrule.atomic_files import write_file
+from chainrule.atomic_files import is_among_devices, write_file
 from chainrule.errors import InputError
 
 __all__ = ["place_of_file", "write_at"]
@@ -13,8 +12,6 @@ __all__ = ["place_of_file", "write_at"]
 
 def place_of_file(place: Path, source: Path | str | None) -> Path:
     """The place itself, where a file can be written; raises InputError for any other.
-
-    A file is renamed into its place, so that in /dev it would take the place of the device.
 
     place: where the file is to be.
     source: what it is made from, which must not be lost; None where that is no file.
@@ -24,9 +21,7 @@ def place_of_file(place: Path, source: Path | str | None) -> Path:
     try:
         if not place.parent.is_dir():
             raise InputError(f"{place.parent}: there is no such directory; make it, or name another place with --out")
-        target = Path(realpath(place.parent)) / place.name
-        is_other = target.is_relative_to("/dev") and not target.is_relative_to("/dev/shm")
-        is_other = is_other or target.is_relative_to("/proc") or (place.exists() and not place.is_file())
+        is_other = is_among_devices(place) or (place.exists() and not place.is_file())
         is_source = source is not None and place.exists() and Path(source).exists() and place.samefile(source)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
