@@ -39,7 +39,7 @@ BESIDE = re.compile(r"\..+\.\d+\.(new|old)")
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file, in place of the one before; OSError in /dev and /proc, where it would take the place of a device."""
+    """Write a file, in place of the one before; OSError in /dev and /proc, where it would replace a device."""
     if is_among_devices(path):
         raise OSError(EINVAL, "it is a device, not a place for a file", str(path))
     beside = _beside(path, "new")
