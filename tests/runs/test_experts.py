@@ -170,3 +170,18 @@ def test_where_no_time_is_left_the_experts_are_averaged(bits, tmp_path, monkeypa
     assert run.files.read("model.safetensors") == weights
     again = fit(str(bits), out=tmp_path / "again", plan=run.path)
     assert again.files.read("model.safetensors") == weights
+
+
+def test_a_table_of_names_is_the_average_of_its_experts(tmp_path, monkeypatch):
+    noise = np.random.default_rng(0)
+    lines = ["town,colour,size"]
+    for _ in range(120):
+        town = int(noise.integers(0, 3))
+        colour = "" if noise.random() < 0.1 else "red" if noise.random() < 0.2 + 0.3 * town else "blue"
+        lines.append(f"{'abc'[town]},{colour},{'xyzw'[min(3, town + int(noise.integers(0, 2)))]}")
+    (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
+    monkeypatch.setattr("chainrule.runs.timing.measured", lambda *anything: Speed(9.0, 9.0, 1.0))
+    run = fit(str(tmp_path / "table.csv"), minutes=0.05)
+    assert {member["expert"] for member in run.report_dict["members"]} == {"boosted_trees", "chow_liu"}
+    assert run.verify(quick=True).passed
+    assert len(run.sample(3, seed=0).sample.x) == 3
