@@ -36,6 +36,6 @@ def carried_run(content: bytes) -> Run:
         run.model()
     except DamagedArchive:
         raise
-    except (ValueError, TypeError, LookupError, InputError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, MemoryError) as error:
         raise DamagedArchive(f"the model in the archive cannot be built ({error}); the archive is damaged") from None
     return run
