@@ -30,7 +30,7 @@ NUMBERS = (None, -1, 0, 1, 2, 3, 63, 64, 65, 255, 1 << 16, 1 << 31, 10**12, 1 <<
 
 
 def sound():
-    """A file, the bytes of its archive and the run for each kind; of the first the model travels in the archive, too."""
+    """A file, its archive and the run for each kind; in one archive the model travels, and there is no run."""
     found = []
     for name, file in FILES.items():
         run, path = Run.open(RUNS / name), GOLDEN / "data" / file

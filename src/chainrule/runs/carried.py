@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chainrule.coding.carried import carried_tensors, tensors_bytes
 from chainrule.coding.patch import numbers, read_numbers
-from chainrule.errors import DamagedArchive, InputError
+from chainrule.errors import DamagedArchive
 from chainrule.runs.weights import tensors_file
 
 if TYPE_CHECKING:
