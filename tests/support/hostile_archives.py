@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.coding.container import MODEL, SIDE, Group, archive_bytes, read_archive
+from chainrule.coding.header import checked
 from chainrule.coding.side import packed, side_plain
 from chainrule.errors import InputError
 from chainrule.runs.archiving import work_of_file
@@ -107,8 +108,8 @@ def tried(content, wanted, run):
     """What decoding comes to: "same", "refused", or a fault in words."""
     signal.setitimer(signal.ITIMER_REAL, SLOW)
     try:
-        archive = read_archive(content)
-        given = run_of(archive, run) if run is None and archive.header.get("way") != "xz" else run
+        archive = checked(read_archive(content))
+        given = run_of(archive, run) if run is None and archive.header["way"] != "xz" else run
         return "same" if decoded_file(archive, given, silent) == wanted else "ANOTHER FILE"
     except InputError:
         return "refused"
