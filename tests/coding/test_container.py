@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from chainrule.coding.container import ELEMENTS, SIDE, Group, archive_bytes, read_archive
+from chainrule.coding.patch import numbers, read_length
 from chainrule.coding.side import packed, unpacked
 from chainrule.errors import DamagedArchive
 
@@ -84,3 +85,10 @@ def test_a_header_of_another_archive_is_told_by_the_end():
     assert len(content) == len(other)
     with pytest.raises(DamagedArchive, match="checksum of its end"):
         read_archive(other[:-21] + content[-21:])
+
+
+def test_a_length_that_is_missing_is_damage():
+    for content in (numbers([]), numbers([1, 2]), b""):
+        with pytest.raises(DamagedArchive):
+            read_length(content)
+    assert read_length(numbers([300]) + b"more") == (300, 3)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chainrule.coding.patch import numbers, read_numbers
+from chainrule.coding.patch import numbers, read_length
 from chainrule.errors import DamagedArchive
 
 __all__ = ["carried_tensors", "tensors_bytes"]
@@ -44,7 +44,7 @@ def tensors_bytes(tensors: dict[str, Tensor]) -> bytes:
 
 def carried_tensors(content: bytes) -> dict[str, Tensor]:
     """The tensors of `tensors_bytes`, float16 ones as float32; raises DamagedArchive for anything else."""
-    (length, *_), at = read_numbers(content, 0)
+    length, at = read_length(content)
     tensors: dict[str, Tensor] = {}
     try:
         said = json.loads(content[at : at + length])

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.errors import DamagedArchive
 
-__all__ = ["difference", "numbers", "patched", "read_numbers"]
+__all__ = ["difference", "numbers", "patched", "read_length", "read_numbers"]
 
 # bytes that have to be the same again, how far they are looked for, and at every which place
 WINDOWS = ((8, 64, 1), (16, 1024, 1), (32, 1 << 16, 16))
@@ -113,6 +113,14 @@ def read_numbers(content: bytes, at: int) -> tuple[list[int], int]:
         value, at = _number(content, at)
         values.append(value)
     return values, at
+
+
+def read_length(content: bytes) -> tuple[int, int]:
+    """The number that stands alone at the beginning, as `numbers([length])` has it, and the place behind it."""
+    found, at = read_numbers(content, 0)
+    if len(found) != 1:
+        raise DamagedArchive("a length is missing; the archive is damaged, fetch it again")
+    return found[0], at
 
 
 def _number(content: bytes, at: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from chainrule.coding.carried import carried_tensors, tensors_bytes
-from chainrule.coding.patch import numbers, read_numbers
+from chainrule.coding.patch import numbers, read_length
 from chainrule.errors import DamagedArchive
 from chainrule.runs.weights import tensors_file
 
@@ -28,7 +28,7 @@ def carried_run(content: bytes) -> Run:
     """The run of `carried_bytes`, in memory, with the rounded weights."""
     from chainrule.runs.run import Run
 
-    (length, *_), at = read_numbers(content, 0)
+    length, at = read_length(content)
     try:
         config = json.loads(content[at : at + length])
         run = Run({"training": {}} | config)

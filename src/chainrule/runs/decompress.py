@@ -13,7 +13,7 @@ from chainrule.batch import Array
 from chainrule.coding.canary import canary, difference_of_machines, with_threads
 from chainrule.coding.container import ELEMENTS, MODEL, SIDE, Archive, read_archive
 from chainrule.coding.header import checked
-from chainrule.coding.patch import patched, read_numbers
+from chainrule.coding.patch import patched, read_length
 from chainrule.coding.side import side_plain
 from chainrule.coding.told import Told, decoded_groups, told_of
 from chainrule.data.rewriting.forms import rewritten
@@ -280,7 +280,7 @@ def decoded_file(archive: Archive, run: Run | None, progress: Progress) -> bytes
 
 def _rewritten(run: Run, raw: Any, side: bytes) -> bytes:
     """The file from its decoded examples and what they do not say about it."""
-    (length, *_), at = read_numbers(side, 0)
+    length, at = read_length(side)
     try:
         form = json.loads(side[at : at + length])
         close = rewritten(run.encoding(), form, raw)
