@@ -22,8 +22,9 @@ from chainrule.training.simplex import simplex_weights
 __all__ = ["KernelFitting"]
 
 ROWS = 5000  # training rows with a kernel; of more it is a seeded choice
-CELLS = 500_000  # numbers in these rows, where there are many columns
+CELLS = 200_000  # numbers in these rows, where there are many columns
 LEFT_OUT = 500  # rows whose conditionals are read, each without itself
+KERNELS = 2e8  # kernels that are read for that
 NARROWEST, WIDEST = 0.06, 0.6  # first widths, in standard deviations
 WORTH = 10.0  # rows that equal weights of the kernels and of the column's own distribution are worth
 FLOOR = 1e-3  # narrowest kernel of a density, in standard deviations
@@ -115,10 +116,12 @@ class KernelFitting:
     def _weigh(self) -> None:
         """The weight of the kernels in each column that is best on rows, each left out of the kernels."""
         network = self.network
-        own = torch.arange(len(self.train))[:: max(1, len(self.train) // LEFT_OUT)]
-        if len(self.train) < 2:
+        number = len(self.train)
+        if number < 2:
             network.gate.zero_()
             return
+        asked = min(LEFT_OUT, int(KERNELS / (number * network.levels * network.length)) + 1)
+        own = torch.arange(number)[:: max(1, number // asked)]
         with torch.no_grad():
             h, parts = network.without(self.train[own], own), []
             for gate in (40.0, -40.0):
