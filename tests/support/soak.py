@@ -3,7 +3,8 @@
 python -m tests.support.soak [SHARE [RECORD]]      SHARE of the full counts, by default 1; RECORD: a JSON file
 
 The full counts: 1000 kills of a training run, 100 000 damaged checkpoints, 100 000 damaged run directories, 100 000
-damaged data files, 20 000 changed archives, 1000 sound models verified. `docs/reliability.md` says what was tried so far.
+damaged data files, 20 000 changed archives, 1000 sound models verified. `docs/reliability.md` says
+what was tried so far.
 """
 
 import json
