@@ -14,7 +14,7 @@ from tests.mutants.parts import Tiny, of, seeded
 EOS, LARGE = 50256, 50257
 
 
-@fault("document number counted from the end", "content", **of(LARGE, 64))
+@fault("document number counted from the end", "content", **of(LARGE, 24))
 def _():
     class Packed(Tiny):
         """A vector for each document before this one; documents are counted by a sum that runs backwards."""
@@ -27,7 +27,7 @@ def _():
             later = (x == EOS).flip(1).cumsum(1).flip(1)  # meant: how many ends stand before
             return super().embed(x) + later.unsqueeze(-1) * self.document
 
-    return seeded(Packed, LARGE, 64)
+    return seeded(Packed, LARGE, 24)
 
 
 @fault("copies a later occurrence", "content", **of(64, 64))

@@ -32,9 +32,9 @@ def _():
     return seeded(sees([301], 3.0), 16, 512)
 
 
-@fault("every 256th element of 1024 sees itself (a seam of chunks)", "places and modes", **of(16, 1024))
+@fault("every 128th element of 512 sees itself (a seam of chunks)", "places and modes", **of(16, 512))
 def _():
-    return seeded(sees([255, 511, 767], 3.0), 16, 1024)
+    return seeded(sees([127, 255, 383], 3.0), 16, 512)
 
 
 @fault("local attention whose chunk ends see one ahead", "places and modes", **of(16, 64))

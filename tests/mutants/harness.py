@@ -112,7 +112,7 @@ def markdown(quick: list[Result], full: list[Result]) -> str:
         total = [[result for row in both for result in row[form]] for form in (0, 1)]
         named = sorted((kind, row) for (fault, kind), row in rows.items() if fault is is_fault)
         for kind, row in [*named, (f"**{word}**", total)]:
-            size = len({result.case.name for results in row for result in results})
+            size = sum(case.is_fault is is_fault and (case.kind == kind or row is total) for case in CASES.values())
             quick_, full_ = (_share(results, size) for results in row)
             lines.append(f"| {kind} | {size} | {full_} | {quick_} |")
     accused = [sum(not r.case.is_fault and bool(r.failed) for r in results) for results in (full, quick)]

@@ -20,6 +20,7 @@ from torch import Tensor
 
 __all__ = ["TOGETHER", "Tally", "allowed", "correlations", "how_often"]
 
+STRETCHES = 8  # of places that are looked at together
 TOGETHER = 5e-8  # probability that the statistics of one set of draws accuse a sound model
 
 
@@ -73,19 +74,25 @@ class Tally:
         """The largest ratio of a sum to what is allowed, and in words which sum it is.
 
         share: number of tallies that share the probability.
+
+        All places together, eight stretches of places, and each place have a third of the probability each.
         """
         if not self.total.ndim:
             return 0.0, ""
-        overall = self.total.sum(0)  # has half of the probability, and all the places together have the other half
-        each = self.total.abs() / allowed(self.variance, self.largest, share * 2 * max(self.total.numel(), 1))
-        whole = overall.abs() / allowed(self.variance.sum(0), self.largest, share * 2 * max(overall.numel(), 1))
-        if float(whole.max()) >= float(each.max()):
-            kind = f" {int(whole.flatten().argmax())}" if whole.numel() > 1 else ""
-            return float(whole.max()), f"{self.name}{kind}"
-        flat = each.flatten(1).max(1) if each.ndim > 1 else None
-        place = int((each if flat is None else flat.values).argmax())
-        kind = "" if flat is None else f" {int(flat.indices[place])}"
-        return float(each.max()), f"{self.name}{kind}, at x_{place}"
+        length, found = len(self.total), []
+        for parts in dict.fromkeys((1, min(STRETCHES, length), length)):
+            of = torch.arange(length) * parts // length
+            total, variance = (
+                torch.zeros(parts, *part.shape[1:], dtype=torch.float64).index_add_(0, of, part.double())
+                for part in (self.total, self.variance)
+            )
+            ratio = total.abs() / allowed(variance, self.largest, share * 3 * max(total.numel(), 1))
+            at = int(ratio.argmax())
+            place, kind = divmod(at, max(1, ratio[0].numel()))
+            places = (of == place).nonzero().flatten().tolist()
+            where = "" if parts == 1 else f", at x_{places[0]}" + (f" to x_{places[-1]}" if len(places) > 1 else "")
+            found.append((float(ratio.max()), f"{self.name}{f' {kind}' if ratio[0].numel() > 1 else ''}{where}"))
+        return max(found)
 
 
 def how_often(kinds: Tensor, most: int, counts: Tensor) -> Tensor:
