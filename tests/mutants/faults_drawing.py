@@ -212,7 +212,7 @@ def _last_rows_turned(state, position):
 
 
 def _alone(state, position):
-    if position == 5 and len(state.caches[0]) == 1:
+    if position == 5 and state.caches[0].shape[1] == 1:
         for cache in state.caches:
             cache.zero_()
 
