@@ -3,8 +3,8 @@
 python -m tests.support.soak [SHARE [RECORD]]      SHARE of the full counts, by default 1; RECORD: a JSON file
 
 The full counts: 1000 kills of a training run, 100 000 damaged checkpoints, 100 000 damaged run directories, 100 000
-damaged data files, 20 000 changed archives, 1000 sound models verified. `docs/reliability.md` says
-what was tried so far.
+damaged data files, 20 000 changed archives, 565 failing operations on files, 1000 sound models verified.
+`docs/reliability.md` says what was tried so far.
 """
 
 import json
@@ -17,10 +17,12 @@ from time import monotonic
 from chainrule import __version__
 from chainrule.verification.certificate.verify import verify
 from tests.mutants.faults import sound_model
-from tests.support import damaged_runs, hostile_archives, hostile_data
+from tests.support import damaged_runs, failing_files, hostile_archives, hostile_data
 from tests.support.damage import damaged
 from tests.support.killing import kill_again_and_again
 from tests.support.small_training import begin, build, settings, stop_after, train
+
+FAILING = 565  # operations on files of four commands, each in five ways
 
 
 def kills(count):
@@ -38,6 +40,10 @@ def checkpoints(count):
     return {"checkpoints": count, "faults": loaded}
 
 
+def failing(count):
+    return failing_files.trials(every=max(1, round(FAILING / count)))
+
+
 def sound(count):
     return {"models": count, "faults": [seed for seed in range(count) if not verify(sound_model(seed)).passed]}
 
@@ -48,6 +54,7 @@ PARTS = {  # what is tried, and the full count
     "damaged run directories": (damaged_runs.trials, 100_000),
     "damaged data files": (hostile_data.trials, 100_000),
     "changed archives": (hostile_archives.trials, 20_000),
+    "failing operations on files": (failing, FAILING),
     "sound models verified": (sound, 1000),
 }
 

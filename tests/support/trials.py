@@ -48,11 +48,12 @@ class Outcome:
         return ""
 
 
-def attempt(words, seconds=30.0, gigabytes=3.0, folder=None, output=None):
+def attempt(words, seconds=30.0, gigabytes=3.0, folder=None, output=None, inside=None):
     """Run a command line in a child that may take so much time and so many more addresses.
 
     folder: the working directory of the child.
     output: where its standard output goes, by default into a file that is read: a path, "closed" or "broken pipe".
+    inside: a context in which the command runs.
     """
     from chainrule.cli.app import main
 
@@ -69,7 +70,8 @@ def attempt(words, seconds=30.0, gigabytes=3.0, folder=None, output=None):
                 resource.setrlimit(resource.RLIMIT_AS, (most, most))
                 if folder is not None:
                     os.chdir(folder)
-                code = main([str(word) for word in words])
+                with inside or contextlib.nullcontext():
+                    code = main([str(word) for word in words])
             except BaseException:
                 import traceback
 
