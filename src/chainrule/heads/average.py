@@ -15,6 +15,7 @@ from chainrule.heads.channel_chain import ChannelChain
 from chainrule.heads.columns import Cell, Columns
 from chainrule.heads.finite import inverse_cdf
 from chainrule.heads.missing import Missing
+from chainrule.heads.whole_search import first_reached
 
 __all__ = ["Average", "AverageHead", "average"]
 
@@ -100,12 +101,8 @@ class Average(Distribution):
     def _on_grid(self, u: Tensor, low: Tensor, high: Tensor) -> Tensor:
         """The smallest multiple of the resolution with F(x) > u; below the smallest quantile there is none."""
         step = torch.as_tensor(self.resolution, dtype=torch.float64, device=u.device)
-        short, enough = (low / step).round() - 1, (high / step).round()
-        while bool((enough - short > 1).any()):
-            middle = short + ((enough - short) / 2).floor()
-            reached = self.cdf(middle * step) > u
-            short, enough = torch.where(reached, short, middle), torch.where(reached, middle, enough)
-        return enough * step
+        first, last = (low / step).round() - 1, (high / step).round()
+        return first_reached(lambda k: self.cdf(k * step) > u, first, last) * step
 
     def _by_channel(self, u: Tensor, channels: int) -> Tensor:
         """One channel after the other, as the parts do it, each from the average that the ones before it leave."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from chainrule.batch import Array
 from chainrule.heads.bisection import Bisection, bisected
+from chainrule.heads.whole_search import first_reached
 
 __all__ = ["LEAST", "LeafNumbers"]
 
@@ -158,10 +159,5 @@ class LeafNumbers(nn.Module):
         first = torch.cat([self.low[:1], self.cut])[leaf]
         last = torch.cat([self.cut, self.high[-1:]])[leaf]
         last = torch.where(last.isfinite(), last, high)
-        low_end = torch.minimum(smooth.floor(), first) - 2
-        high_end = torch.maximum(smooth.ceil(), last) + 2
-        while bool((high_end - low_end > 1).any()):
-            middle = low_end + ((high_end - low_end) / 2).floor()
-            reached = self.cdf(middle, leaf) > v
-            low_end, high_end = torch.where(reached, low_end, middle), torch.where(reached, middle, high_end)
-        return high_end * self.resolution
+        ends = torch.minimum(smooth.floor(), first) - 2, torch.maximum(smooth.ceil(), last) + 2
+        return first_reached(lambda k: self.cdf(k, leaf) > v, *ends) * self.resolution

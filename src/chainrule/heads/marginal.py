@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from chainrule.batch import Array
 from chainrule.heads.marginal_fit import ATOMS, KERNELS, fitted_marginal
+from chainrule.heads.whole_search import first_reached
 
 __all__ = ["Marginal"]
 
@@ -129,16 +130,15 @@ class Marginal(nn.Module):
 
     def quantile(self, score: Tensor) -> Tensor:
         """The smallest number whose score is above a given one; without a step the number of this score."""
-        if self.resolution is None:
-            low, high, steps = score.new_full(score.shape, -WIDEST), score.new_full(score.shape, WIDEST), 75
-        else:
-            low, high = self._bracket(score)
-            steps = 55 if torch.compiler.is_compiling() else int((high - low).max().clamp(min=1).log2().ceil())
-        for _ in range(steps):
-            middle = (low + high) / 2 if self.resolution is None else low + ((high - low) / 2).floor()
+        if self.resolution is not None:
+            found = first_reached(lambda k: self._score(self._place(k)) > score, *self._bracket(score))
+            return self._place(found) * self.resolution
+        low, high = score.new_full(score.shape, -WIDEST), score.new_full(score.shape, WIDEST)
+        for _ in range(75):
+            middle = (low + high) / 2
             above = self._score(self._place(middle)) > score
             low, high = torch.where(above, low, middle), torch.where(above, middle, high)
-        return self._place(high) * (self.resolution or 1.0)
+        return self._place(high)
 
     def _bracket(self, score: Tensor) -> tuple[Tensor, Tensor]:
         """Steps from the origin between which the quantile of a score lies: at kernels, and ever further out."""
