@@ -90,6 +90,15 @@ def test_a_row_that_the_model_does_not_have_is_never_another_row(table, tmp_path
     assert [row[2] for row in decoded_raw(archive, table, "1:10", silent)] == colours[1:10]
 
 
+def test_rows_after_a_line_that_was_left_out_say_so(table, tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"".join([*LINES[:5], b"# a remark\n", *LINES[5:]]))
+    (tmp_path / "x.cr").write_bytes(archive_bytes(*work_of_file(table, path, 8).archive(silent)))
+    result = cr.decompress(tmp_path / "x.cr", model=table, out=tmp_path / "rows.csv", rows="4:6")
+    assert result.note == "lines that the model could not read are no examples: rows are counted without them"
+    assert cr.decompress(tmp_path / "x.cr", model=table, out=tmp_path / "back").note == ""
+
+
 def test_rows_of_a_stream_end_where_it_ends(tmp_path):
     run, path = Run.open(RUNS / "text"), tmp_path / "text.txt"
     path.write_bytes((DATA / "text.txt").read_bytes()[:300])

@@ -36,4 +36,6 @@ def decompress(
     result = decompress_archive(source, model=model, out=out, rows=rows, progress=console.progress)
     what = "the same file" if result.whole else f"{result.examples:,} equal examples, not the same file"
     console.print(f"{result.source}: {what}, {result.bytes_out:,} bytes: {result.out}")
+    if result.note:
+        console.print(result.note)
     console.result(result.to_json())

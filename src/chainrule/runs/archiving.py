@@ -61,6 +61,7 @@ class Work:
     chosen: number of the order.
     arranged: ROWS, STREAM or SEQUENCES.
     unlike: the numbers of examples whose elements are not those of their line in the file.
+    left_out: whether lines are no examples, because the model cannot read them.
     parts: the splits of the source and the number of examples of each.
     note: what there is to say besides.
     carried: the bytes of the run, where it travels in the archive; None where both sides have it.
@@ -76,6 +77,7 @@ class Work:
     chosen: int = 0
     arranged: str = ROWS
     unlike: tuple[int, ...] = ()
+    left_out: bool = False
     parts: tuple[tuple[str, int], ...] = ()
     note: str = ""
     carried: bytes | None = None
@@ -110,7 +112,8 @@ class Work:
             "given": context is not None,
             "machine": machine(),
             "canary": canary(chain, coded.layout, context) if coded.sequences else "",
-        } | ({"unlike": list(self.unlike)} if self.unlike else {})
+        }
+        header |= ({"unlike": list(self.unlike)} if self.unlike else {}) | ({"left_out": True} if self.left_out else {})
         with progress("compressing", coded.elements) as update:
             groups = element_groups(chain, coded, update)
         model = [] if self.carried is None else [Group.of(MODEL, self.carried, packed(self.carried))]
@@ -145,7 +148,7 @@ def work_of_file(run: Run, path: Path, lanes: int, profile: str | None = None) -
         with as_file(path) as file:
             return _work_of_copy(run, file, lanes, profile)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); name a file") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); name a file") from None
 
 
 def _work_of_copy(run: Run, path: Path, lanes: int, profile: str | None) -> Work:
@@ -161,7 +164,7 @@ def _work_of_copy(run: Run, path: Path, lanes: int, profile: str | None) -> Work
     for part in parts.values():
         unlike += [before + row for row in impossible_rows(part)]
         before += _count(part)
-    work = replace(work, read=read, note=note, unlike=tuple(unlike[:UNLIKE]))
+    work = replace(work, read=read, note=note, unlike=tuple(unlike[:UNLIKE]), left_out=bool(note))
     return _prepared(work, parts, lanes, profile)
 
 

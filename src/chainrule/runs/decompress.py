@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["DecompressResult", "decoded_file", "decoded_sequences", "decompress", "opened", "run_of"]
 
 MOST_THREADS = 1024
+LEFT_OUT = "lines that the model could not read are no examples: rows are counted without them"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class DecompressResult:
     bytes_out: bytes of the file.
     examples: number of examples that were decoded; None for a file that no model coded.
     sha256: hash of the file.
+    note: what there is to say besides.
     """
 
     source: str
@@ -59,6 +61,7 @@ class DecompressResult:
     bytes_out: int
     examples: int | None
     sha256: str
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Every field by name."""
@@ -113,7 +116,8 @@ def decompress(
     place = _place(path, Path(name).stem + ending, out)
     raw = decoded_raw(archive, run, rows, progress)
     content = encoding.write_as(place.suffix, raw) if place.suffix in encoding.file_endings else encoding.write(raw)
-    return _written(path, place, content, False, len(raw))
+    note = LEFT_OUT if rows is not None and archive.header.get("left_out") else ""
+    return replace(_written(path, place, content, False, len(raw)), note=note)
 
 
 def _written(path: Path, place: Path, content: bytes, whole: bool, examples: int | None) -> DecompressResult:
