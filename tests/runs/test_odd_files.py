@@ -50,7 +50,7 @@ def with_cell(column, text, every=6):
     return b"".join(lines)
 
 
-@pytest.mark.parametrize("text", [b"-0", b"1e400", b"9007199254740993", b"1e300", b"+01.50", b"", b"0.1234567"])
+@pytest.mark.parametrize("text", [b"-0", b"1e400", b"9007199254740993", b"+01.50", b"0.1234567"])
 def test_odd_numbers_come_back(table, tmp_path, text):
     """A zero with a sign, numbers beyond the grid or between its steps, other spellings."""
     path = tmp_path / "table.csv"
