@@ -75,11 +75,6 @@ class JointGaussiansHead(Head):
 
     def initialise(self, x: Tensor) -> None:
         """Take the column's own distribution and units from elements of any shape, NaN where one is missing."""
-        if self.marginal is None:
-            return
-        there = x[~x.isnan()].detach().double().cpu()
-        self.marginal.fit(there.numpy())
-        if len(there):
-            self.centre.copy_(there.mean())
-            spread = there.std(correction=0)
-            self.spread.copy_(spread if spread > 0 else torch.ones(()))
+        if self.marginal is not None:
+            for buffer, found in zip((self.centre, self.spread), self.marginal.fit_there(x), strict=True):
+                buffer.copy_(found)

@@ -74,6 +74,18 @@ class Marginal(nn.Module):
             whole.fill_({"atom": torch.inf, "width": 1.0}.get(name, 0.0))
             whole.view(-1)[: np.size(value)] = torch.from_numpy(np.atleast_1d(value))
 
+    def fit_there(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Find the distribution from elements of any shape, NaN where missing; their mean and deviation, float64.
+
+        Of numbers that are all alike, or of none, the deviation is one.
+        """
+        there = x[~x.isnan()].detach().double().cpu()
+        self.fit(there.numpy())
+        if not len(there):
+            return torch.zeros(()).double(), torch.ones(()).double()
+        spread = there.std(correction=0)
+        return there.mean(), spread if spread > 0 else torch.ones_like(spread)
+
     @property
     def _kernels(self) -> tuple[Tensor, Tensor, Tensor]:
         """Centres, widths and weights of the kernels in use, which stand first."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from chainrule.domain import Column
 from chainrule.errors import InputError
 from chainrule.networks.base import AutoregressiveNetwork
+from chainrule.networks.column_numbers import common_symbols, units_of
 from chainrule.networks.gaussian_classes import ClassesState, GaussianClasses
 
 if TYPE_CHECKING:
@@ -72,7 +73,6 @@ class JointGaussians(AutoregressiveNetwork):
         super().__init__(len(columns), 6 * classes + 2)
         self.columns = tuple(columns)
         sizes = [0 if c.num_symbols is None else c.num_symbols + c.missing for c in columns]
-        self.all_symbols = all(sizes)
         self.scores, self.values = (GaussianClasses(sizes, classes) for _ in range(2))
         self.marginals: Sequence[Marginal] = nn.ModuleList(marginals)  # type: ignore[assignment]
         self.register_buffer("centre", torch.zeros(len(columns)).double())
@@ -84,7 +84,7 @@ class JointGaussians(AutoregressiveNetwork):
     @property
     def symbols_read(self) -> int | None:
         """V, where all elements are symbols."""
-        return max(c.num_symbols + c.missing for c in self.columns if c.num_symbols) if self.all_symbols else None
+        return common_symbols(self.columns)
 
     @property
     def choices(self) -> int:
@@ -93,16 +93,10 @@ class JointGaussians(AutoregressiveNetwork):
 
     def initialise(self, x: Tensor) -> None:
         """Take the columns' own distributions, units and shares of values that are there from rows (N, D)."""
-        rows = x.detach().double().cpu()
-        for d, column in enumerate(self.columns):
-            if column.num_symbols is None:
-                there = rows[:, d][~rows[:, d].isnan()]
-                self.marginals[d].fit(there.numpy())
-                odds = (len(there) + 0.5) / (len(rows) - len(there) + 0.5)
-                self.present[d] = torch.tensor(odds).log()
-                if len(there):
-                    self.centre[d], self.spread[d] = there.mean(), there.std(correction=0)
-        self.spread[self.spread == 0] = 1.0
+        for buffer, found in zip(
+            (self.centre, self.spread, self.present), units_of(self.columns, self.marginals, x), strict=True
+        ):
+            buffer.copy_(found)
 
     def as_scores(self, x: Tensor, d: int) -> Tensor:
         """What the first mixture reads of elements d: the normal score between both ends, or the symbol; float64."""

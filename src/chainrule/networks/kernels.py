@@ -12,6 +12,7 @@ from torch import Tensor
 from chainrule.domain import Column
 from chainrule.errors import InputError
 from chainrule.networks.base import AutoregressiveNetwork
+from chainrule.networks.column_numbers import common_symbols, units_of
 from chainrule.networks.joint_gaussians import CUT
 from chainrule.networks.kernel_table import KernelTable
 
@@ -84,7 +85,6 @@ class Kernels(AutoregressiveNetwork):
         super().__init__(len(columns), 3 * levels * groups + 2)
         self.columns, self.levels, self.groups = tuple(columns), levels, groups
         sizes = [0 if c.num_symbols is None else c.num_symbols + c.missing for c in columns]
-        self.all_symbols = all(sizes)
         self.marginals: Sequence[Marginal] = torch.nn.ModuleList(marginals)  # type: ignore[assignment]
         self.tables: Sequence[KernelTable] = torch.nn.ModuleList(  # type: ignore[assignment]
             KernelTable(max(1, size), levels, groups if size else 1) for size in sizes
@@ -108,20 +108,14 @@ class Kernels(AutoregressiveNetwork):
     @property
     def symbols_read(self) -> int | None:
         """V, where all elements are symbols."""
-        return max(c.num_symbols + c.missing for c in self.columns if c.num_symbols) if self.all_symbols else None
+        return common_symbols(self.columns)
 
     def initialise(self, x: Tensor) -> None:
         """Take the columns' own distributions, units and shares of values that are there from rows (N, D)."""
-        rows = x.detach().double().cpu()
-        for d, column in enumerate(self.columns):
-            if column.num_symbols is None:
-                there = rows[:, d][~rows[:, d].isnan()]
-                self.marginals[d].fit(there.numpy())
-                odds = (len(there) + 0.5) / (len(rows) - len(there) + 0.5)
-                self.present[d] = torch.tensor(odds).log()
-                if len(there):
-                    self.centre[d], self.spread[d] = there.mean(), there.std(correction=0)
-        self.spread[self.spread == 0] = 1.0
+        for buffer, found in zip(
+            (self.centre, self.spread, self.present), units_of(self.columns, self.marginals, x), strict=True
+        ):
+            buffer.copy_(found)
 
     def as_read(self, x: Tensor, d: int) -> Tensor:
         """Elements d in the units of the kernels, float64, NaN where missing: the group of a symbol."""

@@ -15,6 +15,7 @@ from chainrule.errors import InputError
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.ngram import NGram
 from chainrule.networks.ngram_counts import Followers
+from chainrule.training.fitted_state import load_whole
 from chainrule.training.simplex import weights_by_kind
 
 __all__ = ["Counting"]
@@ -116,10 +117,7 @@ class Counting:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state; raises InputError, and changes nothing, if it does not fit."""
         if state["progress"]["step"]:
-            try:
-                self.network.load_state_dict(state["ngram"])
-            except RuntimeError as error:
-                raise InputError(f"the state does not fit: {error}") from None
+            load_whole(self.network, state["ngram"])
         self.step = state["progress"]["step"]
 
 

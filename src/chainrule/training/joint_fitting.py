@@ -16,6 +16,7 @@ from chainrule.heads.joint import JointGaussiansHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.gaussian_classes import GaussianClasses
 from chainrule.networks.joint_gaussians import JointGaussians
+from chainrule.training.fitted_state import load_whole
 from chainrule.training.gaussian_classes import Rows, chosen_settings, fitted_classes
 from chainrule.training.simplex import simplex_weights
 
@@ -104,12 +105,7 @@ class JointFitting:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state; raises InputError, and changes nothing, if it does not fit."""
-        before = {name: value.clone() for name, value in self.model.state_dict().items()}
-        try:
-            self.model.load_state_dict(state["model"])
-        except RuntimeError as error:
-            self.model.load_state_dict(before)
-            raise InputError(f"the state does not fit: {error}") from None
+        load_whole(self.model, state["model"])
         self.step = state["progress"]["step"]
 
 

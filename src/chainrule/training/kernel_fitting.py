@@ -16,6 +16,7 @@ from chainrule.heads.columns import ColumnsHead
 from chainrule.heads.kernels import KernelsHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.kernels import Kernels
+from chainrule.training.fitted_state import load_whole
 from chainrule.training.kernel_widths import RowKernels, level_weights, widths_found
 from chainrule.training.simplex import simplex_weights
 
@@ -139,12 +140,7 @@ class KernelFitting:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state; raises InputError, and changes nothing, if it does not fit."""
-        before = {name: value.clone() for name, value in self.model.state_dict().items()}
-        try:
-            self.model.load_state_dict(state["model"])
-        except RuntimeError as error:
-            self.model.load_state_dict(before)
-            raise InputError(f"the state does not fit: {error}") from None
+        load_whole(self.model, state["model"])
         self.step = state["progress"]["step"]
 
 

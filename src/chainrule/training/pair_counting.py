@@ -25,6 +25,7 @@ from chainrule.heads.columns import ColumnsHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.chow_liu import ChowLiu
 from chainrule.networks.tree_messages import schedule_of
+from chainrule.training.fitted_state import load_whole
 
 __all__ = ["PairCounting"]
 
@@ -103,10 +104,7 @@ class PairCounting:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state; raises InputError, and changes nothing, if it does not fit."""
         if state["progress"]["step"]:
-            try:
-                self.network.load_state_dict(state["tree"])
-            except RuntimeError as error:
-                raise InputError(f"the state does not fit: {error}") from None
+            load_whole(self.network, state["tree"])
         self.step = state["progress"]["step"]
 
 

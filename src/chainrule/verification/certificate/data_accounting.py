@@ -33,7 +33,7 @@ def counted(examples: Examples | None, domain: Domain | None, size: int = 256) -
     if examples is None:
         return skipped(name, "no data was given")
     faults: list[str] = []
-    owner, windows = _declared(examples)
+    owner, windows, stride = _declared(examples)
     seen, looked, digests, scored = 0, 0, Seen(), []
     for rows, batch in in_batches(examples, size):
         seen += len(batch)
@@ -50,7 +50,8 @@ def counted(examples: Examples | None, domain: Domain | None, size: int = 256) -
             break
     if seen != len(examples) and looked <= MOST and not faults:
         faults.append(f"{seen} rows came, {len(examples)} were announced")
-    faults += [] if faults else _faults_of_windows(examples, np.concatenate(scored), owner) if scored else []
+    if not faults and scored and stride is not None:
+        faults += _faults_of_windows(stride, np.concatenate(scored), owner)
     faults += [] if faults else _faults_alone(examples, digests)
     part = f"{seen} of {len(examples)} rows" if seen != len(examples) else f"{len(examples)} rows"
     return Check.of(
@@ -58,11 +59,14 @@ def counted(examples: Examples | None, domain: Domain | None, size: int = 256) -
     )
 
 
-def _declared(examples: Examples) -> tuple[np.ndarray | None, bool]:
-    """The owner of each row and whether rows are windows of something longer; a user's examples may not say."""
-    owner = getattr(examples, "owner", None)
-    windows = getattr(examples, "is_stream", False) or getattr(examples, "windows", None) is not None
-    return owner, bool(windows)
+def _declared(examples: Examples) -> tuple[np.ndarray | None, bool, int | None]:
+    """The owner of each row, whether rows are windows of something longer, and the stride of these.
+
+    A user's examples may not say; then there is no owner, no window and no stride.
+    """
+    owner, sizes = getattr(examples, "owner", None), getattr(examples, "windows", None)
+    windows = getattr(examples, "is_stream", False) or sizes is not None
+    return owner, bool(windows), None if sizes is None else sizes[1]
 
 
 def _end_of(domain: Domain | None) -> int | None:
@@ -95,17 +99,14 @@ def _faults_of_ends(rows: np.ndarray, batch: Batch, end: int, owner: np.ndarray 
     return [f"row {rows[n]} does not end with the end {end} being scored" for n in lacking]
 
 
-def _faults_of_windows(examples: Examples, scored: np.ndarray, owner: np.ndarray | None) -> list[str]:
+def _faults_of_windows(stride: int, scored: np.ndarray, owner: np.ndarray | None) -> list[str]:
     """Windows that score more elements than they move on by, or fewer, beside the first and the last of an example.
 
-    examples: the data.
+    stride: elements that windows move on by.
     scored: number of scored elements of each row.
     owner: the example that each row belongs to; None for one example, or one text.
     """
-    sizes = getattr(examples, "windows", None)  # a user's examples may not say
-    if sizes is None:
-        return []
-    stride, of = sizes[1], np.zeros(len(scored), np.int64) if owner is None else owner[: len(scored)]
+    of = np.zeros(len(scored), np.int64) if owner is None else owner[: len(scored)]
     faults = []
     for wrong, what in ((scored > stride, "more"), (scored < stride, "fewer")):
         rows = np.flatnonzero(wrong)
