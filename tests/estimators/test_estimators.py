@@ -157,6 +157,18 @@ def test_the_rate_of_false_alarms_is_kept():
     assert abs(alarms / rows - 0.1) < 4 * np.hypot(0.027 / 2, np.sqrt(0.1 * 0.9 / rows))
 
 
+@pytest.mark.parametrize("measure", ["typicality", "log_prob"])
+def test_a_row_of_probability_zero_is_new_and_has_a_finite_score(measure):
+    X = np.round(np.random.default_rng(0).normal(size=(120, 2)), 1)
+    model = ARMNovelty(steps=5, random_state=0, measure=measure, network="nade").fit(X)
+    rows = np.array([[0.1, 0.2], [0.1234, 0.2]])  # the second is between the steps of the data
+    scores = model.score_samples(rows)
+    assert np.isfinite(scores).all()
+    assert scores[1] < scores[0]
+    assert np.isfinite(model.decision_function(rows)).all()
+    assert model.predict(rows)[1] == -1
+
+
 @pytest.mark.slow
 def test_novelty_tells_two_kinds_of_tumours_apart():
     X, y = load_breast_cancer(return_X_y=True)

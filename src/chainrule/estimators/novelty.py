@@ -19,6 +19,7 @@ __all__ = ["ARMNovelty"]
 
 MEASURES = ("typicality", "log_prob")
 SHARE = 0.3  # of the rows that are held out for the p-values
+LOWEST = float(np.finfo(np.float64).min) / 4  # score of a row of probability zero: finite, as metrics want it
 
 
 class ARMNovelty(OutlierMixin, RowsEstimator):
@@ -81,20 +82,23 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
         self._fitted(self._rows(X, reset=True), options, SHARE)
         held_out = np.sort(self._scores(self._scorer.held_out))
         number = floor(self.alpha * (len(held_out) + 1) + 1e-9)  # held-out rows that may lie below the offset
-        self.offset_ = float(held_out[number - 1]) if number else float(np.finfo(float).min)
+        self.offset_ = float(held_out[number - 1]) if number else 2 * LOWEST
         return self
 
     def score_samples(self, X: Any) -> npt.NDArray[np.float64]:
-        """The score of each row, shape (n,): the higher, the more normal."""
+        """The score of each row, shape (n,): the higher, the more normal; that of a row with p(x) = 0 is -4.5e307.
+
+        A row is impossible where a value is no multiple of the resolution that was found in a column: name the columns
+        and their resolution (`columns`) if that is not what the data mean.
+        """
         check_is_fitted(self)
         return self._scores(self._scorer.log_prob(self._rows(X)))
 
     def _scores(self, log_prob: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The scores of rows with these ln p."""
         held_out = self._scorer.held_out
-        if self.measure == "log_prob" or len(held_out) < 2:
-            return log_prob
-        return -Novelty(held_out).typicality(log_prob)
+        typical = self.measure == "typicality" and len(held_out) > 1
+        return np.maximum(-Novelty(held_out).typicality(log_prob) if typical else log_prob, LOWEST)
 
     def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
         """score_samples - offset_, shape (n,): negative for rows that are called new."""
