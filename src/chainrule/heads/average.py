@@ -13,13 +13,13 @@ from chainrule.heads.base import Distribution, Head
 from chainrule.heads.bernoulli import Bernoulli
 from chainrule.heads.channel_chain import ChannelChain
 from chainrule.heads.columns import Cell, Columns
+from chainrule.heads.crossing import quantile_between
 from chainrule.heads.finite import inverse_cdf
 from chainrule.heads.missing import Missing
+from chainrule.heads.mixture import inside
 from chainrule.heads.whole_search import first_reached
 
 __all__ = ["Average", "AverageHead", "average"]
-
-HALVINGS = 64  # of an interval of real numbers, to the last bit of a float64
 
 
 class Average(Distribution):
@@ -85,18 +85,15 @@ class Average(Distribution):
             return self._by_channel(u, self.parts[0].channels)
         if self.num_symbols is not None:
             return inverse_cdf(self.pmf(), u)
-        quantiles = torch.stack([p.icdf(u) for p in self.parts])
-        low, high = (end.double() for end in torch.aminmax(quantiles, dim=0))
-        found = self._between(u, low, high) if self.resolution is None else self._on_grid(u, low, high)
-        return found.to(quantiles.dtype)
+        low, high = self.around(u)
+        ends = low.double(), high.double()
+        found = quantile_between(self.cdf, inside(u), *ends) if self.resolution is None else self._on_grid(u, *ends)
+        return found.to(low.dtype)
 
-    def _between(self, u: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        """The x with F(x) = u: it lies between the quantiles of the parts, and each halving keeps it inside."""
-        for _ in range(HALVINGS):
-            middle = low + (high - low) / 2
-            short = self.cdf(middle) <= u
-            low, high = torch.where(short, middle, low), torch.where(short, high, middle)
-        return low + (high - low) / 2
+    def around(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """At the smallest of the parts' quantiles no part is beyond u, and at the largest none is below it."""
+        low, high = zip(*(p.around(u) for p in self.parts), strict=True)
+        return torch.stack(low).amin(0), torch.stack(high).amax(0)
 
     def _on_grid(self, u: Tensor, low: Tensor, high: Tensor) -> Tensor:
         """The smallest multiple of the resolution with F(x) > u; below the smallest quantile there is none."""

@@ -105,6 +105,11 @@ class Distribution(ABC):
         """
         return inverse_cdf(self.pmf(), u)
 
+    def around(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """Two numbers between which icdf(u) lies, in its type: the quantile itself, or what is found at less cost."""
+        x = self.icdf(u)
+        return x, x
+
     def entropy(self) -> Tensor:
         """-sum_x p(x) ln p(x) in nats, of the batch shape."""
         if not self.has_pmf:

@@ -93,13 +93,24 @@ class GaussianMixture(Distribution):
         return (self.logits.softmax(-1) * torch.special.ndtr(self._standard(upper))).sum(-1)
 
     def icdf(self, u: Tensor) -> Tensor:
-        u = inside(u)
-        weight = self.logits.softmax(-1)
-        per_scale = torch.exp(-self.log_scale)
-        quantiles = self.mean + torch.special.ndtri(u).unsqueeze(-1) / per_scale
+        weight, per_scale = self.logits.softmax(-1), torch.exp(-self.log_scale)
         z = invert_cdf(
-            lambda z: (weight * torch.special.ndtr((z.unsqueeze(-1) - self.mean) * per_scale)).sum(-1), quantiles, u
+            lambda z: (weight * torch.special.ndtr((z.unsqueeze(-1) - self.mean) * per_scale)).sum(-1),
+            self._quantiles(u),
+            inside(u),
         )
+        return self._in_units(z)
+
+    def around(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        low, high = torch.aminmax(self._quantiles(u), dim=-1)
+        return self._in_units(low), self._in_units(high)
+
+    def _quantiles(self, u: Tensor) -> Tensor:
+        """Those of the components, of z, shape (..., K)."""
+        return self.mean + torch.special.ndtri(inside(u)).unsqueeze(-1) * torch.exp(self.log_scale)
+
+    def _in_units(self, z: Tensor) -> Tensor:
+        """The numbers of the data nearest to z."""
         x = self.centre + self.spread * z
         return x if self.resolution is None else self.resolution * (x / self.resolution).round()
 

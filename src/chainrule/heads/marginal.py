@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.batch import Array
+from chainrule.heads.crossing import LAST_BIT, crossing
 from chainrule.heads.marginal_fit import ATOMS, KERNELS, fitted_marginal
 from chainrule.heads.whole_search import first_reached
 
@@ -145,21 +146,30 @@ class Marginal(nn.Module):
         if self.resolution is not None:
             found = first_reached(lambda k: self._score(self._place(k)) > score, *self._bracket(score))
             return self._place(found) * self.resolution
-        low, high = score.new_full(score.shape, -WIDEST), score.new_full(score.shape, WIDEST)
-        for _ in range(75):
-            middle = (low + high) / 2
-            above = self._score(self._place(middle)) > score
-            low, high = torch.where(above, low, middle), torch.where(above, middle, high)
-        return self._place(high)
+        rounding = 4 * LAST_BIT * (1 + score.abs())
+        return self._place(crossing(lambda y: self._score(self._place(y)) - score, *self._bracket(score), rounding))
+
+    def around(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Numbers between which the quantiles of all scores from one to another lie."""
+        step = self.resolution or 1.0
+        (short, _), (_, enough) = self._bracket(low), self._bracket(high)
+        return self._place(short) * step, self._place(enough) * step
 
     def _bracket(self, score: Tensor) -> tuple[Tensor, Tensor]:
-        """Steps from the origin between which the quantile of a score lies: at kernels, and ever further out."""
-        ladder = 2.0 ** torch.arange(54, dtype=torch.float64, device=score.device)  # the last is FARTHEST
-        ends = torch.cat([-ladder, ladder, self._kernels[0].round() - self.origin]).clamp(-FARTHEST, FARTHEST)
-        ends = ends.clamp(min=-1.0 - float(self.origin)) if self.naturals else ends
-        ends = ends.sort().values
+        """Where a search for the quantile of a score begins, see `_place`: between kernels, or ever further out."""
+        ends = self._ends
         above = torch.searchsorted(self._score(self._place(ends)).cummax(0).values, score.contiguous(), right=True)
         return ends[(above - 1).clamp(min=0)], ends[above.clamp(max=len(ends) - 1)]
+
+    @property
+    def _ends(self) -> Tensor:
+        """The ends of the intervals of a search, sorted."""
+        kernels, ladder = self._kernels[0], 2.0 ** torch.arange(54, dtype=torch.float64, device=self.centre.device)
+        if self.resolution is None:
+            ends = torch.cat([-ladder, ladder, 0 * ladder[:1], ((kernels - self.tail[1]) / self.tail[2]).asinh()])
+            return ends.clamp(-WIDEST, WIDEST).unique()
+        ends = torch.cat([-ladder, ladder, kernels.round() - self.origin]).clamp(-FARTHEST, FARTHEST)
+        return (ends.clamp(min=-1.0 - float(self.origin)) if self.naturals else ends).sort().values
 
     def _place(self, y: Tensor) -> Tensor:
         """The position that a search of `quantile` stands at."""

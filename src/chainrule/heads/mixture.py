@@ -80,6 +80,8 @@ def invert_cdf(cdf: Callable[[Tensor], Tensor], quantiles: Tensor, u: Tensor, st
     tensor([2.], dtype=torch.float64)
     """
     low, high = (end.double() for end in torch.aminmax(quantiles, dim=-1))
+    if quantiles.shape[-1] == 1:
+        return low
     for _ in range(steps):
         middle = low + (high - low) / 2
         short = cdf(middle) <= u

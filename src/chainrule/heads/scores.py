@@ -82,13 +82,21 @@ class Scores(Distribution):
         return (self.logits.softmax(-1) * torch.special.ndtr((z - self.mean) * torch.exp(-self.log_scale))).sum(-1)
 
     def icdf(self, u: Tensor) -> Tensor:
-        u = inside(u)
         weight, per_scale = self.logits.softmax(-1), torch.exp(-self.log_scale)
-        quantiles = self.mean + torch.special.ndtri(u).unsqueeze(-1) / per_scale
         score = invert_cdf(
-            lambda z: (weight * torch.special.ndtr((z.unsqueeze(-1) - self.mean) * per_scale)).sum(-1), quantiles, u
+            lambda z: (weight * torch.special.ndtr((z.unsqueeze(-1) - self.mean) * per_scale)).sum(-1),
+            self._quantiles(u),
+            inside(u),
         )
         return self.marginal.quantile(score.detach())
+
+    def around(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        low, high = torch.aminmax(self._quantiles(u).detach(), dim=-1)
+        return self.marginal.around(low, high)
+
+    def _quantiles(self, u: Tensor) -> Tensor:
+        """The scores of the components' quantiles, shape (..., K)."""
+        return self.mean + torch.special.ndtri(inside(u)).unsqueeze(-1) * torch.exp(self.log_scale)
 
 
 class ScoresHead(Head):
