@@ -167,7 +167,7 @@ class Marginal(nn.Module):
         kernels, ladder = self._kernels[0], 2.0 ** torch.arange(54, dtype=torch.float64, device=self.centre.device)
         if self.resolution is None:
             ends = torch.cat([-ladder, ladder, 0 * ladder[:1], ((kernels - self.tail[1]) / self.tail[2]).asinh()])
-            return ends.clamp(-WIDEST, WIDEST).unique()
+            return ends.clamp(-WIDEST, WIDEST).sort().values
         ends = torch.cat([-ladder, ladder, kernels.round() - self.origin]).clamp(-FARTHEST, FARTHEST)
         return (ends.clamp(min=-1.0 - float(self.origin)) if self.naturals else ends).sort().values
 
