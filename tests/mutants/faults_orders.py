@@ -8,8 +8,11 @@ from math import log
 import torch
 
 from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
+from chainrule.batch import Batch
+from chainrule.heads.base import Head
+from chainrule.heads.categorical import Categorical
 from chainrule.models.order_mixture import OrderMixture
-from chainrule.models.permuted import random_orders
+from chainrule.models.permuted import PermutedModel, random_orders
 from chainrule.verification.laws import randomised
 from tests.mutants.case import fault
 
@@ -119,9 +122,57 @@ class Drawn(OrderMixture):
         return replace(sample, log_prob=self.order_log_prob(sample.x).max(0).values)
 
 
-class Cold(OrderMixture):
+class Drawing(OrderMixture):
+    """Draws are from other conditionals than those that are scored; their ln p is that of the score."""
+
+    bent = None
+
+    def member(self, o):
+        member = super().member(o)
+        if self.bent is None:
+            return member
+        return PermutedModel(
+            AutoregressiveModel(member.model.network, Bent(member.model.head, self.bent)), member.order
+        )
+
     def sample(self, n, **options):
-        return super().sample(n, **(options | {"temperature": 0.8}))
+        self.bent = self.bend
+        try:
+            sample = super().sample(n, **options)
+        finally:
+            self.bent = None
+        return replace(sample, log_prob=self.log_prob(Batch(sample.x, context=options.get("context"))))
+
+
+class Bent(Head):
+    def __init__(self, head, bend):
+        super().__init__(head.features, head.num_symbols)
+        self.head, self.bend = head, bend
+
+    def forward(self, h):
+        return self.head(h)
+
+    def at(self, d, h, x):
+        return Categorical(self.bend(self.head.at(d, h, x).pmf().log(), d, x))
+
+
+class Cold(Drawing):
+    def bend(self, log_p, d, x):
+        return log_p / 0.8
+
+
+class Cut(Drawing):
+    """The least probable symbol is never drawn."""
+
+    def bend(self, log_p, d, x):
+        return log_p.masked_fill(log_p == log_p.amin(-1, keepdim=True), -torch.inf)
+
+
+class Greedy(Drawing):
+    """The last element in each order is the most probable one."""
+
+    def bend(self, log_p, d, x):
+        return log_p * (50.0 if d == self.length - 1 else 1.0)
 
 
 class Turned(OrderMixture):
@@ -135,7 +186,13 @@ MIXTURES = {
     "forward is in bits": Named,
     "draws come with the ln p of the best order": Drawn,
     "draws are colder than the score": Cold,
+    "draws have no least probable symbol": Cut,
+    "draws end with the most probable symbol": Greedy,
     "draws are turned by one place": Turned,
 }
 for _name, _kind in MIXTURES.items():
     fault(f"mixture: {_name}", "orders")(lambda kind=_kind: members((), 4, kind=kind, length=6))
+for _name, _kind in {"colder": Cold, "without the least probable symbol": Cut}.items():
+    fault(f"mixture of more examples than can be counted: draws are {_name}", "orders")(
+        lambda kind=_kind: members((), 4, kind=kind, length=12)
+    )

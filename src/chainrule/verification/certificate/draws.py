@@ -9,7 +9,7 @@ from torch import Tensor
 
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.verification.certificate.sampling import BINS, pit
-from chainrule.verification.certificate.statistics import Tally, correlations, how_often
+from chainrule.verification.certificate.statistics import Tally, allowed, correlations, how_often
 from chainrule.verification.certificate.tested import log_pmf_of
 
 __all__ = ["Shown", "look_at"]
@@ -42,6 +42,18 @@ class Shown:
         """The tally of a name, empty at first."""
         return self.tallies.setdefault(name, Tally(name, largest))
 
+    @property
+    def power(self) -> str:
+        """The smallest effects that these draws show, in words."""
+        if not self.elements:
+            return ""
+        tail = float(allowed(torch.tensor(0.05 * self.elements, dtype=torch.float64), 1.0, 100)) / self.elements
+        said = f"sees a share of draws moved by {tail:.2g}"
+        if self.spread > 0:
+            surprise = float(allowed(torch.tensor(self.spread, dtype=torch.float64), SURPRISE, 100))
+            said += f", a temperature off by {surprise / self.spread:.2g}"
+        return said
+
     def worst(self, whole: bool) -> tuple[float, str]:
         """The worst ratio of a statistic to what is allowed, and which it is.
 
@@ -54,15 +66,20 @@ class Shown:
         return max(found, default=(0.0, ""))
 
 
-def look_at(model: AutoregressiveModel, x: Tensor, counts: Tensor, context: Tensor | None) -> Shown:
+def look_at(
+    model: AutoregressiveModel, x: Tensor, counts: Tensor, context: Tensor | None, before: Shown | None = None
+) -> Shown:
     """The statistics of draws x, shape (N, L), by the conditionals of the parallel pass.
 
     model: what they are said to be drawn from.
     x: the draws, with what was given.
     counts: True where an element was drawn, shape (N, L).
     context: one entry per draw, or None.
+    before: statistics of other draws of the same length, to which these are added.
     """
-    shown, generator = Shown(elements=int(counts.sum())), torch.Generator().manual_seed(6)
+    shown = Shown() if before is None else before
+    generator = torch.Generator().manual_seed(6 + shown.elements)
+    shown.elements += int(counts.sum())
     finite = model.head.elementwise and model.head.num_symbols is not None
     size = max(1, min(256, NUMBERS // (x.shape[1] * max(model.head.num_symbols or 1, 16))))
     for first in range(0, len(x), size):

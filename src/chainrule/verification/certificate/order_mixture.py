@@ -22,6 +22,7 @@ from chainrule.verification.certificate.causality import described, worst_leak
 from chainrule.verification.certificate.check import Check, difference, skipped
 from chainrule.verification.certificate.comparison import in_mode
 from chainrule.verification.certificate.determinism import IMPROBABLE
+from chainrule.verification.certificate.draws import Shown, look_at
 from chainrule.verification.certificate.normalisation import every_example
 from chainrule.verification.certificate.probes import replacements
 from chainrule.verification.certificate.sampling import chi_square, moved_share
@@ -42,7 +43,10 @@ __all__ = [
     "sample",
 ]
 
-DRAWS = 2000
+ELEMENTS = 1 << 15  # that are drawn
+QUICK_ELEMENTS = 1 << 13  # the same in the quick form
+DRAWS = 4096  # the most of them
+QUICK_STEPS = 1024  # of all orders, in the quick form
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,13 @@ class OrdersUnderTest:
     thing: the model.
     members: the model of each order.
     tested: the chain of the first order, under test.
+    quick: whether this is the quick form, with fewer draws.
     """
 
     thing: Model
     members: list[PermutedModel]
     tested: ModelUnderTest
+    quick: bool = False
 
     @cached_property
     def x(self) -> Tensor:
@@ -95,6 +101,20 @@ class OrdersUnderTest:
         return deepcopy(
             self.thing.sample(self.tested.examples, seed=1, context=self.tested.contexts(self.tested.examples))
         )
+
+    @cached_property
+    def many(self) -> Sample:
+        """Many draws, all of the first context: in the full form at least sixteen for each order."""
+        draws = max(256, 16 * len(self.members), min(DRAWS, ELEMENTS // self.tested.length))
+        draws = min(draws, max(64, QUICK_ELEMENTS // self.tested.length)) if self.quick else draws
+        return self.thing.sample(draws, seed=6, context=self.first_context(draws))
+
+    @cached_property
+    def chosen(self) -> Tensor:
+        """The number of an order for each of these draws x, drawn from p(o | x)."""
+        log_p = self.by_order(self.many.x, self.first_context(len(self.many)))
+        possible = torch.where(log_p.isfinite().any(0), log_p, 0.0)  # whatever is drawn that no order has
+        return torch.multinomial(possible.softmax(0).T, 1, generator=torch.Generator().manual_seed(8)).squeeze(1)
 
 
 def in_order(member: PermutedModel, x: Tensor, c: Tensor | None) -> Tensor:
@@ -205,16 +225,31 @@ def sample(mixture: OrdersUnderTest, bound: float) -> Check:
 
 
 def fits(mixture: OrdersUnderTest, largest: int) -> Check:
-    """What is drawn fits p(x), by enumeration."""
-    name, v, length = "orders.fits", mixture.tested.num_symbols, mixture.tested.length
-    if v is None or v**length > largest:
-        return skipped(name, f"more than {largest} examples to count")
-    x = every_example(v, length)
-    drawn = mixture.thing.sample(DRAWS, seed=5, context=mixture.first_context(DRAWS)).x
-    count = torch.bincount((drawn * v ** torch.arange(length - 1, -1, -1)).sum(1), minlength=len(x))
-    figure, bound = chi_square(count, mixture.score(x, mixture.first_context(len(x))).exp() * DRAWS)
-    power = moved_share(bound, len(x), DRAWS)
-    return Check.of(name, figure, bound, f"{DRAWS} draws against {len(x)} probabilities", "wrong law", power)
+    """What is drawn fits p(x): by enumeration where examples are few, and by the conditionals of the orders.
+
+    With an order o drawn from p(o | x) for each draw x, x is a draw of p_o, so that each element of it is one from the
+    conditionals of that chain.
+    """
+    m, v, length = mixture, mixture.tested.num_symbols, mixture.tested.length
+    if m.quick and len(m.members) * length > QUICK_STEPS:
+        return skipped("orders.fits", f"more than {QUICK_STEPS} steps in all orders; the full form draws them")
+    sample, counts = m.many, torch.ones_like(m.many.x, dtype=torch.bool)
+    c, shown = m.first_context(len(sample)), Shown()
+    for o, member in enumerate(m.members):
+        rows = (m.chosen == o).nonzero().squeeze(1)
+        if len(rows):
+            x = sample.x[rows][:, member.order]
+            look_at(member.model, x, counts[rows], None if c is None else c[rows], shown)
+    found = [shown.worst(whole=False)]
+    tried = f"{len(sample)} draws, each after an order that is drawn from p(o | x)"
+    if v is not None and v**length <= largest:
+        x = every_example(v, length)
+        count = torch.bincount((sample.x * v ** torch.arange(length - 1, -1, -1)).sum(1), minlength=len(x))
+        statistic, bound = chi_square(count, m.score(x, m.first_context(len(x))).exp() * len(sample))
+        found.append((statistic / bound, f"how often each of {len(x)} examples is drawn"))
+        tried += f", and against {len(x)} probabilities"
+    figure, where = max(found)
+    return Check.of("orders.fits", figure, 1.0, tried, where, shown.power)
 
 
 def choice(mixture: OrdersUnderTest) -> Check:
@@ -222,13 +257,9 @@ def choice(mixture: OrdersUnderTest) -> Check:
     name, orders = "orders.choice", len(mixture.members)
     if orders == 1:
         return skipped(name, "there is one order")
-    draws = max(256, 16 * orders)
-    c = mixture.first_context(draws)
-    posterior = mixture.by_order(mixture.thing.sample(draws, seed=6, context=c).x, c).softmax(0)
-    generator = torch.Generator().manual_seed(8)
-    came = torch.multinomial(posterior.T, 1, generator=generator).squeeze(1)
+    draws = len(mixture.many)
     expected = torch.full((orders,), draws / orders, dtype=torch.float64)
-    figure, bound = chi_square(came.bincount(minlength=orders), expected)
+    figure, bound = chi_square(mixture.chosen.bincount(minlength=orders), expected)
     power = moved_share(bound, orders, draws)
     where = "some orders are drawn more often"
     return Check.of(name, figure, bound, f"{draws} draws over {orders} orders", where, power)

@@ -39,7 +39,7 @@ def of_orders(
     modes = [(part, part.training) for part in thing.modules()]
     thing.eval()
     members = list(thing.permuted_chains)
-    mixture = OrdersUnderTest(thing, members, model_under_test(members[0].model, None, None, context))
+    mixture = OrdersUnderTest(thing, members, model_under_test(members[0].model, None, None, context), quick)
     few = [0] if quick else evenly(len(members), 3)
     checks: list[Check] = []
     try:

@@ -45,7 +45,7 @@ def fits(tested: ModelUnderTest, draws: int, length: int, prefixes: int = 64) ->
         found += [] if after is None else [after]
         tried += ", a prefix is not kept by its sampler" if after is None else f", and {prefixes} after a prefix"
     figure, where = max(found)
-    return Check.of(name, figure, 1.0, tried, where, _power(shown))
+    return Check.of(name, figure, 1.0, tried, where, shown.power)
 
 
 def _own_log_prob(sample: Sample, shown: Shown) -> tuple[float, str]:
@@ -102,15 +102,3 @@ def _after_prefix(
     own = _own_log_prob(sample, shown)
     figure, where = max(shown.worst(whole=False), own)
     return figure, f"after a prefix of {width}: {where}"
-
-
-def _power(shown: Shown) -> str:
-    """The smallest effects that these draws show, in words."""
-    if not shown.elements:
-        return ""
-    tail = float(allowed(torch.tensor(0.05 * shown.elements, dtype=torch.float64), 1.0, 100)) / shown.elements
-    said = f"sees a share of draws moved by {tail:.2g}"
-    if shown.spread > 0:
-        surprise = float(allowed(torch.tensor(shown.spread, dtype=torch.float64), 12.0, 100))
-        said += f", a temperature off by {surprise / shown.spread:.2g}"
-    return said
