@@ -101,7 +101,8 @@ def test_verify_certifies_members_and_mean(home, capsys, form):
     for name in ("orders.mean", "orders.mass", "causality.suffix.evaluation", "accounting.examples"):
         assert checks[name]["passed"]
     assert f"of {ORDERS} orders" in checks["causality.suffix.evaluation"]["tried"]
-    assert ("orders.fits" in checks) is (form == [])
+    assert checks["orders.fits"]["passed"]
+    assert ("orders.choice" in checks) is (form == [])
 
 
 def test_an_ensemble_that_averages_logs_fails_with_code_1(home, capsys, monkeypatch):
