@@ -16,7 +16,8 @@ def test_faces_export_what_they_say(package):
         assert hasattr(module, name)
 
 
-RUN = Path(__file__).parent / "golden" / "runs-1" / "array"
+GOLDEN = Path(__file__).parent / "golden"
+RUN = GOLDEN / "runs-1" / "array"
 COMMAND = "from chainrule.cli.app import main; main({})"
 
 
@@ -30,7 +31,16 @@ COMMAND = "from chainrule.cli.app import main; main({})"
     ],
 )
 def test_torch_is_not_imported_for_little(code):
-    heavy = {"torch", "sklearn", "numpy", "pyarrow", "matplotlib"}
+    assert_not_imported(code, {"torch", "sklearn", "numpy", "pyarrow", "matplotlib"})
+
+
+def test_what_only_training_needs_is_not_imported_to_score():
+    code = COMMAND.format(["evaluate", str(RUN)])
+    assert_not_imported(code, {"torch._dynamo", "sympy", "scipy", "sklearn", "pandas", "matplotlib"})
+
+
+def assert_not_imported(code, heavy):
+    """In a process of its own, in the folder to which the data of the golden runs are relative."""
     script = f"{code}; import sys; sys.exit(', '.join({heavy} & set(sys.modules)) or None)"
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=GOLDEN)
     assert ended.returncode == 0, ended.stderr

@@ -27,6 +27,7 @@ __all__ = ["linear_log_prob"]
 
 CHUNK = 2**23  # logits held at once, 32 MiB in float32
 FEWEST_ROWS = 256  # below, matrix products slow down
+OUTSIDE: list[Any] = []  # what stands in for the function inside of a compiled program: a call of it
 COLUMNS = 1024  # of a chunk that one product computes: of few rows with all of many columns it is a third slower
 
 
@@ -74,7 +75,6 @@ class LinearLogProb(torch.autograd.Function):
         return (*gradients, None, None)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def linear_log_prob(h: Tensor, weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
     """ln softmax(W h_n + b)[x_n] in nats, shape (N,), in float32 or better.
 
@@ -90,6 +90,15 @@ def linear_log_prob(h: Tensor, weight: Tensor, bias: Tensor, x: Tensor) -> Tenso
     >>> torch.allclose(log_prob, (h @ weight.t()).log_softmax(1)[[0, 1, 2], [0, 1, 999]], atol=1e-5)
     True
     """
+    if not torch.compiler.is_compiling():
+        return _linear_log_prob(h, weight, bias, x)
+    if not OUTSIDE:  # not before: `torch.compiler.disable` imports the compiler, which takes longer than torch itself
+        OUTSIDE.append(torch.compiler.disable(_linear_log_prob))
+    return OUTSIDE[0](h, weight, bias, x)
+
+
+def _linear_log_prob(h: Tensor, weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
+    """As `linear_log_prob`, never as part of a compiled program."""
     dtype = torch.promote_types(weight.dtype, torch.float32)
     parts = [part.to(dtype) for part in (h, weight, bias)]
     differentiable = torch.is_grad_enabled() and any(part.requires_grad for part in parts)

@@ -8,7 +8,6 @@ than they are written lose nothing.
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtr
 
 from chainrule.batch import Array
 
@@ -113,6 +112,8 @@ def _smooth_part(values: Array, rows: Array, least: float, factor: float) -> Smo
 
 def _mass(smooth: Smooth, k: Array) -> Array:
     """The mass of the steps at positions."""
+    from scipy.special import ndtr
+
     centre, width, weight = smooth["centre"], smooth["width"], smooth["weight"]
     tail, middle, scale = smooth["tail"]
     z = np.abs(k[:, None] - centre)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
-from scipy.special import log_softmax, logsumexp
 from torch import Tensor
 
 from chainrule.batch import Array
@@ -34,6 +32,9 @@ def hindsight_weights(log_prob: Array, prior: float = PRIOR) -> tuple[Tensor, Te
     >>> hindsight_weights(np.log(np.where(right, 0.9, 0.1)) + np.zeros((2, 300, 5)))[0].round(decimals=1)
     tensor([0.5000, 0.5000, 1.0000], dtype=torch.float64)
     """
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax, logsumexp
+
     log_prob = np.maximum(log_prob, LOWEST)
     number = len(log_prob)
     if not log_prob.size:

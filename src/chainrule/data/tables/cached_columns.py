@@ -26,7 +26,7 @@ from chainrule.data.tables.survey_names import survey_names
 __all__ = ["MOST_TEXTS", "CachedColumn", "cache_block"]
 
 MOST_TEXTS = 1 << 20  # different texts of a column that are kept
-NO_TEXTS = pa.array([], pa.string())
+NO_TEXTS = pa.nulls(0, pa.string())  # `pa.array` of a list imports pandas where it is installed
 
 
 @dataclass

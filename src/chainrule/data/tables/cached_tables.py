@@ -132,7 +132,7 @@ def cache_tables(
     missing = missing_from_option(reading.missing)
     columns = [CachedColumn(Survey(name, missing, as_text=name in as_text)) for name in names]
     blocks: dict[str, list[tuple[int, int]]] = {}
-    first = pa.table({name: pa.array([], pa.string()) for name in names})
+    first = pa.table({name: pa.nulls(0, pa.string()) for name in names})
     number, notation = 0, None
     for part, table in tables.items():
         for column in columns:
