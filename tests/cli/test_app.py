@@ -125,6 +125,7 @@ def test_a_config_file_is_overridden_by_the_command_line(tmp_path, capsys):
     assert config["model"]["network"]["kernel_size"] == 2
 
 
+@pytest.mark.slow
 def test_two_fits_of_one_seed_are_the_same_bits(tmp_path, capsys):
     for name in ("a", "b"):
         run_json(capsys, "fit", "digits", "--out", tmp_path / name, *QUICK, "--dropout", "0.2")

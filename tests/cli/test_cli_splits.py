@@ -129,6 +129,7 @@ def test_a_run_without_valid_goes_on_as_if_it_had_not_stopped(table, tmp_path, c
     assert (parts / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_unit_is_shown_wherever_a_standard_error_is(table, tmp_path, capsys):
     path = tmp_path / "run"
     code, out, error = run(capsys, "fit", table, "--out", path, "--split", "group:customer", *TINY)

@@ -22,6 +22,7 @@ def home(tmp_path_factory):
     return home
 
 
+@pytest.mark.slow
 def test_the_upper_half_is_kept_and_the_rest_is_scored(home, capsys, tmp_path):
     from chainrule.data import load
 

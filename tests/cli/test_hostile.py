@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from chainrule.config.options import FIT_OPTIONS
-from tests.support.certificates import a_certificate
 from tests.support.command_line import run
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.filterwarnings("ignore")]
 
 DOCUMENTED = (0, 1, 2, 130, 141, 143)
 QUICK = ("--steps", "1", "--evaluate-every", "1", "--width", "8", "--depth", "1")
@@ -37,6 +36,12 @@ HELD_BACK = (
     "compile",
     "engine",
 )  # tried by themselves below
+
+
+PARTS = 3  # in one of which the slow tier tries the words of an option, another for the next option
+in_parts = pytest.mark.parametrize(
+    "part", [pytest.param(n, marks=pytest.mark.soak if n else pytest.mark.slow) for n in range(PARTS)]
+)
 
 
 def check(capsys, *words):
@@ -87,14 +92,14 @@ def hostile_words(option):
 OPTIONS = [option for option in FIT_OPTIONS if option.name not in HELD_BACK and hostile_words(option)]
 
 
+@in_parts
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
-def test_fit_with_a_hostile_option(capsys, home, tmp_path, option, monkeypatch):
-    # pictures and certificate are most of the time, and the same whatever the option
+def test_fit_with_a_hostile_option(capsys, home, tmp_path, option, part, monkeypatch):
+    # pictures are most of the time, and the same whatever the option
     monkeypatch.setattr("chainrule.runs.fit.illustrate", lambda *arguments: [])
-    monkeypatch.setattr("chainrule.runs.start.stop_at_a_leak", lambda model: a_certificate())
     source = "text.txt" if option.help.startswith(("text:", "sequences:")) else "table.csv"
     source = "images.npy" if option.help.startswith(("images:", "arrays:")) else source
-    for number, word in enumerate(hostile_words(option)):
+    for number, word in enumerate(hostile_words(option)[(OPTIONS.index(option) + part) % PARTS :: PARTS]):
         quick = [part for flag, value in QUICK_PAIRS if flag != option.flag for part in (flag, value)]
         check(capsys, "fit", home / source, "--out", tmp_path / f"{number}", *quick, f"{option.flag}={word}")
 
@@ -109,15 +114,17 @@ RUN_COMMANDS = {
 }
 
 
+@in_parts
 @pytest.mark.parametrize("command", RUN_COMMANDS)
 @pytest.mark.parametrize("kind", ["table", "text", "names", "images"])
-def test_a_command_of_a_run_with_a_hostile_option(capsys, home, command, kind):
-    for flag, type_ in RUN_COMMANDS[command].items():
+def test_a_command_of_a_run_with_a_hostile_option(capsys, home, command, kind, part):
+    for number, (flag, type_) in enumerate(RUN_COMMANDS[command].items()):
         few = ("-n", "1") if command == "sample" and flag != "-n" else ()
-        for word in WORDS[type_]:
+        for word in WORDS[type_][(number + part) % PARTS :: PARTS]:
             check(capsys, command, home / f"run-{kind}", *few, flag, word)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["table", "text", "names", "sets", "images"])
 def test_a_run_reads_data_of_another_kind(capsys, home, kind):
     for source in ("table.csv", "text.txt", "names.txt", "sets.json", "images.npy", "run-text", "nothing", "\udcff"):
@@ -147,10 +154,16 @@ def refused(capsys, place, commands=COMMANDS):
             yield err
 
 
-@pytest.mark.parametrize("name", ["config.json", "report.json", "metrics.jsonl", "certificate.json"])
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_run_with_a_damaged_file(capsys, home, tmp_path, name, damage, monkeypatch):
-    monkeypatch.setattr("chainrule.runs.start.stop_at_a_leak", lambda model: a_certificate())  # of a run that goes on
+def damages():
+    """Each file with each damage; a third of them in the slow tier."""
+    for i, name in enumerate(["config.json", "report.json", "metrics.jsonl", "certificate.json"]):
+        for j, damage in enumerate(DAMAGES):
+            tier = pytest.mark.soak if (i + j) % PARTS else pytest.mark.slow
+            yield pytest.param(name, damage, marks=tier, id=f"{name}-{damage}")
+
+
+@pytest.mark.parametrize(("name", "damage"), list(damages()))
+def test_a_run_with_a_damaged_file(capsys, home, tmp_path, name, damage):
     place = shutil.copytree(home / "run-table", tmp_path / "run")
     (place / name).write_bytes(DAMAGES[damage])
     for err in refused(capsys, place, READERS.get(name, COMMANDS)):
@@ -159,6 +172,7 @@ def test_a_run_with_a_damaged_file(capsys, home, tmp_path, name, damage, monkeyp
     check(capsys, "compare", place, home / "run-table")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left_out", ["model.safetensors", "checkpoints", "report.json", "metrics.jsonl"])
 def test_a_run_that_lacks_a_file(capsys, home, tmp_path, left_out):
     place = shutil.copytree(home / "run-text", tmp_path / "run")
@@ -210,6 +224,7 @@ SOURCES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOURCES)
 def test_fit_on_a_hostile_file(capsys, tmp_path, name):
     (tmp_path / name).write_bytes(SOURCES[name])
@@ -239,6 +254,7 @@ ARRAYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ARRAYS)
 def test_fit_on_a_hostile_array(capsys, tmp_path, name):
     np.save(tmp_path / "a.npy", ARRAYS[name])
@@ -273,6 +289,7 @@ TOML = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TOML)
 def test_fit_with_a_hostile_configuration(capsys, home, tmp_path, name):
     (tmp_path / "c.toml").write_text(TOML[name])
@@ -281,6 +298,7 @@ def test_fit_with_a_hostile_configuration(capsys, home, tmp_path, name):
     assert code == (0 if name == "empty" else 2), err
 
 
+@pytest.mark.slow
 def test_nothing_and_surplus(capsys, home):
     for words in ((), ("",), ("fit",), ("fit", ""), ("evaluate",), ("score", home / "run-text"), ("nonsense",), ("-",)):
         check(capsys, *words)

@@ -50,6 +50,7 @@ def place(tmp_path_factory):
     return place
 
 
+@pytest.mark.slow
 def test_the_tokens_of_a_model_have_its_end(place):
     tokens = Tokens.of_model(place / "gpt2")
     assert (tokens.end, tokens.size, len(tokens.byte_lengths)) == (END, SIZE, SIZE)

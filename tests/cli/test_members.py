@@ -76,6 +76,7 @@ def test_a_member_is_the_run_of_its_seed(fitted, rows, capsys, tmp_path):
     assert all(torch.equal(alone[name], member[name]) for name in alone)
 
 
+@pytest.mark.slow
 def test_a_member_may_be_trained_elsewhere_if_it_is_the_same(fitted, rows, capsys, tmp_path):
     shutil.copytree(fitted, tmp_path / "run")
     for done in ("report.json", "model.safetensors", "members/2"):
@@ -107,6 +108,7 @@ def test_every_command_takes_it(fitted, capsys, tmp_path):
     capsys.readouterr()
 
 
+@pytest.mark.slow
 def test_resuming_trains_only_what_is_not_finished(rows, capsys, tmp_path, monkeypatch):
     out, whole = tmp_path / "cut", tmp_path / "whole"
     run_json(capsys, "fit", rows, "--out", whole, "--members", "2", *QUICK)
@@ -302,6 +304,7 @@ def test_a_run_takes_the_minutes_it_was_given(rows, capsys, tmp_path):
     assert "was planned for 0.05 minutes" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_budget_is_for_all_members(rows, capsys, tmp_path):
     out = tmp_path / "run"
     report = run_json(capsys, "fit", rows, "--out", out, "--minutes", "0.04", "--members", "2", *SMALL)

@@ -116,6 +116,7 @@ def test_an_ensemble_that_averages_logs_fails_with_code_1(home, capsys, monkeypa
     assert "orders.mean" in [check["name"] for check in record["checks"] if check["passed"] is False]
 
 
+@pytest.mark.whole_fit
 def test_a_leak_in_an_order_stops_a_fit(home, capsys, monkeypatch, tmp_path):
     def leaky(*arguments):
         model = build_model(*arguments)
@@ -148,6 +149,7 @@ def test_resuming_recalls_the_orders(home, capsys, tmp_path):
     assert "model.orders is 4 there and 3 here" in err
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_ends_as_one_that_was_not(home, capsys, tmp_path):
     config = ["--config", str(home / "small.toml"), "--orders", "3", *QUICK]
     whole = run_json(capsys, "fit", home / "rows.npy", "--out", tmp_path / "whole", *config)
@@ -334,6 +336,7 @@ def test_an_image_has_so_many_scans(images, capsys):
     assert "--orders 9: an image of shape (4, 4) is scanned in 8 ways" in err
 
 
+@pytest.mark.slow
 def test_scans_that_began_apart_go_on_apart(images, tmp_path, monkeypatch):
     with monkeypatch.context() as earlier:
         earlier.setattr("chainrule.runs.specification.COMMON_START", 0.0)

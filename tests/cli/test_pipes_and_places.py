@@ -125,6 +125,7 @@ def test_a_place_that_cannot_be_written_is_named(home, words, monkeypatch, capsy
     assert NOWHERE in err
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_is_named_or_not_used(home, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("CHAINRULE_CACHE", NOWHERE)
     (tmp_path / "a.txt").write_text("the quick brown fox\n" * 50)

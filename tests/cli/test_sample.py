@@ -164,13 +164,18 @@ def test_in_parallel_passes_the_same_is_drawn(home, capsys, count):
     assert "passes for 48 steps" in said
 
 
-@pytest.mark.slow
-def test_with_a_compiled_step_the_same_is_drawn(home, capsys):
-    for arguments in (["-n", "2"], ["-n", "2", "--prefix", "Die"], ["-n", "2", "--top-k", "5"]):
-        asked = ["sample", home / "bytes", *arguments, "--json"]
-        plain, compiled = (run(capsys, *asked, *more)[1] for more in ([], ["--compile"]))
-        assert json.loads(compiled)["text"] == json.loads(plain)["text"]
-        assert np.allclose(json.loads(compiled)["log_prob"], json.loads(plain)["log_prob"], atol=1e-3)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["--prefix", "Die", "--top-k", "5"], marks=pytest.mark.slow),
+        *[pytest.param(words, marks=pytest.mark.soak) for words in ([], ["--prefix", "Die"], ["--top-k", "5"])],
+    ],
+)
+def test_with_a_compiled_step_the_same_is_drawn(home, capsys, arguments):
+    asked = ["sample", home / "bytes", "-n", "2", *arguments, "--json"]
+    plain, compiled = (run(capsys, *asked, *more)[1] for more in ([], ["--compile"]))
+    assert json.loads(compiled)["text"] == json.loads(plain)["text"]
+    assert np.allclose(json.loads(compiled)["log_prob"], json.loads(plain)["log_prob"], atol=1e-3)
 
 
 @pytest.mark.parametrize("more", [["--prefix", "a"], ["--top-k", "3"], ["--compile"], ["--stream"]])

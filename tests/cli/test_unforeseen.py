@@ -60,6 +60,7 @@ def test_a_full_standard_output_is_said_in_one_line(words):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_ends_it_in_silence():
     reading, writing = os.pipe()
     os.close(reading)

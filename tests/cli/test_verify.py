@@ -50,12 +50,14 @@ def leaky(*arguments):
     return model
 
 
+@pytest.mark.slow
 def test_a_leak_fails_verification_with_code_1(home, capsys, monkeypatch):
     monkeypatch.setattr("chainrule.runs.run.build_model", leaky)
     record = run_json(capsys, "verify", home / "rows", "--quick", code=1)
     assert not record["passed"]
 
 
+@pytest.mark.whole_fit
 def test_a_leak_stops_a_fit_before_it_begins(home, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(start, "build_model", leaky)
     assert (
@@ -65,6 +67,7 @@ def test_a_leak_stops_a_fit_before_it_begins(home, capsys, monkeypatch, tmp_path
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.whole_fit
 def test_a_model_that_is_not_verified_goes_on_with_a_warning(home, capsys, monkeypatch, tmp_path):
     unverified = Certificate("a model", (blocked("causality.suffix.evaluation", "it raises KeyError: 3"),))
     monkeypatch.setattr("chainrule.runs.verify.verify_model", lambda *arguments, **options: unverified)

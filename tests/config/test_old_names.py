@@ -63,6 +63,7 @@ def test_new_names_and_other_words_stay():
     assert with_new_options({"ema": 0.9}) == {"ema": 0.9}
 
 
+@pytest.mark.slow
 def test_an_old_flag_and_an_old_toml_key_are_read_and_say_so(tmp_path, capsys):
     (tmp_path / "c.toml").write_text("average = 0.5\nsteps = 1\n")
     small = ["--width", "8", "--depth", "1", "--evaluate-every", "1"]

@@ -63,6 +63,7 @@ def test_a_new_kind_is_loaded_and_read_from_json(new_kind, sound):
     assert data.duplicates() is None
 
 
+@pytest.mark.slow
 def test_a_new_kind_is_fitted_evaluated_sampled_and_reported(new_kind, sound, tmp_path, capsys):
     place = tmp_path / "run"
     fit = ("fit", sound, "--window", 32, "--steps", 3, "--width", 8, "--depth", 1, "--out", place)

@@ -104,6 +104,7 @@ def test_a_pickle_scores_the_same_in_another_process(tmp_path):
     assert float(said) == pytest.approx(model.score(X), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model_and_leaves_everything_as_it_was():
     X, threads, state = load_wine().data, torch.get_num_threads(), torch.random.get_rng_state()
     one, two, other = (ARMDensity(steps=5, random_state=seed).fit(X).score_samples(X) for seed in (0, 0, 1))
@@ -118,6 +119,7 @@ def test_workers_of_joblib_fit_with_one_thread_each():
     assert cross_val_score(ARMDensity(**QUICK), load_iris().data, cv=2, n_jobs=2).shape == (2,)
 
 
+@pytest.mark.slow
 def test_pipelines_searches_and_cross_validation():
     X = load_iris().data
     assert np.isfinite(make_pipeline(StandardScaler(), ARMDensity(**QUICK)).fit(X).score(X))
@@ -128,6 +130,7 @@ def test_pipelines_searches_and_cross_validation():
         assert cross_val_score(ARMDensity(**QUICK), X, cv=2).shape == (2,)
 
 
+@pytest.mark.slow
 def test_the_classifier_knows_the_flowers():
     X, y = IRIS.data, IRIS.target_names[IRIS.target]
     model = ARMClassifier(steps=100, random_state=0).fit(X[::2], y[::2])

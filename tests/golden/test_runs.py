@@ -62,6 +62,7 @@ def test_a_run_samples(capsys, tmp_path, name):
     assert out.stat().st_size > 0
 
 
+@pytest.mark.whole_fit
 @pytest.mark.parametrize(
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
 )

@@ -130,6 +130,7 @@ def test_channel_chain_against_its_formula():
             assert oracles.error_in_eps(log_prob[b, d].detach(), exact, eps=2.0**-52) <= 16
 
 
+@pytest.mark.slow
 def test_channels_learn_from_each_other():
     generator = torch.Generator().manual_seed(0)
     red = torch.randint(32, (4000, 1), generator=generator)

@@ -105,6 +105,7 @@ def test_masses_sum_to_one_and_are_the_rise_of_the_distribution_function(resolut
     assert bool((q.cdf(torch.where(above, drawn - resolution, drawn)) <= u)[above].all())
 
 
+@pytest.mark.slow
 def test_a_density_integrates_to_one():
     rng = np.random.default_rng(0)
     x = torch.linspace(-50, 200, 400_001).double()

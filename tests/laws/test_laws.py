@@ -67,11 +67,20 @@ def test_head(name):
     check_head(HEADS[name]())
 
 
+TIERS = [None, *[pytest.mark.slow] * 3, *[pytest.mark.soak] * 6]
+
+
 def pairs():
-    """All networks with all heads that fit; a fifth of them, in which all occur, stands in the default tier."""
+    """All networks with all heads that fit: every part in the default tier, two fifths of the pairs in the slow one."""
     for j, (head, build) in enumerate(HEADS.items()):
         for i, network in enumerate(read_by(NETWORKS, build().num_symbols)):
-            yield pytest.param(network, head, marks=[pytest.mark.slow] * ((i + j) % 5 > 0), id=f"{network}-{head}")
+            tier = TIERS[(i + j) % len(TIERS)]
+            yield pytest.param(network, head, marks=[] if tier is None else [tier], id=f"{network}-{head}")
+
+
+def test_every_part_is_in_a_pair_of_the_default_tier():
+    parts = [set(pair.values) for pair in pairs() if not pair.marks]
+    assert set().union(*parts) == {*NETWORKS, *HEADS}
 
 
 @pytest.mark.parametrize(("network", "head"), list(pairs()))

@@ -14,7 +14,6 @@ from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
 from chainrule.data import SequenceExamples
 from chainrule.errors import InputError
 from chainrule.reproduction.recipe import Published, Recipe, chosen, data_directory, find_recipes, recipe_folder
-from tests.support.certificates import a_certificate
 from tests.support.command_line import run, run_json
 
 FAMILIES = find_recipes()
@@ -33,13 +32,16 @@ def with_data(recipe):
             pytest.skip(f"{recipe.name} reads {file}, which is not in {place}; set CHAINRULE_DATA")
 
 
-@pytest.mark.parametrize(
-    "recipe", [pytest.param(r, id=r.name, marks=[] if r.name == "digits" else pytest.mark.slow) for r in EVERY]
-)
-def test_every_recipe_runs(recipe, capsys, tmp_path, monkeypatch):
+def tier(recipe):
+    """The digits by default, the first recipe of each family in the slow tier, the others in the soak."""
+    if recipe.name == "digits":
+        return []
+    return pytest.mark.slow if any(recipe is recipes[0] for recipes in FAMILIES.values()) else pytest.mark.soak
+
+
+@pytest.mark.parametrize("recipe", [pytest.param(r, id=r.name, marks=tier(r)) for r in EVERY])
+def test_every_recipe_runs(recipe, capsys, tmp_path):
     with_data(recipe)
-    if recipe.name != "digits":  # the certificate of the record is of the same model, and one is enough
-        monkeypatch.setattr("chainrule.runs.start.stop_at_a_leak", lambda model: a_certificate())
     printed = run_json(capsys, "reproduce", recipe.name, "--smoke", "--out", tmp_path)
     record = json.loads((tmp_path / recipe.name / "record.json").read_text())
     assert printed == {"records": [record], "failed": []}
@@ -60,6 +62,7 @@ def test_every_recipe_runs(recipe, capsys, tmp_path, monkeypatch):
     assert "/home" not in told
 
 
+@pytest.mark.slow
 def test_a_recipe_is_a_program(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["recipes/digits.py", "--smoke", "--out", str(tmp_path), "--json"])
     with pytest.raises(SystemExit) as ended:
@@ -68,6 +71,7 @@ def test_a_recipe_is_a_program(capsys, tmp_path, monkeypatch):
     assert json.loads(capsys.readouterr().out)["records"][0]["recipe"] == "digits"
 
 
+@pytest.mark.slow
 def test_a_smoke_test_leaves_records_and_table_alone(capsys, tmp_path, monkeypatch):
     from chainrule.reproduction import reproduce, run_recipe
 
@@ -77,6 +81,7 @@ def test_a_smoke_test_leaves_records_and_table_alone(capsys, tmp_path, monkeypat
     assert not (tmp_path / "checkout").exists()
 
 
+@pytest.mark.slow
 def test_a_whole_recipe_writes_record_and_table_and_goes_on_where_it_was(capsys, tmp_path, monkeypatch):
     from chainrule.reproduction import reproduce, run_recipe
 
@@ -152,6 +157,7 @@ def test_errors_say_what_to_do(capsys, tmp_path, monkeypatch):
     assert "absent: there is no such directory of data (CHAINRULE_DATA)" in err
 
 
+@pytest.mark.slow
 def test_of_several_recipes_one_without_data_does_not_stop_the_others(capsys, tmp_path):
     out = tmp_path / "runs"
     asked = ("reproduce", "names", "digits", "--smoke", "--data", tmp_path, "--out", out)

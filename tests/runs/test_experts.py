@@ -36,6 +36,7 @@ def run(bits, tmp_path_factory):
     return fit(str(bits), out=tmp_path_factory.mktemp("runs") / "both", **QUICK)
 
 
+@pytest.mark.slow
 def test_the_average_is_a_chain_by_weights_from_validation(run):
     members = run.report_dict["members"]
     assert [member["expert"] for member in members] == [None, "boosted_trees"]
@@ -127,6 +128,7 @@ def test_where_no_time_is_left_the_expert_is_the_model(bits, tmp_path, monkeypat
     assert run.files.read("model.safetensors") == weights
 
 
+@pytest.mark.slow
 def test_where_time_is_short_what_is_counted_stands_beside(tmp_path, monkeypatch):
     np.save(tmp_path / "pictures.npy", np.random.default_rng(0).integers(0, 2, (300, 11, 11)))
     (tmp_path / "names.txt").write_text("\n".join(["anna", "hanna", "nan", "ann"] * 30 + [f"na{k}" for k in range(90)]))
@@ -156,6 +158,7 @@ def test_what_was_chosen_by_validation_counts_for_less_there():
     assert weights.tolist() == [1.0, 0.0]
 
 
+@pytest.mark.slow
 def test_where_no_time_is_left_the_experts_are_averaged(bits, tmp_path, monkeypatch):
     monkeypatch.setattr("chainrule.runs.timing.measured", lambda *anything: Speed(9.0, 9.0, 1.0))
     run = fit(str(bits), out=tmp_path / "run", minutes=0.05)

@@ -43,11 +43,19 @@ NETWORKS = {
 SIZES = dict.fromkeys(NETWORKS, (1, MANY)) | dict.fromkeys(("image windows", "causal convolutions"), (1, 2, MANY))
 
 
-@pytest.mark.slow
+IN_SLOW = {("transformer", MANY), ("image windows", 1), ("causal convolutions", 2), ("caches that grow", 1)}
+
+
+def cases():
+    """Each network with each number of examples; a compilation takes ten seconds, so most stand in the soak."""
+    for name in NETWORKS:
+        for n in SIZES[name]:
+            tier = pytest.mark.slow if (name, n) in IN_SLOW else pytest.mark.soak
+            yield pytest.param(NETWORKS[name], n, marks=tier, id=f"{name}, {n}")
+
+
 @needs_compiler
-@pytest.mark.parametrize(
-    ("network", "n"), [pytest.param(NETWORKS[name], n, id=f"{name}, {n}") for name in NETWORKS for n in SIZES[name]]
-)
+@pytest.mark.parametrize(("network", "n"), list(cases()))
 def test_the_compiled_step_draws_what_the_eager_step_draws(network, n):
     model = lively(network())
     context = None if model.network.embedding.context.table is None else torch.arange(n) % 3
@@ -69,14 +77,13 @@ def test_the_compiled_step_draws_what_the_eager_step_draws(network, n):
     torch.testing.assert_close(compiled.log_prob(batch), model.log_prob(batch), atol=1e-5, rtol=0)
 
 
-@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize(
     "head",
     [
-        pytest.param(lambda: CategoricalHead(16, 5, soft_cap=2.0), id="capped logits"),
-        pytest.param(lambda: CategoricalHead(16, 5, tied=True), id="tied logits"),
-        pytest.param(lambda: HierarchicalSoftmaxHead(16, 5), id="a head of its own"),
+        pytest.param(lambda: CategoricalHead(16, 5, soft_cap=2.0), marks=pytest.mark.soak, id="capped logits"),
+        pytest.param(lambda: CategoricalHead(16, 5, tied=True), marks=pytest.mark.slow, id="tied logits"),
+        pytest.param(lambda: HierarchicalSoftmaxHead(16, 5), marks=pytest.mark.soak, id="a head of its own"),
     ],
 )
 def test_heads_are_compiled_with_the_step_or_left_alone(head):

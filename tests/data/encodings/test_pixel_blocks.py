@@ -78,6 +78,7 @@ def test_data_that_are_not_images_are_refused(tmp_path):
             load(str(tmp_path / name), pixel_block=2)
 
 
+@pytest.mark.slow
 def test_the_command_line(tmp_path, capsys):
     folder = tmp_path / "images"
     folder.mkdir()

@@ -187,6 +187,7 @@ def test_a_path_goes_before_a_set_of_the_same_name(tmp_path, monkeypatch, recwar
         load("digits/", builtin=True)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_the_command_line_says_which_digits_are_read(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

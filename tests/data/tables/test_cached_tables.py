@@ -94,6 +94,7 @@ def test_one_pass_finds_what_each_column_alone_gives(columns, seed, joined):
     assert np.array_equal(found[3], expected[3], equal_nan=True)
 
 
+@pytest.mark.slow
 def test_columns_that_cannot_be_kept_are_read_again(monkeypatch):
     monkeypatch.setattr(cached_columns, "MOST_TEXTS", 3)
     monkeypatch.setattr(cached_profiles, "CELLS", 40)

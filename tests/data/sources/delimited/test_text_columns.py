@@ -125,6 +125,7 @@ def test_endings():
     assert [data_ending(name) for name in names] == [".csv", ".tsv", ".csv", ".parquet", "", ""]
 
 
+@pytest.mark.slow
 def test_a_pipe_is_read_once_and_whole(tmp_path):
     text = ("a,b\n" + "1,2\n" * 100_000).encode()
     fifo = tmp_path / "fifo.csv"
