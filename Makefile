@@ -16,10 +16,10 @@ demo: $(READY)  ## train on the digits, report, draw samples: runs/digits-K
 	$(BIN)/chainrule fit digits
 
 test: $(READY)  ## the tests, the slow ones too
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu and not soak" -q -n 2 --durations=10
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu and not soak" -q -n 2 --dist worksteal --durations=10
 
 test-quick: $(READY)  ## the default tier
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 mutants: $(READY)  ## every planted fault and sound model, and the table in docs/certificate.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants.harness --processes=2
@@ -60,7 +60,7 @@ docs: $(READY)  ## the pages made from the sources: docs/options.md, and the API
 	$(BIN)/python docs/make_reference.py build/docs
 
 soak: $(READY)  ## the cases by the hundred; then kill, damage and resume trainings for hours
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "soak and not gpu" -q -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "soak and not gpu" -q -n 2 --dist worksteal
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.support.soak
 
 audit: $(READY)  ## known weaknesses of the dependencies (needs the network), their licences, and an SBOM: build/sbom.json

@@ -126,7 +126,7 @@ def test_a_family_runs_and_is_recorded(tmp_path):
     assert row["ratio"] == row["theirs"][0] / row["ours"][0]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_every_family_runs(tmp_path):
     place = tmp_path / "record.json"

@@ -124,7 +124,7 @@ def test_two_processes_make_one_run(rows, capsys, tmp_path):
     assert {path.name for path in (tmp_path / "a").iterdir()} == {path.name for path in (tmp_path / "b").iterdir()}
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_two_processes_train_a_model_for_each_scan(capsys, tmp_path):
     np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 3, (60, 4, 4)))
     asked = ["--orders", "2", "--common-start", "0.5", "--dropout", "0", *QUICK]

@@ -43,7 +43,7 @@ NETWORKS = {
 SIZES = dict.fromkeys(NETWORKS, (1, MANY)) | dict.fromkeys(("image windows", "causal convolutions"), (1, 2, MANY))
 
 
-IN_SLOW = {("transformer", MANY), ("image windows", 1), ("causal convolutions", 2), ("caches that grow", 1)}
+IN_SLOW = {("transformer", MANY), ("image windows", 1), ("caches that grow", 1)}
 
 
 def cases():

@@ -64,6 +64,7 @@ def test_a_step_is_the_parallel_pass_and_a_row_alone_is_the_row_among_others():
     assert torch.allclose(alone, h, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_gaussian_of_known_entropy_as_a_density_and_as_a_mass():
     rng = np.random.default_rng(0)
     x, test = rng.normal(size=(1500, 2)), rng.normal(size=(4000, 2))
@@ -85,6 +86,7 @@ def test_rows_that_repeat_are_known_after_their_first_elements():
     assert nats(model, new) < 6 * (np.log(100) + 1.42) + 2.5
 
 
+@pytest.mark.slow
 def test_no_row_is_impossible_and_missing_values_counts_and_symbols_stand_together():
     rng = np.random.default_rng(0)
 
