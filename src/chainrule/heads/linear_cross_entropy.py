@@ -93,7 +93,7 @@ def linear_log_prob(h: Tensor, weight: Tensor, bias: Tensor, x: Tensor) -> Tenso
     if not torch.compiler.is_compiling():
         return _linear_log_prob(h, weight, bias, x)
     if not OUTSIDE:  # not before: `torch.compiler.disable` imports the compiler, which takes longer than torch itself
-        OUTSIDE.append(torch.compiler.disable(_linear_log_prob))
+        OUTSIDE.append(torch.compiler.disable(_linear_log_prob))  # type: ignore[no-untyped-call]
     return OUTSIDE[0](h, weight, bias, x)
 
 
