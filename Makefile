@@ -55,8 +55,9 @@ figures: $(READY)  ## make the figures of the documentation again
 	$(BIN)/python docs/make_networks_figures.py
 	$(BIN)/python docs/make_novelty_figures.py
 
-docs: $(READY)  ## the pages made from the sources: docs/options.md, and the API reference build/docs/index.html
+docs: $(READY)  ## the pages made from the sources: docs/options.md, docs/files.md, and the API reference build/docs/index.html
 	$(BIN)/python docs/make_options.py
+	$(BIN)/python docs/make_files.py
 	$(BIN)/python docs/make_reference.py build/docs
 
 soak: $(READY)  ## the cases by the hundred; then kill, damage and resume trainings for hours

@@ -9,6 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import InputError, RunError
+from chainrule.runs.files_text import files_page
 from chainrule.runs.wellformed import damage_in
 from tests.golden.places import GOLDEN
 
@@ -68,6 +69,11 @@ def run_with(tmp_path):
         return path
 
     return make
+
+
+def test_the_page_of_the_files_is_current():
+    page = GOLDEN.parents[1] / "docs" / "files.md"
+    assert page.read_text(encoding="utf-8") == files_page(), "run python docs/make_files.py"
 
 
 @pytest.mark.parametrize("kind", KINDS)

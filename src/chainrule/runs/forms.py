@@ -7,7 +7,7 @@ file (`table`, `listed`) or from the type hints of a dataclass (`form_of`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from math import isfinite
 from types import NoneType, UnionType
@@ -47,11 +47,17 @@ class Form:
     wanted: description of a valid value, such as "a text".
     holds: returns whether a value is valid, its parts aside.
     parts: gives the name, the value and the form of each part.
+    needed: the forms of parts that must be there, by name; for the page on the files of a run.
+    others: those of parts that may be missing.
+    every: that of any other part, where it says more than ANYTHING.
     """
 
     wanted: str
     holds: Callable[[Any], bool]
     parts: Parts = _no_parts
+    needed: Mapping[str, Form] = field(default_factory=dict)
+    others: Mapping[str, Form] = field(default_factory=dict)
+    every: Form | None = None
 
 
 def is_whole(value: Any) -> bool:
@@ -112,7 +118,8 @@ def table(
         yield from ((name, MISSING, form) for name, form in (needed or {}).items() if name not in value)
 
     wanted = "an object that is not empty" if filled else "an object"
-    return Form(wanted, lambda value: isinstance(value, Mapping) and (bool(value) or not filled), parts)
+    form = Form(wanted, lambda value: isinstance(value, Mapping) and (bool(value) or not filled), parts)
+    return replace(form, needed=needed or {}, others=others or {}, every=None if every is ANYTHING else every)
 
 
 def listed(form: Form) -> Form:
@@ -121,6 +128,7 @@ def listed(form: Form) -> Form:
         "a list",
         lambda value: isinstance(value, list | tuple),
         lambda value: ((str(number), part, form) for number, part in enumerate(value)),
+        every=form,
     )
 
 
@@ -131,7 +139,8 @@ def maybe(*forms: Form) -> Form:
         return iter(()) if value is None else next(form for form in forms if form.holds(value)).parts(value)
 
     wanted = " or ".join((*(form.wanted for form in forms), "null"))
-    return Form(wanted, lambda value: value is None or any(form.holds(value) for form in forms), parts)
+    form = Form(wanted, lambda value: value is None or any(form.holds(value) for form in forms), parts)
+    return replace(form, needed=forms[0].needed, others=forms[0].others, every=forms[0].every)
 
 
 def damage(value: Any, form: Form, place: str = "", *, missing: bool = True, depth: int = 0) -> str | None:
@@ -204,4 +213,4 @@ def _fields(value: Any) -> Iterator[tuple[str, Any, Form]]:
     if not is_dataclass(value):
         return
     hints = get_type_hints(type(value))
-    yield from ((field.name, vars(value)[field.name], form_of(hints[field.name])) for field in fields(value))
+    yield from ((part.name, vars(value)[part.name], form_of(hints[part.name])) for part in fields(value))

@@ -32,7 +32,7 @@ from chainrule.runs.forms import (
 if TYPE_CHECKING:
     from chainrule.data.encodings.base import Encoding
 
-__all__ = ["damage_in", "damage_of_encoding"]
+__all__ = ["FORMS", "damage_in", "damage_of_encoding"]
 
 LISTS = ("given", "drop", "missing")  # options that are recorded as lists
 KINDS_BY_NAME = ("columns",)  # and as objects
@@ -59,13 +59,26 @@ def _options(*stated: Option) -> Form:
     return table(others={option.name: _stated(option) for option in stated})
 
 
+RESULT_NEEDS = {"nats_per_example": FIGURE, "bits_per_dim": FIGURE, "examples": WHOLE, "impossible": WHOLE}
+RESULT_MAY_HAVE = {
+    "nats_per_example_se": FIGURE,
+    "bits_per_dim_se": FIGURE,
+    "bits_per_byte": FIGURE,
+    "bits_per_byte_se": FIGURE,
+    "nats_per_example_of_possible": FIGURE,
+    "unit": TEXT,
+    "units": WHOLE,
+    "elements": WHOLE,
+    "bytes": WHOLE,
+    "in_train": WHOLE,
+}
+
+
 def _result_parts(result: Mapping[str, Any]) -> Iterator[tuple[str, Any, Form]]:
-    needed = {name: FIGURE for name in ("nats_per_example", "bits_per_dim")} | {"examples": WHOLE, "impossible": WHOLE}
-    needed |= {"bits_per_byte": FIGURE} if result.get("bytes") else {}
-    needed |= {"nats_per_example_of_possible": FIGURE} if result.get("impossible") else {}
-    others = {name: FIGURE for name in ("nats_per_example_se", "bits_per_dim_se", "bits_per_byte_se")}
-    others |= {"unit": TEXT, "units": WHOLE, "elements": WHOLE, "bytes": WHOLE, "in_train": WHOLE}
-    return table(needed, others).parts(result)
+    """Bits per byte are needed where bytes are counted, nats of what is possible where something is impossible."""
+    more = ["bits_per_byte"] * bool(result.get("bytes"))
+    more += ["nats_per_example_of_possible"] * bool(result.get("impossible"))
+    return table(RESULT_NEEDS | {name: FIGURE for name in more}, RESULT_MAY_HAVE).parts(result)
 
 
 NAMED = table({"name": TEXT})
@@ -98,7 +111,13 @@ CONFIG = table(
         "places": table(every=table({"relative": TEXT, "absolute": TEXT}, {"bytes": WHOLE})),
     },
 )
-RESULT = Form("an object", lambda value: isinstance(value, Mapping), _result_parts)
+RESULT = Form(
+    "an object",
+    lambda value: isinstance(value, Mapping),
+    _result_parts,
+    needed=RESULT_NEEDS,
+    others=RESULT_MAY_HAVE,
+)
 BASELINE = table({"how": TEXT}, {"nats_per_example": FIGURE, "bits_per_dim": FIGURE, "bits_per_byte": FIGURE})
 REPORT = table(
     {"results": table(every=RESULT)},
