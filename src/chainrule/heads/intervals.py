@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["log_logistic_interval", "log_normal_interval"]
+__all__ = ["log_logistic_interval", "log_normal_interval", "may_occur"]
 
 
 def log_logistic_interval(lower: Tensor, upper: Tensor, width: Tensor) -> Tensor:
@@ -56,15 +56,23 @@ def log_normal_interval(centre: Tensor, width: Tensor) -> Tensor:
     tail = ~narrow & (c > w / 2)
     mode = ~narrow & ~tail
     # Each form reads harmless numbers where it is not the one in use, so that none of them spoils a gradient.
-    return torch.where(
-        narrow,
-        _narrow(torch.where(narrow, c, 0.0), torch.where(narrow, w, 0.01)),
-        torch.where(
-            tail,
-            _tail(torch.where(tail, c, 2.0), torch.where(tail, w, 1.0)),
-            _mode(torch.where(mode, c, 0.0), torch.where(mode, w, 1.0)),
-        ),
-    )
+    forms = ((narrow, _narrow, 0.0, 0.01), (tail, _tail, 2.0, 1.0), (mode, _mode, 0.0, 1.0))
+    found = torch.zeros_like(c * w)
+    for here, form, harmless_c, harmless_w in forms:
+        if may_occur(here):
+            found = torch.where(here, form(torch.where(here, c, harmless_c), torch.where(here, w, harmless_w)), found)
+    return found
+
+
+def may_occur(case: Tensor) -> bool:
+    """Whether a case may be that of some element; on a processor it is looked up, elsewhere that would have to wait.
+
+    What nobody reads is left out, where there are few elements and each operation costs as much as for many.
+
+    >>> may_occur(torch.tensor([False, True])), may_occur(torch.tensor([False]))
+    (True, False)
+    """
+    return torch.compiler.is_compiling() or case.device.type != "cpu" or bool(case.any())
 
 
 def _narrow(c: Tensor, w: Tensor) -> Tensor:

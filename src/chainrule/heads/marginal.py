@@ -107,9 +107,11 @@ class Marginal(nn.Module):
         if self.resolution is None:
             score = self._score(k)
             return score, score, torch.zeros_like(score)
-        (below, reached), (after, over) = (part.unbind(0) for part in self._reached(torch.stack([k - 1, k])))
-        low, high = _normal_score(below, after), _normal_score(reached, over)
-        mass = self._mass(k)
+        smooth_below, smooth_above, between = self._between(k)
+        ends = self._complete(torch.stack([k - 1, k]), smooth_below, smooth_above)
+        below, over = ends[0][0], ends[1][1]
+        low, high = _normal_score(*ends).unbind(0)
+        mass = self._with_repeats(k, between)
         middle = (low + high) / 2
         flat = (mass < FLAT * torch.minimum(below, over)) & middle.isfinite()
         width = mass * torch.exp(torch.where(flat, middle, 0.0).square() / 2) * sqrt(2 * pi)
@@ -126,20 +128,39 @@ class Marginal(nn.Module):
 
     def _mass(self, k: Tensor) -> Tensor:
         """The mass of positions."""
+        return self._with_repeats(k, self._between(k)[2])
+
+    def _with_repeats(self, k: Tensor, smooth: Tensor) -> Tensor:
+        """The mass of positions from that of the smooth part."""
         place = torch.searchsorted(self.atom, k.contiguous()).clamp(max=len(self.atom) - 1)
         seen = torch.where(self.atom[place] == k, self.atom_mass[place], 0.0)
-        kernel, width, share = self._kernels
-        z, half = (k.unsqueeze(-1) - kernel).abs() / width, 0.5 / width
-        rise = torch.special.ndtr(half - z) - torch.special.ndtr(-half - z)
-        point = torch.exp(-z.square() / 2) / sqrt(2 * pi) * 2 * half
-        smooth = (share * torch.where(half < NARROW, point, rise)).sum(-1)
-        weight, centre, scale = self.tail
-        y, half = (k - centre).abs() / scale, 0.5 / scale
-        rise = _below(y + half) - _below(y - half)
-        smooth = smooth + weight * torch.where(half < NARROW * (1 + y), 2 * half * (2 + y.square()) ** -1.5, rise)
         if self.naturals:
             smooth = torch.where(k < 0, 0.0, smooth / self._smooth(k.new_full((), -0.5))[1])
         return self.share * seen + (1 - self.share) * smooth
+
+    def _between(self, k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What of the smooth part is below and above both ends of positions, (2, ...) each, and what is between them.
+
+        What is between is the difference on that side of a component on which it does not lose digits.
+        """
+        kernel, width, share = self._kernels
+        z = (torch.stack([k - 0.5, k + 0.5]).unsqueeze(-1) - kernel) / width
+        below, above = torch.special.ndtr(z), torch.special.ndtr(-z)
+        rise = torch.where(z[0] + z[1] > 0, above[0] - above[1], below[1] - below[0])
+        narrow = 0.5 / width < NARROW
+        if torch.compiler.is_compiling() or bool(narrow.any()):
+            point = torch.exp(-((k.unsqueeze(-1) - kernel) / width).square() / 2) / (sqrt(2 * pi) * width)
+            rise = torch.where(narrow, point, rise)
+        weight, centre, scale = self.tail
+        y, half = (k - centre) / scale, 0.5 / scale
+        ends = torch.stack([y - half, y + half])
+        tail_below, tail_above = _below(ends), _below(-ends)
+        tail = torch.where(y > 0, tail_above[0] - tail_above[1], tail_below[1] - tail_below[0])
+        tail = torch.where(half < NARROW * (1 + y.abs()), 2 * half * (2 + y.square()) ** -1.5, tail)
+        parts = (
+            (share * part).sum(-1) + weight * of_tail for part, of_tail in ((below, tail_below), (above, tail_above))
+        )
+        return (*parts, (share * rise).sum(-1) + weight * tail)
 
     def quantile(self, score: Tensor) -> Tensor:
         """The smallest number whose score is above a given one; without a step the number of this score."""
@@ -181,9 +202,10 @@ class Marginal(nn.Module):
 
     def _reached(self, k: Tensor) -> tuple[Tensor, Tensor]:
         """P(X <= k) and P(X > k), both without the loss of digits that 1 - p has."""
-        if self.resolution is None:
-            return self._smooth(k)
-        below, above = self._smooth(k + 0.5)
+        return self._smooth(k) if self.resolution is None else self._complete(k, *self._smooth(k + 0.5))
+
+    def _complete(self, k: Tensor, below: Tensor, above: Tensor) -> tuple[Tensor, Tensor]:
+        """P(X <= k) and P(X > k) of whole positions from what of the smooth part is below and above."""
         if self.naturals:
             first, rest = self._smooth(k.new_full((), -0.5))
             below, above = ((below - first) / rest).clamp(0, 1), (above / rest).clamp(0, 1)

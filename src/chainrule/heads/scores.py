@@ -9,7 +9,7 @@ from torch import Tensor
 
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution, Head
-from chainrule.heads.intervals import log_normal_interval
+from chainrule.heads.intervals import log_normal_interval, may_occur
 from chainrule.heads.marginal import Marginal
 from chainrule.heads.mixture import MixtureLinear, inside, invert_cdf
 from chainrule.heads.real_elements import refuse_other_numbers
@@ -70,12 +70,18 @@ class Scores(Distribution):
         """ln of each component's mass between two scores, either of which may be infinite, shape (..., K)."""
         low, high, width = (end.unsqueeze(-1) for end in (low, high, width))
         first, last = low == -torch.inf, high == torch.inf
+        if not may_occur(first | last):
+            return log_normal_interval(((low + high) / 2 - self.mean) * per_scale, self._apart(width) * per_scale)
         middle = torch.where(first | last, 0.0, (low + high) / 2)
-        apart = torch.where(first | last, 1.0, width).clamp(min=torch.finfo(torch.float64).tiny)
+        apart = self._apart(torch.where(first | last, 1.0, width))
         inner = log_normal_interval((middle - self.mean) * per_scale, apart * per_scale)
         below = torch.special.log_ndtr((torch.where(first & ~last, high, 0.0) - self.mean) * per_scale)
         above = torch.special.log_ndtr((self.mean - torch.where(last & ~first, low, 0.0)) * per_scale)
         return torch.where(first & last, 0.0, torch.where(first, below, torch.where(last, above, inner)))
+
+    @staticmethod
+    def _apart(width: Tensor) -> Tensor:
+        return width.clamp(min=torch.finfo(torch.float64).tiny)
 
     def cdf(self, x: Tensor) -> Tensor:
         z = self.marginal.upper_scores(x).unsqueeze(-1)

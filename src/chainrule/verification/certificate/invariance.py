@@ -75,9 +75,10 @@ def batch(tested: ModelUnderTest, rows: Tensor, sizes: tuple[int, ...], bound: f
             sizes = tuple(tried for tried in sizes if tried < size)
             break
         for n in range(size) if size <= 8 else (0, 1, size - 1, size // 2):
-            if n not in alone:
-                alone[n] = scored_rows(tested, pool[n : n + 1], None if c is None else c[n : n + 1])
-            figure = float(difference(alone[n], together[n : n + 1]).max())
+            same = n if c is not None else int((pool == pool[n]).all(1).nonzero()[0])
+            if same not in alone:
+                alone[same] = scored_rows(tested, pool[n : n + 1], None if c is None else c[n : n + 1])
+            figure = float(difference(alone[same], together[n : n + 1]).max())
             if not figure <= worst:
                 worst, where = figure, f"example {n} of a batch of {size} is not scored as alone"
     equal = pool[:1].expand(3, -1)
