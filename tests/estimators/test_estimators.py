@@ -12,13 +12,13 @@ import pytest
 import torch
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+from sklearn.datasets import load_iris, load_wine
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from chainrule import ARMClassifier, ARMDensity, ARMNovelty, InputError
+from chainrule import ARMClassifier, ARMDensity, ARMNovelty
 
 QUICK = {"steps": 5, "random_state": 0}
 ESTIMATORS = [ARMDensity(**QUICK), ARMNovelty(**QUICK), ARMClassifier(steps=15, random_state=0)]
@@ -145,44 +145,3 @@ def test_no_class_explains_a_value_that_was_never_there():
     X = pd.DataFrame({"city": ["Rome", "Oslo"] * 20})
     model = ARMClassifier(**QUICK).fit(X, np.array([0, 1, 1, 1] * 10))
     np.testing.assert_allclose(model.predict_proba(pd.DataFrame({"city": ["Paris"]})), [[0.25, 0.75]])
-
-
-@pytest.mark.slow
-def test_the_rate_of_false_alarms_is_kept():
-    rng = np.random.default_rng(0)
-    alarms, rows = 0, 0
-    for seed in range(4):
-        X = rng.normal(size=(1000, 2))
-        model = ARMNovelty(alpha=0.1, steps=20, random_state=seed).fit(X[:400])
-        alarms += int((model.predict(X[400:]) == -1).sum())
-        rows += 600
-    # of 120 held-out rows 12 lie below the offset: the rate of a fit is Beta(12, 109), and four of them are averaged
-    assert abs(alarms / rows - 0.1) < 4 * np.hypot(0.027 / 2, np.sqrt(0.1 * 0.9 / rows))
-
-
-@pytest.mark.parametrize("measure", ["typicality", "log_prob"])
-def test_a_row_of_probability_zero_is_new_and_has_a_finite_score(measure):
-    X = np.round(np.random.default_rng(0).normal(size=(120, 2)), 1)
-    model = ARMNovelty(steps=5, random_state=0, measure=measure, network="nade").fit(X)
-    rows = np.array([[0.1, 0.2], [0.1234, 0.2]])  # the second is between the steps of the data
-    scores = model.score_samples(rows)
-    assert np.isfinite(scores).all()
-    assert scores[1] < scores[0]
-    assert np.isfinite(model.decision_function(rows)).all()
-    assert model.predict(rows)[1] == -1
-
-
-@pytest.mark.slow
-def test_novelty_tells_two_kinds_of_tumours_apart():
-    X, y = load_breast_cancer(return_X_y=True)
-    model = ARMNovelty(steps=100, random_state=0).fit(X[y == 1][::2])
-    known, other = model.p_values(X[y == 1][1::2]), model.p_values(X[y == 0])
-    assert np.median(known) > 0.3
-    assert np.median(other) < 0.1
-
-
-def test_what_cannot_be_is_refused_with_words():
-    with pytest.raises(InputError, match="alpha is a rate between 0 and 1"):
-        ARMNovelty(alpha=2).fit(np.zeros((20, 2)))
-    with pytest.raises(InputError, match="unknown measure"):
-        ARMNovelty(measure="likelihod").fit(np.zeros((20, 2)))

@@ -79,7 +79,7 @@ def test_classes_symbols_counts_and_missing_values_in_one_row():
     for d, column in enumerate(columns):
         separate += nats(fitted(draw(700)[:, d : d + 1], (column,)), test[:, d : d + 1])
     assert (
-        nats(model, test) < separate - 0.7
+        nats(model, test) < separate - 0.65
     )  # count and real tell each other, and the name, of which of two kinds the row is
 
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import OutlierMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from chainrule.errors import InputError, unknown_name
@@ -18,25 +19,29 @@ from chainrule.evaluation.novelty import Novelty, conformal_p
 __all__ = ["ARMNovelty"]
 
 MEASURES = ("typicality", "log_prob")
-SHARE = 0.3  # of the rows that are held out for the p-values
+OWN = ("alpha", "calibration_fraction", "measure", "random_state")  # parameters that are not options of `fit`
 LOWEST = float(np.finfo(np.float64).min) / 4  # score of a row of probability zero: finite, as metrics want it
 
 
 class ARMNovelty(OutlierMixin, RowsEstimator):
     """Novelty detection by ln p(x), with p-values that hold whatever the model.
 
-    p(x) = (1 + number of the m held-out rows with a score at most that of x) / (m + 1): of new rows that are like the
-    data, a share of at most alpha is called new (Vovk, Gammerman, Shafer, *Algorithmic learning in a random world*,
-    2005). There is no contamination to guess.
+    p(x) = (1 + number of the m calibration rows with a score at most that of x) / (m + 1): of new rows that are like
+    the data, a share of at most alpha is called new, on average over fits (Vovk, Gammerman, Shafer, *Algorithmic
+    learning in a random world*, 2005). There is no contamination to guess. Nothing but the p-values sees the
+    calibration rows: neither units, weights and the step at which training stops, nor the score itself.
 
     alpha: the false-positive rate of `predict`.
+    calibration_fraction: share of the rows that is set aside for the p-values, between 0 and 1.
     measure: "typicality", -|ln p - mean| / deviation over the held-out rows: what is far too probable is as new as what
         is far too improbable; or "log_prob", ln p in nats.
     steps, minutes, network, experts, members, columns, random_state: as for `ARMDensity`.
 
     After `fit`, beside the attributes of all three estimators:
 
-    offset_: the score below which a row is called new. With fewer than 1/alpha - 1 held-out rows nothing is.
+    offset_: the score below which a row is called new. With fewer than 1/alpha - 1 calibration rows nothing is.
+    calibration_rows_: numbers of the m calibration rows, shape (m,).
+    calibration_scores_: their scores, shape (m,).
 
     >>> X = np.random.default_rng(0).normal(size=(200, 2))
     >>> model = ARMNovelty(alpha=0.1, steps=20, random_state=0).fit(X)
@@ -48,6 +53,7 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
         self,
         *,
         alpha: float = 0.05,
+        calibration_fraction: float = 0.2,
         measure: str = "typicality",
         steps: int | None = None,
         minutes: float | None = None,
@@ -58,6 +64,7 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
         random_state: Any = None,
     ) -> None:
         self.alpha = alpha
+        self.calibration_fraction = calibration_fraction
         self.measure = measure
         self.steps = steps
         self.minutes = minutes
@@ -68,22 +75,29 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Fit the model to rows that are not new; three tenths of them are held out for the p-values.
+        """Fit the model to rows that are not new, and set some of them aside for the p-values.
 
         X: array (n, D) or frame; NaN and None are missing values.
         y: ignored.
         """
-        if not 0 < self.alpha < 1:
-            raise InputError(f"alpha is a rate between 0 and 1, got {self.alpha}; 0.05 is a good start")
+        self._check_parameters()
+        table = self._rows(X, reset=True)
+        options = {name: value for name, value in self.get_params(deep=False).items() if name not in OWN}
+        order = check_random_state(self.random_state).permutation(len(table))
+        number = min(round(self.calibration_fraction * len(table)), len(table) - 1)
+        self.calibration_rows_, rest = np.sort(order[:number]), np.sort(order[number:])
+        self._fitted(table.take(rest), options)
+        self.calibration_scores_ = self._scores(table.take(self.calibration_rows_))
+        below = floor(self.alpha * (number + 1) + 1e-9)  # calibration rows that may lie below the offset
+        self.offset_ = float(np.sort(self.calibration_scores_)[below - 1]) if below else 2 * LOWEST
+        return self
+
+    def _check_parameters(self) -> None:
+        for name, value in (("alpha", self.alpha), ("calibration_fraction", self.calibration_fraction)):
+            if not 0 < value < 1:
+                raise InputError(f"{name} is between 0 and 1, got {value}; leave it out for the default")
         if self.measure not in MEASURES:
             raise unknown_name("measure", self.measure, MEASURES)
-        params = self.get_params(deep=False)
-        options = {name: value for name, value in params.items() if name not in ("alpha", "measure", "random_state")}
-        self._fitted(self._rows(X, reset=True), options, SHARE)
-        held_out = np.sort(self._scores(self._scorer.held_out))
-        number = floor(self.alpha * (len(held_out) + 1) + 1e-9)  # held-out rows that may lie below the offset
-        self.offset_ = float(held_out[number - 1]) if number else 2 * LOWEST
-        return self
 
     def score_samples(self, X: Any) -> npt.NDArray[np.float64]:
         """The score of each row, shape (n,): the higher, the more normal; that of a row with p(x) = 0 is -4.5e307.
@@ -92,10 +106,13 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
         and their resolution (`columns`) if that is not what the data mean.
         """
         check_is_fitted(self)
-        return self._scores(self._scorer.log_prob(self._rows(X)))
+        return self._scores(self._rows(X))
 
-    def _scores(self, log_prob: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """The scores of rows with these ln p."""
+    def _scores(self, table: Any) -> npt.NDArray[np.float64]:
+        """The scores of the rows of an Arrow table."""
+        if not len(table):
+            return np.zeros(0)
+        log_prob = self._scorer.log_prob(table)
         held_out = self._scorer.held_out
         typical = self.measure == "typicality" and len(held_out) > 1
         return np.maximum(-Novelty(held_out).typicality(log_prob) if typical else log_prob, LOWEST)
@@ -111,4 +128,4 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
     def p_values(self, X: Any) -> npt.NDArray[np.float64]:
         """The conformal p-value of each row, shape (n,): uniform or larger where rows are like the data."""
         scores = self.score_samples(X)
-        return conformal_p(-scores, -self._scores(self._scorer.held_out))
+        return conformal_p(-scores, -self.calibration_scores_)

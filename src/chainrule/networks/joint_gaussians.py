@@ -86,11 +86,6 @@ class JointGaussians(AutoregressiveNetwork):
         """V, where all elements are symbols."""
         return common_symbols(self.columns)
 
-    @property
-    def choices(self) -> int:
-        """One for each column, in which the weight of both mixtures was found on validation data."""
-        return int((self.gate != 0).sum())
-
     def initialise(self, x: Tensor) -> None:
         """Take the columns' own distributions, units and shares of values that are there from rows (N, D)."""
         for buffer, found in zip(

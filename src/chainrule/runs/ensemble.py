@@ -86,14 +86,15 @@ def train_members(
     plan: the plan.
     out: the run directory; None for memory.
     job: how it is carried out.
-    certificate: that of a model of the same kind, where there is one.
+    certificate: one that stands for all of them, experts too; by default each is verified.
     scored: whether each is scored as soon as it is trained, if no time is at stake.
     """
-    _, settled, certificate = started(plan, job, certificate)
+    of_all = certificate
+    _, settled, certificate = started(plan, job, of_all)
     if not settled.members:
         said = f"{' and '.join(settled.experts)} {'are' if settled.experts[1:] else 'is'}"
         job.console.print(f"no time is left for a network; {said} the model")
-        settled = _without_network(settled)
+        settled, certificate = _without_network(settled), of_all
     if settled.members == 1 and not settled.experts:
         return train_one(settled, out, job, certificate)
     run = placed(settled, out, job)
@@ -103,7 +104,7 @@ def train_members(
     at_once = scored and plan.budget is None
     parts: dict[str, Trained | Run] = {}
     for name in settled.experts:
-        parts[name] = _part(_expert(settled, name, job), name, run, job)
+        parts[name] = _part(_expert(settled, name, job), name, run, job, of_all)
         parts[name] = _scored([parts[name]])[0] if at_once else parts[name]
     for k in range(settled.members):
         member, name = _of_its_share(settled.member(k), settled.members - k, job), f"{k + 1}"

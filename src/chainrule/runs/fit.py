@@ -169,11 +169,12 @@ def train_one(plan: Plan, out: Path | None, job: Job, certificate: Certificate |
     job: how it is carried out.
     certificate: that of a model of the same kind, where there is one.
     """
+    certified = certificate is not None
     model, plan, certificate = started(plan, job, certificate)
     run, data = placed(plan, out, job), plan.data
     repeated: tuple[int, int] | None = None
     if not job.engine.first:
-        return Trained(run, model, plan, job, train(run, model, plan, job), certificate, None)
+        return Trained(run, model, plan, job, train(run, model, plan, job, certified), certificate, None)
     job.console.kept = None if run.path is None else run.name
     with run.writing():
         keep_decisions(run, job)
@@ -182,7 +183,7 @@ def train_one(plan: Plan, out: Path | None, job: Job, certificate: Certificate |
         with job.clock.aside("checks of the data"):
             repeated = data.duplicates()
         _announce(model, plan, repeated, job.console)
-        result = train(run, model, plan, job)
+        result = train(run, model, plan, job, certified)
     which = "kept step" if len(data.valid) else "without validation the last weights are kept, those of step"
     job.console.print(
         f"{which} {result.best_step} of {result.steps} "

@@ -63,7 +63,7 @@ def fitting_of(
     if isinstance(chain.network, BoostedTrees):
         return Boosting(chain, train, valid, seed=seed, threads=torch.get_num_threads(), allowance=allowance)
     if isinstance(chain.network, JointGaussians):
-        return JointFitting(chain, train, valid, seed=seed)
+        return JointFitting(chain, train, seed=seed)
     if isinstance(chain.network, ChowLiu):
         return PairCounting(chain, train, valid)
     if isinstance(chain.network, Kernels):

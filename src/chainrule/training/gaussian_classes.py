@@ -9,7 +9,7 @@ from math import log, pi
 import torch
 from torch import Tensor
 
-__all__ = ["Rows", "Settings", "chosen_settings", "fitted_classes"]
+__all__ = ["Classes", "Rows", "Settings", "chosen_settings", "fitted_classes", "folds"]
 
 ROUNDS = 40
 ENOUGH = 2e-3  # nats per row that a round must gain
@@ -83,10 +83,10 @@ def chosen_settings(rows: Rows, most: int, seed: int) -> Settings:
     most: largest number of classes.
     seed: seed of what is left out and of the first division into classes.
     """
-    folds = list(_folds(len(rows), seed))
+    parts = list(folds(len(rows), seed))
 
     def value(settings: Settings) -> float:
-        held = [fitted_classes(rows.at(rest), settings, seed).log_joint(rows.at(out)) for rest, out in folds]
+        held = [fitted_classes(rows.at(rest), settings, seed).log_joint(rows.at(out)) for rest, out in parts]
         return float(torch.cat(held).logsumexp(1).mean())
 
     best = max((Settings(to_diagonal=share) for share in TO_DIAGONAL), key=value)
@@ -103,7 +103,8 @@ def chosen_settings(rows: Rows, most: int, seed: int) -> Settings:
     return best
 
 
-def _folds(number: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+def folds(number: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Three divisions of rows, at random, by their numbers: what is fitted to, and what is left out."""
     order = torch.randperm(number, generator=torch.Generator().manual_seed(seed))
     for fold in range(min(FOLDS, number)):
         out = torch.arange(number) % FOLDS == fold

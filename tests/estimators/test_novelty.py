@@ -1,0 +1,95 @@
+"""Novelty: what is called new, and how often that is wrong."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from chainrule import ARMNovelty, InputError
+
+QUICK = {"steps": 5, "random_state": 0}
+
+
+def test_nothing_else_reads_the_calibration_rows():
+    """Whatever stands in them, the model and its scores of other rows are the same, bit for bit."""
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)).round(1), columns=["a", "b"])
+    one = ARMNovelty(**QUICK).fit(X)
+    assert len(one.calibration_rows_) == 12
+    others = X.drop(index=one.calibration_rows_)
+    X.iloc[one.calibration_rows_] = [[1e9, np.nan]] * 6 + [[0.1234, -3.0]] * 6
+    two = ARMNovelty(**QUICK).fit(X)
+    assert list(two.calibration_rows_) == list(one.calibration_rows_)
+    assert np.array_equal(one.score_samples(others), two.score_samples(others))
+    assert not np.array_equal(one.calibration_scores_, two.calibration_scores_)
+
+
+class Centre:
+    """In place of a fitted model, for many fits: ln p falls with the distance from the mean."""
+
+    def __init__(self, table, *_):
+        self.mean = np.array(table["x0"]).mean()
+        self.held_out = self.log_prob(table.slice(0, 5))
+        self.run = None
+
+    def log_prob(self, table):
+        return -np.abs(np.array(table["x0"]) - self.mean).round(1)  # many are equal
+
+
+@pytest.mark.parametrize("measure", ["typicality", "log_prob"])
+def test_the_rate_of_false_alarms_is_kept_over_fits(monkeypatch, measure):
+    """Of m = 40 calibration rows two lie below the offset: the rate of a fit is Beta(2, 39) if no scores are equal."""
+    monkeypatch.setattr("chainrule.estimators.rows.Scorer.fit", Centre)
+    monkeypatch.setattr("chainrule.estimators.rows._unit", lambda run: "density")
+    rng, fits, new, rates = np.random.default_rng(0), 300, 100, []
+    for seed in range(fits):
+        X = rng.standard_t(3, size=(200 + new, 1))
+        model = ARMNovelty(measure=measure, random_state=seed).fit(X[:200])
+        assert len(model.calibration_rows_) == 40
+        rates.append((model.predict(X[200:]) == -1).mean())
+        assert np.array_equal(model.predict(X[200:]) == -1, model.p_values(X[200:]) <= 0.05)
+    expected = 2 / 41
+    error = np.sqrt(expected * (1 - expected) * (1 / 42 + 1 / new) / fits)
+    assert expected - 0.02 < np.mean(rates) < expected + 3 * error
+
+
+@pytest.mark.slow
+def test_the_rate_of_false_alarms_is_kept_by_networks():
+    """Of m = 40 calibration rows two lie below the offset: the rate of a fit is Beta(2, 39), their mean 2/41."""
+    rng, fits, new, rates = np.random.default_rng(0), 20, 200, []
+    for seed in range(fits):
+        X = rng.standard_t(3, size=(200 + new, 3))
+        model = ARMNovelty(steps=20, random_state=seed).fit(X[:200])
+        rates.append((model.predict(X[200:]) == -1).mean())
+    expected = 2 / 41
+    error = np.sqrt(expected * (1 - expected) * (1 / 42 + 1 / new) / fits)
+    assert abs(np.mean(rates) - expected) < 3 * error
+
+
+@pytest.mark.parametrize("measure", ["typicality", "log_prob"])
+def test_a_row_of_probability_zero_is_new_and_has_a_finite_score(measure):
+    X = np.round(np.random.default_rng(0).normal(size=(150, 2)), 1)
+    model = ARMNovelty(**QUICK, measure=measure, network="nade").fit(X)
+    rows = np.array([[0.1, 0.2], [0.1234, 0.2]])  # the second is between the steps of the data
+    scores = model.score_samples(rows)
+    assert np.isfinite(scores).all()
+    assert scores[1] < scores[0]
+    assert np.isfinite(model.decision_function(rows)).all()
+    assert model.predict(rows)[1] == -1
+
+
+@pytest.mark.slow
+def test_novelty_tells_two_kinds_of_tumours_apart():
+    X, y = load_breast_cancer(return_X_y=True)
+    model = ARMNovelty(steps=30, random_state=0).fit(X[y == 1][::2])
+    known, other = model.p_values(X[y == 1][1::2]), model.p_values(X[y == 0])
+    assert np.median(known) > 0.3
+    assert np.median(other) < 0.1
+
+
+def test_what_cannot_be_is_refused_with_words():
+    with pytest.raises(InputError, match="alpha is between 0 and 1, got 2"):
+        ARMNovelty(alpha=2).fit(np.zeros((20, 2)))
+    with pytest.raises(InputError, match="calibration_fraction is between 0 and 1, got 1"):
+        ARMNovelty(calibration_fraction=1).fit(np.zeros((20, 2)))
+    with pytest.raises(InputError, match="unknown measure"):
+        ARMNovelty(measure="likelihod").fit(np.zeros((20, 2)))
