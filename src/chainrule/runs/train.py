@@ -43,6 +43,10 @@ SHOWN = 0.2  # seconds between two updates of the progress bar
 def train(run: Run, model: Model, plan: Plan, job: Job, certified: bool = False) -> TrainingResult:
     """Train or fit, or continue it, in every process; the first writes. Raises Interrupted after a signal.
 
+    run: where it is kept.
+    model: the model before its first step.
+    plan: its plan.
+    job: how it is carried out.
     certified: whether a model that is fitted without gradients, which has weights only then, is known to be sound.
     """
     if not model.fitted_by_gradients:
