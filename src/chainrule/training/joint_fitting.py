@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import astuple
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.in_batches import in_batches
 from chainrule.errors import InputError
+from chainrule.heads.base import Head
 from chainrule.heads.columns import ColumnsHead
 from chainrule.heads.joint import JointGaussiansHead
 from chainrule.models.chain import AutoregressiveModel
@@ -122,7 +124,7 @@ def _put(classes: Classes, model: AutoregressiveModel, place: int) -> None:
 
 
 def _heads(model: AutoregressiveModel) -> list[JointGaussiansHead]:
-    heads = model.head.heads if isinstance(model.head, ColumnsHead) else []
+    heads: Sequence[Head] = model.head.heads if isinstance(model.head, ColumnsHead) else []  # type: ignore[assignment]
     return [head for head in heads if isinstance(head, JointGaussiansHead)]
 
 
