@@ -120,7 +120,7 @@ def test_the_command_line_gives_the_file_back(archive, capsys, tmp_path):
     assert f"the same file, {path.stat().st_size:,} bytes" in out
     assert (tmp_path / "back.npy").read_bytes() == path.read_bytes()
     code, out, _ = command(
-        capsys, "compress", path, "--model", RUNS / "binary", "--out", tmp_path / "x.cr", "--unchecked"
+        capsys, "compress", path, "--model", RUNS / "binary", "--out", tmp_path / "x.cr", "--unchecked", "--force"
     )
     assert "not counted; native; not decoded back" in out
 
@@ -293,6 +293,45 @@ def test_places_are_refused_before_anything_is_coded(archive, tmp_path):
         cr.compress(tmp_path / "none.npy", model=run, out=tmp_path / "x.cr")
     with pytest.raises(InputError, match="--lanes is between"):
         cr.compress(path, model=run, out=tmp_path / "x.cr", lanes=0)
+
+
+def test_a_file_that_exists_is_replaced_by_force_alone(archive, capsys, tmp_path):
+    path, made, run = archive
+    (tmp_path / "rows.npy").write_bytes(path.read_bytes())
+    model = ("--model", RUNS / "binary")
+    before = {place: b"kept" for place in (tmp_path / "rows.npy.cr", tmp_path / "x.cr", tmp_path / "back.npy")}
+    for place, content in before.items():
+        place.write_bytes(content)
+    for words in (
+        ("compress", tmp_path / "rows.npy", *model),
+        ("compress", path, *model, "--out", tmp_path / "x.cr"),
+        ("compress", *model, "--out", tmp_path / "x.cr"),
+        ("decompress", made, *model, "--out", tmp_path / "back.npy"),
+        ("decompress", made, *model, "--out", tmp_path / "back.npy", "--rows", "1:2"),
+        ("decompress", made, *model),
+    ):
+        code, _, said = command(capsys, *words)
+        assert code == 2
+        assert "exists already; replace it with --force, or name another file with --out" in " ".join(said.split())
+    assert all(place.read_bytes() == content for place, content in before.items())
+    assert command(capsys, "compress", tmp_path / "rows.npy", *model, "--force")[0] == 0
+    assert (tmp_path / "rows.npy.cr").read_bytes() == made.read_bytes()
+    assert cr.decompress(tmp_path / "rows.npy.cr", model=run, force=True).out == str(tmp_path / "rows.npy")
+    cr.decompress(made, model=run, out=tmp_path / "back.npy", force=True)
+    assert (tmp_path / "rows.npy").read_bytes() == (tmp_path / "back.npy").read_bytes() == path.read_bytes()
+
+
+def test_force_never_replaces_what_is_read(archive, tmp_path):
+    path, made, run = archive
+    copy = tmp_path / "rows.npy"  # an archive under the name of the file that it holds
+    copy.write_bytes(made.read_bytes())
+    for refused in (
+        lambda: cr.compress(path, model=run, out=path, force=True),
+        lambda: cr.decompress(copy, model=run, force=True),
+        lambda: cr.decompress(copy, model=run, out=copy, force=True),
+    ):
+        with pytest.raises(InputError, match="is what is read, and would be lost"):
+            refused()
 
 
 def test_a_split_of_the_runs_own_data_is_coded_by_its_elements(tmp_path, monkeypatch):

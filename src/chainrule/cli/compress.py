@@ -35,6 +35,7 @@ def compress(
         bool, flag("Put the model into the archive, its weights rounded to 16 bits and all of it counted.")
     ] = False,
     unchecked: Annotated[bool, flag("Do not decode the archive before it is written.")] = False,
+    force: Annotated[bool, flag("Replace a file that exists in the place of the archive.")] = False,
     moved_to: MovedTo = None,
     json: Json = False,
 ) -> None:
@@ -52,6 +53,7 @@ def compress(
         profile=profile,
         self_contained=self_contained,
         unchecked=unchecked,
+        force=force,
         moved_to=moved_to,
         progress=console.progress,
     )

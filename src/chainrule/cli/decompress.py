@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from chainrule.cli.options import Json, console_of
+from chainrule.cli.options import Json, console_of, flag
 
 __all__ = ["decompress"]
 
@@ -23,6 +23,7 @@ def decompress(
     rows: Annotated[
         str | None, Parameter(help="100:200 for these examples alone, written as samples are [default: the file].")
     ] = None,
+    force: Annotated[bool, flag("Replace a file that exists in its place.")] = False,
     json: Json = False,
 ) -> None:
     """Give back the file of an archive, byte for byte, or some of its examples.
@@ -33,7 +34,7 @@ def decompress(
     from chainrule.runs.decompress import decompress as decompress_archive
 
     console = console_of(json)
-    result = decompress_archive(source, model=model, out=out, rows=rows, progress=console.progress)
+    result = decompress_archive(source, model=model, out=out, rows=rows, force=force, progress=console.progress)
     what = "the same file" if result.whole else f"{result.examples:,} equal examples, not the same file"
     console.print(f"{result.source}: {what}, {result.bytes_out:,} bytes: {result.out}")
     if result.note:

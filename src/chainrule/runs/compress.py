@@ -79,6 +79,7 @@ def compress(
     profile: str | None = None,
     self_contained: bool = False,
     unchecked: bool = False,
+    force: bool = False,
     moved_to: Path | str | None = None,
     progress: Progress = silent,
 ) -> CompressResult:
@@ -95,6 +96,7 @@ def compress(
     self_contained: put the model into the archive, its weights rounded to 16 bits and all of it counted, so that
         decompressing needs no run.
     unchecked: do not decode the archive before it is written.
+    force: replace an archive, or any other file, that exists in its place.
     moved_to: where the run's own data are now, if they were moved; their hash is checked.
     progress: shows how far it is.
 
@@ -103,7 +105,7 @@ def compress(
     run = opened(model).moved(moved_to)
     name = run.name
     _check_options(profile, lanes)
-    place = _place(run, source, split, out)
+    place = _place(run, source, split, out, force)
     begun = perf_counter()
     file = None if source is None or elements else Path(source)
     carried = carried_bytes(run) if self_contained else None
@@ -153,12 +155,12 @@ def _counted(made: CompressResult, work: Work, groups: list[Group]) -> CompressR
     return replace(made, bytes_in=len(work.content), others=_others(work.content))
 
 
-def _place(run: Run, source: Path | str | None, split: str, out: Path | str | None) -> Path:
+def _place(run: Run, source: Path | str | None, split: str, out: Path | str | None, force: bool) -> Path:
     """Where the archive is written; refused before anything is coded."""
     if out is None and source is not None and stream_name(source) is not None:
         raise InputError(f"{source}: comes through a pipe and has no name; name the archive with --out")
     default = f"{source}.cr" if source is not None else run.directory / f"{split}.cr" if out is None else ""
-    return place_of_file(Path(default if out is None else out), source)
+    return place_of_file(Path(default if out is None else out), source, force=force)
 
 
 def _archive(work: Work, progress: Progress) -> tuple[bytes, list[Group], str, str]:

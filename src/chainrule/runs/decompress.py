@@ -81,15 +81,17 @@ def decompress(
     model: Run | Path | str | None = None,
     out: Path | str | None = None,
     rows: str | None = None,
+    force: bool = False,
     progress: Progress = silent,
 ) -> DecompressResult:
     """Give back the file of an archive, byte for byte, or some of its examples.
 
     source: the archive.
     model: the run that it was made with, or its directory; by default the place that the archive names.
-    out: the file, by default the name that was compressed, beside the archive, where there is no such file yet.
+    out: the file, by default the name that was compressed, beside the archive.
     rows: "100:200" for these examples alone (of a stream, these symbols): only the groups that hold them are decoded,
         and they are written as samples are.
+    force: replace a file that exists in its place.
     progress: shows how far it is.
 
     Raises DamagedArchive, OtherModel or OtherMachine, and writes nothing, where what is decoded would not be the same.
@@ -105,15 +107,15 @@ def decompress(
     if archive.header["way"] == "xz":
         if rows is not None:
             raise InputError(f"{path}: no model codes it, so that it has no examples; leave out --rows")
-        return _written(path, _place(path, name, out), decoded_file(archive, None, progress), True, None)
+        return _written(path, _place(path, name, out, force), decoded_file(archive, None, progress), True, None)
     run = run_of(archive, model)
     encoding = run.encoding()
     if whole:
-        place = _place(path, name, out)
+        place = _place(path, name, out, force)
         content = decoded_file(archive, run, progress)
         return _written(path, place, content, True, archive.header["sequences"])
     ending = next(ending for ending in encoding.file_endings if ending not in (".png", ""))
-    place = _place(path, Path(name).stem + ending, out)
+    place = _place(path, Path(name).stem + ending, out, force)
     raw = decoded_raw(archive, run, rows, progress)
     content = encoding.write_as(place.suffix, raw) if place.suffix in encoding.file_endings else encoding.write(raw)
     note = LEFT_OUT if rows is not None and archive.header.get("left_out") else ""
@@ -125,16 +127,13 @@ def _written(path: Path, place: Path, content: bytes, whole: bool, examples: int
     return DecompressResult(str(path), str(place), whole, len(content), examples, sha256(content).hexdigest())
 
 
-def _place(path: Path, name: str, out: Path | str | None) -> Path:
+def _place(path: Path, name: str, out: Path | str | None, force: bool) -> Path:
     """Where the file is written; refused before anything is decoded."""
     if out is not None:
-        return place_of_file(Path(out), path)
+        return place_of_file(Path(out), path, force=force)
     if stream_name(path) is not None:
         raise InputError(f"{path}: comes through a pipe; name the file with --out")
-    place = place_of_file(path.parent / name, None)
-    if place.exists():
-        raise InputError(f"{place}: exists already; name another file with --out")
-    return place
+    return place_of_file(path.parent / name, path, force=force)
 
 
 def run_of(archive: Archive, model: Run | Path | str | None) -> Run:

@@ -10,11 +10,12 @@ from chainrule.errors import InputError
 __all__ = ["place_of_file", "write_at"]
 
 
-def place_of_file(place: Path, source: Path | str | None) -> Path:
+def place_of_file(place: Path, source: Path | str | None, *, force: bool) -> Path:
     """The place itself, where a file can be written; raises InputError for any other.
 
     place: where the file is to be.
     source: what it is made from, which must not be lost; None where that is no file.
+    force: whether a file that exists there may be replaced.
     """
     if "\0" in str(place):
         raise InputError(f"{str(place)!r}: no file can have this name; name another file with --out")
@@ -30,6 +31,8 @@ def place_of_file(place: Path, source: Path | str | None) -> Path:
         raise InputError(f"{place}: is a folder, a pipe or a device, not a file; name another file with --out")
     if is_source:
         raise InputError(f"{place}: is what is read, and would be lost; name another file with --out")
+    if place.exists() and not force:
+        raise InputError(f"{place}: exists already; replace it with --force, or name another file with --out")
     return place
 
 
