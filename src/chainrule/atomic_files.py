@@ -29,6 +29,7 @@ __all__ = [
     "number_from_json",
     "read_inside",
     "remove_directory",
+    "remove_unfinished",
     "sweep",
     "write_directory",
     "write_file",
@@ -132,6 +133,19 @@ def sweep(directory: Path) -> None:
                 os.unlink(path)
 
 
+def remove_unfinished(path: Path) -> None:
+    """Remove what processes that are no more left of writing this file; what cannot be removed stays."""
+    try:
+        for other in path.parent.iterdir():
+            if (found := BESIDE.fullmatch(other.name)) is None or other.is_dir():
+                continue
+            pid = int(other.name.rsplit(".", 2)[1])
+            if found[1] == "new" and other.name == _beside(path, "new", pid).name and not _is_running(pid):
+                other.unlink()
+    except OSError:
+        pass
+
+
 def json_bytes(value: Any, indent: int | None = 2) -> bytes:
     r"""The content of a JSON file, with its last end of line.
 
@@ -169,10 +183,21 @@ def number_from_json(value: float | str | None) -> float:
     return nan if value is None else float(value) if isinstance(value, str) else value
 
 
-def _beside(path: Path, what: str) -> Path:
-    """The name of a file or directory until it is whole ("new") or removed ("old")."""
+def _is_running(pid: int) -> bool:
+    """Whether a process of this machine has a number."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True
+
+
+def _beside(path: Path, what: str, pid: int | None = None) -> Path:
+    """The name of a file or directory until it is whole ("new") or removed ("old"), by the process that writes it."""
     short = os.fsdecode(os.fsencode(path.name)[:200])  # a name of up to 255 bytes has no room for more
-    return path.with_name(f".{short}.{os.getpid()}.{what}")
+    return path.with_name(f".{short}.{os.getpid() if pid is None else pid}.{what}")
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,13 +1,15 @@
 """The container: whatever is changed in an archive is noticed."""
 
 import struct
+import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from chainrule.coding.container import ELEMENTS, SIDE, Group, archive_bytes, read_archive
 from chainrule.coding.patch import numbers, read_length
-from chainrule.coding.side import packed, unpacked
+from chainrule.coding.side import packed, side_plain, unpacked
 from chainrule.errors import DamagedArchive
 
 HEADER = {"format": 1, "rows": 12, "note": "né"}
@@ -92,3 +94,45 @@ def test_a_length_that_is_missing_is_damage():
         with pytest.raises(DamagedArchive):
             read_length(content)
     assert read_length(numbers([300]) + b"more") == (300, 3)
+
+
+def bomb(length):
+    """A side group of zeros, and the same with the hash of others."""
+    plain = bytes(length)
+    group = Group.of(SIDE, plain, packed(plain))
+    return group, replace(group, digest=bytes(32))
+
+
+def peak_of(action):
+    """The most memory that Python takes for an action, in bytes."""
+    tracemalloc.start()
+    try:
+        action()
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    return peak
+
+
+def test_a_long_side_group_takes_memory_only_where_its_hash_is_right():
+    length = 1 << 26
+    sound, forged = bomb(length)
+    assert len(forged.code) < length // 4096
+
+    def refused():
+        with pytest.raises(DamagedArchive, match="another content"):
+            side_plain(forged)
+        with pytest.raises(DamagedArchive, match="another length"):
+            side_plain(replace(sound, plain_length=length - 1))
+        with pytest.raises(DamagedArchive, match="another length"):
+            side_plain(replace(sound, plain_length=length + 1))
+
+    assert peak_of(refused) < 1 << 24
+    assert side_plain(sound) == bytes(length)
+
+
+def test_a_side_group_has_no_more_bytes_than_the_header_allows():
+    sound, _ = bomb(1000)
+    assert len(side_plain(sound, 1000)) == 1000
+    with pytest.raises(DamagedArchive, match="would have 1000 bytes, and at most 999 fit the header"):
+        side_plain(sound, 999)

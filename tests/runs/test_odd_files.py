@@ -1,6 +1,8 @@
 """Odd files come back, odd places and ranges of rows are refused, and no row comes back as another."""
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -153,6 +155,20 @@ def test_no_command_puts_a_file_in_the_place_of_a_device(monkeypatch):
     for place in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
         with pytest.raises(OSError, match="it is a device"):
             write_file(Path(place), b"")
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(table, tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    path, other = tmp_path / "table.csv", tmp_path / f".other.cr.{ended.pid}.new"
+    left = [tmp_path / f".table.csv.cr.{pid}.new" for pid in (ended.pid, 10**30)]
+    kept = [other, tmp_path / ".table.csv.cr.1.new", tmp_path / ".table.csv.cr.x.new"]
+    path.write_bytes(b"".join(LINES))
+    for place in (*left, *kept):
+        place.write_bytes(b"cut off")
+    cr.compress(path, model=table)
+    assert not any(place.exists() for place in left)
+    assert all(place.exists() for place in kept)
 
 
 def test_the_longest_name_is_as_good_as_any(table, tmp_path):

@@ -19,7 +19,7 @@ COMMANDS = {
     "sample": "Draw examples from the model: its own distribution, nothing cut off unless a filter is asked for.",
     "score": "Print ln p(x) of every example of a file, in nats, and how strange it is if asked.",
     "compare": "Say which model is better on the same examples, by how much, and whether that could be chance.",
-    "compress": "Compress a file with a model into an archive that gives it back byte for byte.",
+    "compress": "Compress a file into an archive that gives it back byte for byte, with a model or by counts.",
     "decompress": "Give back the file of an archive, byte for byte, or some of its examples.",
     "verify": "Check that the reported number is a log-likelihood; the exit code is 1 if it is not.",
     "probe": "Say how well a linear classifier reads labels from each layer.",

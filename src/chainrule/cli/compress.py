@@ -15,13 +15,22 @@ if TYPE_CHECKING:
 __all__ = ["compress"]
 
 
+Model = Annotated[
+    Path | None,
+    Parameter(
+        help="The run; decompressing needs it, too, and its weights are not counted [default: none; everything "
+        "travels in the archive and is counted]."
+    ),
+]
+
+
 def compress(
     source: Annotated[
         str | None, Parameter(name="FILE", help="What to compress [default: elements of the run's own data].")
     ] = None,
     /,
     *,
-    model: Annotated[Path, Parameter(help="The run; decompressing needs it, too, and its weights are not counted.")],
+    model: Model = None,
     out: Annotated[Path | None, Parameter(help="The archive [default: FILE.cr, or SPLIT.cr in the run].")] = None,
     elements: Annotated[
         bool, flag("Code the elements alone: decompressing writes equal examples, not the same file.")
@@ -36,10 +45,15 @@ def compress(
     ] = False,
     unchecked: Annotated[bool, flag("Do not decode the archive before it is written.")] = False,
     force: Annotated[bool, flag("Replace a file that exists in the place of the archive.")] = False,
+    minutes: Annotated[float, Parameter(help="Time to find what to count by, without a model.")] = 1.0,
     moved_to: MovedTo = None,
     json: Json = False,
 ) -> None:
-    """Compress a file with a model into an archive that gives the file back byte for byte."""
+    """Compress a file into an archive that gives it back byte for byte, with a model or by counts.
+
+    Without --model nothing is trained: the symbols of a table or an array are coded by counts that both sides learn
+    while they code, and any other file by xz.
+    """
     from chainrule.runs.compress import compress as compress_file
 
     console = console_of(json)
@@ -54,6 +68,7 @@ def compress(
         self_contained=self_contained,
         unchecked=unchecked,
         force=force,
+        minutes=minutes,
         moved_to=moved_to,
         progress=console.progress,
     )
@@ -68,6 +83,7 @@ def lines_of(result: CompressResult) -> list[str]:
     how = {
         "model": f"given the model {result.run}, not counted; {result.profile}",
         "self-contained": f"with the model of {result.run} in it, counted; {result.profile}",
+        "counts": "nothing trained, by counts that both sides learn, all of it counted; portable",
         "xz": "by xz alone",
     }[result.way]
     checked = "decoded back" if result.checked_seconds else "not decoded back"
@@ -75,9 +91,10 @@ def lines_of(result: CompressResult) -> list[str]:
     if result.way != "xz":
         rate = result.elements / max(result.seconds, 1e-9)
         head = result.bytes_out - result.code_bytes - result.model_bytes - result.side_bytes
-        of_model = f", the model in {result.model_bytes:,}" if result.model_bytes else ""
+        what = "what they are counted by" if result.way == "counts" else "the model"
+        of_model = f", {what} in {result.model_bytes:,}" if result.model_bytes else ""
         lines.append(
-            f"{result.elements:,} elements in {result.code_bytes:,} bytes{of_model}, what the model does not code in "
+            f"{result.elements:,} elements in {result.code_bytes:,} bytes{of_model}, what is not coded so in "
             f"{result.side_bytes:,}, heads and checksums {head:,}; {rate:,.0f} elements/s"
         )
     if result.others:

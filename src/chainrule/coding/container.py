@@ -63,9 +63,15 @@ class Group:
 
     def check(self, plain: bytes, why: str = "the archive is damaged, fetch it again") -> bytes:
         """The plain content itself; raises DamagedArchive where it is not what went in. why: how the error ends."""
-        if len(plain) != self.plain_length or sha256(plain).digest() != self.digest:
-            raise DamagedArchive(f"a group decodes to another content than was compressed; {why}")
+        if len(plain) != self.plain_length:
+            raise DamagedArchive(f"a group decodes to another length than was compressed; {why}")
+        self.check_digest(sha256(plain).digest(), why)
         return plain
+
+    def check_digest(self, digest: bytes, why: str = "the archive is damaged, fetch it again") -> None:
+        """Raise DamagedArchive where a SHA-256 is not that of the plain content. why: how the error ends."""
+        if digest != self.digest:
+            raise DamagedArchive(f"a group decodes to another content than was compressed; {why}")
 
 
 @dataclass(frozen=True)

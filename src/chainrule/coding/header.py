@@ -12,6 +12,13 @@ __all__ = ["checked"]
 Form = dict[str, Any]
 SOURCE: Form = {"name": str}
 OF_XZ: Form = {"way": str, "source": SOURCE | {"bytes": int, "sha256": str}}
+OF_COUNTS: Form = {
+    "way": str,
+    "profile": str,
+    "source": SOURCE | {"bytes": int, "sha256": str},
+    "arranged": str,
+    "sequences": int,
+}
 OF_MODEL: Form = {
     "way": str,
     "profile": str,
@@ -44,9 +51,9 @@ def checked(archive: Archive) -> Archive:
     'xz'
     """
     way = archive.header.get("way")
-    if way not in ("xz", "model", "self-contained"):
+    if way not in ("xz", "counts", "model", "self-contained"):
         raise DamagedArchive(f"the header names the way {str(way)[:40]!r}; the archive is damaged, or update chainrule")
-    _check(archive.header, OF_XZ if way == "xz" else OF_MODEL, "")
+    _check(archive.header, OF_XZ if way == "xz" else OF_COUNTS if way == "counts" else OF_MODEL, "")
     return archive
 
 

@@ -25,7 +25,7 @@ from chainrule.batch import Array
 from chainrule.coding.weights import BITS
 from chainrule.errors import DamagedArchive
 
-__all__ = ["Decoder", "Encoder", "PlainDecoder", "PlainEncoder", "decoder", "encoder"]
+__all__ = ["Decoder", "Encoder", "PlainDecoder", "PlainEncoder", "decoder", "encoder", "words_of"]
 
 STATE, WORD = (1 << 64) - 1, (1 << 32) - 1
 SHORT = 1 << 32
@@ -179,6 +179,13 @@ def _as_floats(weights: Array) -> Array:
 def _library() -> Any:
     """The library constriction; None where it is not installed."""
     return import_module("constriction") if find_spec("constriction") is not None else None
+
+
+def words_of(code: bytes) -> Array:
+    """The words of a code, uint32; raises DamagedArchive where they are not whole."""
+    if len(code) % 4:
+        raise DamagedArchive("a code is not of whole words; the archive is damaged, fetch it again")
+    return np.frombuffer(code, "<u4").astype(np.uint32)
 
 
 def encoder() -> Encoder:

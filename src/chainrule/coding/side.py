@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import lzma
+from collections.abc import Iterator
+from hashlib import sha256
 
 from chainrule.coding.container import SIDE, Group
 from chainrule.errors import DamagedArchive
@@ -10,6 +12,7 @@ from chainrule.errors import DamagedArchive
 __all__ = ["packed", "side_group", "side_plain", "unpacked"]
 
 LARGEST = 1 << 32  # bytes of a plain content
+AT_ONCE = 1 << 22  # bytes that are decompressed before it is known that they are the right ones
 
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 24}]
 STORED, XZ = b"\0", b"\1"
@@ -38,14 +41,23 @@ def unpacked(code: bytes, length: int) -> bytes:
         return code[1:]
     if code[:1] != XZ:
         raise DamagedArchive("a side group cannot be read; the archive is damaged, fetch it again")
-    reader = lzma.LZMADecompressor(format=lzma.FORMAT_RAW, filters=FILTERS)
+    return b"".join(_pieces(code, length))
+
+
+def _pieces(code: bytes, length: int) -> Iterator[bytes]:
+    """What an xz stream holds, some at a time; raises DamagedArchive where its length is another."""
+    reader, rest, left = lzma.LZMADecompressor(format=lzma.FORMAT_RAW, filters=FILTERS), code[1:], length
     try:
-        plain = reader.decompress(code[1:], max_length=length + 1)
+        while not reader.eof and left >= 0:
+            piece = reader.decompress(rest, max_length=min(AT_ONCE, left + 1))
+            rest, left = b"", left - len(piece)
+            if not piece and reader.needs_input:
+                break
+            yield piece
     except (lzma.LZMAError, EOFError) as error:
         raise DamagedArchive(f"a side group cannot be read ({error}); the archive is damaged") from None
-    if len(plain) != length or not reader.eof:
+    if left or not reader.eof:
         raise DamagedArchive("a side group has another length than it says; the archive is damaged, fetch it again")
-    return plain
 
 
 def side_group(plain: bytes) -> Group:
@@ -53,8 +65,20 @@ def side_group(plain: bytes) -> Group:
     return Group.of(SIDE, plain, packed(plain))
 
 
-def side_plain(group: Group) -> bytes:
-    """The bytes of a `side_group`, or of a model."""
-    if group.plain_length > LARGEST:
-        raise DamagedArchive("a side group stands in another place; the archive is damaged, fetch it again")
+def side_plain(group: Group, most: int = LARGEST) -> bytes:
+    """The bytes of a `side_group`, or of a model.
+
+    group: the group. A long content is decompressed twice, so that memory is taken only for one whose hash is right.
+    most: number of bytes that it may have.
+    """
+    if group.plain_length > min(most, LARGEST):
+        raise DamagedArchive(
+            f"a side group would have {group.plain_length} bytes, and at most {min(most, LARGEST)} fit the header; "
+            "the archive is damaged, fetch it again"
+        )
+    if group.plain_length > AT_ONCE and group.code[:1] == XZ:
+        digest = sha256()
+        for piece in _pieces(group.code, group.plain_length):
+            digest.update(piece)
+        group.check_digest(digest.digest())
     return group.check(unpacked(group.code, group.plain_length))

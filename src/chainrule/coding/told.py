@@ -23,6 +23,8 @@ from chainrule.models.chain import AutoregressiveModel
 
 __all__ = ["Told", "decoded_groups", "told_of"]
 
+OF_LENGTH = 10  # bytes that a number of 64 bits may have
+
 
 @dataclass(frozen=True)
 class Told:
@@ -59,7 +61,7 @@ def told_of(archive: Archive, domain: Domain, network_length: int) -> Told:
         raise DamagedArchive("the header and the groups do not fit each other; the archive is damaged, fetch it again")
     lengths: list[int] | None = None
     if header["told"]:
-        lengths, _ = read_numbers(side_plain(_next(side)), 0)
+        lengths, _ = read_numbers(side_plain(_next(side), OF_LENGTH * (1 + count)), 0)
     elif layout.end is None:
         if sum(group.plain_length for group in groups) != 8 * domain.length * count:
             raise DamagedArchive("the groups are not of so many examples; the archive is damaged, fetch it again")

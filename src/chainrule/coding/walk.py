@@ -19,7 +19,7 @@ from torch import Tensor
 from chainrule.batch import Array
 from chainrule.coding.elements import Anchor, Coder, Reader, Writer, code_element
 from chainrule.coding.portable import portable
-from chainrule.coding.range_coder import decoder, encoder
+from chainrule.coding.range_coder import decoder, encoder, words_of
 from chainrule.errors import DamagedArchive, InputError
 from chainrule.heads.base import Distribution
 from chainrule.models.chain import AutoregressiveModel
@@ -120,9 +120,7 @@ def decode_sequences(
     code: its result.
     lengths: number of elements of each sequence; None where it is coded by its end.
     """
-    if len(code) % 4:
-        raise DamagedArchive("a code is not of whole words; the archive is damaged, fetch it again")
-    coder, found = decoder(np.frombuffer(code, "<u4").astype(np.uint32)), []
+    coder, found = decoder(words_of(code)), []
     for start in range(0, len(lengths), layout.lanes):
         lanes = _Lanes(layout, [], lengths[start : start + layout.lanes])
         _walk(model, layout, Reader(coder), lanes, _part(context, start, layout.lanes), advance)

@@ -15,9 +15,11 @@ from chainrule import __version__
 from chainrule.coding.canary import canary, machine
 from chainrule.coding.coded import Coded, coded_examples, element_groups
 from chainrule.coding.container import MODEL, Group
+from chainrule.coding.count_search import find_elements
 from chainrule.coding.patch import difference, numbers
 from chainrule.coding.portable import refusal_of
 from chainrule.coding.side import packed, side_group
+from chainrule.data.encodings.base import Encoding
 from chainrule.data.examples.base import Examples
 from chainrule.data.rewriting.forms import form_of, rewritten
 from chainrule.data.sources.objects import Source
@@ -40,19 +42,27 @@ from chainrule.runs.code_examples import (
     refuse_impossible,
     reordered,
 )
+from chainrule.runs.counted import (
+    Counted,
+    coded_to_count,
+    counted_groups,
+    encoding_of,
+    rows_to_count,
+    symbols_of,
+)
 from chainrule.runs.progress import Progress
 
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
 
-__all__ = ["Work", "general", "work_of_elements", "work_of_file"]
+__all__ = ["Work", "general", "work_of_counts", "work_of_elements", "work_of_file"]
 
 
 @dataclass(frozen=True)
 class Work:
     """What is coded.
 
-    run: with which run.
+    run: with which run; None where nothing is trained.
     source: what the header says about where it came from.
     content: the bytes of the file; None where only its elements are coded.
     read: those of them that the model could read.
@@ -65,9 +75,10 @@ class Work:
     parts: the splits of the source and the number of examples of each.
     note: what there is to say besides.
     carried: the bytes of the run, where it travels in the archive; None where both sides have it.
+    counted: what is counted, where nothing is trained.
     """
 
-    run: Run
+    run: Run | None
     source: dict[str, Any]
     content: bytes | None
     read: bytes = b""
@@ -81,49 +92,77 @@ class Work:
     parts: tuple[tuple[str, int], ...] = ()
     note: str = ""
     carried: bytes | None = None
+    counted: Counted | None = None
 
     @property
     def way(self) -> str:
         """Where the other side has the model from."""
+        if self.counted is not None:
+            return "counts"
         return "model" if self.carried is None else "self-contained"
 
     @property
     def profile(self) -> str:
         """The profile of the archive that the model makes."""
-        return "portable" if self.coded is not None and self.coded.layout.portable else "native"
+        is_portable = self.counted is not None or (self.coded is not None and self.coded.layout.portable)
+        return "portable" if is_portable else "native"
+
+    def encoding(self) -> Encoding:
+        """How the file becomes elements."""
+        of = self.run if self.counted is None else self.counted
+        if of is None:
+            raise AssertionError("neither a run nor counts")  # a fault of ours
+        return of.encoding()
 
     def archive(self, progress: Progress) -> tuple[dict[str, Any], list[Group]]:
         """The header and the groups of the archive that the model makes."""
-        if self.coded is None or self.chain is None:
+        coded = self.coded
+        if coded is None:
             raise InputError("the model does not read this file")
-        coded, chain = self.coded, self.chain
-        context = None if coded.context is None else torch.from_numpy(coded.context)
         header = {
             "way": self.way,
             "profile": self.profile,
             "version": __version__,
-            "model": {"place": self.run.name, "sha256": digest_of(self.run), "order": self.chosen},
             "source": self.source,
             "arranged": self.arranged,
-            "layout": coded.layout.to_json(),
             "sequences": len(coded.sequences),
+        }
+        header |= ({"unlike": list(self.unlike)} if self.unlike else {}) | ({"left_out": True} if self.left_out else {})
+        if self.counted is None:
+            header |= self._of_model(coded)
+        with progress("compressing", coded.elements) as update:
+            if self.counted is not None:
+                groups = counted_groups(self.counted, coded, update)
+            else:
+                groups = element_groups(self._chain(), coded, update)
+        model = [] if self.carried is None else [Group.of(MODEL, self.carried, packed(self.carried))]
+        return header, [*model, *groups, *self._difference()]
+
+    def _chain(self) -> AutoregressiveModel:
+        if self.chain is None:
+            raise AssertionError("neither a run nor counts")  # a fault of ours
+        return self.chain
+
+    def _of_model(self, coded: Coded) -> dict[str, Any]:
+        """What the header says about the model and how it is walked."""
+        if self.run is None:
+            raise AssertionError("neither a run nor counts")  # a fault of ours
+        context = None if coded.context is None else torch.from_numpy(coded.context)
+        return {
+            "model": {"place": self.run.name, "sha256": digest_of(self.run), "order": self.chosen},
+            "layout": coded.layout.to_json(),
             "per_group": coded.per_group,
             "told": coded.told,
             "given": context is not None,
             "machine": machine(),
-            "canary": canary(chain, coded.layout, context) if coded.sequences else "",
+            "canary": canary(self._chain(), coded.layout, context) if coded.sequences else "",
         }
-        header |= ({"unlike": list(self.unlike)} if self.unlike else {}) | ({"left_out": True} if self.left_out else {})
-        with progress("compressing", coded.elements) as update:
-            groups = element_groups(chain, coded, update)
-        model = [] if self.carried is None else [Group.of(MODEL, self.carried, packed(self.carried))]
-        return header, [*model, *groups, *self._difference()]
 
     def _difference(self) -> list[Group]:
         """The group of what the decoded examples do not say about the file."""
         if self.content is None or self.coded is None:
             return []
-        encoding = self.run.encoding()
+        encoding = self.encoding()
         raw = raw_data(encoding, reordered(self.coded.sequences, inverse(self.order)), self.arranged)
         form = form_of(encoding, self.read, raw, self.parts)
         said = dumps(form, separators=(",", ":")).encode()
@@ -160,12 +199,51 @@ def _work_of_copy(run: Run, path: Path, lanes: int, profile: str | None) -> Work
         parts, read, note = elements_of_file(run.encoding(), path, content)
     except InputError as error:
         return replace(work, note=f"the model cannot read it, so xz does all of it: {error}")
+    work = replace(work, read=read, note=note, unlike=_unlike(parts), left_out=bool(note))
+    return _prepared(work, parts, lanes, profile)
+
+
+def _unlike(parts: dict[str, Examples]) -> tuple[int, ...]:
+    """The numbers of the first examples whose elements are not those of their line in the file."""
     unlike, before = [], 0
     for part in parts.values():
         unlike += [before + row for row in impossible_rows(part)]
         before += _count(part)
-    work = replace(work, read=read, note=note, unlike=tuple(unlike[:UNLIKE]), left_out=bool(note))
-    return _prepared(work, parts, lanes, profile)
+    return tuple(unlike[:UNLIKE])
+
+
+def work_of_counts(path: Path, minutes: float, progress: Progress) -> Work:
+    """A file, to be given back byte for byte, by counts that both sides learn while they code.
+
+    path: the file.
+    minutes: time after which elements get no more others that they are counted by.
+    progress: shows how far it is.
+    """
+    try:
+        with as_file(path) as file:
+            return _counts_of_copy(path, file, minutes, progress)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); name a file") from None
+
+
+def _counts_of_copy(path: Path, file: Path, minutes: float, progress: Progress) -> Work:
+    """The same of a file that can be read many times."""
+    content = file.read_bytes()
+    said = {"name": path.name, "bytes": len(content), "sha256": sha256(content).hexdigest()}
+    work = Work(None, said, content)
+    try:
+        encoding = encoding_of(file)
+        symbols = symbols_of(encoding.domain)
+        parts, read, note = elements_of_file(encoding, file, content)
+        coded = coded_to_count(parts, encoding.domain)
+    except InputError as error:
+        why = str(error).replace(str(file), str(path))
+        return replace(work, note=f"there is nothing to count by, so xz does all of it: {why}")
+    with progress("looking for what to count by", len(symbols)) as update:
+        elements = find_elements(rows_to_count(coded, symbols), symbols, 60 * minutes, update)
+    counts = tuple((name, _count(part)) for name, part in parts.items())
+    work = replace(work, read=read, note=note, unlike=_unlike(parts), left_out=bool(note), parts=counts)
+    return replace(work, coded=coded, counted=Counted(encoding, tuple(elements)))
 
 
 def work_of_elements(run: Run, source: Source | None, split: str, lanes: int, profile: str | None = None) -> Work:
@@ -185,7 +263,10 @@ def work_of_elements(run: Run, source: Source | None, split: str, lanes: int, pr
 
 def _prepared(work: Work, parts: dict[str, Examples], lanes: int, profile: str | None) -> Work:
     """The work with its sequences, in the order of the chain that codes them."""
-    model, note, chosen = work.run.model(), work.note, 0
+    run = work.run
+    if run is None:
+        raise AssertionError("a run codes examples")  # a fault of ours
+    model, note, chosen = run.model(), work.note, 0
     examples = next(iter(parts.values()))
     if len(model.permuted_chains) > 1:
         chosen, more = best_order(model, examples)
@@ -194,7 +275,7 @@ def _prepared(work: Work, parts: dict[str, Examples], lanes: int, profile: str |
         )
         note = f"{note}; {said}" if note else said
     chain, order = chain_in_order(model, chosen)
-    coded = coded_examples(list(parts.values()), work.run.encoding().domain, chain.length, lanes)
+    coded = coded_examples(list(parts.values()), run.encoding().domain, chain.length, lanes)
     arranged = STREAM if coded.is_stream else ROWS if examples.windows is None else SEQUENCES
     layout = replace(coded.layout, portable=_is_portable(chain, profile))
     coded = replace(coded, sequences=reordered(coded.sequences, order), layout=layout)

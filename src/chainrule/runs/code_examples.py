@@ -32,6 +32,7 @@ __all__ = [
     "SEQUENCES",
     "STREAM",
     "UNLIKE",
+    "alone",
     "best_order",
     "chain_in_order",
     "digest_of",

@@ -14,8 +14,9 @@ import numpy as np
 from chainrule.coding.container import ELEMENTS, MODEL, SIDE, Group, archive_bytes, read_archive
 from chainrule.data.sources.plain_files import stream_name
 from chainrule.errors import InputError, unknown_name
-from chainrule.runs.archiving import Work, general, work_of_elements, work_of_file
+from chainrule.runs.archiving import Work, general, work_of_counts, work_of_elements, work_of_file
 from chainrule.runs.carried import carried_bytes, carried_run
+from chainrule.runs.counted import Counted
 from chainrule.runs.decompress import decoded_file, decoded_sequences, opened, run_of
 from chainrule.runs.places import place_of_file, write_at
 from chainrule.runs.progress import Progress, silent
@@ -34,11 +35,13 @@ class CompressResult:
 
     source, out: the file, or the split of the run's own data, and the archive.
     way: "model", where both sides need the run, whose weights are not counted; "self-contained", where they travel in
-        the archive and are counted; "xz" where no model codes the file.
+        the archive and are counted; "counts", where nothing is trained and both sides learn counts while they code;
+        "xz" where no model codes the file.
     profile: "native" decodes where the model computes the same numbers, "portable" and "any" everywhere.
-    run: the run.
+    run: the run; empty where there is none.
     bytes_out: bytes of the archive.
-    code_bytes, model_bytes, side_bytes: bytes of the elements, of the model, and of what the model does not code.
+    code_bytes, model_bytes, side_bytes: bytes of the elements, of the model or of what says how they are counted, and
+        of what neither codes.
     seconds, checked_seconds: duration of coding, and of decoding back.
     bytes_in: bytes of the file; None where the elements alone were coded.
     elements, examples: how many of them there are.
@@ -71,7 +74,7 @@ class CompressResult:
 def compress(
     source: Path | str | None = None,
     *,
-    model: Run | Path | str,
+    model: Run | Path | str | None = None,
     out: Path | str | None = None,
     elements: bool = False,
     split: str = "test",
@@ -80,13 +83,16 @@ def compress(
     self_contained: bool = False,
     unchecked: bool = False,
     force: bool = False,
+    minutes: float = 1.0,
     moved_to: Path | str | None = None,
     progress: Progress = silent,
 ) -> CompressResult:
-    """Compress a file with a model into an archive that gives the file back byte for byte.
+    """Compress a file into an archive that gives it back byte for byte, with a model or by counts.
 
     source: a file of the kind of data that the run was fitted to; None for the elements of a split of its own data.
-    model: the run, or its directory; decompressing needs it, too, and its weights are not counted.
+    model: the run, or its directory; decompressing needs it, too, and its weights are not counted. None for an archive
+        that needs no run and in which everything is counted: the symbols of a table or an array by counts that both
+        sides learn while they code, any other file by xz.
     out: the archive, by default the source with .cr behind it; of a split of the run's own data, in the run.
     elements: code the elements alone: decompressing writes equal examples, not the same file.
     split: of the run's own data, or with `elements` of a source that has splits: train, valid or test.
@@ -97,25 +103,25 @@ def compress(
         decompressing needs no run.
     unchecked: do not decode the archive before it is written.
     force: replace an archive, or any other file, that exists in its place.
+    minutes: time to find what to count by, without a model.
     moved_to: where the run's own data are now, if they were moved; their hash is checked.
     progress: shows how far it is.
 
     Raises InputError for densities, which say nothing about bits.
     """
-    run = opened(model).moved(moved_to)
-    name = run.name
-    _check_options(profile, lanes)
+    _check_options(profile, lanes, minutes)
+    if model is None:
+        _check_alone(source, elements, profile, moved_to)
+    run = None if model is None else opened(model).moved(moved_to)
     place = _place(run, source, split, out, force)
     begun = perf_counter()
-    file = None if source is None or elements else Path(source)
-    carried = carried_bytes(run) if self_contained else None
-    if carried is not None:
-        rounded = carried_run(carried)
-        run = rounded if source is not None else rounded.with_data(run.data())
-    if file is None:
-        work = work_of_elements(run, source, split, lanes, profile)
+    used, carried = _rounded(run, source) if run is not None and self_contained else (run, None)
+    if used is None:
+        work = work_of_counts(Path(source or ""), minutes, progress)
+    elif source is None or elements:
+        work = work_of_elements(used, source, split, lanes, profile)
     else:
-        work = work_of_file(run, file, lanes, profile)
+        work = work_of_file(used, Path(source), lanes, profile)
     work = replace(work, carried=carried)
     content, groups, way, note = _archive(work, progress)
     coded = perf_counter()
@@ -128,7 +134,7 @@ def compress(
         out=str(place),
         way=way,
         profile="any" if way == "xz" else work.profile,
-        run=name,
+        run="" if run is None else run.name,
         bytes_out=len(content),
         seconds=coded - begun,
         checked_seconds=0.0 if unchecked else checked - coded,
@@ -137,11 +143,33 @@ def compress(
     return _counted(made, work, groups)
 
 
-def _check_options(profile: str | None, lanes: int) -> None:
+def _rounded(run: Run, source: Path | str | None) -> tuple[Run, bytes]:
+    """The run that travels in an archive, and its bytes; with the data of its own where these are coded."""
+    carried = carried_bytes(run)
+    rounded = carried_run(carried)
+    return (rounded if source is not None else rounded.with_data(run.data())), carried
+
+
+def _check_options(profile: str | None, lanes: int, minutes: float) -> None:
     if profile not in (None, "native", "portable"):
         raise unknown_name("profile", str(profile), ("native", "portable"))
     if not 1 <= lanes <= 1 << 16:
         raise InputError(f"--lanes is between 1 and {1 << 16}, got {lanes}")
+    if not 0 <= minutes < 1e6:
+        raise InputError(f"--minutes is the time to find what to count by, 0 or more, got {minutes}")
+
+
+def _check_alone(source: Path | str | None, elements: bool, profile: str | None, moved_to: Path | str | None) -> None:
+    """Raise InputError for what needs a run, where there is none."""
+    if source is None:
+        raise InputError("there is nothing to compress; name a file, or a run with --model for its own data")
+    for given, name in ((elements, "--elements"), (moved_to is not None, "--moved-to")):
+        if given:
+            raise InputError(f"{name} needs a run; name one with --model, or leave it out")
+    if profile == "native":
+        raise InputError(
+            "counts are the same on every machine, so that there is no native archive; leave out --profile"
+        )
 
 
 def _counted(made: CompressResult, work: Work, groups: list[Group]) -> CompressResult:
@@ -155,11 +183,13 @@ def _counted(made: CompressResult, work: Work, groups: list[Group]) -> CompressR
     return replace(made, bytes_in=len(work.content), others=_others(work.content))
 
 
-def _place(run: Run, source: Path | str | None, split: str, out: Path | str | None, force: bool) -> Path:
+def _place(run: Run | None, source: Path | str | None, split: str, out: Path | str | None, force: bool) -> Path:
     """Where the archive is written; refused before anything is coded."""
     if out is None and source is not None and stream_name(source) is not None:
         raise InputError(f"{source}: comes through a pipe and has no name; name the archive with --out")
-    default = f"{source}.cr" if source is not None else run.directory / f"{split}.cr" if out is None else ""
+    default: Path | str = "" if source is None else f"{source}.cr"
+    if source is None and out is None and run is not None:
+        default = run.directory / f"{split}.cr"
     return place_of_file(Path(default if out is None else out), source, force=force)
 
 
@@ -177,7 +207,8 @@ def _archive(work: Work, progress: Progress) -> tuple[bytes, list[Group], str, s
         return other, of_xz, "xz", work.note
     if len(content) <= len(other):
         return content, groups, work.way, work.note
-    said = f"with the model it would be {len(content):,} bytes, so it holds the xz stream alone"
+    how = "by counts" if work.way == "counts" else "with the model"
+    said = f"{how} it would be {len(content):,} bytes, so it holds the xz stream alone"
     return other, of_xz, "xz", f"{work.note}; {said}" if work.note else said
 
 
@@ -185,7 +216,7 @@ def _check(content: bytes, work: Work, progress: Progress) -> None:
     """Decode an archive before it is written; raises AssertionError where it does not give everything back."""
     archive = read_archive(content)
     run = None if archive.header["way"] == "xz" else run_of(archive, work.run)
-    if run is None or work.content is not None:
+    if run is None or isinstance(run, Counted) or work.content is not None:
         same = decoded_file(archive, run, progress) == work.content
     else:
         _, sequences = decoded_sequences(archive, run, None, progress)

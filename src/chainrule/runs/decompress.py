@@ -31,6 +31,7 @@ from chainrule.runs.code_examples import (
     raw_data,
     reordered,
 )
+from chainrule.runs.counted import Counted, counted_of, counted_sequences
 from chainrule.runs.places import place_of_file, write_at
 from chainrule.runs.progress import Progress, silent
 
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 __all__ = ["DecompressResult", "decoded_file", "decoded_sequences", "decompress", "opened", "run_of"]
 
 MOST_THREADS = 1024
+OF_FORM, OF_BYTE = (
+    1 << 24,
+    16,
+)  # bytes that the form of a file and its difference may have, and more for each of its own
 LEFT_OUT = "lines that the model could not read are no examples: rows are counted without them"
 
 
@@ -136,14 +141,16 @@ def _place(path: Path, name: str, out: Path | str | None, force: bool) -> Path:
     return place_of_file(path.parent / name, path, force=force)
 
 
-def run_of(archive: Archive, model: Run | Path | str | None) -> Run:
-    """The run that an archive was made with, out of the archive itself where it travels in it.
+def run_of(archive: Archive, model: Run | Path | str | None) -> Run | Counted:
+    """The run that an archive was made with, out of the archive itself where it travels in it, or what is counted.
 
     archive: the archive.
     model: the run, or its directory; None for the place that the archive names.
 
     Raises OtherModel for another run.
     """
+    if archive.header["way"] == "counts":
+        return counted_of(archive)
     said = archive.header["model"]
     if archive.header["way"] == "self-contained":
         return _carried(archive)
@@ -202,14 +209,18 @@ def _arranged(archive: Archive) -> str:
     return str(arranged)
 
 
-def decoded_raw(archive: Archive, run: Run, rows: str | None, progress: Progress) -> Any:
+def decoded_raw(archive: Archive, run: Run | Counted, rows: str | None, progress: Progress) -> Any:
     """What the encoding decodes from the sequences of an archive, or from some of them.
 
     archive, run, progress: as in `decoded_sequences`.
     rows: "100:200", of a stream numbers of symbols; None for all.
     """
     arranged = _arranged(archive)
+    if isinstance(run, Counted) and arranged != ROWS:
+        raise DamagedArchive("rows alone are counted, and the header names others; the archive is damaged")
     chosen, inside = _chosen(archive, arranged, rows)
+    if isinstance(run, Counted):
+        return raw_data(run.encoding(), counted_sequences(archive, run, chosen, progress), arranged)
     _, sequences = decoded_sequences(archive, run, chosen, progress)
     _, order = chain_in_order(run.model(), archive.header["model"]["order"])
     if arranged == STREAM and inside is not None:
@@ -261,27 +272,30 @@ def _refuse_unlike(archive: Archive, begin: int, end: int) -> None:
         )
 
 
-def decoded_file(archive: Archive, run: Run | None, progress: Progress) -> bytes:
+def decoded_file(archive: Archive, run: Run | Counted | None, progress: Progress) -> bytes:
     """The file of an archive; raises DamagedArchive where it is not the same.
 
     archive: the archive.
-    run: the run that it was made with; None where no model codes it.
+    run: the run that it was made with, or what is counted; None where xz codes it.
     progress: shows how far it is.
     """
     said, side = checked(archive).header["source"], archive.of_kind(SIDE)
+    size = said.get("bytes")
+    if type(size) is not int or size < 0:
+        raise DamagedArchive("the header does not say source.bytes; the archive is damaged, fetch it again")
     if run is None:
-        content = side_plain(side[0]) if len(archive.groups) == len(side) == 1 else b""
+        content = side_plain(side[0], size) if len(archive.groups) == len(side) == 1 else b""
     else:
         raw = decoded_raw(archive, run, None, progress)
-        content = _rewritten(run, raw, side_plain(side[-1]) if side else b"")
-    if len(content) != said.get("bytes") or sha256(content).hexdigest() != said.get("sha256"):
+        content = _rewritten(run, raw, side_plain(side[-1], OF_FORM + OF_BYTE * size) if side else b"")
+    if len(content) != size or sha256(content).hexdigest() != said.get("sha256"):
         raise DamagedArchive(
             "what is decoded is not the file that was compressed; the archive is damaged, fetch it again"
         )
     return content
 
 
-def _rewritten(run: Run, raw: Any, side: bytes) -> bytes:
+def _rewritten(run: Run | Counted, raw: Any, side: bytes) -> bytes:
     """The file from its decoded examples and what they do not say about it."""
     length, at = read_length(side)
     try:

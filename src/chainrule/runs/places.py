@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chainrule.atomic_files import is_among_devices, write_file
+from chainrule.atomic_files import is_among_devices, remove_unfinished, write_file
 from chainrule.errors import InputError
 
 __all__ = ["place_of_file", "write_at"]
@@ -38,6 +38,7 @@ def place_of_file(place: Path, source: Path | str | None, *, force: bool) -> Pat
 
 def write_at(place: Path, content: bytes) -> None:
     """Write a file, whole or not at all; raises InputError where that is not possible."""
+    remove_unfinished(place)
     try:
         write_file(place, content)
     except OSError as error:

@@ -1,0 +1,185 @@
+"""Archives without a run: the rows of a table or an array, by counts that both sides learn while they code.
+
+The archive holds how the file becomes elements and which elements each is counted by, found by the side that writes;
+nothing is trained, and everything is counted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.batch import Array
+from chainrule.coding.coded import GROUP, Coded, coded_examples, plain_elements
+from chainrule.coding.container import ELEMENTS, MODEL, Archive, Group
+from chainrule.coding.counts import MOST_SYMBOLS, Counts, Element, code_rows, elements_from_json
+from chainrule.coding.elements import Reader, Writer
+from chainrule.coding.range_coder import decoder, encoder, words_of
+from chainrule.coding.side import packed, side_plain
+from chainrule.data.encodings.base import Encoding
+from chainrule.data.examples.base import Examples
+from chainrule.data.recognition.load import load
+from chainrule.data.recognition.registry import encoding_from_json
+from chainrule.domain import Domain
+from chainrule.errors import DamagedArchive, InputError
+from chainrule.runs.code_examples import alone
+from chainrule.runs.progress import Progress
+from chainrule.runs.wellformed import damage_of_encoding
+
+__all__ = [
+    "Counted",
+    "coded_to_count",
+    "counted_groups",
+    "counted_of",
+    "counted_sequences",
+    "encoding_of",
+    "rows_to_count",
+    "symbols_of",
+]
+
+WHOLE = "98/1/1"  # shares of a split that is not used, as little as possible left out of what values are taken from
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What an archive without a run holds in its place.
+
+    of_file: how the file becomes elements.
+    elements: what each is counted by, in the order in which they are coded.
+    """
+
+    of_file: Encoding
+    elements: tuple[Element, ...]
+
+    def encoding(self) -> Encoding:
+        """How the file becomes elements."""
+        return self.of_file
+
+    def content(self) -> bytes:
+        """The bytes that travel in the archive, see `counted_of`."""
+        elements = [[e.place, list(e.parents), list(e.strengths)] for e in self.elements]
+        said = {"encoding": self.of_file.to_json(), "elements": elements}
+        return json.dumps(said, separators=(",", ":")).encode()
+
+    @property
+    def per_group(self) -> int:
+        """The number of rows of a group."""
+        return max(1, GROUP // len(self.elements))
+
+
+def symbols_of(domain: Domain) -> list[int]:
+    """The number of symbols of each element; raises InputError where elements are no symbols.
+
+    >>> symbols_of(Domain((3,), 2))
+    [2, 2, 2]
+    """
+    if domain.columns:
+        known = [(column.num_symbols, column.missing) for column in domain.columns]
+    else:
+        known = [(domain.num_symbols, False)] * domain.length
+    symbols = [count + missing for count, missing in known if count is not None]
+    if len(symbols) < len(known):
+        raise InputError(
+            f"{len(known) - len(symbols)} of {len(known)} columns hold numbers, and symbols alone are counted; fit a "
+            "model and name it with --model"
+        )
+    if sum(symbols) > MOST_SYMBOLS:
+        raise InputError(f"the columns have {sum(symbols)} symbols, and at most {MOST_SYMBOLS} are counted")
+    return symbols
+
+
+def encoding_of(path: Path) -> Encoding:
+    """How a file becomes elements, with the values of all of it; raises InputError where it is no rows of symbols."""
+    with alone(path) as place:
+        try:
+            try:
+                data = load(str(place), split=WHOLE)
+            except InputError:  # of another kind, or too short to be divided
+                data = load(str(place))
+        except InputError as error:
+            raise InputError(str(error).replace(str(place), str(path))) from None
+    if data.train.windows is not None or data.encoding.conditions is not None:
+        raise InputError("it holds no rows of one length, and these alone are counted; name a model with --model")
+    return data.encoding
+
+
+def coded_to_count(parts: dict[str, Examples], domain: Domain) -> Coded:
+    """The rows of a file as they are coded."""
+    return coded_examples(list(parts.values()), domain, domain.length, 1)
+
+
+def rows_to_count(coded: Coded, symbols: list[int]) -> Array:
+    """The rows, int64, shape (N, D)."""
+    return np.stack([*coded.sequences]).astype(np.int64) if coded.sequences else np.zeros((0, len(symbols)), np.int64)
+
+
+def counted_groups(counted: Counted, coded: Coded, advance: Callable[[int], Any]) -> list[Group]:
+    """The groups of what is counted and of the rows.
+
+    counted: what the archive holds in place of a run.
+    coded: the rows.
+    advance: called with the number of elements that were coded since the last call.
+    """
+    content = counted.content()
+    groups = [Group.of(MODEL, content, packed(content))]
+    counts, size = Counts(list(counted.elements)), counted.per_group
+    for start in range(0, len(coded.sequences), size):
+        part = coded.sequences[start : start + size]
+        coder = encoder()
+        code_rows(Writer(coder), counts, np.stack(part).astype(np.int64), len(part), advance)
+        groups.append(Group.of(ELEMENTS, plain_elements(part), coder.words().astype("<u4").tobytes()))
+    return groups
+
+
+def counted_of(archive: Archive) -> Counted:
+    """What an archive holds in place of a run; raises DamagedArchive where it cannot be read."""
+    groups = archive.of_kind(MODEL)
+    if len(groups) != 1:
+        raise DamagedArchive("the archive does not say what is counted; it is damaged, fetch it again")
+    try:
+        said = json.loads(side_plain(groups[0]))
+        encoding = encoding_from_json(said["encoding"])
+        domain, elements = encoding.domain, said["elements"]
+        if (damage := damage_of_encoding(encoding)) is not None:
+            raise ValueError(damage)
+        if len(elements) != domain.length:
+            raise ValueError(f"{domain.length} elements, and what {len(elements)} are counted by")
+        symbols = symbols_of(domain)
+    except DamagedArchive:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise DamagedArchive(f"what is counted cannot be read ({error}); the archive is damaged") from None
+    return Counted(encoding, tuple(elements_from_json(elements, symbols)))
+
+
+def counted_sequences(
+    archive: Archive, counted: Counted, rows: tuple[int, int] | None, progress: Progress
+) -> list[Array]:
+    """Rows of an archive; what stands before them is decoded, too, since the counts are of it.
+
+    archive: the archive.
+    counted: what it holds in place of a run.
+    rows: first row and the one after the last; None for all.
+    progress: shows how far it is.
+    """
+    count, size, width = archive.header["sequences"], counted.per_group, len(counted.elements)
+    groups = archive.of_kind(ELEMENTS)
+    if count < 0 or len(groups) != -(-count // size) or sum(g.plain_length for g in groups) != 8 * width * count:
+        raise DamagedArchive("the header and the groups do not fit each other; the archive is damaged, fetch it again")
+    first, last = (0, count) if rows is None else rows
+    if not 0 <= first <= last <= count:
+        raise InputError(f"the archive has {count} examples, got --rows {first}:{last}")
+    counts, found = Counts(list(counted.elements)), list[Array]()
+    with progress("decompressing", width * last) as update:
+        for number, group in enumerate(groups[: -(-last // size)]):
+            many = min(size, count - number * size)
+            x = code_rows(Reader(decoder(words_of(group.code))), counts, None, many, update)
+            part = list(x.astype(np.float64))
+            group.check(plain_elements(part))
+            found += part
+    return found[first:last]
