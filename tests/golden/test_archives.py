@@ -9,6 +9,7 @@ from chainrule.runs.progress import silent
 from tests.golden.places import GOLDEN, RUNS
 
 PORTABLE = {"table-portable": "table.csv", "bits-portable": "bits/bits.test.data"}
+COUNTED = {"table-counts": "table.csv", "bits-counts": "bits/bits.test.data"}
 NATIVE = {
     "table-native": "table.csv",
     "binary-native": "bits/bits.test.data",
@@ -27,6 +28,14 @@ def test_a_portable_archive_is_decoded(name):
     found = archive(name)
     assert (found.header["way"], found.header["profile"]) == ("self-contained", "portable")
     assert decoded_file(found, run_of(found, None), silent) == (GOLDEN / "data" / PORTABLE[name]).read_bytes()
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_an_archive_by_counts_is_decoded(name):
+    """It needs no run."""
+    found, path = archive(name), GOLDEN / "data" / COUNTED[name]
+    assert (found.header["way"], found.header["profile"]) == ("counts", "portable")
+    assert decoded_file(found, run_of(found, None), silent) == path.read_bytes()
 
 
 @pytest.mark.parametrize("name", NATIVE)

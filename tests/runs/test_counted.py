@@ -67,15 +67,24 @@ def test_what_holds_no_rows_of_symbols_is_left_to_xz(tmp_path, name):
     assert (tmp_path / "back").read_bytes() == (GOLDEN / "data" / name).read_bytes()
 
 
-def test_a_table_with_numbers_is_left_to_xz_and_says_so(tmp_path):
+def test_numbers_that_repeat_are_counted_and_others_stand_in_the_difference(tmp_path):
     path = tmp_path / "numbers.csv"
     random = np.random.default_rng(0)
-    path.write_text(
-        "a,b\n" + "".join(f"{x:.3f},{y}\n" for x, y in zip(random.normal(size=200), "xy" * 100, strict=True))
-    )
+    pairs = zip(random.integers(30, size=3000), random.random(3000), strict=True)
+    path.write_text("n,letter,y\n" + "".join(f"{x},{'ab'[x % 2]},{y:.3f}\n" for x, y in pairs))
+    work = work_of_counts(path, 1, silent)
+    assert work.coded is not None
+    assert work.coded.elements == 6000
+    archive = read_archive(archive_bytes(*work.archive(silent)))
+    assert decoded_file(archive, run_of(archive, None), silent) == path.read_bytes()
+
+
+def test_a_table_of_numbers_alone_is_left_to_xz_and_says_so(tmp_path):
+    path = tmp_path / "numbers.csv"
+    path.write_text("a,b\n" + "".join(f"{x:.6f},{y:.6f}\n" for x, y in np.random.default_rng(0).normal(size=(200, 2))))
     made = cr.compress(path)
     assert made.way == "xz"
-    assert "1 of 2 columns hold numbers" in made.note
+    assert "every column holds numbers that hardly ever repeat" in made.note
 
 
 def test_the_command_line_needs_no_run(capsys, tmp_path):

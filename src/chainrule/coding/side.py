@@ -12,7 +12,7 @@ from chainrule.errors import DamagedArchive
 __all__ = ["packed", "side_group", "side_plain", "unpacked"]
 
 LARGEST = 1 << 32  # bytes of a plain content
-AT_ONCE = 1 << 22  # bytes that are decompressed before it is known that they are the right ones
+AT_ONCE = 1 << 20  # bytes that are decompressed before it is known that they are the right ones
 
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 24}]
 STORED, XZ = b"\0", b"\1"

@@ -7,6 +7,7 @@ nothing is trained, and everything is counted.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +23,11 @@ from chainrule.coding.elements import Reader, Writer
 from chainrule.coding.range_coder import decoder, encoder, words_of
 from chainrule.coding.side import packed, side_plain
 from chainrule.data.encodings.base import Encoding
+from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.examples.base import Examples
 from chainrule.data.recognition.load import load
 from chainrule.data.recognition.registry import encoding_from_json
-from chainrule.domain import Domain
+from chainrule.domain import Column, Domain
 from chainrule.errors import DamagedArchive, InputError
 from chainrule.runs.code_examples import alone
 from chainrule.runs.progress import Progress
@@ -43,6 +45,7 @@ __all__ = [
 ]
 
 WHOLE = "98/1/1"  # shares of a split that is not used, as little as possible left out of what values are taken from
+ROWS_OF_A_VALUE = 4  # rows for each different number of a column that is counted
 
 
 @dataclass(frozen=True)
@@ -95,17 +98,48 @@ def symbols_of(domain: Domain) -> list[int]:
 
 def encoding_of(path: Path) -> Encoding:
     """How a file becomes elements, with the values of all of it; raises InputError where it is no rows of symbols."""
-    with alone(path) as place:
+    with alone(path) as place, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they advise on what to fit
         try:
-            try:
-                data = load(str(place), split=WHOLE)
-            except InputError:  # of another kind, or too short to be divided
-                data = load(str(place))
+            data = _with_symbols(str(place), _loaded(str(place), {}))
         except InputError as error:
             raise InputError(str(error).replace(str(place), str(path))) from None
     if data.train.windows is not None or data.encoding.conditions is not None:
         raise InputError("it holds no rows of one length, and these alone are counted; name a model with --model")
     return data.encoding
+
+
+def _loaded(place: str, options: dict[str, Any]) -> DataSet:
+    try:
+        return load(place, split=WHOLE, **options)
+    except InputError:  # of another kind, or too short to be divided
+        return load(place, **options)
+
+
+def _with_symbols(place: str, data: DataSet) -> DataSet:
+    """A table whose columns of numbers are read as names; those of too many different ones are left to the difference.
+
+    place: the file.
+    data: as it was loaded.
+    """
+    numbers = _columns_of(data, lambda column: column.num_symbols is None)
+    if not numbers:
+        return data
+    as_names = _loaded(place, {"columns": dict.fromkeys(numbers, "categorical")})
+    most = max(2, len(as_names.train) // ROWS_OF_A_VALUE)
+    many = set(_columns_of(as_names, lambda column: (column.num_symbols or 0) > most)) & set(numbers)
+    if not many:
+        return as_names
+    if len(many) == len(as_names.encoding.column_names):
+        raise InputError("every column holds numbers that hardly ever repeat; fit a model and name it with --model")
+    kept = {name: "categorical" for name in numbers if name not in many}
+    return _loaded(place, {"drop": sorted(many)} | ({"columns": kept} if kept else {}))
+
+
+def _columns_of(data: DataSet, chosen: Callable[[Column], bool]) -> list[str]:
+    """The names of the columns of a table that are of some kind; none for other data."""
+    pairs = zip(data.encoding.column_names, data.encoding.domain.columns, strict=False)
+    return [name for name, column in pairs if chosen(column)]
 
 
 def coded_to_count(parts: dict[str, Examples], domain: Domain) -> Coded:
