@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal, norm
 
-from benchmarks import certificate, drawing, nanogpt
+from benchmarks import certificate, coded_sizes, drawing, nanogpt
 from benchmarks.continuous import lines_of
 from benchmarks.continuous_peers import Cells, _box, copula, kernels, mixture
 from benchmarks.flops import counted
@@ -212,3 +212,15 @@ def test_the_table_says_by_how_much_ours_is_better_row_by_row():
     cells = [cell.strip() for cell in lines_of(found)[2].strip("|").split("|")]
     assert cells[:4] == ["density", "iris", "150 x 4", "1"]
     assert cells[4:] == ["1.50 ± 0.50", "2.75 (1.25 ± 0.25)", "1.50 (0.00 ± 0.00)", "4.00 (2.50 ± 0.50)", "3"]
+
+
+def test_the_tables_of_sizes_stand_between_their_marks():
+    said = {"elements": 640, "examples": 10, "bytes_out": 900, "code_bytes": 700, "model_bytes": 90, "side_bytes": 10}
+    said |= {"seconds": 1.0, "checked_seconds": 2.0, "others": {"xz": 1000, "bz2": 1100}}
+    given = said | {"ideal": 699.5, "minutes": None}
+    found = {"given/digits": given, "given/nltcs": given | {"minutes": 1}, "alone/msnbc": said | {"bytes_in": 5000}}
+    before = (ROOT / "docs" / "coding.md").read_text()
+    text = coded_sizes.written(before, found)
+    assert "| digits, 10 x 64 | by steps | 699.5 | 700 | +0.07 % | 900 | 1,000 | 1,100 | 1, 2 |" in text
+    assert "| msnbc.csv | 5,000 | **900** | 700, 90, 10 | 1,000 | 1,100 | - | - | 1, 2 |" in text
+    assert coded_sizes.written(text, {}) == coded_sizes.written(before, {})
