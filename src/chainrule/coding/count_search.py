@@ -20,7 +20,8 @@ from chainrule.coding.counts import MOST_CELLS, MOST_PARENTS, Element, Keys, ext
 __all__ = ["find_elements"]
 
 ROWS = 1 << 15  # on which parents are tried
-CANDIDATES = 12  # of which each next parent is the best one
+CANDIDATES = 12  # elements of which each next parent is the best one
+FEW = 1 << 12  # rows on which these are chosen
 TRIED = (-2, 0, 2)  # exponents of the strength of the prior
 GAIN = 16.0  # bits of all rows that a parent has to save, about what naming it costs
 WIDEST = 1 << 16  # symbols of an element up to which it has parents
@@ -47,33 +48,79 @@ def find_elements(
 
     x: rows, shape (N, D).
     symbols: the number of symbols of each element.
-    seconds: time after which elements get no more parents.
+    seconds: time after which elements get no more parents; those that cost most get theirs first.
     advance: called with the number of elements that are done since the last call.
     """
     end = perf_counter() + seconds
-    few = x if len(x) <= ROWS else x[np.linspace(0, len(x) - 1, ROWS).astype(np.int64)]
-    alone = [_alone(few[:, place], count) for place, count in enumerate(symbols)]
-    least = GAIN * len(few) / max(1, len(x))
-    order = sorted(range(len(symbols)), key=lambda place: (alone[place].bits, place))
-    cells, found = sum(2 * count for count in symbols), []
-    for number, place in enumerate(order):
-        parents: list[int] = []
-        strengths: list[int] = []
-        context, nearest = alone[place], list(order[:number])
+    rows = _apart(x, ROWS)
+    alone = [_alone(rows[:, place], count).bits for place, count in enumerate(symbols)]
+    order = sorted(range(len(symbols)), key=lambda place: (alone[place], place))
+    cells, found = sum(2 * count for count in symbols), list[Element]()
+    for number in reversed(range(len(order))):
+        place = order[number]
+        search = _Search(x, rows, place, symbols[place])
+        nearest = search.nearest(order[:number], end)
+        while nearest and len(search.parents) < MOST_PARENTS and perf_counter() < end:
+            nearest, more = search.next_parent(nearest, MOST_CELLS - cells)
+            cells += more
+        found.append(Element(place, symbols[place], tuple(search.parents), tuple(search.strengths)))
         advance(1)
-        while nearest and len(parents) < MOST_PARENTS and symbols[place] <= WIDEST and perf_counter() < end:
-            tried = [(parent, *_with(context, few[:, parent], few[:, place])) for parent in nearest]
-            tried.sort(key=lambda one: (one[2].bits, one[0]))
-            parent, strength, best = tried[0]
-            room = _contexts_of(x, [*parents, parent]) * symbols[place]
-            if best.bits > context.bits - least or cells + room > MOST_CELLS:
-                break
-            cells += room
-            parents.append(parent)
-            strengths.append(strength)
-            context, nearest = best, [one[0] for one in tried[1 : CANDIDATES + 1]]
-        found.append(Element(place, symbols[place], tuple(parents), tuple(strengths)))
-    return found
+    return found[::-1]
+
+
+def _apart(x: Array, count: int) -> Array:
+    """So many rows at most, evenly apart."""
+    return x if len(x) <= count else x[np.linspace(0, len(x) - 1, count).astype(np.int64)]
+
+
+class _Search:
+    """The parents of an element, one after the other.
+
+    x: all rows.
+    rows: those on which parents are tried.
+    place, symbols: the element and the number of its symbols.
+    """
+
+    def __init__(self, x: Array, rows: Array, place: int, symbols: int) -> None:
+        self.x, self.rows, self.place, self.symbols = x, rows, place, symbols
+        self.parents: list[int] = []
+        self.strengths: list[int] = []
+        self.context = _alone(rows[:, place], symbols)
+        self.least = GAIN * len(rows) / max(1, len(x))
+
+    def nearest(self, before: list[int], end: float) -> list[int]:
+        """The elements that say most about this one by themselves, on few rows.
+
+        before: elements that are coded before it.
+        end: of the time, after which there are none.
+        """
+        if self.symbols > WIDEST or perf_counter() >= end:
+            return []
+        if len(before) <= CANDIDATES:
+            return before
+        few = _apart(self.rows, FEW)
+        values = few[:, self.place]
+        alone = _alone(values, self.symbols)
+        bits = {parent: _with(alone, few[:, parent], values)[1].bits for parent in before}
+        return sorted(before, key=lambda parent: (bits[parent], parent))[:CANDIDATES]
+
+    def next_parent(self, nearest: list[int], room: int) -> tuple[list[int], int]:
+        """Take the best of some elements as a parent, where it saves bits; gives the others, and the counts it needs.
+
+        nearest: the elements.
+        room: how many counts there may be.
+        """
+        values = self.rows[:, self.place]
+        tried = [(parent, *_with(self.context, self.rows[:, parent], values)) for parent in nearest]
+        tried.sort(key=lambda one: (one[2].bits, one[0]))
+        parent, strength, best = tried[0]
+        needed = _contexts_of(self.x, [*self.parents, parent]) * self.symbols
+        if best.bits > self.context.bits - self.least or needed > room:
+            return [], 0
+        self.parents.append(parent)
+        self.strengths.append(strength)
+        self.context = best
+        return [one[0] for one in tried[1:]], needed
 
 
 def _alone(values: Array, symbols: int) -> _Context:
