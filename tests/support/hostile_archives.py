@@ -25,7 +25,7 @@ from chainrule.runs.run import Run
 from tests.golden.places import GOLDEN, RUNS
 from tests.support.hostile_data import damaged, late
 
-SLOW = 10.0  # seconds that no archive may take
+SLOW = 10.0  # seconds of the processor that no archive may take
 FILES = {"binary": "bits/bits.test.data", "table": "table.csv", "sequences": "sequences.json"}
 NUMBERS = (None, -1, 0, 1, 2, 3, 63, 64, 65, 255, 1 << 16, 1 << 31, 10**12, 1 << 63, 10**30, 0.5, "x", "", [], {}, True)
 
@@ -108,7 +108,7 @@ def mutation(content, random):
 
 def tried(content, wanted, run):
     """What decoding comes to: "same", "refused", or a fault in words."""
-    signal.setitimer(signal.ITIMER_REAL, SLOW)
+    signal.setitimer(signal.ITIMER_PROF, SLOW)
     try:
         archive = checked(read_archive(content))
         given = run_of(archive, run) if run is None and archive.header["way"] != "xz" else run
@@ -118,7 +118,7 @@ def tried(content, wanted, run):
     except Exception as error:
         return f"{type(error).__name__}: {error}"[:200]
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def memory():
@@ -129,7 +129,7 @@ def memory():
 def trials(count, seed=0):
     """So many changed archives; what came of each kind of change, and the faults."""
     random, seen, faults = np.random.default_rng(seed), Counter(), []
-    signal.signal(signal.SIGALRM, late)
+    signal.signal(signal.SIGPROF, late)
     archives = sound()
     for wanted, content, run in archives:
         if (ended := tried(content, wanted, run)) != "same":

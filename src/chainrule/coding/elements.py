@@ -123,8 +123,10 @@ def code_element(coder: Coder, p: Distribution, x: Array | None, active: Array, 
         raise InputError(
             f"a {type(p).__name__} does not say the probabilities of its symbols; code it element by element"
         )
-    pmf = p.pmf().double().cpu().numpy()[active]
-    found[active] = code_symbols(coder, pmf, None if x is None else x[active].astype(np.int64))
+    pmf = p.pmf().double().cpu().numpy()
+    if active.all():  # most often, and then nothing has to be chosen
+        return code_symbols(coder, pmf, None if x is None else x.astype(np.int64)).astype(np.float64)
+    found[active] = code_symbols(coder, pmf[active], None if x is None else x[active].astype(np.int64))
     return found
 
 
