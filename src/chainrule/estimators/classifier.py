@@ -78,7 +78,7 @@ class ARMClassifier(ClassifierMixin, RowsEstimator):
         self._name = new_name("class", table.column_names)
         options = {name: value for name, value in self.get_params(deep=False).items() if name != "random_state"}
         options["columns"] = {self._name: "categorical"} | dict(self.columns or {})
-        self._fitted(with_column(table, self._name, number.astype(str)), options)
+        self._fitted(with_column(table, self._name, number.astype(str)), options, crossed=False)
         self._log_prior = np.log(np.bincount(number) / len(number))
         held_out = self._scorer.held_out_rows
         self.exponent_ = self._exponent(table.take(held_out), number[held_out])

@@ -10,7 +10,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.data.tables.columns import Numbers
-from chainrule.estimators.scorer import HELD_OUT, Scorer
+from chainrule.estimators.scorer import Scorer
 from chainrule.estimators.tables import Shape, arrow_table
 from chainrule.runs.run import Run
 
@@ -26,7 +26,8 @@ class RowsEstimator(BaseEstimator):
 
     run_: the fitted run, with all its verbs.
     unit_: what `score_samples` is the logarithm of: "mass", "density", or which columns are densities.
-    nats_: nats per row of the rows that were held out, -mean ln p; NaN where none were.
+    nats_: nats per row of the rows that were held out, -mean ln p; NaN where none were. They have chosen weights and
+        steps, so that it is a little lower than for new rows.
     standard_error_: its standard error.
     """
 
@@ -45,10 +46,10 @@ class RowsEstimator(BaseEstimator):
             self._shape = Shape.of(X if frame else checked)
         return arrow_table(X if frame else checked, Shape.of(X) if frame else self._shape)
 
-    def _fitted(self, table: Any, options: dict[str, Any], share: float = HELD_OUT) -> Self:
+    def _fitted(self, table: Any, options: dict[str, Any], crossed: bool = True) -> Self:
         """Fit the model to a table, and take its figures."""
         seed = int(check_random_state(self.random_state).randint(SEEDS))
-        self._scorer = Scorer.fit(table, options, seed, share)
+        self._scorer = Scorer.fit(table, options, seed, crossed)
         nats = -self._scorer.held_out
         self.nats_ = float(nats.mean()) if len(nats) else float("nan")
         self.standard_error_ = float(nats.std(ddof=1) / np.sqrt(len(nats))) if len(nats) > 1 else float("nan")

@@ -6,7 +6,7 @@ In float64 a row has the same score alone and among others, to the last digits t
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing import parent_process
 from typing import Any
@@ -17,15 +17,19 @@ import torch
 
 from chainrule.estimators.tables import new_name, with_column
 from chainrule.evaluation.evaluate import evaluate
+from chainrule.runs.committee import are_divisions, committee_run
 from chainrule.runs.files import MemoryFiles
-from chainrule.runs.plan import plan_from
+from chainrule.runs.plan import Plan, plan_from
 from chainrule.runs.run import Run
 from chainrule.runs.trained import trained_run
 
-__all__ = ["HELD_OUT", "Scorer"]
+__all__ = ["Scorer"]
 
 HELD_OUT = 0.1  # share of the rows by which training stops and weights are found
 FEWEST = 10  # rows from which on some are held out
+FEWEST_CROSSED, CELLS = 30, 10_000  # rows and cells of tables that have a committee
+DIVISIONS = 5
+DECIDE = {"steps", "minutes", "network", "experts", "members"}  # options that say how to fit
 WEIGHTS = "model.safetensors"
 MIXED = "the columns .* are densities"
 
@@ -37,8 +41,8 @@ class Scorer:
     """A run in memory, and its model in float64.
 
     run: the run.
-    held_out_rows: numbers of the rows that it was not fitted to, shape (m,).
-    held_out: ln p of these rows, shape (m,), nats.
+    held_out_rows: numbers of the rows that it was not fitted to, or of all if each was left out of a part, shape (m,).
+    held_out: ln p of these rows by what was not fitted to them, shape (m,), nats.
     """
 
     def __init__(self, run: Run, held_out_rows: Rows, held_out: Numbers) -> None:
@@ -46,31 +50,39 @@ class Scorer:
         self.model, self.encoding = run.model().double(), run.encoding()
 
     @classmethod
-    def fit(cls, table: Any, options: Mapping[str, Any], seed: int, share: float = HELD_OUT) -> Scorer:
+    def fit(cls, table: Any, options: Mapping[str, Any], seed: int, crossed: bool = True) -> Scorer:
         """Fit a model to a table.
 
         table: Arrow table.
         options: those of `fit`; None stands for the default.
         seed: of the rows that are held out, of the weights and of the batches.
-        share: of the rows that are held out.
+        crossed: whether a small table has a committee of cross-validation, where no option says how to fit.
         """
-        count = max(1, round(share * len(table))) if len(table) >= FEWEST else 0
-        rows = np.sort(np.random.default_rng(seed).permutation(len(table))[:count])
-        given = {option: _as_text(value) for option, value in options.items() if value is not None} | {"seed": seed}
-        if count:
-            name = new_name("split", table.column_names)
-            part = np.full(len(table), "train")
-            part[rows] = "valid"
-            divided, given = with_column(table, name, part), given | {"split_column": name}
-        else:
-            divided, given = table, given | {"split": "100/0/0"}
+        given = {option: _as_text(value) for option, value in options.items() if value is not None}
+        order = np.random.default_rng(seed).permutation(len(table))
         with _as_found(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=MIXED)  # `unit_` says it
-            made = plan_from(divided, given)
-            scorer = cls(trained_run(made).with_data(made.data), rows, np.zeros(0))
-            if count:
+            small = FEWEST_CROSSED <= len(table) <= CELLS / table.num_columns
+            if crossed and small and not given.keys() & DECIDE:
+                parts = [np.sort(order[k::DIVISIONS]) for k in range(DIVISIONS)]
+                plans = [_plan(table, given, seed + k, rows) for k, rows in enumerate(parts)]
+                if are_divisions(plans):
+                    return cls._committee(table, plans, parts)
+            rows = np.sort(order[: max(1, round(HELD_OUT * len(table))) if len(table) >= FEWEST else 0])
+            plan = _plan(table, given, seed, rows)
+            scorer = cls(trained_run(plan).with_data(plan.data), rows, np.zeros(0))
+            if len(rows):
                 scorer.held_out = scorer.log_prob(table.take(rows))
         return scorer
+
+    @classmethod
+    def _committee(cls, table: Any, plans: Sequence[Plan], parts: Sequence[Rows]) -> Scorer:
+        """One model of several divisions, and what those who were not fitted to a row say of it."""
+        run, models = committee_run(plans)
+        held_out = np.zeros(len(table))
+        for rows, plan, model in zip(parts, plans, models, strict=True):
+            held_out[rows] = evaluate(model.double(), plan.data.encoding.encode(table.take(rows))).nats
+        return cls(run, np.arange(len(table)), held_out)
 
     def log_prob(self, table: Any) -> Numbers:
         """ln p of each row of an Arrow table, shape (n,), nats."""
@@ -95,6 +107,16 @@ class Scorer:
         files = MemoryFiles()
         files.write(WEIGHTS, state["weights"])
         return cls(Run(state["config"], files), state["held_out_rows"], state["held_out"])
+
+
+def _plan(table: Any, options: Mapping[str, Any], seed: int, held_out: Rows) -> Plan:
+    """The plan for a table of which some rows are held out."""
+    if not len(held_out):
+        return plan_from(table, dict(options) | {"seed": seed, "split": "100/0/0"})
+    name = new_name("split", table.column_names)
+    part = np.full(len(table), "train")
+    part[held_out] = "valid"
+    return plan_from(with_column(table, name, part), dict(options) | {"seed": seed, "split_column": name})
 
 
 def _as_text(value: Any) -> Any:

@@ -18,7 +18,7 @@ from chainrule.networks.context_gate import ContextGate
 from chainrule.training.hindsight_weights import hindsight_weights
 from chainrule.training.simplex import simplex_weights, weights_by_kind
 
-__all__ = ["element_kinds", "element_log_probs", "found_weights"]
+__all__ = ["element_kinds", "element_log_probs", "found_weights", "weights_of_divisions"]
 
 ENOUGH = 500_000  # validation elements by which members are weighed
 
@@ -41,6 +41,18 @@ def found_weights(
     kind = element_kinds(gate, valid, members[0].length)
     weights = weights_by_kind(log_prob, kind, len(gate.log_weight))
     return weights, weights[torch.from_numpy(kind)].mean(0)
+
+
+def weights_of_divisions(divisions: Sequence[tuple[Sequence[AutoregressiveModel], Examples]]) -> Tensor:
+    """The best weights by hindsight, and their strength, shape (K + 1,), of models that were fitted several times.
+
+    divisions: of each fit, the members and the rows of a table that were left out of it.
+    """
+    parts = [
+        np.stack([_elsewhere(m, element_log_probs(m, left_out)).reshape(-1, m.length) for m in members])
+        for members, left_out in divisions
+    ]
+    return hindsight_weights(np.concatenate(parts, 1))[0]
 
 
 def _elsewhere(member: AutoregressiveModel, log_prob: Array) -> Array:
