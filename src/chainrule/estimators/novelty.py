@@ -18,7 +18,7 @@ from chainrule.evaluation.novelty import Novelty, conformal_p
 
 __all__ = ["ARMNovelty"]
 
-MEASURES = ("typicality", "log_prob")
+MEASURES = ("log_prob", "typicality")
 OWN = ("alpha", "calibration_fraction", "measure", "random_state")  # parameters that are not options of `fit`
 LOWEST = float(np.finfo(np.float64).min) / 4  # score of a row of probability zero: finite, as metrics want it
 
@@ -33,8 +33,8 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
 
     alpha: the false-positive rate of `predict`.
     calibration_fraction: share of the rows that is set aside for the p-values, between 0 and 1.
-    measure: "typicality", -|ln p - mean| / deviation over the held-out rows: what is far too probable is as new as what
-        is far too improbable; or "log_prob", ln p in nats.
+    measure: "log_prob", ln p in nats; or "typicality", -|ln p - mean| / deviation over rows that were held out of the
+        fit: what is far too probable, such as a blank image, is as new as what is far too improbable.
     steps, minutes, network, experts, members, columns, random_state: as for `ARMDensity`.
 
     After `fit`, beside the attributes of all three estimators:
@@ -54,7 +54,7 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
         *,
         alpha: float = 0.05,
         calibration_fraction: float = 0.2,
-        measure: str = "typicality",
+        measure: str = "log_prob",
         steps: int | None = None,
         minutes: float | None = None,
         network: str | None = None,
