@@ -8,11 +8,14 @@ import torch
 
 from chainrule import AutoregressiveModel, CausalConv
 from chainrule.heads.adaptive_softmax import AdaptiveSoftmaxHead
+from chainrule.heads.bernoulli import Bernoulli
 from chainrule.heads.count import Count, CountHead
 from chainrule.heads.gaussian_mixture import GaussianMixture, GaussianMixtureHead
 from chainrule.heads.logistic_mixture import LogisticMixtureHead
+from chainrule.heads.missing import Missing, MissingHead
 from tests.mutants.case import fault
 from tests.mutants.parts import Tiny, bent, of, seeded
+from tests.mutants.sound_numbers import all_missing
 
 KIND = "heads and scores"
 
@@ -186,3 +189,26 @@ fault("alphabet: normalised over all but the first symbol", KIND)(
         lambda p, x, e: torch.where(x == 0, e, e + p.logits.logsumexp(-1) - p.logits[..., 1:].logsumexp(-1)), 300, 16
     )
 )
+
+
+class WholeBesideMissing(MissingHead):
+    """A value has its whole density although it may be missing."""
+
+    def forward(self, h):
+        return Whole(Bernoulli(self.linear(h).squeeze(-1)), self.head(h))
+
+    def at(self, d, h, x):
+        return Whole(Bernoulli(self.linear(h).squeeze(-1)), self.head.at(d, h, x))
+
+
+class Whole(Missing):
+    def log_prob(self, x):
+        missing, x = self._split(x)
+        return torch.where(missing, self.present.log_pmf()[..., 0], self.value.log_prob(x))
+
+
+for _name, _options in (("density", {}), ("grid", {"resolution": 0.5})):
+
+    @fault(f"numbers: every value is missing, beside a whole {_name}", KIND)
+    def _(options=_options):
+        return all_missing(lambda: GaussianMixtureHead(16, **options), WholeBesideMissing)

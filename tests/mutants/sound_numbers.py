@@ -7,6 +7,8 @@ import torch
 
 from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
 from chainrule.heads.count import CountHead
+from chainrule.heads.gaussian_mixture import GaussianMixtureHead
+from chainrule.heads.missing import MissingHead
 from chainrule.models.order_mixture import OrderMixture
 from chainrule.models.permuted import random_orders
 from chainrule.verification.laws import randomised
@@ -14,6 +16,14 @@ from tests.mutants.case import sound
 from tests.mutants.parts import LETTERS, counted, drawn_by, gaussian, inverse, of, seeded
 
 # densities and numbers
+
+
+def all_missing(head, missing=MissingHead):
+    """A model in which the probability that a value is there is nothing."""
+    made = seeded(lambda: AutoregressiveModel(CausalConv(None, 6, 16, depth=2), missing(head())), scale=0.05)
+    with torch.no_grad():
+        made.head.linear.bias.fill_(-900.0)
+    return made
 
 
 @sound("density of data far from zero", "numbers and functions")
@@ -43,6 +53,24 @@ def _():
         mean += 21
         r.fill_(-1.0)
     return made
+
+
+@sound("counts beyond those that a number can hold", "numbers and functions")
+def _():
+    made = seeded(lambda: AutoregressiveModel(CausalConv(None, 6, 16, depth=2), CountHead(16)), scale=0.05)
+    with torch.no_grad():
+        made.head.mixture.linear.bias.view(3, -1)[1] += 36  # on the scale of ln x; 2^53 is at 36.7
+    return made
+
+
+for _name, _head in (
+    ("a density", lambda: GaussianMixtureHead(16)),
+    ("a grid", lambda: GaussianMixtureHead(16, resolution=0.5)),
+):
+
+    @sound(f"{_name} of which every value is missing", "numbers and functions")
+    def _(head=_head):
+        return all_missing(head)
 
 
 # functions of prefixes

@@ -22,7 +22,8 @@ class Count(Distribution):
     to one, so the pmf sums to one over all the naturals. P(X > n) falls like n^(-1/s), the power law that counts of
     words, clicks and friends follow; a small s gives a narrow peak anywhere.
 
-    Computed in float64, where every count up to 2^53 is exact; draws beyond that are cut to it.
+    Computed in float64, where every count up to 2^53 is exact. What would be larger counts as 2^53: p(2^53) is the mass
+    of all the naturals from there on, so that draws, which are cut to it, are from p.
 
     logits: ln w_k up to a constant.
     mean: mu_k, on the scale of ln y.
@@ -64,12 +65,12 @@ class Count(Distribution):
         """ln p(n) in nats, float64; n are integers, or whole real numbers."""
         self._check(n)
         n = n.double().unsqueeze(-1)
-        none, log_n = n == 0, n.clamp(min=1).log()
+        none, last, log_n = n == 0, n == LARGEST, n.clamp(min=1).log()
         per_scale = torch.exp(-self.log_scale)
         step = torch.where(none, 0.0, torch.log1p(1 / n.clamp(min=1)))
         lower = torch.where(none, -torch.inf, (log_n - self.mean) * per_scale)
-        upper = (log_n + step - self.mean) * per_scale
-        width = torch.where(none, torch.inf, step * per_scale)
+        upper = torch.where(last, torch.inf, (log_n + step - self.mean) * per_scale)
+        width = torch.where(none | last, torch.inf, step * per_scale)
         return (self.logits.log_softmax(-1) + log_logistic_interval(lower, upper, width)).logsumexp(-1)
 
     def _reached(self, log_y: Tensor) -> Tensor:
@@ -77,7 +78,8 @@ class Count(Distribution):
         return (self.logits.softmax(-1) * torch.sigmoid(standard)).sum(-1)
 
     def cdf(self, n: Tensor) -> Tensor:
-        return self._reached(torch.log1p(n.double().clamp(min=-1)))
+        n = n.double()
+        return self._reached(torch.log1p(n.clamp(min=-1))).where(n < LARGEST, 1.0)
 
     def icdf(self, u: Tensor) -> Tensor:
         u = inside(u)

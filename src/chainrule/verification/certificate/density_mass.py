@@ -12,7 +12,7 @@ from torch import Tensor
 
 from chainrule.heads.base import Distribution
 
-__all__ = ["ENDS", "Repeated", "atoms", "density_mass", "flat_ends", "missing_mass"]
+__all__ = ["ENDS", "Repeated", "anywhere", "atoms", "density_mass", "flat_ends", "missing_mass"]
 
 Repeated = Callable[[int], Distribution]
 ENDS = (1e-9, 1 - 1e-9)  # extreme quantiles of the values that are not missing
@@ -84,11 +84,18 @@ def density_mass(make: Repeated, intervals: int = 256, special: Sequence[float] 
 def _at(make: Repeated, u: Tensor, missing: Tensor) -> Tensor:
     """The quantiles at u of the values that are not missing, shape (levels, ...).
 
-    A head in float32 may take the last of them for a missing value; the quantile a little below stands for it.
+    A head in float32 may take the last of them for a missing value; the quantile a little below stands for it. Where
+    all is missing, there are none, and numbers evenly apart are looked at.
     """
     p, levels = make(len(u)), ((1 - missing) * u).flatten(0, 1)
     found = p.icdf(levels).double()
-    return found.where(~found.isnan(), p.icdf(levels * (1 - ROUNDED)).double()).view_as(u)
+    found = found.where(~found.isnan(), p.icdf(levels * (1 - ROUNDED)).double()).view_as(u)
+    return found.where(~found.isnan(), anywhere(u))
+
+
+def anywhere(u: Tensor) -> Tensor:
+    """Numbers to look at where no value has a probability: u of the way from -100 to 100."""
+    return 200 * (u - 0.5)
 
 
 def _split(make: Repeated, u: Tensor, nodes: Tensor, missing: Tensor) -> tuple[Tensor, Tensor]:

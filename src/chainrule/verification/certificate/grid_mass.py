@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from chainrule.verification.certificate.density_mass import ENDS, Repeated, missing_mass
+from chainrule.verification.certificate.density_mass import ENDS, Repeated, anywhere, missing_mass
 
 __all__ = ["grid_excess"]
 
@@ -28,8 +28,9 @@ def grid_excess(make: Repeated) -> Tensor:
     present = 1 - missing_mass(p)
     step = torch.as_tensor(p.resolution).double().expand(p.batch_shape)
     chance = ENDS[1] * torch.rand(POINTS, *p.batch_shape, generator=generator, dtype=torch.float64)
-    u = present * torch.cat([torch.full_like(chance[:1], ENDS[0]), torch.full_like(chance[:1], 1 - 1e-6), chance])
-    x = make(len(u)).icdf(u.flatten(0, 1)).double().view_as(u)
+    u = torch.cat([torch.full_like(chance[:1], ENDS[0]), torch.full_like(chance[:1], 1 - 1e-6), chance])
+    x = make(len(u)).icdf((present * u).flatten(0, 1)).double().view_as(u)
+    x = x.where(~x.isnan(), (anywhere(u) / step).round() * step)
     mass, reached, rise = _mass_and_rise(make, x, step)
     ends = [(reached[0] - mass[0]).abs(), ((present - reached[1]).abs() - 2e-6).clamp(min=0)]
     apart = [*ends, (mass - rise)[2:].abs().amax(0), _far_excess(make, step, [0.0, *FAR])]

@@ -75,7 +75,8 @@ def batch(tested: ModelUnderTest, rows: Tensor, sizes: tuple[int, ...], bound: f
             sizes = tuple(tried for tried in sizes if tried < size)
             break
         for n in range(size) if size <= 8 else (0, 1, size - 1, size // 2):
-            same = n if c is not None else int((pool == pool[n]).all(1).nonzero()[0])
+            equal = (pool == pool[n]) | (pool.isnan() & pool[n].isnan())
+            same = n if c is not None else int(equal.all(1).nonzero()[0])
             if same not in alone:
                 alone[same] = scored_rows(tested, pool[n : n + 1], None if c is None else c[n : n + 1])
             figure = float(difference(alone[same], together[n : n + 1]).max())
