@@ -24,7 +24,7 @@ class ARMDensity(DensityMixin, RowsEstimator):
     a multiple of some step, its part of p is a probability (a mass), else a density; `unit_` says which. Columns need
     no scaling: it is done inside, and its Jacobian is part of the number.
 
-    A table of 30 rows to 10 000 cells has a committee of cross-validation, unless steps, minutes, network, experts or
+    A table of 30 rows to 3000 cells has a committee of cross-validation, unless steps, minutes, network, experts or
     members are given: the models of five divisions of the rows are averaged, with weights by the rows that each left
     out. `run_` then says of the data what the first division is.
 

@@ -27,7 +27,7 @@ __all__ = ["Scorer"]
 
 HELD_OUT = 0.1  # share of the rows by which training stops and weights are found
 FEWEST = 10  # rows from which on some are held out
-FEWEST_CROSSED, CELLS = 30, 10_000  # rows and cells of tables that have a committee
+FEWEST_CROSSED, CELLS = 30, 3000  # rows and cells of tables that have a committee
 DIVISIONS = 5
 DECIDE = {"steps", "minutes", "network", "experts", "members"}  # options that say how to fit
 WEIGHTS = "model.safetensors"
