@@ -52,7 +52,7 @@ def test_the_rate_of_false_alarms_is_kept_over_fits(monkeypatch, measure):
     assert expected - 0.02 < np.mean(rates) < expected + 3 * error
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_rate_of_false_alarms_is_kept_by_networks():
     """Of m = 40 calibration rows two lie below the offset: the rate of a fit is Beta(2, 39), their mean 2/41."""
     rng, fits, new, rates = np.random.default_rng(0), 20, 200, []
