@@ -75,7 +75,10 @@ def _source(what: str, home: Path) -> Any:
         path = home / "wine.csv"
         np.savetxt(path, wine.data, "%.10g", ",", header=",".join(wine.feature_names), comments="")
         return path
-    return random.normal(size=(500, 8))
+    path = home / "reals.csv"
+    names = ",".join(f"x{column}" for column in range(8))
+    np.savetxt(path, random.normal(size=(500, 8)), "%.17g", ",", header=names, comments="")
+    return path
 
 
 def model(what: str, size: list[int], home: str) -> tuple[Any, dict[str, Any]]:
