@@ -35,6 +35,12 @@ def crossing(excess: Callable[[Tensor], Tensor], low: Tensor, high: Tensor, roun
     """
     if torch.compiler.is_compiling():
         return _halved(excess, low, high)
+    with torch.no_grad():  # the steps of the search have no gradient that means anything, and some are 0 / 0
+        return _interpolated(excess, low, high, rounding)
+
+
+def _interpolated(excess: Callable[[Tensor], Tensor], low: Tensor, high: Tensor, rounding: Tensor | float) -> Tensor:
+    """The search of `crossing`."""
     least = LEAST_WIDTH * (high - low)
     near, far = high, low
     f_near, f_far = excess(near), excess(far)
