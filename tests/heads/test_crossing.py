@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from chainrule.heads.average import Average
+from chainrule.heads.average import Average, AverageHead
 from chainrule.heads.crossing import crossing, quantile_between
-from chainrule.heads.gaussian_mixture import GaussianMixture
+from chainrule.heads.gaussian_mixture import GaussianMixture, GaussianMixtureHead
 from chainrule.heads.marginal import Marginal
 from chainrule.heads.scores import Scores
 
@@ -105,3 +105,15 @@ def test_a_function_that_is_infinite_and_jumps():
     low, high = torch.tensor([-1e9, -1.0], dtype=torch.float64), torch.tensor([1e3, 1.0], dtype=torch.float64)
     found = crossing(lambda x: torch.where(x > 0.5, torch.inf, -torch.inf).double(), low, high)
     assert torch.allclose(found, torch.tensor([0.5, 0.5]).double(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e2])
+def test_what_is_drawn_passes_no_broken_gradient_on(scale):
+    """Some steps of the search are 0 / 0, which would reach whoever differentiates a score of what was drawn."""
+    torch.manual_seed(0)
+    head = AverageHead([GaussianMixtureHead(4, components=2), GaussianMixtureHead(4, components=2)])
+    h = (scale * torch.randn(64, head.features)).requires_grad_()
+    p = head(h)
+    x = p.icdf(torch.rand(64, dtype=torch.float64, generator=torch.Generator().manual_seed(3)))
+    (gradient,) = torch.autograd.grad(p.log_prob(x).sum(), h)
+    assert bool(gradient.isfinite().all())
