@@ -55,6 +55,18 @@ def test_long_codes_with_waiting_carries_are_the_same():
     assert ideal <= 32 * len(plain.words()) <= 1.001 * ideal + 64
 
 
+@pytest.mark.parametrize("shape", [(1, 2), (500, 2), (64, 17), (64, 256), (3, 4096), (7, 1)])
+def test_weights_are_those_of_the_definition(shape):
+    """In the plainest NumPy; archives are defined by them, to the last bit."""
+    p = np.random.default_rng(shape[1]).gamma(0.2, size=shape)
+    reached = np.floor(np.cumsum(p, 1) / np.cumsum(p, 1)[:, -1:] * (TOTAL - shape[1]))
+    wanted = np.diff(reached, axis=1, prepend=0.0) + 1
+    fixed = p.copy()
+    fixed.flags.writeable = False
+    for given_as in (p, np.asfortranarray(p), fixed):
+        assert np.array_equal(integer_weights(given_as), wanted)
+
+
 @pytest.mark.parametrize("name", GOLDEN)
 @pytest.mark.parametrize("coder", [PlainEncoder, lambda: LibraryEncoder(constriction)])
 def test_golden_words(name, coder):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from chainrule.coding.container import ELEMENTS, archive_bytes, read_archive
+from chainrule.coding.container import archive_bytes, read_archive
+from chainrule.coding.groups import ELEMENTS
 from chainrule.errors import InputError, Interrupted
 from chainrule.runs.archiving import work_of_file
 from chainrule.runs.decompress import decoded_file

@@ -12,6 +12,7 @@ import pytest
 import chainrule as cr
 from chainrule.atomic_files import write_file
 from chainrule.coding.container import archive_bytes, read_archive
+from chainrule.coding.header import GENERAL
 from chainrule.errors import DamagedArchive, InputError
 from chainrule.runs.archiving import work_of_file
 from chainrule.runs.decompress import decoded_file, decoded_raw
@@ -72,11 +73,11 @@ def test_odd_numbers_come_back(table, tmp_path, text):
         lambda content: b"",
     ],
 )
-def test_files_that_the_model_cannot_read_come_back_by_xz(table, tmp_path, change):
+def test_files_that_the_model_cannot_read_come_back_all_the_same(table, tmp_path, change):
     path = tmp_path / "table.csv"
     path.write_bytes(change(b"".join(LINES)))
     result = cr.compress(path, model=table, out=tmp_path / "x.cr")
-    assert result.way == "xz"
+    assert result.way in GENERAL
     cr.decompress(tmp_path / "x.cr", out=tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == path.read_bytes()
 

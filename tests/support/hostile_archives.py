@@ -13,7 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from chainrule.coding.container import MODEL, SIDE, Group, archive_bytes, read_archive
+from chainrule.coding.container import archive_bytes, read_archive
+from chainrule.coding.groups import MODEL, SIDE, Group
 from chainrule.coding.header import checked
 from chainrule.coding.side import packed, side_plain
 from chainrule.errors import InputError
@@ -39,7 +40,7 @@ def sound():
         run.model = lambda model=model: model
         found.append((path.read_bytes(), archive_bytes(*work_of_file(run, path, 8).archive(silent)), run))
         if name in ("binary", "table"):
-            found.append((path.read_bytes(), archive_bytes(*work_of_counts(path, 1, silent).archive(silent)), None))
+            found.append((path.read_bytes(), archive_bytes(*work_of_counts(path, 60, silent).archive(silent)), None))
         if name == "binary":
             carried = carried_bytes(run)
             work = replace(work_of_file(carried_run(carried), path, 8), carried=carried)

@@ -45,14 +45,14 @@ def compress(
     ] = False,
     unchecked: Annotated[bool, flag("Do not decode the archive before it is written.")] = False,
     force: Annotated[bool, flag("Replace a file that exists in the place of the archive.")] = False,
-    minutes: Annotated[float, Parameter(help="Time to find what to count by, without a model.")] = 1.0,
+    minutes: Annotated[float, Parameter(help="Time to read and to find what to count by, without a model.")] = 1.0,
     moved_to: MovedTo = None,
     json: Json = False,
 ) -> None:
     """Compress a file into an archive that gives it back byte for byte, with a model or by counts.
 
     Without --model nothing is trained: the symbols of a table or an array are coded by counts that both sides learn
-    while they code, and any other file by xz.
+    while they code, and any other file by xz or bz2.
     """
     from chainrule.runs.compress import compress as compress_file
 
@@ -85,10 +85,12 @@ def lines_of(result: CompressResult) -> list[str]:
         "self-contained": f"with the model of {result.run} in it, counted; {result.profile}",
         "counts": "nothing trained, by counts that both sides learn, all of it counted; portable",
         "xz": "by xz alone",
+        "bz2": "by bz2 alone",
+        "stored": "as it is",
     }[result.way]
     checked = "decoded back" if result.checked_seconds else "not decoded back"
     lines = [f"{result.source}: {before} -> {result.bytes_out:,} bytes ({how}; {checked}): {result.out}"]
-    if result.way != "xz":
+    if result.way in ("model", "self-contained", "counts"):
         rate = result.elements / max(result.seconds, 1e-9)
         head = result.bytes_out - result.code_bytes - result.model_bytes - result.side_bytes
         what = "what they are counted by" if result.way == "counts" else "the model"

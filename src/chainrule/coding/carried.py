@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chainrule.coding.patch import numbers, read_length
+from chainrule.coding.whole_numbers import numbers, read_length
 from chainrule.errors import DamagedArchive
 
 __all__ = ["carried_tensors", "tensors_bytes"]

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from chainrule.batch import Array
-from chainrule.coding.container import ELEMENTS, Group
 from chainrule.coding.elements import Anchor, not_on_grid
-from chainrule.coding.patch import numbers
+from chainrule.coding.groups import ELEMENTS, Group
 from chainrule.coding.side import side_group
 from chainrule.coding.walk import Layout, encode_sequences
+from chainrule.coding.whole_numbers import numbers
 from chainrule.data.examples.base import Examples
 from chainrule.domain import Domain
 from chainrule.errors import InputError

@@ -42,16 +42,15 @@ class _Context:
 
 
 def find_elements(
-    x: Array, symbols: list[int], seconds: float, advance: Callable[[int], Any] = lambda n: None
+    x: Array, symbols: list[int], end: float, advance: Callable[[int], Any] = lambda n: None
 ) -> list[Element]:
     """The elements in the order in which they are coded, those that cost least first, with their parents.
 
     x: rows, shape (N, D).
     symbols: the number of symbols of each element.
-    seconds: time after which elements get no more parents; those that cost most get theirs first.
+    end: of `perf_counter`, after which elements get no more parents; those that cost most get theirs first.
     advance: called with the number of elements that are done since the last call.
     """
-    end = perf_counter() + seconds
     rows = _apart(x, ROWS)
     alone = [_alone(rows[:, place], count).bits for place, count in enumerate(symbols)]
     order = sorted(range(len(symbols)), key=lambda place: (alone[place], place))

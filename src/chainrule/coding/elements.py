@@ -101,13 +101,13 @@ class Reader(Coder):
         return self.decoder.decode(weights)
 
 
-def code_element(coder: Coder, p: Distribution, x: Array | None, active: Array, anchor: Anchor) -> Array:
+def code_element(coder: Coder, p: Distribution, x: Array | None, active: Array | None, anchor: Anchor) -> Array:
     """The element of every lane, float64, shape (B,); 0 where a lane is not active.
 
     coder: the side of the code.
     p: the distribution of the element, batch shape (B,).
     x: the elements, None on the side that reads.
-    active: the lanes that have this element, booleans.
+    active: the lanes that have this element, booleans; None for all of them.
     anchor: where the search for a number begins.
     """
     if not p.is_mass:
@@ -115,8 +115,9 @@ def code_element(coder: Coder, p: Distribution, x: Array | None, active: Array, 
             "an element has a density, which says nothing about bits; declare the step in which the numbers were "
             "recorded, as in fit --columns NAME=real:0.01, or leave the column out with --drop"
         )
-    found = np.zeros(len(active))
     if p.num_symbols is None:
+        active = np.ones(p.batch_shape[0], dtype=bool) if active is None else active
+        found = np.zeros(len(active))
         found[active] = _Search(p, active, anchor).run(coder, None if x is None else x[active])
         return found
     if not p.has_pmf:
@@ -124,8 +125,9 @@ def code_element(coder: Coder, p: Distribution, x: Array | None, active: Array, 
             f"a {type(p).__name__} does not say the probabilities of its symbols; code it element by element"
         )
     pmf = p.pmf().double().cpu().numpy()
-    if active.all():  # most often, and then nothing has to be chosen
+    if active is None:
         return code_symbols(coder, pmf, None if x is None else x.astype(np.int64)).astype(np.float64)
+    found = np.zeros(len(active))
     found[active] = code_symbols(coder, pmf[active], None if x is None else x[active].astype(np.int64))
     return found
 
@@ -138,7 +140,7 @@ def code_symbols(coder: Coder, pmf: Array, x: Array | None) -> Array:
     x: the symbols, shape (N,), None on the side that reads.
     """
     count = pmf.shape[1]
-    if x is not None and x.size and (x.min() < 0 or x.max() >= count):
+    if x is not None and x.size and not 0 <= np.minimum.reduce(x) <= np.maximum.reduce(x) < count:
         raise InputError(f"symbols run from {x.min()} to {x.max()}, but the model has {count} (0 to {count - 1})")
     if count == 1 or not len(pmf):
         return np.zeros(len(pmf), dtype=np.int64)

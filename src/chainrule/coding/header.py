@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.coding.container import Archive
+from chainrule.coding.groups import Archive
 from chainrule.errors import DamagedArchive
 
-__all__ = ["checked"]
+__all__ = ["GENERAL", "checked"]
+
+GENERAL = ("xz", "bz2", "stored")  # ways of a file that no model codes
 
 Form = dict[str, Any]
 SOURCE: Form = {"name": str}
-OF_XZ: Form = {"way": str, "source": SOURCE | {"bytes": int, "sha256": str}}
+OF_FILE: Form = {"way": str, "source": SOURCE | {"bytes": int, "sha256": str}}
 OF_COUNTS: Form = {
     "way": str,
     "profile": str,
@@ -46,14 +48,14 @@ OF_MODEL: Form = {
 def checked(archive: Archive) -> Archive:
     """The archive itself; raises DamagedArchive where its header lacks something, or has it in another form.
 
-    >>> from chainrule.coding.container import Archive
+    >>> from chainrule.coding.groups import Archive
     >>> checked(Archive({"way": "xz", "source": {"name": "a", "bytes": 1, "sha256": ""}}, ())).header["way"]
     'xz'
     """
     way = archive.header.get("way")
-    if way not in ("xz", "counts", "model", "self-contained"):
+    if way not in (*GENERAL, "counts", "model", "self-contained"):
         raise DamagedArchive(f"the header names the way {str(way)[:40]!r}; the archive is damaged, or update chainrule")
-    _check(archive.header, OF_XZ if way == "xz" else OF_COUNTS if way == "counts" else OF_MODEL, "")
+    _check(archive.header, OF_FILE if way in GENERAL else OF_COUNTS if way == "counts" else OF_MODEL, "")
     return archive
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from chainrule.coding.whole_numbers import numbers, read_numbers
 from chainrule.errors import DamagedArchive
 
-__all__ = ["difference", "numbers", "patched", "read_length", "read_numbers"]
+__all__ = ["difference", "patched"]
 
 # bytes that have to be the same again, how far they are looked for, and at every which place
 WINDOWS = ((8, 64, 1), (16, 1024, 1), (32, 1 << 16, 16))
@@ -86,49 +87,3 @@ def _meet(a: bytes, i: int, b: bytes, j: int) -> tuple[int, int]:
         if best is not None:
             return best
     return len(a) - i, len(b) - j
-
-
-def numbers(values: list[int]) -> bytes:
-    """Whole numbers from 0 on as bytes of seven bits, their count in front.
-
-    >>> read_numbers(numbers([0, 300, 7]), 0)
-    ([0, 300, 7], 5)
-    """
-    out = bytearray()
-    for value in (len(values), *values):
-        while value > 127:
-            out.append(value & 127 | 128)
-            value >>= 7
-        out.append(value)
-    return bytes(out)
-
-
-def read_numbers(content: bytes, at: int) -> tuple[list[int], int]:
-    """The numbers that stand from a place on, and the place behind them."""
-    count, at = _number(content, at)
-    if count > len(content):
-        raise DamagedArchive("a list of numbers is longer than the archive, which is damaged; fetch it again")
-    values: list[int] = []
-    for _ in range(count):
-        value, at = _number(content, at)
-        values.append(value)
-    return values, at
-
-
-def read_length(content: bytes) -> tuple[int, int]:
-    """The number that stands alone at the beginning, as `numbers([length])` has it, and the place behind it."""
-    found, at = read_numbers(content, 0)
-    if len(found) != 1:
-        raise DamagedArchive("a length is missing; the archive is damaged, fetch it again")
-    return found[0], at
-
-
-def _number(content: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < len(content) and shift < 64:
-        byte = content[at]
-        value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return value, at
-    raise DamagedArchive("a number is cut off; the archive is damaged, fetch it again")

@@ -36,7 +36,7 @@ class Encoder(ABC):
 
     @abstractmethod
     def encode(self, symbols: Array, weights: Array) -> None:
-        """Add symbols. symbols: shape (N,). weights: shape (N, V), V >= 2, at least 1, sum 2^24."""
+        """Add symbols. symbols: shape (N,). weights: whole numbers, shape (N, V), V >= 2, at least 1, sum 2^24."""
 
     @abstractmethod
     def words(self) -> Array:
@@ -68,6 +68,7 @@ class PlainEncoder(Encoder):
         self.first = 0
 
     def encode(self, symbols: Array, weights: Array) -> None:
+        weights = weights.astype(np.int64)
         before = np.cumsum(weights, axis=1) - weights
         rows = np.arange(len(symbols))
         pairs = zip(before[rows, symbols].tolist(), weights[rows, symbols].tolist(), strict=True)
@@ -122,7 +123,7 @@ class PlainDecoder(Decoder):
         self.above = next(self.source, 0) << 32 | next(self.source, 0)  # how far the code lies above lower
 
     def decode(self, weights: Array) -> Array:
-        reached = np.cumsum(weights, axis=1)
+        reached = np.cumsum(weights.astype(np.int64), axis=1)
         found = np.empty(len(weights), dtype=np.int64)
         for n, ends in enumerate(reached):
             scale = self.range >> BITS

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import bz2
 import lzma
 from collections.abc import Iterator
 from hashlib import sha256
 
-from chainrule.coding.container import SIDE, Group
+from chainrule.coding.groups import SIDE, Group
 from chainrule.errors import DamagedArchive
 
-__all__ = ["packed", "side_group", "side_plain", "unpacked"]
+__all__ = ["compressor_of", "packed", "side_group", "side_plain", "unpacked"]
 
 LARGEST = 1 << 32  # bytes of a plain content
 AT_ONCE = 1 << 20  # bytes that are decompressed before it is known that they are the right ones
 
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 24}]
-STORED, XZ = b"\0", b"\1"
+STORED, XZ, BZ2 = b"\0", b"\1", b"\2"
+NAMES = {STORED: "stored", XZ: "xz", BZ2: "bz2"}
 
 
 def packed(plain: bytes) -> bytes:
-    r"""The shorter of the bytes themselves and their xz stream, after one byte that says which.
+    r"""The shortest of the bytes themselves, their xz and their bz2 stream, after one byte that says which.
 
     >>> packed(b"ab"), len(packed(b"a" * 10**6)) < 300
     (b'\x00ab', True)
     """
-    squeezed = lzma.compress(plain, format=lzma.FORMAT_RAW, filters=FILTERS)
-    return XZ + squeezed if len(squeezed) < len(plain) else STORED + plain
+    by_xz = lzma.compress(plain, format=lzma.FORMAT_RAW, filters=FILTERS)
+    return min(STORED + plain, XZ + by_xz, BZ2 + bz2.compress(plain), key=len)
+
+
+def compressor_of(code: bytes) -> str:
+    """Which one `packed` took: "xz", "bz2", or "stored" for the bytes themselves.
+
+    >>> compressor_of(packed(b"ab"))
+    'stored'
+    """
+    return NAMES.get(code[:1], "unknown")
 
 
 def unpacked(code: bytes, length: int) -> bytes:
@@ -39,14 +50,14 @@ def unpacked(code: bytes, length: int) -> bytes:
     """
     if code[:1] == STORED and len(code) - 1 == length:
         return code[1:]
-    if code[:1] != XZ:
+    if code[:1] not in (XZ, BZ2):
         raise DamagedArchive("a side group cannot be read; the archive is damaged, fetch it again")
     return b"".join(_pieces(code, length))
 
 
 def _pieces(code: bytes, length: int) -> Iterator[bytes]:
-    """What an xz stream holds, some at a time; raises DamagedArchive where its length is another."""
-    reader, rest, left = lzma.LZMADecompressor(format=lzma.FORMAT_RAW, filters=FILTERS), code[1:], length
+    """What an xz or bz2 stream holds, some at a time; raises DamagedArchive where its length is another."""
+    reader, rest, left = _decompressor(code), code[1:], length
     try:
         while not reader.eof and left >= 0:
             piece = reader.decompress(rest, max_length=min(AT_ONCE, left + 1))
@@ -54,10 +65,16 @@ def _pieces(code: bytes, length: int) -> Iterator[bytes]:
             if not piece and reader.needs_input:
                 break
             yield piece
-    except (lzma.LZMAError, EOFError) as error:
+    except (lzma.LZMAError, EOFError, OSError) as error:
         raise DamagedArchive(f"a side group cannot be read ({error}); the archive is damaged") from None
-    if left or not reader.eof:
+    if left or not reader.eof or reader.unused_data:
         raise DamagedArchive("a side group has another length than it says; the archive is damaged, fetch it again")
+
+
+def _decompressor(code: bytes) -> lzma.LZMADecompressor | bz2.BZ2Decompressor:
+    if code[:1] == BZ2:
+        return bz2.BZ2Decompressor()
+    return lzma.LZMADecompressor(format=lzma.FORMAT_RAW, filters=FILTERS)
 
 
 def side_group(plain: bytes) -> Group:
@@ -76,7 +93,7 @@ def side_plain(group: Group, most: int = LARGEST) -> bytes:
             f"a side group would have {group.plain_length} bytes, and at most {min(most, LARGEST)} fit the header; "
             "the archive is damaged, fetch it again"
         )
-    if group.plain_length > AT_ONCE and group.code[:1] == XZ:
+    if group.plain_length > AT_ONCE and group.code[:1] != STORED:
         digest = sha256()
         for piece in _pieces(group.code, group.plain_length):
             digest.update(piece)

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from chainrule.batch import Array
 from chainrule.coding.coded import GROUP, plain_elements
-from chainrule.coding.container import ELEMENTS, SIDE, Archive, Group
-from chainrule.coding.patch import read_numbers
+from chainrule.coding.groups import ELEMENTS, SIDE, Archive, Group
 from chainrule.coding.side import side_plain
 from chainrule.coding.walk import Layout, decode_sequences, layout_from_json
+from chainrule.coding.whole_numbers import read_numbers
 from chainrule.domain import Domain
 from chainrule.errors import DamagedArchive
 from chainrule.models.chain import AutoregressiveModel

@@ -164,6 +164,7 @@ class _Lanes:
         self.length = np.zeros(layout.lanes, dtype=np.int64)
         self.length[: self.count] = told
         self.by_end = not known and any(n is None for n in lengths)
+        self.shortest = int(self.length.min())
         if self.length.max() > layout.longest:
             raise InputError(f"a sequence has {self.length.max()} elements, the layout says {layout.longest} at most")
 
@@ -175,11 +176,15 @@ class _Lanes:
         """The lanes that have an element at a place."""
         return np.asarray(place < self.length)
 
+    def count_active(self, place: int) -> int:
+        """The number of these lanes."""
+        return self.layout.lanes if place < self.shortest else int(np.count_nonzero(place < self.length))
+
     def known(self, place: int) -> Array | None:
         """The elements at a place, on the side that writes."""
         return self.x[:, place] if self.writes else None
 
-    def put(self, place: int, values: Array, active: Array) -> None:
+    def put(self, place: int, values: Array, active: Array | None) -> None:
         """Take the elements at a place; a lane whose end this is has no more."""
         if self.writes:
             return
@@ -187,7 +192,9 @@ class _Lanes:
             self.x = np.pad(self.x, ((0, 0), (0, self.x.shape[1])))
         self.x[:, place] = values
         if self.by_end:
-            self.length[active & (values == self.layout.end)] = place + 1
+            ended = values == self.layout.end
+            self.length[ended if active is None else active & ended] = place + 1
+            self.shortest = int(self.length.min())
 
     def sequences(self) -> list[Array]:
         """What was read, the padding left out."""
@@ -209,21 +216,22 @@ def _walk(
     """Code the elements of all lanes, window by window."""
     dtype, device = (torch.float64 if layout.real else torch.long), model.device
     begin, scored = 0, 0
-    while lanes.active(scored).any():
+    while lanes.count_active(scored):
         stop = begin + layout.window
 
         def draw(d: int, p: Distribution, begin: int = begin, scored: int = scored) -> Tensor:
             place = begin + d
-            active = lanes.active(place)
-            if not active.any():
+            count = lanes.count_active(place)
+            if not count:
                 raise StopIteration
+            active = None if count == layout.lanes else lanes.active(place)
             if place < scored:
-                values = np.where(active, lanes.x[:, place], 0.0)
+                values = lanes.x[:, place] if active is None else np.where(active, lanes.x[:, place], 0.0)
             else:
                 p = portable(p) if layout.portable else p
                 values = code_element(coder, p, lanes.known(place), active, layout.anchor(place))
                 lanes.put(place, values, active)
-                advance(int(active.sum()))
+                advance(count)
             return torch.from_numpy(values).to(device=device, dtype=dtype)
 
         model.unroll(draw, layout.lanes, layout.window, None if context is None else context.to(device))

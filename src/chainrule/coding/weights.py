@@ -11,6 +11,7 @@ probability zero costs 24 bits at most, so that everything can be coded.
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from chainrule.batch import Array
 from chainrule.errors import InputError
@@ -23,30 +24,54 @@ MOST_SYMBOLS = 4096  # that one row of weights is for; larger alphabets are code
 
 
 def integer_weights(pmf: Array) -> Array:
-    """Weights w >= 1 that sum to 2^24, int64, from rows of probabilities.
+    """Weights w >= 1 that sum to 2^24, whole numbers in float64, from rows of probabilities.
 
     pmf: probabilities, not negative, normalised up to rounding, shape (N, V) with V up to 4096.
 
-    >>> integer_weights(np.array([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]])).tolist()
+    >>> integer_weights(np.array([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]])).astype(int).tolist()
     [[8388607, 4194304, 4194305], [16777214, 1, 1]]
     """
-    p = np.ascontiguousarray(pmf, dtype=np.float64)
+    p = np.require(pmf, np.float64, ("C", "W"))
     if p.ndim != 2 or not 1 <= p.shape[1] <= MOST_SYMBOLS:
         raise InputError(f"weights are made from rows of 1 to {MOST_SYMBOLS} probabilities, got the shape {p.shape}")
     if not p.size:
-        return np.zeros(p.shape, dtype=np.int64)
-    steps = p.cumsum(1)
+        return np.zeros(p.shape)
+    if p.shape[1] == 2:
+        return _of_two(p)
+    steps: Array = torch.from_numpy(p).cumsum(1).numpy()  # one after the other, as in NumPy, in a quarter of its time
     end = steps[:, -1:].copy()
-    if not (p.min() >= 0 and end.min() > 0 and end.max() < np.inf):  # false for NaN, too
+    if not (_least(p) >= 0 and _least(end) > 0 and _most(end) < np.inf):  # false for NaN, too
         _refuse(p)
     steps /= end
     steps *= TOTAL - p.shape[1]
-    reached = steps.astype(np.int64)  # cuts off the fraction; the last is exactly 2^24 - V
-    weights = np.empty_like(reached)
-    weights[:, 0] = reached[:, 0]
-    np.subtract(reached[:, 1:], reached[:, :-1], out=weights[:, 1:])  # not negative: sums of what is not, rounded, rise
+    np.floor(steps, out=steps)  # of the last symbol exactly 2^24 - V
+    weights = np.empty_like(steps)
+    np.subtract(steps.ravel()[1:], steps.ravel()[:-1], out=weights.ravel()[1:])  # sums rise, rounded or not: >= 0
+    weights[:, 0] = steps[:, 0]
     weights += 1
     return weights
+
+
+def _of_two(p: Array) -> Array:
+    """The same for two symbols, in fewer steps."""
+    end = p[:, 0] + p[:, 1]
+    if not (_least(p) >= 0 and _least(end) > 0 and _most(end) < np.inf):
+        _refuse(p)
+    first = p[:, 0] / end
+    first *= TOTAL - 2
+    np.floor(first, out=first)
+    weights = np.empty_like(p)
+    np.add(first, 1, out=weights[:, 0])
+    np.subtract(TOTAL - 1, first, out=weights[:, 1])
+    return weights
+
+
+def _least(x: Array) -> float:
+    return float(np.minimum.reduce(x, axis=None))
+
+
+def _most(x: Array) -> float:
+    return float(np.maximum.reduce(x, axis=None))
 
 
 def _refuse(p: Array) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from json import dumps
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,11 +15,12 @@ from torch import Tensor
 from chainrule import __version__
 from chainrule.coding.canary import canary, machine
 from chainrule.coding.coded import Coded, coded_examples, element_groups
-from chainrule.coding.container import MODEL, Group
 from chainrule.coding.count_search import find_elements
-from chainrule.coding.patch import difference, numbers
+from chainrule.coding.groups import MODEL, Group
+from chainrule.coding.patch import difference
 from chainrule.coding.portable import refusal_of
-from chainrule.coding.side import packed, side_group
+from chainrule.coding.side import compressor_of, packed, side_group
+from chainrule.coding.whole_numbers import numbers
 from chainrule.data.encodings.base import Encoding
 from chainrule.data.examples.base import Examples
 from chainrule.data.rewriting.forms import form_of, rewritten
@@ -172,7 +174,9 @@ class Work:
 
 def general(source: dict[str, Any], content: bytes) -> tuple[dict[str, Any], list[Group]]:
     """The header and the groups of an archive that no model codes."""
-    return {"way": "xz", "profile": "any", "version": __version__, "source": source}, [side_group(content)]
+    group = side_group(content)
+    way = compressor_of(group.code)
+    return {"way": way, "profile": "any", "version": __version__, "source": source}, [group]
 
 
 def work_of_file(run: Run, path: Path, lanes: int, profile: str | None = None) -> Work:
@@ -198,7 +202,7 @@ def _work_of_copy(run: Run, path: Path, lanes: int, profile: str | None) -> Work
     try:
         parts, read, note = elements_of_file(run.encoding(), path, content)
     except InputError as error:
-        return replace(work, note=f"the model cannot read it, so xz does all of it: {error}")
+        return replace(work, note=f"the model cannot read it, so a general compressor does all of it: {error}")
     work = replace(work, read=read, note=note, unlike=_unlike(parts), left_out=bool(note))
     return _prepared(work, parts, lanes, profile)
 
@@ -212,21 +216,21 @@ def _unlike(parts: dict[str, Examples]) -> tuple[int, ...]:
     return tuple(unlike[:UNLIKE])
 
 
-def work_of_counts(path: Path, minutes: float, progress: Progress) -> Work:
+def work_of_counts(path: Path, seconds: float, progress: Progress) -> Work:
     """A file, to be given back byte for byte, by counts that both sides learn while they code.
 
     path: the file.
-    minutes: time after which elements get no more others that they are counted by.
+    seconds: time, reading included, after which elements get no more others that they are counted by.
     progress: shows how far it is.
     """
     try:
         with as_file(path) as file:
-            return _counts_of_copy(path, file, minutes, progress)
+            return _counts_of_copy(path, file, perf_counter() + seconds, progress)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); name a file") from None
 
 
-def _counts_of_copy(path: Path, file: Path, minutes: float, progress: Progress) -> Work:
+def _counts_of_copy(path: Path, file: Path, end: float, progress: Progress) -> Work:
     """The same of a file that can be read many times."""
     content = file.read_bytes()
     said = {"name": path.name, "bytes": len(content), "sha256": sha256(content).hexdigest()}
@@ -238,9 +242,9 @@ def _counts_of_copy(path: Path, file: Path, minutes: float, progress: Progress) 
         coded = coded_to_count(parts, encoding.domain)
     except InputError as error:
         why = str(error).replace(str(file), str(path))
-        return replace(work, note=f"there is nothing to count by, so xz does all of it: {why}")
+        return replace(work, note=f"there is nothing to count by, so a general compressor does all of it: {why}")
     with progress("looking for what to count by", len(symbols)) as update:
-        elements = find_elements(rows_to_count(coded, symbols), symbols, 60 * minutes, update)
+        elements = find_elements(rows_to_count(coded, symbols), symbols, end, update)
     counts = tuple((name, _count(part)) for name, part in parts.items())
     work = replace(work, read=read, note=note, unlike=_unlike(parts), left_out=bool(note), parts=counts)
     return replace(work, coded=coded, counted=Counted(encoding, tuple(elements)))

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from chainrule.coding.carried import carried_tensors, tensors_bytes
-from chainrule.coding.patch import numbers, read_length
+from chainrule.coding.whole_numbers import numbers, read_length
 from chainrule.errors import DamagedArchive
 from chainrule.runs.weights import tensors_file
 

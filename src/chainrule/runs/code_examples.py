@@ -128,7 +128,7 @@ def elements_of_file(encoding: Encoding, path: Path, content: bytes) -> tuple[di
             raise refused
         read = first + b"".join(kept)
         place.write_bytes(read)
-        said = f"{len(lines) - len(kept)} lines that the model cannot read are coded by xz: {refused}"
+        said = f"{len(lines) - len(kept)} lines that the model cannot read are left to a general compressor: {refused}"
         return encoded(encoding, place), read, said
 
 

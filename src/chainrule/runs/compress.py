@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.coding.container import ELEMENTS, MODEL, SIDE, Group, archive_bytes, read_archive
+from chainrule.coding.container import archive_bytes, read_archive
+from chainrule.coding.groups import ELEMENTS, MODEL, SIDE, Group
+from chainrule.coding.header import GENERAL
 from chainrule.data.sources.plain_files import stream_name
 from chainrule.errors import InputError, unknown_name
 from chainrule.runs.archiving import Work, general, work_of_counts, work_of_elements, work_of_file
@@ -36,7 +38,7 @@ class CompressResult:
     source, out: the file, or the split of the run's own data, and the archive.
     way: "model", where both sides need the run, whose weights are not counted; "self-contained", where they travel in
         the archive and are counted; "counts", where nothing is trained and both sides learn counts while they code;
-        "xz" where no model codes the file.
+        "xz", "bz2" or "stored" where no model codes the file.
     profile: "native" decodes where the model computes the same numbers, "portable" and "any" everywhere.
     run: the run; empty where there is none.
     bytes_out: bytes of the archive.
@@ -92,7 +94,7 @@ def compress(
     source: a file of the kind of data that the run was fitted to; None for the elements of a split of its own data.
     model: the run, or its directory; decompressing needs it, too, and its weights are not counted. None for an archive
         that needs no run and in which everything is counted: the symbols of a table or an array by counts that both
-        sides learn while they code, any other file by xz.
+        sides learn while they code, any other file by xz or bz2.
     out: the archive, by default the source with .cr behind it; of a split of the run's own data, in the run.
     elements: code the elements alone: decompressing writes equal examples, not the same file.
     split: of the run's own data, or with `elements` of a source that has splits: train, valid or test.
@@ -103,7 +105,7 @@ def compress(
         decompressing needs no run.
     unchecked: do not decode the archive before it is written.
     force: replace an archive, or any other file, that exists in its place.
-    minutes: time to find what to count by, without a model.
+    minutes: time to read the file and to find what to count by, without a model.
     moved_to: where the run's own data are now, if they were moved; their hash is checked.
     progress: shows how far it is.
 
@@ -117,7 +119,7 @@ def compress(
     begun = perf_counter()
     used, carried = _rounded(run, source) if run is not None and self_contained else (run, None)
     if used is None:
-        work = work_of_counts(Path(source or ""), minutes, progress)
+        work = work_of_counts(Path(source or ""), 60 * minutes, progress)
     elif source is None or elements:
         work = work_of_elements(used, source, split, lanes, profile)
     else:
@@ -133,7 +135,7 @@ def compress(
         source=f"the {split} split" if source is None else str(source),
         out=str(place),
         way=way,
-        profile="any" if way == "xz" else work.profile,
+        profile="any" if way in GENERAL else work.profile,
         run="" if run is None else run.name,
         bytes_out=len(content),
         seconds=coded - begun,
@@ -156,7 +158,7 @@ def _check_options(profile: str | None, lanes: int, minutes: float) -> None:
     if not 1 <= lanes <= 1 << 16:
         raise InputError(f"--lanes is between 1 and {1 << 16}, got {lanes}")
     if not 0 <= minutes < 1e6:
-        raise InputError(f"--minutes is the time to find what to count by, 0 or more, got {minutes}")
+        raise InputError(f"--minutes is the time to read and to find what to count by, 0 or more, got {minutes}")
 
 
 def _check_alone(source: Path | str | None, elements: bool, profile: str | None, moved_to: Path | str | None) -> None:
@@ -201,21 +203,23 @@ def _archive(work: Work, progress: Progress) -> tuple[bytes, list[Group], str, s
         if work.content is None:
             return content, groups, work.way, work.note
     plain = work.content or b""
-    header, of_xz = general(work.source, plain)
-    other = archive_bytes(header, of_xz)
+    header, whole = general(work.source, plain)
+    other = archive_bytes(header, whole)
+    way = header["way"]
     if work.coded is None:
-        return other, of_xz, "xz", work.note
+        return other, whole, way, work.note
     if len(content) <= len(other):
         return content, groups, work.way, work.note
+    stream = "file as it is" if way == "stored" else f"{way} stream"
     how = "by counts" if work.way == "counts" else "with the model"
-    said = f"{how} it would be {len(content):,} bytes, so it holds the xz stream alone"
-    return other, of_xz, "xz", f"{work.note}; {said}" if work.note else said
+    said = f"{how} it would be {len(content):,} bytes, so it holds the {stream} alone"
+    return other, whole, way, f"{work.note}; {said}" if work.note else said
 
 
 def _check(content: bytes, work: Work, progress: Progress) -> None:
     """Decode an archive before it is written; raises AssertionError where it does not give everything back."""
     archive = read_archive(content)
-    run = None if archive.header["way"] == "xz" else run_of(archive, work.run)
+    run = None if archive.header["way"] in GENERAL else run_of(archive, work.run)
     if run is None or isinstance(run, Counted) or work.content is not None:
         same = decoded_file(archive, run, progress) == work.content
     else:

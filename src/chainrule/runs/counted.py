@@ -17,9 +17,9 @@ import numpy as np
 
 from chainrule.batch import Array
 from chainrule.coding.coded import GROUP, Coded, coded_examples, plain_elements
-from chainrule.coding.container import ELEMENTS, MODEL, Archive, Group
 from chainrule.coding.counts import MOST_SYMBOLS, Counts, Element, code_rows, elements_from_json
 from chainrule.coding.elements import Reader, Writer
+from chainrule.coding.groups import ELEMENTS, MODEL, Archive, Group
 from chainrule.coding.range_coder import decoder, encoder, words_of
 from chainrule.coding.side import packed, side_plain
 from chainrule.data.encodings.base import Encoding

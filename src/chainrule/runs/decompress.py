@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.batch import Array
 from chainrule.coding.canary import canary, difference_of_machines, with_threads
-from chainrule.coding.container import ELEMENTS, MODEL, SIDE, Archive, read_archive
-from chainrule.coding.header import checked
-from chainrule.coding.patch import patched, read_length
+from chainrule.coding.container import read_archive
+from chainrule.coding.groups import ELEMENTS, MODEL, SIDE, Archive
+from chainrule.coding.header import GENERAL, checked
+from chainrule.coding.patch import patched
 from chainrule.coding.side import side_plain
 from chainrule.coding.told import Told, decoded_groups, told_of
+from chainrule.coding.whole_numbers import read_length
 from chainrule.data.rewriting.forms import rewritten
 from chainrule.data.sources.plain_files import as_file, stream_name
 from chainrule.errors import DamagedArchive, InputError, OtherMachine, OtherModel
@@ -109,7 +111,7 @@ def decompress(
         raise InputError(f"{path}: cannot be read ({error.strerror}); name an archive") from None
     name = Path(archive.header["source"]["name"]).name or "decompressed"
     whole = rows is None and "sha256" in archive.header["source"]
-    if archive.header["way"] == "xz":
+    if archive.header["way"] in GENERAL:
         if rows is not None:
             raise InputError(f"{path}: no model codes it, so that it has no examples; leave out --rows")
         return _written(path, _place(path, name, out, force), decoded_file(archive, None, progress), True, None)
@@ -276,7 +278,7 @@ def decoded_file(archive: Archive, run: Run | Counted | None, progress: Progress
     """The file of an archive; raises DamagedArchive where it is not the same.
 
     archive: the archive.
-    run: the run that it was made with, or what is counted; None where xz codes it.
+    run: the run that it was made with, or what is counted; None where no model codes it.
     progress: shows how far it is.
     """
     said, side = checked(archive).header["source"], archive.of_kind(SIDE)
