@@ -14,6 +14,35 @@ settings.register_profile("chainrule", deadline=None, max_examples=40, derandomi
 settings.load_profile("chainrule")
 
 
+LONG = (  # files whose tests take longest, the longest first
+    "mutants/test_mutants.py",
+    "training/test_resume.py",
+    "test_install.py",
+    "cli/test_members.py",
+    "training/test_engine.py",
+    "cli/test_hostile.py",
+    "training/test_checkpoint.py",
+    "runs/test_time.py",
+    "cli/test_fit.py",
+    "test_docs.py",
+    "estimators/test_page.py",
+    "cli/test_sample.py",
+    "cli/test_output.py",
+    "runs/test_experts.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Long files stand first in both halves, which two workers begin with, so that short ones are left to share."""
+    places = {Path(__file__).parent / name: k for k, name in enumerate(LONG)}
+    long = sorted((item for item in items if item.path in places), key=lambda item: places[item.path])
+    halves = [[item for item in long if places[item.path] % 2 == half] for half in (0, 1)]
+    others = [item for item in items if item.path not in places]
+    room = max(0, len(items) // 2 - len(halves[0]))
+    items[:] = [*halves[0], *others[:room], *halves[1], *others[room:]]
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     """Weights that a test draws are its own, whatever ran before it."""

@@ -58,7 +58,7 @@ def test_the_spread_is_of_windows_that_stood_side_by_side():
     assert timed("work", "peer", ours, apart).spread is None
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_step_is_profiled(tmp_path):
     entry = run(tmp_path / "record.json", "profile")["profile"]
     assert {"versions", "machine", "git", "limits", "load", "models"} <= entry.keys()
@@ -145,7 +145,7 @@ def test_every_family_runs(tmp_path):
     assert all(0 < row["ratio"] < math.inf for measured in record.values() for row in measured["rows"])
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_time_of_a_certificate_is_measured():
     pytest.importorskip("transformers", reason="the extra `hf` is not installed")
     seconds, peak = certificate.ROWS["gpt2 quick"](Options(rounds=1, quick=True, threads=1))

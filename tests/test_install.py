@@ -5,10 +5,13 @@ import os
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import distribution
 from pathlib import Path
 
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -43,24 +46,49 @@ def test_every_dependency_is_constrained():
     assert names <= pinned
 
 
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory):
-    """An environment that holds what a wheel of this project asks for, and nothing else."""
+def needed(names):
+    """The packages that some packages need here, they themselves among them, without their extras."""
+    found, left = {}, list(names)
+    while left:
+        name = canonicalize_name(left.pop())
+        if name not in found:
+            found[name] = distribution(name)
+            wanted = map(Requirement, found[name].requires or ())
+            left += [each.name for each in wanted if each.marker is None or each.marker.evaluate({"extra": ""})]
+    return found
+
+
+def linked(packages, site):
+    """The files of packages that are installed here, linked into another environment."""
+    for package in packages:
+        for top in {file.parts[0] for file in package.files if not file.parts[0].endswith(("..", "__pycache__"))}:
+            if not (site / top).exists():
+                (site / top).symlink_to(Path(package.locate_file(top)).resolve())
+
+
+@pytest.fixture(scope="module", params=["linked", pytest.param("installed", marks=pytest.mark.soak)])
+def bare(tmp_path_factory, request):
+    """An environment that holds a wheel of this project and what it asks for, and nothing else.
+
+    What it asks for is linked from here, or is installed by pip, which takes a minute.
+    """
     place = tmp_path_factory.mktemp("bare")
-    quiet = ("--quiet", "--disable-pip-version-check")
+    quiet = ("--quiet", "--disable-pip-version-check", "--no-compile")
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", *quiet, "--no-deps", "-w", str(place), str(ROOT)],
+        [sys.executable, "-m", "pip", "wheel", *quiet[:2], "--no-deps", "-w", str(place), str(ROOT)],
         check=True,
         timeout=300,
     )
-    subprocess.run([sys.executable, "-m", "venv", str(place / "env")], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place / "env")], check=True, timeout=120)
     python = place / "env" / "bin" / "python"
     (wheel,) = place.glob("*.whl")
-    subprocess.run(
-        [str(python), "-m", "pip", "install", *quiet, "-c", str(ROOT / "constraints.txt"), str(wheel)],
-        check=True,
-        timeout=540,
-    )
+    more = ["-c", str(ROOT / "constraints.txt")]
+    if request.param == "linked":
+        (site,) = place.glob("env/lib/*/site-packages")
+        linked(needed(Requirement(name).name for name in PROJECT["dependencies"]).values(), site)
+        more = ["--no-deps"]
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install"]
+    subprocess.run([*pip, *quiet, *more, str(wheel)], check=True, timeout=540)
     return place
 
 

@@ -38,7 +38,7 @@ HELD_BACK = (
 )  # tried by themselves below
 
 
-PARTS = 3  # in one of which the slow tier tries the words of an option, another for the next option
+PARTS = 6  # in one of which the slow tier tries the words of an option, another for the next option
 in_parts = pytest.mark.parametrize(
     "part", [pytest.param(n, marks=pytest.mark.soak if n else pytest.mark.slow) for n in range(PARTS)]
 )
@@ -155,7 +155,7 @@ def refused(capsys, place, commands=COMMANDS):
 
 
 def damages():
-    """Each file with each damage; a third of them in the slow tier."""
+    """Each file with each damage; a sixth of them in the slow tier."""
     for i, name in enumerate(["config.json", "report.json", "metrics.jsonl", "certificate.json"]):
         for j, damage in enumerate(DAMAGES):
             tier = pytest.mark.soak if (i + j) % PARTS else pytest.mark.slow

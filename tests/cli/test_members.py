@@ -163,7 +163,7 @@ def test_heads_that_are_laid_out_by_counts(head, rows, tmp_path, capsys):
     assert scored["total_nats"] == pytest.approx(report["results"]["test"]["total_nats"], rel=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_two_processes_make_one_ensemble(fitted, rows, tmp_path):
     command = [
         sys.executable,
@@ -256,7 +256,7 @@ def test_a_run_planned_by_defaults_of_its_minutes_goes_on(rows, capsys, tmp_path
     run_json(capsys, "fit", "--resume", "--out", out / "members" / "1")
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_text_that_got_a_larger_network_for_its_minutes_goes_on(capsys, tmp_path, monkeypatch):
     network = {"name": "corrected_ngram", "network": "state_space"}
     larger = ((0.0, network | {"width": 8}), (0.01, {"width": 16, "depth": 1}))

@@ -83,9 +83,9 @@ def test_a_decoder_of_hugging_face_passes(name):
     assert result.right, str(result)
 
 
-@pytest.mark.slow
-def test_the_verdict_is_the_same_on_a_loaded_machine():
-    """Twenty certificates of two models beside two processes that take all of the time they get."""
+@pytest.mark.parametrize("times", [pytest.param(2, marks=pytest.mark.slow), pytest.param(20, marks=pytest.mark.soak)])
+def test_the_verdict_is_the_same_on_a_loaded_machine(times):
+    """So many certificates of each of two models beside two processes that take all of the time they get."""
     load = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
     try:
         made = [
@@ -94,14 +94,14 @@ def test_the_verdict_is_the_same_on_a_loaded_machine():
                 faults.model(CausalConv(4, 5, 8, depth=1), CategoricalHead(8, 4)),
                 faults.mixed(faults.block_leak),
             )
-            for _ in range(10)
+            for _ in range(times)
         ]
     finally:
         for process in load:
             process.kill()
             process.wait()
-    assert all(checks == made[0] for checks in made[:10])
-    assert all(checks == made[10] for checks in made[10:])
+    assert all(checks == made[0] for checks in made[:times])
+    assert all(checks == made[times] for checks in made[times:])
 
 
 def test_the_cases_are_many():

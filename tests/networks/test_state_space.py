@@ -50,7 +50,7 @@ def test_sizes_that_make_no_network_are_refused():
         StateSpace(5, 12, 8, 0)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_compiled_step_is_the_eager_one():
     from chainrule.sampling.compiled import compile_step
 

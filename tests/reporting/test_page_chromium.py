@@ -109,9 +109,14 @@ def browse(page, tmp_path, width, dark):
     return json.loads(unescape(found[1])), [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("width", [360, 1280])
+SCREENS = [(width, dark) for width in (360, 1280) for dark in (False, True)]
+IN_SLOW = [(360, False), (1280, True)]
+
+
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [pytest.param(*screen, marks=pytest.mark.slow if screen in IN_SLOW else pytest.mark.soak) for screen in SCREENS],
+)
 @pytest.mark.parametrize("name", ["pictures", "story", "table"])
 def test_a_report_can_be_read(pages, tmp_path, name, width, dark):
     found, said = browse(pages[name], tmp_path, width, dark)

@@ -86,9 +86,11 @@ def test_runs_of_earlier_versions_are_in_order(kind):
     assert run.certificate_dict is None or run.certificate_dict["passed"]
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("kind", SEVERAL)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.soak if n % 3 else pytest.mark.slow) for n, kind in enumerate(SEVERAL)],
+)
 def test_any_other_value_in_a_configuration_is_read_or_refused(kind, run_with, monkeypatch):
     """Whatever stands at a place of `config.json`, a run does what it is asked for, or says in words why not."""
     monkeypatch.chdir(GOLDEN)

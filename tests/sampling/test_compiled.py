@@ -43,7 +43,7 @@ NETWORKS = {
 SIZES = dict.fromkeys(NETWORKS, (1, MANY)) | dict.fromkeys(("image windows", "causal convolutions"), (1, 2, MANY))
 
 
-IN_SLOW = {("transformer", MANY), ("image windows", 1), ("caches that grow", 1)}
+IN_SLOW = {("transformer", MANY)}
 
 
 def cases():
@@ -82,7 +82,7 @@ def test_the_compiled_step_draws_what_the_eager_step_draws(network, n):
     "head",
     [
         pytest.param(lambda: CategoricalHead(16, 5, soft_cap=2.0), marks=pytest.mark.soak, id="capped logits"),
-        pytest.param(lambda: CategoricalHead(16, 5, tied=True), marks=pytest.mark.slow, id="tied logits"),
+        pytest.param(lambda: CategoricalHead(16, 5, tied=True), marks=pytest.mark.soak, id="tied logits"),
         pytest.param(lambda: HierarchicalSoftmaxHead(16, 5), marks=pytest.mark.soak, id="a head of its own"),
     ],
 )

@@ -21,6 +21,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import torch._dynamo  # noqa: F401  (which the first optimizer of a process imports)
 
 from chainrule.cli.app import main
 from tests.support.trials import attempt

@@ -17,11 +17,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch._dynamo  # noqa: F401  (which the first optimizer of a process imports)
 
 from chainrule import atomic_files
 from chainrule.cli.app import main
 from chainrule.reporting import pictures
-from chainrule.runs import fit  # noqa: F401  (imported once, before the forks)
+from chainrule.runs import fit, start  # noqa: F401  (imported once, before the forks)
+from tests.support.at_hand import a_certificate
 from tests.support.small_training import timeless
 
 OPTIONS = "--network causal_conv --width 4 --depth 1 --steps 14 --batch-size 16 --evaluate-every 4 --checkpoint-every 2"
@@ -51,7 +53,8 @@ def attempt(data, run, slow=True):
     try:
         with open(run.parent / "log.txt", "a") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
             os.dup2(log.fileno(), 2)
-            pictures.learning_curve = lambda *arguments: b""  # takes longer than all the rest
+            pictures.learning_curve = lambda *arguments: b""  # this and the certificate take longer than all the rest
+            start.stop_at_a_leak = lambda model: a_certificate()
             if slow:
                 atomic_files.os = SlowDisk()
             code = main(["fit", str(data), "--out", str(run), "--resume", *OPTIONS.split(), "--dropout", "0.2"])
@@ -117,6 +120,7 @@ def left_behind(run):
 def kill_again_and_again(directory, kills, seed):
     """So many kills, each run brought to its end; what was seen."""
     random = np.random.default_rng(seed)
+    a_certificate()  # made once, before the forks
     data = directory / "rows.npy"
     np.save(data, random.integers(0, 3, (60, 5)))
     os.waitpid(attempt(data, directory / "whole", slow=False), 0)

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import torch._dynamo  # noqa: F401  (which the first optimizer of a process imports)
 
 import chainrule.runs.fit  # imported once, before the forks
 import chainrule.runs.run  # noqa: F401

@@ -38,7 +38,7 @@ def compare(tmp_path, count, engine, names):
         assert (penalty != 0) == (name == "prior")
 
 
-@pytest.mark.slow
+@pytest.mark.soak  # `test_every_case` has them among others
 def test_two_processes_take_the_steps_of_one(tmp_path):
     compare(tmp_path, 2, "ddp", ["per_example", "prior"])
 
