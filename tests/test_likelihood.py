@@ -194,6 +194,7 @@ def _reduce(rank, world, folder):
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 @pytest.mark.distributed
 def test_all_reduced_is_the_sum_over_processes(tmp_path):
     torch.multiprocessing.spawn(_reduce, args=(2, tmp_path), nprocs=2)

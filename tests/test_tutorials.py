@@ -20,6 +20,7 @@ def test_there_is_one_for_every_kind():
     assert all(f"tutorials/{path.name}" in linked for path in TUTORIALS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
 def test_every_block_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

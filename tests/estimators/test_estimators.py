@@ -25,8 +25,14 @@ ESTIMATORS = [ARMDensity(**QUICK), ARMNovelty(**QUICK), ARMClassifier(steps=15, 
 IRIS = load_iris(as_frame=True)
 
 
-@parametrize_with_checks(ESTIMATORS)
+@parametrize_with_checks(ESTIMATORS[:1])
 def test_every_check_of_scikit_learn_passes(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(ESTIMATORS[1:])
+def test_novelty_and_classifier_pass_every_check(estimator, check):
     check(estimator)
 
 

@@ -25,5 +25,6 @@ def faults(how):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="is about the allocator of glibc")
+@pytest.mark.slow
 def test_a_block_that_is_had_again_is_the_same_memory():
     assert faults("kept") < faults("not") / 2  # where the heap begins decides how often it has to grow

@@ -50,6 +50,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(killed):
     check(killed, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_a_signal_saves_the_state_and_says_how_to_go_on(killed, name, code):
     seen = killed["signals"][name]

@@ -85,7 +85,7 @@ def held(tables, kinds, joined=False):
     return found.spellings, found.notes, columns.modelled, x
 
 
-@pytest.mark.parametrize(("columns", "seed"), [(11, 0), (11, 1), (110, 2)])
+@pytest.mark.parametrize(("columns", "seed"), [(11, 0), (11, 1), pytest.param(110, 2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("joined", [False, True])
 def test_one_pass_finds_what_each_column_alone_gives(columns, seed, joined):
     tables = blocks(seed, columns)

@@ -140,7 +140,7 @@ def test_a_pipe_is_read_once_and_whole(tmp_path):
     assert not path.exists()
 
 
-@pytest.mark.parametrize("name", ["-", "/dev/stdin"])
+@pytest.mark.parametrize("name", ["-", pytest.param("/dev/stdin", marks=pytest.mark.slow)])
 def test_standard_input(name):
     code = f"""
     from chainrule.data.sources.plain_files import as_file
@@ -236,6 +236,7 @@ def test_duckdb_itself_reads_the_same_plain_file(tmp_path):
     assert ours.column_names == theirs.columns
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path):
     path = tmp_path / "a.csv"
     with path.open("w") as file:
