@@ -87,6 +87,7 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
         number = min(round(self.calibration_fraction * len(table)), len(table) - 1)
         self.calibration_rows_, rest = np.sort(order[:number]), np.sort(order[number:])
         self._fitted(table.take(rest), options)
+        self._scorer.finite = True
         self.calibration_scores_ = self._scores(table.take(self.calibration_rows_))
         below = floor(self.alpha * (number + 1) + 1e-9)  # calibration rows that may lie below the offset
         self.offset_ = float(np.sort(self.calibration_scores_)[below - 1]) if below else 2 * LOWEST
@@ -100,10 +101,10 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
             raise unknown_name("measure", self.measure, MEASURES)
 
     def score_samples(self, X: Any) -> npt.NDArray[np.float64]:
-        """The score of each row, shape (n,): the higher, the more normal; that of a row with p(x) = 0 is -4.5e307.
+        """The score of each row, shape (n,): the higher, the more normal.
 
-        A row is impossible where a value is no multiple of the resolution that was found in a column: name the columns
-        and their resolution (`columns`) if that is not what the data mean.
+        A value that a column of the n rows of the fit cannot have, such as a name that was never there, a number
+        between two steps, or a text among numbers, counts as the nearest or the usual one and costs ln (n + 1) nats.
         """
         check_is_fitted(self)
         return self._scores(self._rows(X))

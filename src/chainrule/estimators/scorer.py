@@ -9,12 +9,15 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing import parent_process
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from chainrule.data.encodings.tables import TableEncoding
+from chainrule.estimators.impossible import said_of, usual_elements
+from chainrule.estimators.one_scale import scale_of
 from chainrule.estimators.tables import new_name, with_column
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.runs.committee import are_divisions, committee_run
@@ -43,11 +46,16 @@ class Scorer:
     run: the run.
     held_out_rows: numbers of the rows that it was not fitted to, or of all if each was left out of a part, shape (m,).
     held_out: ln p of these rows by what was not fitted to them, shape (m,), nats.
+    rows: the number of rows that were fitted or held out.
+    usual: the median element of each column, shape (D,); the most frequent one of names.
+    finite: whether rows with values that a column cannot have are scored by the others, see `log_prob`.
     """
 
-    def __init__(self, run: Run, held_out_rows: Rows, held_out: Numbers) -> None:
-        self.run, self.held_out_rows, self.held_out = run, held_out_rows, held_out
-        self.model, self.encoding = run.model().double(), run.encoding()
+    finite = False
+
+    def __init__(self, run: Run, held_out_rows: Rows, held_out: Numbers, rows: int, usual: Numbers) -> None:
+        self.run, self.held_out_rows, self.held_out, self.rows, self.usual = run, held_out_rows, held_out, rows, usual
+        self.model, self.encoding = run.model().double(), cast(TableEncoding, run.encoding())
 
     @classmethod
     def fit(cls, table: Any, options: Mapping[str, Any], seed: int, crossed: bool = True) -> Scorer:
@@ -58,7 +66,9 @@ class Scorer:
         seed: of the rows that are held out, of the weights and of the batches.
         crossed: whether a small table has a committee of cross-validation, where no option says how to fit.
         """
-        given = {option: _as_text(value) for option, value in options.items() if value is not None}
+        given = {
+            option: _as_text(value) for option, value in _on_one_scale(table, options).items() if value is not None
+        }
         order = np.random.default_rng(seed).permutation(len(table))
         with _as_found(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=MIXED)  # `unit_` says it
@@ -70,7 +80,7 @@ class Scorer:
                     return cls._committee(table, plans, parts)
             rows = np.sort(order[: max(1, round(HELD_OUT * len(table))) if len(table) >= FEWEST else 0])
             plan = _plan(table, given, seed, rows)
-            scorer = cls(trained_run(plan).with_data(plan.data), rows, np.zeros(0))
+            scorer = cls(trained_run(plan).with_data(plan.data), rows, np.zeros(0), len(table), usual_elements(plan))
             if len(rows):
                 scorer.held_out = scorer.log_prob(table.take(rows))
         return scorer
@@ -82,12 +92,26 @@ class Scorer:
         held_out = np.zeros(len(table))
         for rows, plan, model in zip(parts, plans, models, strict=True):
             held_out[rows] = evaluate(model.double(), plan.data.encoding.encode(table.take(rows))).nats
-        return cls(run, np.arange(len(table)), held_out)
+        return cls(run, np.arange(len(table)), held_out, len(table), usual_elements(plans[0]))
 
     def log_prob(self, table: Any) -> Numbers:
-        """ln p of each row of an Arrow table, shape (n,), nats."""
+        """ln p of each row of an Arrow table, shape (n,), nats: the mass of the steps and the density where it is.
+
+        A number between two steps stands for the nearest one; where a column cannot have a value it is -inf. A warning
+        says in which columns.
+
+        Of a scorer that is `finite` it is ln p of the nearest possible row, less ln (n + 1) for each value that is not
+        possible: of an outcome that n rows never had, the next row has it with probability 1 / (n + 1) at most, on
+        average.
+        """
         with _as_found():
-            return evaluate(self.model, self.encoding.encode(table)).nats
+            examples, found = self.encoding.encode_nearest(table, self.usual)
+            nats = evaluate(self.model, examples).nats
+        if self.finite:
+            return nats - np.log(self.rows + 1) * (found.outside | found.between).sum(1)
+        for said in said_of(found, self.encoding.columns):
+            warnings.warn(said, stacklevel=3)
+        return np.where(found.outside.any(1), -np.inf, nats)
 
     def sample(self, n: int, seed: int) -> list[list[str]]:
         """Rows of texts, drawn from the model."""
@@ -99,6 +123,7 @@ class Scorer:
         """Everything as JSON, bytes and arrays."""
         weights = self.run.files.read(WEIGHTS)
         figures = {"held_out_rows": self.held_out_rows, "held_out": self.held_out}
+        figures |= {"rows": self.rows, "usual": self.usual, "finite": self.finite}
         return {"config": self.run.config, "weights": weights} | figures
 
     @classmethod
@@ -106,7 +131,10 @@ class Scorer:
         """The same again."""
         files = MemoryFiles()
         files.write(WEIGHTS, state["weights"])
-        return cls(Run(state["config"], files), state["held_out_rows"], state["held_out"])
+        names = ("held_out_rows", "held_out", "rows", "usual")
+        scorer = cls(Run(state["config"], files), *(state[name] for name in names))
+        scorer.finite = state["finite"]
+        return scorer
 
 
 def _plan(table: Any, options: Mapping[str, Any], seed: int, held_out: Rows) -> Plan:
@@ -117,6 +145,15 @@ def _plan(table: Any, options: Mapping[str, Any], seed: int, held_out: Rows) -> 
     part = np.full(len(table), "train")
     part[held_out] = "valid"
     return plan_from(with_column(table, name, part), dict(options) | {"seed": seed, "split_column": name})
+
+
+def _on_one_scale(table: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options, with the levels of columns that are on one scale, if the user says nothing of them."""
+    declared = options.get("columns") or {}
+    if options.get("density") or options.get("given") or not isinstance(declared, Mapping):
+        return dict(options)
+    levels = scale_of(table.drop_columns([name for name in table.column_names if name in declared]))
+    return dict(options) | ({"columns": levels | dict(declared)} if levels else {})
 
 
 def _as_text(value: Any) -> Any:

@@ -36,7 +36,7 @@ def test_numbers_of_many_digits_that_repeat_have_a_step(tmp_path):
         before = load(source, reader=2)
     assert any("repeat their values" in str(w.message) for w in said)
     assert kinds(before) == ["density", "real"]
-    assert (before.options["reader"], data.options["reader"]) == (2, 3)
+    assert (before.options["reader"], data.options["reader"]) == (2, 4)
 
 
 def test_numbers_that_do_not_repeat_stay_a_density(tmp_path):
@@ -64,9 +64,9 @@ def test_what_a_density_is_in_standard_deviations_is_said(tmp_path):
     assert f"{np.log(train.std(0)).sum():.6g} nats per row less" in data.note
 
 
-@pytest.mark.parametrize("reader", [0, 4])
+@pytest.mark.parametrize("reader", [0, 5])
 def test_a_reader_that_there_is_not(tmp_path, reader):
     from chainrule import InputError
 
-    with pytest.raises(InputError, match="--reader is 1 to 3"):
+    with pytest.raises(InputError, match="--reader is 1 to 4"):
         load(file_of(tmp_path, a=[1.0, 2.0] * 20), reader=reader)

@@ -26,6 +26,7 @@ from chainrule.data.sources.objects import Source, as_source
 from chainrule.data.sources.table_files import table_parts
 from chainrule.data.tables.column_kinds import Profile
 from chainrule.data.tables.columns import Numbers, Symbols, column_from_json
+from chainrule.data.tables.nearest import NearestRows, nearest_rows
 from chainrule.data.tables.read_tables import Asked, ReadTables, known_table, opened
 from chainrule.data.tables.rows import MOST_SYMBOLS, Columns, encode_rows
 from chainrule.data.tables.splits import (
@@ -38,7 +39,7 @@ from chainrule.errors import InputError
 
 __all__ = ["TableEncoding", "load_table"]
 
-TABLE_READER = 3  # version of the reader of tables
+TABLE_READER = 4  # version of the reader of tables
 REPEATED = 0.05  # share of rows that repeat a value, from which a density is warned of
 
 
@@ -98,6 +99,16 @@ class TableEncoding(Encoding):
         if self.grouped is None or groups is None:
             return examples
         return in_groups(examples, self.grouped.name, groups.number, groups.names)
+
+    def encode_nearest(self, source: Source, usual: Array) -> tuple[Examples, NearestRows]:
+        """The rows of another table as the nearest rows that the columns can have, see `nearest_rows`.
+
+        source: a table of this encoding's columns.
+        usual: an element of each column, shape (D,).
+        """
+        with known_table(source, (*self.columns, *self.given)) as table:
+            found = nearest_rows(table, Columns(self.columns, self.given, self.dropped), usual)
+        return self.examples(found.x, found.codes, np.zeros(len(found.x), dtype=bool)), found
 
     def examples(self, x: Array, codes: Array, impossible: Array) -> ArrayExamples:
         """Examples from elements, the numbers of the given columns, and which rows are outside the domain."""
@@ -159,7 +170,7 @@ def load_table(
 
     source: a file, a folder, a frame, or a dictionary of frames by split.
     columns: kinds of columns that cannot be found from the data, "age=count,zip=categorical" or a mapping; they are
-        categorical, ordinal, constant, identifier, count, real, real:STEP, density and date.
+        categorical, ordinal, ordinal:LOWEST..HIGHEST, constant, identifier, count, real, real:STEP, density and date.
     drop: names of the columns to leave out.
     given: names of the columns to condition on.
     split: how a single table is divided, see `Split`; None for random:80/10/10.
@@ -167,8 +178,8 @@ def load_table(
     split_column: name of a column that says the split of each row, see `parts_by_column`; it is not modelled.
     header, delimiter, decimal, missing, dates: how a table is written, see `Reading`; None for what is found.
     density: whether every column of numbers is a density, whatever step the numbers have, see `_as_densities`.
-    reader: 3; 1 and 2 read as earlier versions did, for the runs that they made: the second had no steps for numbers of
-        more than 12 digits that repeat.
+    reader: 4; 1 to 3 read as earlier versions did, for the runs that they made: the second had no steps for numbers of
+        more than 12 digits that repeat, the third no levels between those that were seen.
     progress: shows how many rows were read; None shows nothing.
     """
     if not 1 <= reader <= TABLE_READER:
@@ -185,6 +196,8 @@ def load_table(
     if reader > 2:
         for profile in found:
             profile.find_fine_step()
+            if reader > 3:
+                profile.look_beyond()
     kinds = _as_densities(found, asked.kinds) if density else asked.kinds
     encoded = {profile.name: profile.column(kinds.get(profile.name)) for profile in found}
     conditions = set(asked.given)

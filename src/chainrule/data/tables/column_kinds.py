@@ -12,12 +12,12 @@ import numpy as np
 from chainrule.data.examples.base import Array
 from chainrule.data.tables.cells import Spelling
 from chainrule.data.tables.columns import DAY, KINDS, Numbers, Symbols, is_date, is_missing, is_number
+from chainrule.data.tables.levels import FEW, declared_levels, levels_between, sure_step
 from chainrule.domain import detect_resolution
 from chainrule.errors import InputError, unknown_name
 
 __all__ = ["EXACT", "KEPT", "Profile", "profiles"]
 
-FEW = 32  # whole numbers with at most this many values are ordinal
 KEPT = 4096  # most values of a column of numbers that are counted
 MOST = 2**20  # most values of a column of names
 FRACTIONS = (1.0, 1e-3, 1e-6)  # seconds, by groups of three digits after the point
@@ -43,6 +43,7 @@ class Profile:
     digits: the most digits of a fraction of a second.
     spelling: how the cells are written, so that the texts are canonical; None in runs of the first reader.
     padded: whether all numbers are written with equally many decimals.
+    gaps: whether levels between those that were seen are left out, as the first readers did.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Profile:
     digits: int = 0
     spelling: Spelling | None = None
     padded: bool = True
+    gaps: bool = True
 
     def update(self, texts: Any) -> None:
         """Read a block of texts, an Arrow array."""
@@ -162,6 +164,12 @@ class Profile:
         if max(-self.low, self.high) * 10.0**-finest < EXACT:
             self.resolution = float(Decimal(1).scaleb(finest))
 
+    def look_beyond(self) -> None:
+        """Take the step for which there is evidence, and the levels between those that were seen."""
+        self.gaps = False
+        if self.number and not self.whole and self.resolution and self.counts:
+            self.resolution = sure_step(self.resolution, self.counts)
+
     @property
     def is_row_number(self) -> bool:
         """Whether the column counts the rows."""
@@ -192,8 +200,19 @@ class Profile:
             )
         if not self.counts:
             raise InputError(f"the column {self.name!r} has no values at all; leave it out with --drop")
-        ordered = self._by_frequency() if kind != "ordinal" else sorted(self.counts, key=float if self.number else None)
+        ordered = self._by_frequency() if kind != "ordinal" else self._levels(declared)
         return Symbols(self.name, kind, tuple(ordered), self.missing, self.spelling)
+
+    def _levels(self, declared: str) -> list[str]:
+        """The levels in their order: those that are declared, "0..16", or those that were seen and between these."""
+        seen: set[str] = set(self.counts or ())
+        if not declared:
+            filled = self.number and self.whole and not self.gaps
+            return sorted(levels_between(seen) if filled else seen, key=float if self.number else None)
+        levels = declared_levels(self.name, declared)
+        if other := sorted(seen - levels):
+            raise InputError(f"the column {self.name!r} has {other[0]!r}, which is none of the levels {declared}")
+        return sorted(levels, key=float)
 
     def _by_frequency(self) -> list[str]:
         counts = self.counts or {}
