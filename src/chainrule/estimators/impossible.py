@@ -40,8 +40,7 @@ def said_of(found: NearestRows, columns: Sequence[Symbols | Numbers]) -> Iterato
 
     Names that were never there need none: that their probability is zero is what their score says.
     """
-    between = [d for d in np.flatnonzero(found.between.any(0)) if not found.outside[:, d].all()]
-    if between:
+    if between := np.flatnonzero(found.between.any(0)).tolist():
         steps = [f"{columns[d].name!r} ({columns[d].describe()})" for d in between[:SHOWN]]
         yield (
             f"{int(found.between.any(1).sum())} of {len(found.x)} rows have numbers between the steps of "

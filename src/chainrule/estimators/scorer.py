@@ -123,8 +123,8 @@ class Scorer:
         """Everything as JSON, bytes and arrays."""
         weights = self.run.files.read(WEIGHTS)
         figures = {"held_out_rows": self.held_out_rows, "held_out": self.held_out}
-        figures |= {"rows": self.rows, "usual": self.usual, "finite": self.finite}
-        return {"config": self.run.config, "weights": weights} | figures
+        more = {"rows": self.rows, "usual": self.usual, "finite": self.finite}
+        return {"config": self.run.config, "weights": weights} | figures | more
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Scorer:
