@@ -9,6 +9,7 @@ Three protocols, each with ten folds at random; the others of a fold are what ev
   one step, uniform, drawn once. Nobody gains by values that repeat.
 - `mass`: the same columns as they are recorded. Ours gives the probability of the cell that a value stands for, and
   the peers are scored by theirs: of the same cell, integrated (kernels exactly, the others by sequential sampling).
+  The step of a column belongs to the protocol: where it shows in a test row alone, ours is told it, as the peers are.
 - `published`: that of the RNADE papers for red and white wine. Columns of fewer than three values are dropped, and one
   of each pair with a correlation above 0.98. Values repeat, and whole rows, which a density can exploit without bound:
   a figure says what was published and no more.
@@ -90,9 +91,19 @@ def fold_of(name: str, x: np.ndarray, held: int, protocol: str) -> dict:
     standard = [(y - rest.mean(0)) / scale for y in (rest, test)]
     scores = {peer: score(*standard, Cells(steps)).tolist() for peer, score in PEERS.items()}
     began = time.process_time()
-    ours = ARMDensity(density=protocol != "mass", random_state=0).fit(rest)
+    ours = ARMDensity(density=protocol != "mass", columns=finer(x, rest, protocol), random_state=0).fit(rest)
     scores["ours"] = (ours.score_samples(test) + (0.0 if protocol == "mass" else np.log(scale).sum())).tolist()
     return {"scores": scores, "seconds": time.process_time() - began, "rows": len(x), "columns": x.shape[1]}
+
+
+def finer(x: np.ndarray, rest: np.ndarray, protocol: str) -> dict[str, str] | None:
+    """The steps of columns that the training rows alone make coarser than all rows, by name."""
+    found = {}
+    for d, (whole, part) in enumerate(zip(x.T, rest.T, strict=True)):
+        steps = detect_resolution(whole), detect_resolution(part)
+        if protocol == "mass" and None not in steps and steps[0] != steps[1] and (whole != np.rint(whole)).any():
+            found[f"x{d}"] = f"real:{steps[0]}"
+    return found or None
 
 
 def pair(values: np.ndarray) -> str:

@@ -15,6 +15,8 @@ from importlib.machinery import ModuleSpec
 from operator import attrgetter
 from types import ModuleType
 
+from chainrule.config.old_specs import with_missing_means, with_mixtures
+
 TYPE_CHECKING = False  # true for a type checker; to import `typing` would take longer than all else here
 if TYPE_CHECKING:
     from typing import Any
@@ -147,22 +149,8 @@ def with_new_keys(config: Mapping[str, Any]) -> dict[str, Any]:
             value = {**value, "encoding": {**encoding, "kind": ENCODINGS.get(kind, kind)}}
         return value
 
-    return with_mixtures(
-        with_all_keys(with_first_reader(with_new_split({name: part(name, value) for name, value in config.items()})))
-    )
-
-
-def with_mixtures(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration of a run on tables; one that says nothing of its numbers has mixtures of Gaussians for them.
-
-    >>> with_mixtures({"model": {"head": {"name": "columns"}}})["model"]["head"]["numbers"]
-    'mixtures'
-    """
-    model = config.get("model")
-    head = model.get("head") if isinstance(model, Mapping) else None
-    if not isinstance(model, Mapping) or not isinstance(head, Mapping) or head.get("name") != "columns":
-        return config
-    return {**config, "model": {**model, "head": {"numbers": "mixtures"} | dict(head)}}
+    named = {name: part(name, value) for name, value in config.items()}
+    return with_missing_means(with_mixtures(with_all_keys(with_first_reader(with_new_split(named)))))
 
 
 def with_all_keys(config: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Column
-from chainrule.errors import InputError
+from chainrule.errors import InputError, unknown_name
 from chainrule.networks.base import AutoregressiveNetwork
 from chainrule.networks.column_numbers import common_symbols, units_of
 from chainrule.networks.gaussian_classes import ClassesState, GaussianClasses
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["JointGaussians"]
 
 CUT = 6.0  # normal scores, which are infinite at the ends
+READ_AS = {"unknown": float("nan"), "mean": 0.0}
 LEAST = -60.0  # ln p of a class
 
 
@@ -40,11 +41,12 @@ class JointGaussians(AutoregressiveNetwork):
     among it, is left to their own distributions. The other is over standardised numbers. Both are fitted by
     expectation-maximisation with covariances that are drawn towards a common one and this towards its diagonal (see
     `training.joint_fitting`), with the number of classes by validation. `JointGaussiansHead` averages what they say.
-    Columns of symbols have a pmf in every class. A missing number tells nothing.
+    Columns of symbols have a pmf in every class. A missing number tells nothing: conditionals are given what is there.
 
     columns: what each element may be.
     marginals: of each column the distribution of its numbers, which `initialise` fits; of symbols it is not used.
     classes: K, largest number of classes.
+    missing: what a missing number is read as, "unknown" or, in models of before, the "mean".
 
     The features of an element are (ln p of the classes, means, ln of scales) of both mixtures, the weight of the first
     as a logit, and the logit of being there: 6K + 2.
@@ -67,10 +69,15 @@ class JointGaussians(AutoregressiveNetwork):
     present: Tensor
     unit: Tensor
 
-    def __init__(self, columns: Sequence[Column], marginals: Sequence[Marginal], classes: int = 18) -> None:
+    def __init__(
+        self, columns: Sequence[Column], marginals: Sequence[Marginal], classes: int = 18, missing: str = "unknown"
+    ) -> None:
         if not columns or classes < 1:
             raise InputError(f"columns and classes start at 1, got {len(columns)} and {classes}")
+        if missing not in READ_AS:
+            raise unknown_name("what a missing number is read as", missing, tuple(READ_AS))
         super().__init__(len(columns), 6 * classes + 2)
+        self._gone = READ_AS[missing]
         self.columns = tuple(columns)
         sizes = [0 if c.num_symbols is None else c.num_symbols + c.missing for c in columns]
         self.scores, self.values = (GaussianClasses(sizes, classes) for _ in range(2))
@@ -99,14 +106,14 @@ class JointGaussians(AutoregressiveNetwork):
         if self.columns[d].num_symbols is not None:
             return x
         low, high, _ = self.marginals[d].scores(x.nan_to_num())
-        return torch.where(x.isnan(), 0.0, (low.clamp(-CUT, CUT) + high.clamp(-CUT, CUT)) / 2)
+        return torch.where(x.isnan(), self._gone, (low.clamp(-CUT, CUT) + high.clamp(-CUT, CUT)) / 2)
 
     def as_values(self, x: Tensor, d: int) -> Tensor:
         """What the second mixture reads of elements d: the standardised number, or the symbol; float64."""
         x = x.double()
         if self.columns[d].num_symbols is not None:
             return x
-        return torch.where(x.isnan(), 0.0, (x - self.centre[d]) / self.spread[d])
+        return torch.where(x.isnan(), self._gone, (x - self.centre[d]) / self.spread[d])
 
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
         """The features alone, (B, D, H)."""

@@ -9,6 +9,8 @@ from math import log, pi
 import torch
 from torch import Tensor
 
+from chainrule.training.missing_numbers import expected_numbers, first_numbers, log_density
+
 __all__ = ["Classes", "Rows", "Settings", "chosen_settings", "fitted_classes", "folds"]
 
 ROUNDS = 40
@@ -39,7 +41,7 @@ class Settings:
 class Rows:
     """Rows of numbers and symbols.
 
-    numbers: float64, shape (N, J).
+    numbers: float64, shape (N, J), NaN where one is missing.
     symbols: int64, shape (N, I).
     sizes: number of symbols of each of the I columns.
     """
@@ -50,6 +52,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    @property
+    def are_whole(self) -> bool:
+        """Whether no number is missing."""
+        return not bool(self.numbers.isnan().any())
 
     def at(self, index: Tensor) -> Rows:
         """Some of the rows."""
@@ -67,10 +74,13 @@ class Classes:
 
     def log_joint(self, rows: Rows) -> Tensor:
         """ln p(row, class), shape (N, K)."""
-        off = rows.numbers - self.mean[:, None]
-        beyond = torch.linalg.solve_triangular(self.lower, off.transpose(1, 2), upper=False)
-        scale = torch.diagonal(self.lower, dim1=1, dim2=2).log().sum(1) + log(2 * pi) / 2 * off.shape[-1]
-        total = self.log_weight - beyond.square().sum(1).T / 2 - scale
+        if rows.are_whole:
+            off = rows.numbers - self.mean[:, None]
+            beyond = torch.linalg.solve_triangular(self.lower, off.transpose(1, 2), upper=False)
+            scale = torch.diagonal(self.lower, dim1=1, dim2=2).log().sum(1) + log(2 * pi) / 2 * off.shape[-1]
+            total = self.log_weight - beyond.square().sum(1).T / 2 - scale
+        else:
+            total = self.log_weight + log_density(rows.numbers, self.mean, self.lower)
         for column, table in enumerate(self.log_pmf):
             total = total + table[:, rows.symbols[:, column]].T
         return total
@@ -115,19 +125,21 @@ def fitted_classes(rows: Rows, settings: Settings, seed: int) -> Classes:
     """The mixture by expectation-maximisation from a first division of the rows into classes."""
     posterior = _first_division(rows, settings.classes, seed)
     classes, before = _maximised(rows, posterior, settings), -float("inf")
-    for _ in range(ROUNDS if settings.classes > 1 else 0):
+    for _ in range(ROUNDS if settings.classes > 1 or not rows.are_whole else 0):
         joint = classes.log_joint(rows)
         now = float(joint.logsumexp(1).mean())
         if now - before < ENOUGH:
             break
         before = now
-        classes = _maximised(rows, joint.softmax(1), settings)
+        classes = _maximised(rows, joint.softmax(1), settings, classes)
     return classes
 
 
 def _first_division(rows: Rows, number: int, seed: int) -> Tensor:
     """Classes of the rows by the nearest of K means, as shares of 0 and 1, shape (N, K)."""
-    x = (rows.numbers - rows.numbers.mean(0)) / rows.numbers.std(0, correction=0).clamp(min=1e-9)
+    x = rows.numbers if rows.are_whole else torch.where(rows.numbers.isnan(), rows.numbers.nanmean(0), rows.numbers)
+    x = x.nan_to_num()
+    x = (x - x.mean(0)) / x.std(0, correction=0).clamp(min=1e-9)
     indicators = [
         torch.nn.functional.one_hot(rows.symbols[:, i], n).double() for i, n in enumerate(rows.sizes) if n < 64
     ]
@@ -145,13 +157,28 @@ def _first_division(rows: Rows, number: int, seed: int) -> Tensor:
     return torch.nn.functional.one_hot(nearest, number).double()
 
 
-def _maximised(rows: Rows, posterior: Tensor, settings: Settings) -> Classes:
-    """The parameters of most likelihood beside what they are drawn towards. posterior: shape (N, K)."""
+def _maximised(rows: Rows, posterior: Tensor, settings: Settings, classes: Classes | None = None) -> Classes:
+    """The parameters of most likelihood beside what they are drawn towards.
+
+    posterior: of the classes of each row, shape (N, K).
+    classes: by which missing numbers are expected; None where there are none yet.
+    """
     x, (total, number) = rows.numbers, posterior.shape
     mass = posterior.sum(0)
-    mean = (posterior.T @ x + x.mean(0)) / (mass + 1)[:, None]
-    off = x - mean[:, None]
-    scatter = (off * posterior.T[:, :, None]).transpose(1, 2) @ off
+    if rows.are_whole:
+        mean = (posterior.T @ x + x.mean(0)) / (mass + 1)[:, None]
+        off = x - mean[:, None]
+        scatter = (off * posterior.T[:, :, None]).transpose(1, 2) @ off
+    else:
+        each, scatter = (
+            first_numbers(x, posterior)
+            if classes is None
+            else expected_numbers(x, posterior, classes.mean, classes.lower)
+        )
+        x = first_numbers(x, posterior)[0][0]
+        mean = ((posterior.T[:, None] @ each).squeeze(1) + x.mean(0)) / (mass + 1)[:, None]
+        off = each - mean[:, None]
+        scatter = scatter + (off * posterior.T[:, :, None]).transpose(1, 2) @ off
     common = scatter.sum(0) / total
     worth = settings.to_common * max(1, x.shape[1]) if number > 1 else 0.0
     covariance = (scatter + worth * common) / (mass + worth).clamp(min=1e-9)[:, None, None]

@@ -28,6 +28,7 @@ __all__ = ["JointFitting"]
 ENOUGH = 20_000  # training rows that are read, fewer where there are many columns: 10^8 over their square
 TO_CHOOSE = 100_000  # cells of the rows on which settings and weights are chosen
 LEAST_ROWS = 1000
+ENOUGH_MISSING = 4000  # training rows that are read where numbers are missing, which takes longer
 FEWEST = 10  # rows from which on weights are sought
 WORTH = 10.0  # rows that equal weights of both mixtures are worth
 
@@ -56,7 +57,8 @@ class JointFitting:
         if self.step < 2:
             rows = _rows(self.network, self.train, self.step)
             width = rows.numbers.shape[1]
-            few, more = (_some(rows, most) for most in (TO_CHOOSE // width, 10**8 // width**2))
+            enough = (TO_CHOOSE // width, 10**8 // width**2) if rows.are_whole else (LEAST_ROWS, ENOUGH_MISSING)
+            few, more = (_some(rows, most) for most in enough)
             self.settings.append(chosen_settings(few, self.network.scores.classes, self.seed))
             _put(fitted_classes(more, self.settings[-1], self.seed), self.model, self.step)
         else:
