@@ -102,7 +102,8 @@ def test_a_gaussian_of_known_entropy_is_found_as_a_density_and_as_a_mass():
     assert -error < mass - (entropy + 4 * log(1 / step)) < 0.25
 
 
-def test_classes_symbols_counts_and_missing_values_in_one_row():
+@pytest.mark.parametrize("missing", [0.0, pytest.param(0.2, marks=pytest.mark.slow)])
+def test_classes_symbols_counts_and_missing_values_in_one_row(missing):
     rng = np.random.default_rng(0)
 
     def draw(n):
@@ -110,7 +111,7 @@ def test_classes_symbols_counts_and_missing_values_in_one_row():
         name = np.where(rng.random(n) < 0.9, kind, 1 - kind)
         count = rng.poisson(np.where(kind, 40, 4))
         real = np.rint(rng.normal(np.where(kind, 30, -30), 5))
-        real = np.where(rng.random(n) < 0.2, np.nan, real)
+        real = np.where(rng.random(n) < missing, np.nan, real)
         return np.stack([name, count, real], 1).astype(float)
 
     columns = (Column(2), Column(None, resolution=1.0, count=True), Column(None, resolution=1.0, missing=True))

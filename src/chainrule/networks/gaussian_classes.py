@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from chainrule.networks.given_numbers import MOST, Given
+from chainrule.networks.given_numbers import Given, in_pieces, patterns_of
 
 __all__ = ["ClassesState", "GaussianClasses"]
 
@@ -65,14 +65,14 @@ class GaussianClasses(nn.Module):
             return self._whole(values)
         logits, expected, scale = (part.clone() for part in self._whole(values.nan_to_num()))
         rows = torch.nonzero(gone)[:, 0]
-        for some in rows.split(max(1, MOST // self.lower.numel())):
+        for some in in_pieces(rows, self.lower.numel()):
             logits[some], expected[some], scale[some] = self._seen(values[some])
         return logits, expected, scale
 
     def _seen(self, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The same of rows of which numbers are missing, by the Gaussians of those that are there."""
         length = values.shape[1]
-        patterns, which = (~values.isnan()).unique(dim=0, return_inverse=True)
+        patterns, which = patterns_of(values)
         lower = self.lower[:, :length, :length]
         given = Given.of(lower @ lower.transpose(1, 2), patterns)
         off = self._off(values.nan_to_num(), self.mean[:, :length], self.is_symbol[:length]).transpose(0, 1)

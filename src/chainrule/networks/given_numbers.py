@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-__all__ = ["MOST", "Given"]
+__all__ = ["Given", "in_pieces", "patterns_of"]
 
 MOST = 10**7  # cells of matrices at once
 TINY = 1e-300  # of a variance
+
+
+def patterns_of(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The different patterns of what is there in rows (N, D), shape (P, D), and that of each row, shape (N,)."""
+    patterns, which = torch.unique(~x.isnan(), dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
+    return patterns, which
+
+
+def in_pieces(numbers: Tensor, cells: int) -> Iterator[Tensor]:
+    """Numbers of rows or patterns, as many at a time as fit into memory. cells: those of the matrices of each."""
+    size = max(1, MOST // max(1, cells))
+    for start in range(0, len(numbers), size):
+        yield numbers[start : start + size]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from math import log, pi
 import torch
 from torch import Tensor
 
-from chainrule.networks.given_numbers import MOST, Given
+from chainrule.networks.given_numbers import Given, in_pieces, patterns_of
 
 __all__ = ["expected_numbers", "first_numbers", "log_density"]
 
@@ -62,10 +62,10 @@ def log_density(x: Tensor, mean: Tensor, lower: Tensor) -> Tensor:
 
 def _patterns(x: Tensor, lower: Tensor) -> Iterator[tuple[Tensor, Tensor, Given]]:
     """Rows by what is there: their numbers, the pattern of each, and what the classes say of these patterns."""
-    patterns, which = (~x.isnan()).unique(dim=0, return_inverse=True)
+    patterns, which = patterns_of(x)
     covariance = lower @ lower.transpose(1, 2)
-    for some in torch.arange(len(patterns)).split(max(1, MOST // max(1, lower.numel()) // 4)):
+    for some in in_pieces(torch.arange(len(patterns)), 4 * lower.numel()):
         given = Given.of(covariance, patterns[some])
         rows = torch.nonzero((which >= some[0]) & (which <= some[-1]))[:, 0]
-        for part in rows.split(max(1, MOST // max(1, lower.numel()))):
+        for part in in_pieces(rows, lower.numel()):
             yield part, which[part] - some[0], given
