@@ -16,7 +16,7 @@ TINY = 1e-300  # of a variance
 
 def patterns_of(x: Tensor) -> tuple[Tensor, Tensor]:
     """The different patterns of what is there in rows (N, D), shape (P, D), and that of each row, shape (N,)."""
-    patterns, which = torch.unique(~x.isnan(), dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
+    patterns, which = torch.unique(~x.isnan(), dim=0, return_inverse=True)
     return patterns, which
 
 
