@@ -30,6 +30,20 @@ def test_more_rows_less_dropout(examples, dropout):
     assert (spec["network"]["name"], spec["network"]["dropout"]) == ("nade", dropout)
 
 
+@pytest.mark.parametrize(
+    ("columns", "unusual", "name"), [(256, 10, "sparse_nade"), (256, 17, "nade"), (255, 0, "nade")]
+)
+def test_wide_rows_in_which_little_is_unusual(columns, unusual, name):
+    """Elements of a column whose usual symbol is 1 are unusual where they are 0."""
+    rows = data(Domain((columns,), 2), 0)
+    x = np.ones((40, columns), dtype=np.uint8)
+    for n, row in enumerate(x):
+        row[(np.arange(unusual) * 15 + n) % columns] = 0
+    rows.train = ArrayExamples(x)
+    assert specification({}, rows)[0]["network"]["name"] == name
+    assert specification({"network": "made"}, rows)[0]["network"]["name"] == "made"
+
+
 def test_many_images_need_no_dropout_and_are_trained_by_muon():
     few, many = (specification({}, data(PICTURE, n)) for n in (1000, 50_000))
     assert few[0]["network"]["dropout"] > many[0]["network"]["dropout"] == 0

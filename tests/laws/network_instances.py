@@ -28,6 +28,7 @@ from chainrule.networks import (
     PixelCNN,
     Recomputed,
     Recurrent,
+    SparseNADE,
     StateSpace,
     Transformer,
 )
@@ -186,6 +187,7 @@ NETWORKS = {
         VECTORS,
     ),
     "NADE": NetworkInstance(lambda v: NADE(v, LENGTH, FEATURES, width=20, dropout=0.2)),
+    "SparseNADE": NetworkInstance(lambda v: SparseNADE(v, LENGTH, FEATURES, width=20, dropout=0.2), reads_reals=False),
     "NADE, deep, levels, vectors": NetworkInstance(
         lambda v: NADE(v, LENGTH, FEATURES, depth=2, width=20, ordinal=v is not None, context_size=2), VECTORS
     ),

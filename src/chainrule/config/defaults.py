@@ -83,6 +83,10 @@ STEP_ELEMENTS, STEP_EXAMPLES = 4096, 256
 # What rows with columns of numbers, whose values say more than symbols do, have instead.
 NUMBERS: Spec = {"dropout": 0.2}
 
+# From this many columns on, of which at most such a share has not its usual symbol, rows have a network that computes
+# only what is unusual.
+SPARSE: tuple[int, float, Spec] = (256, 0.05, {"name": "sparse_nade"})
+
 # What a time budget of at least this many minutes per model pays for.
 MORE_MINUTES: dict[str, tuple[float, Spec]] = {"text": (15.0, {"width": 192, "depth": 5})}
 
@@ -122,6 +126,7 @@ class Amount:
     minutes: time budget of the model; 0 for none.
     written: whether the elements are the symbols of a text or of documents, and nothing is given beside them.
     pixel_block: pixels per side of a block; 1 for pixel by pixel.
+    unusual: share of the elements that have not the most frequent symbol of their column; 1 where it is not known.
     """
 
     examples: int = 0
@@ -129,6 +134,7 @@ class Amount:
     minutes: float = 0.0
     written: bool = False
     pixel_block: int = 1
+    unusual: float = 1.0
 
 
 NO_AMOUNT = Amount()
@@ -148,6 +154,9 @@ def default_spec(
     chosen = DEFAULTS[kind]["network"] | _more(kind, amount.examples)
     if kind == "row" and (domain.num_symbols is None or has_numbers(domain)):
         chosen = chosen | NUMBERS
+    columns, share, sparse = SPARSE
+    if kind == "row" and domain.length >= columns and amount.unusual <= share:
+        chosen = chosen | sparse
     enough, larger = MORE_MINUTES.get(kind, (float("inf"), {}))
     if amount.minutes >= enough:
         chosen = chosen | larger

@@ -95,6 +95,10 @@ class NADE(AutoregressiveNetwork):
         self.out = nn.Parameter(torch.zeros(self.length, width, features))
         self.bias = nn.Parameter(torch.zeros(self.length, features))
         self.dropout = Dropout(dropout)
+        self.make_centre(element_width)
+
+    def make_centre(self, element_width: int) -> None:
+        """What the vectors of the elements are counted from."""
         self.register_buffer("mean", torch.zeros(self.length, element_width))
 
     @torch.no_grad()
@@ -105,40 +109,61 @@ class NADE(AutoregressiveNetwork):
 
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
         """The units after the sum and after every layer, (B, D, width), and last the features, (B, D, H)."""
-        self.embedding.check(x)
-        batch_size, length = x.shape
-        if length > self.length:
-            raise InputError(f"examples have {length} elements, but the network was built for at most {self.length}")
+        self.check(x)
+        length = x.shape[1]
         known = slice(0, length - 1)
-        vectors = self.embedding.elements(x[:, known], known) - self.mean[known]
-        start = (self.start + self.context(context, batch_size)).expand(1, batch_size, -1)
+        vectors = self.deviation(x[:, known], known)
         terms = torch.bmm(vectors.transpose(0, 1), self.into[known])  # elements first, (D - 1, B, width)
-        layers = self.residual(torch.cat([start, terms]).cumsum(0))
+        layers = self.residual(torch.cat([self.first(len(x), context).unsqueeze(0), terms]).cumsum(0))
         h = torch.baddbmm(self.bias[:length].unsqueeze(1), self.active(layers[-1], -1), self.out[:length])
         return [layer.transpose(0, 1) for layer in [*layers, h]]
 
-    def active(self, u: Tensor, layer: int) -> Tensor:
-        """relu(norm(u)), with the same units dropped for all elements of an example, shape of u, (D, B, width)."""
-        kept = self.dropout(u.new_ones(u.shape[1:])) if self.training else 1.0
-        return F.relu(self.norms[layer](u)) * kept
+    def check(self, x: Tensor) -> None:
+        """Refuse what cannot be read."""
+        self.embedding.check(x)
+        if x.shape[1] > self.length:
+            raise InputError(
+                f"examples have {x.shape[1]} elements, but the network was built for at most {self.length}"
+            )
 
-    def residual(self, u: Tensor) -> list[Tensor]:
-        """u and what every residual layer makes of it."""
+    def deviation(self, x: Tensor, here: slice | int) -> Tensor:
+        """e_j - m_j of the elements that stand there, shape of x plus (E,)."""
+        return self.embedding.elements(x, here) - self.mean[here]
+
+    def first(self, batch_size: int, context: Tensor | None) -> Tensor:
+        """u before any element, shape (B, width)."""
+        return (self.start + self.context(context, batch_size)).expand(batch_size, -1)
+
+    def active(self, u: Tensor, layer: int, example: Tensor | None = None) -> Tensor:
+        """relu(norm(u)), with the same units dropped for all elements of an example, of the shape of u.
+
+        u: units, (D, B, width); or (S, width) of examples that are named.
+        layer: which norm.
+        example: the example of each of the S, in order.
+        """
+        a = F.relu(self.norms[layer](u))
+        if not self.training:
+            return a
+        batch_size = u.shape[1] if example is None else int(example[-1]) + 1
+        kept = self.dropout(u.new_ones(batch_size, u.shape[-1]))
+        return a * (kept if example is None else kept[example])
+
+    def residual(self, u: Tensor, example: Tensor | None = None) -> list[Tensor]:
+        """u and what every residual layer makes of it; example: as for `active`."""
         layers = [u]
         for n, layer in enumerate(self.between):
-            layers.append(layers[-1] + layer(self.active(layers[-1], n)))
+            layers.append(layers[-1] + layer(self.active(layers[-1], n, example)))
         return layers
 
     def initial_state(self, batch_size: int, context: Tensor | None = None) -> NADEState:
-        return NADEState(0, (self.start + self.context(context, batch_size)).expand(batch_size, -1).clone())
+        return NADEState(0, self.first(batch_size, context).clone())
 
     def step(self, x_previous: Tensor | None, state: NADEState) -> tuple[Tensor, NADEState]:
         d = state.d
         if d >= self.length:
             raise InputError(f"an example has {self.length} elements, and all of them have been walked")
         if x_previous is not None:
-            vector = self.embedding.elements(x_previous, d - 1) - self.mean[d - 1]
-            state.units = torch.addmm(state.units, vector, self.into[d - 1])
+            state.units = torch.addmm(state.units, self.deviation(x_previous, d - 1), self.into[d - 1])
         u = self.residual(state.units.unsqueeze(0))[-1]
         state.d += 1
         return torch.addmm(self.bias[d], self.active(u, -1)[0], self.out[d]), state

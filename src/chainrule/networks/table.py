@@ -18,6 +18,7 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     "ngram": ("NGram",),
     "pixelcnn": ("PixelCNN",),
     "recurrent": ("Recurrent",),
+    "sparse_nade": ("SparseNADE",),
     "state_space": ("StateSpace",),
     "transformer": ("Transformer",),
 }

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from chainrule.config.default_experts import default_experts, default_quick
 from chainrule.config.defaults import (
     COMMON_START,
@@ -29,6 +31,7 @@ __all__ = ["experts_of", "members_of", "quick_of", "specification"]
 
 DECIDES = ("steps", "network", "members", "orders")  # who gives one of these gets what it says, and no expert beside
 NOT_FOR_TEXTS = {"boosted_trees": "boosted trees are", "chow_liu": "a Chow-Liu tree is"}
+MOST_LOOKED_AT = 2000  # rows in which what is usual is looked for
 READ_BY_ALL = {"seed", "engine", "checkpoint_every", "keep"}  # settings that every kind of network reads
 
 
@@ -121,6 +124,7 @@ def _model(options: Mapping[str, Any], data: DataSet) -> Spec:
         minutes=options.get("minutes", 0.0) / members_of(options, data),
         written=_is_written(data),
         pixel_block=data.encoding.pixel_block,
+        unusual=_unusual(data) if kind == "row" and network is None else 1.0,
     )
     if network in NOT_FOR_TEXTS and kind == "text":
         raise InputError(f"{NOT_FOR_TEXTS[network]} for rows and small images, not for texts; take another network")
@@ -181,6 +185,15 @@ def _orders(orders: int, spec: Spec, data: DataSet) -> int:
             "--network made, which reads any order"
         )
     return orders
+
+
+def _unusual(data: DataSet) -> float:
+    """The share of elements that have not the most frequent symbol of their column; 1 for numbers."""
+    if not len(data.train):
+        return 1.0
+    some = np.unique(np.linspace(0, len(data.train) - 1, min(len(data.train), MOST_LOOKED_AT)).astype(np.int64))
+    x = data.train.batch(some).x
+    return 1.0 if x.is_floating_point() else float((x != x.mode(0).values).double().mean())
 
 
 def _document_length(data: DataSet) -> float:
