@@ -13,6 +13,7 @@ from chainrule import AutoregressiveModel, CategoricalHead, CausalConv
 from chainrule.cli.app import main
 from chainrule.data.alphabets.alphabet import Bytes, Characters
 from chainrule.errors import InputError
+from chainrule.evaluation.evaluate import evaluate
 from chainrule.runs.drawing import Drawing
 from chainrule.runs.progress import silent
 from chainrule.runs.run import Run
@@ -51,6 +52,50 @@ def test_what_is_streamed_is_what_is_drawn(home, capsys, name, prefix):
     assert whole.startswith(drawn)
     assert whole.removeprefix(drawn) in ("\n", "\n\n")  # documents end in what divides them
     assert drawn.startswith("a" if prefix else "")
+
+
+@pytest.mark.parametrize("name", ["bytes", "tokens"])
+@pytest.mark.parametrize("length", [20, 48, 200, 131])
+def test_a_text_of_any_length_has_the_probability_that_evaluation_gives_it(home, name, length):
+    opened = Run.open(home / name)
+    drawn = opened.sample(2, length=length, seed=3)
+    assert drawn.sample.x.shape == (2, length)
+    assert drawn.sample.mask.all()
+    for x, log_p in zip(drawn.sample.x, drawn.sample.log_prob, strict=True):
+        scored = evaluate(opened.model(), opened.encoding().examples(x.numpy().astype(np.int64)))
+        assert scored.nats.sum() == pytest.approx(float(log_p), rel=1e-5)
+
+
+def test_a_longer_text_begins_as_a_shorter_one_and_goes_on_from_its_prefix(home):
+    opened = Run.open(home / "bytes")
+    short, long = (opened.sample(2, prefix="Die ", length=length, seed=1) for length in (60, 130))
+    assert torch.equal(long.sample.x[:, :60], short.sample.x)
+    assert all(text.startswith(b"Die ") for text in long.raw)
+    assert long.sample.mask.sum(1).tolist() == [126, 126]
+    filtered = opened.sample(1, length=130, temperature=0.5)
+    assert filtered.sample.log_q > filtered.sample.log_prob
+
+
+def test_a_longer_text_is_streamed_as_it_is_drawn(home, capsys):
+    arguments = ["sample", home / "bytes", "--seed", "3", "--length", "130"]
+    code, out, _ = run(capsys, *arguments, "--stream")
+    assert code == 0
+    assert out.removesuffix("\n") == json.loads(run(capsys, *arguments, "-n", "1", "--json")[1])["text"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["rows", "--length", "9"], "examples of kind array have a length of their own"),
+        (["names", "--length", "9"], "examples of kind documents have a length of their own"),
+        (["bytes", "--length", "0"], "a text has at least one symbol"),
+        (["bytes", "--length", "90", "--parallel"], "leave out --prefix, --length"),
+    ],
+)
+def test_lengths_that_are_refused(home, capsys, arguments, words):
+    code, _, err = run(capsys, "sample", home / arguments[0], *arguments[1:])
+    assert (code, err.count("\n")) == (2, 1)
+    assert words in err
 
 
 def test_with_json_the_text_goes_to_standard_error(home, capsys):

@@ -20,6 +20,14 @@ SampleFile = Annotated[
     Parameter(help="A .png, .npy, .csv or text file, or a folder of PNG [default: in RUN; text: printed]."),
 ]
 
+Prefix = Annotated[
+    str | None,
+    Parameter(help="What each example starts with: text, a .npy file, or test:0.5 for half of a test example."),
+]
+TextLength = Annotated[
+    int | None, Parameter(help="Text: symbols of an example [default: those that the model reads at once].")
+]
+
 
 def sample(
     run: RunPath,
@@ -31,10 +39,8 @@ def sample(
     given: Annotated[
         str | None, Parameter(help="The condition of p(x | c): a label, or columns such as age=39,sex=F.")
     ] = None,
-    prefix: Annotated[
-        str | None,
-        Parameter(help="What each example starts with: text, a .npy file, or test:0.5 for half of a test example."),
-    ] = None,
+    prefix: Prefix = None,
+    length: TextLength = None,
     out: SampleFile = None,
     seed: Annotated[int, Parameter(help="Draws are keyed by (seed, example, element).")] = 0,
     temperature: Annotated[float, Parameter(help="Temperature of the draws; 1 is the model itself.")] = 1.0,
@@ -57,6 +63,7 @@ def sample(
         n,
         given=given,
         prefix=prefix,
+        length=length,
         out=default_sample_file(opened, seed) if out is None else out,
         seed=seed,
         temperature=temperature,

@@ -150,6 +150,7 @@ class AutoregressiveModel(Model):
         seed: int | None = None,
         generator: torch.Generator | None = None,
         first: int = 0,
+        begin: int = 0,
         length: int | None = None,
         context: Tensor | None = None,
         prefix: Tensor | Sequence[Any] | None = None,
@@ -168,6 +169,7 @@ class AutoregressiveModel(Model):
         seed: any integer; without one it is taken from the generator.
         generator: source of the seed; torch's own by default.
         first: number of the first example.
+        begin: number of the first element, where these are elements of a longer text.
         length: D, by default that of the network.
         context: classes, shape (n,), or vectors, shape (n, C), for conditional models.
         prefix: elements that are given and not scored, shape (P,), (n, P) or a list of n of any lengths.
@@ -185,7 +187,7 @@ class AutoregressiveModel(Model):
         filtered = Filter(temperature, top_k, top_p)
         if seed is None:
             seed = int(torch.randint(2**62, (), generator=generator))
-        noise = torch.from_numpy(uniforms(seed, range(first, first + n), range(length))).to(self.device)
+        noise = torch.from_numpy(uniforms(seed, range(first, first + n), range(begin, begin + length))).to(self.device)
         sampler = Sampler(noise, filtered, given, end, on_element)
         return sampler.sample(self.unroll(sampler, n, length, None if context is None else context.to(self.device)))
 

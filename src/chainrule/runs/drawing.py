@@ -19,6 +19,7 @@ from chainrule.runs.progress import Progress
 from chainrule.runs.text_stream import TextStream
 from chainrule.sampling.compiled import compile_step
 from chainrule.sampling.parallel import parallel_sample
+from chainrule.sampling.windows import sample_windows
 
 __all__ = ["Drawing"]
 
@@ -37,6 +38,8 @@ class Drawing:
     end: the symbol with which an example is over, None where there is none.
     temperature, top_k, top_p: the filter; by default nothing is cut off.
     group: examples that are drawn at once.
+    length: elements of a text, None for those of the model's window.
+    moves_on: elements by which the window moves on where the text is longer; 0 where it cannot.
     """
 
     n: int
@@ -49,6 +52,8 @@ class Drawing:
     top_k: int | None = None
     top_p: float | None = None
     group: int = GROUP
+    length: int | None = None
+    moves_on: int = 0
 
     @property
     def is_filtered(self) -> bool:
@@ -57,21 +62,15 @@ class Drawing:
 
     def one_by_one(self, model: AutoregressiveModel, *, compiled: bool = False) -> Sample:
         """Draw element by element; compiled: with a step that is compiled for a whole group."""
-        length = model.network.length
-        prefix_batch(self.prefix, self.n, length)  # refused before anything is drawn, not group by group
+        length = self.length or model.network.length
+        prefix_batch(self.prefix, self.n, model.network.length)  # refused before anything is drawn, not group by group
         if compiled:
             size = min(self.n, self.group)
             model = compile_step(model, size, self._group_options(0)["context"])
         starts = self._starts()
         with self.progress("sampling", len(starts) * length) as update:
             parts = [
-                model.sample(
-                    self._size(start),
-                    first=start,
-                    on_element=lambda d, x: update(1),
-                    **self._group_options(start),
-                    **self._filter_options(),
-                )
+                self._drawn(model, self._size(start), lambda d, x: update(1), first=start, **self._group_options(start))
                 for start in starts
             ]
         return _joined(parts, self.end)
@@ -80,16 +79,25 @@ class Drawing:
         """Draw one text, and show each piece of it as soon as it is drawn."""
         prefix_batch(self.prefix, self.n, model.network.length)
         stream = TextStream(alphabet, self.end, show)
-        sample = model.sample(self.n, on_element=stream, **self._group_options(0), **self._filter_options())
+        sample = self._drawn(model, self.n, stream, **self._group_options(0))
         stream.close()
         return sample
 
+    def _drawn(
+        self, model: AutoregressiveModel, n: int, on_element: Callable[[int, Tensor], None], **options: Any
+    ) -> Sample:
+        """Some examples, element by element."""
+        options |= self._filter_options()
+        if self.length is None:
+            return model.sample(n, on_element=on_element, **options)
+        return sample_windows(model, n, self.length, self.moves_on, on_element=on_element, **options)
+
     def in_passes(self, model: AutoregressiveModel) -> tuple[Sample, int]:
         """The same draws by fixed-point iteration over whole examples, and how many passes that took."""
-        if self.prefix is not None or self.end is not None or self.is_filtered:
+        if self.prefix is not None or self.end is not None or self.length is not None or self.is_filtered:
             raise InputError(
-                "--parallel draws whole examples of one length from the model itself; leave out --prefix, filters, "
-                "--stream and --compile, or --parallel"
+                "--parallel draws whole examples of one length from the model itself; leave out --prefix, --length, "
+                "filters, --stream and --compile, or --parallel"
             )
         drawn = []
         with self.progress("sampling", self.n) as update:

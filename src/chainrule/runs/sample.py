@@ -77,6 +77,7 @@ def sample(
     *,
     given: str | None = None,
     prefix: str | None = None,
+    length: int | None = None,
     out: Path | str | None = None,
     seed: int = 0,
     temperature: float = 1.0,
@@ -95,6 +96,8 @@ def sample(
     given: the condition of p(x | c): a label, or "age=39,sex=F".
     prefix: what each example starts with: text, a .npy file, or "test:0.5" for half of a test example; ln p is that of
         the rest.
+    length: text: symbols of an example, its prefix among them; by default those that the model reads at once. What is
+        longer is drawn in windows that move on, as `evaluate` scores a text.
     out: a file of the data's own kind (.png, .npy, .csv or text) or a folder of PNG, by default none.
     seed: draws are keyed by (seed, example, element).
     temperature: 1 is the model itself.
@@ -117,13 +120,17 @@ def sample(
         raise InputError(
             f"--stream shows one text while it is drawn, not {what}; leave it out, or ask for -n 1 of text"
         )
-    _refuse_too_many(n, encoding)
+    if length is not None:
+        _refuse_length(length, encoding)
+    _refuse_too_many(n, length or encoding.domain.length)
     begun = Completion(None) if prefix is None else prefixes(run, prefix, n)
     context = begun.context if begun.context is not None and given is None else _context(encoding, given, n)
     if out is not None:
         check_place(encoding, out)
     end = encoding.domain.end
-    drawing = Drawing(n, seed, progress, context, begun.prefix, end, temperature, top_k, top_p, group)
+    drawing = Drawing(
+        n, seed, progress, context, begun.prefix, end, temperature, top_k, top_p, group, length, encoding.moves_on or 0
+    )
     sample, passes = _draw(run, drawing, stream=stream, compiled=compile, parallel=parallel)
     raw = encoding.decode(sample.x.cpu().numpy())
     if out is not None:
@@ -152,12 +159,22 @@ def _draw(
     return drawing.one_by_one(model.single_chain(), compiled=compiled), None
 
 
-def _refuse_too_many(n: int, encoding: Encoding) -> None:
+def _refuse_length(length: int, encoding: Encoding) -> None:
+    """Refuse a length where examples have one of their own."""
+    if encoding.moves_on is None:
+        raise InputError(
+            f"--length {length}: examples of kind {encoding.kind} have a length of their own; leave --length out"
+        )
+    if length < 1:
+        raise InputError(f"--length {length}: a text has at least one symbol")
+
+
+def _refuse_too_many(n: int, length: int) -> None:
     """Refuse more examples than memory holds."""
-    needed, free = n * encoding.domain.length * BYTES_PER_ELEMENT, available_bytes()
+    needed, free = n * length * BYTES_PER_ELEMENT, available_bytes()
     if needed > free:
         raise InputError(
-            f"{n:,} examples of {encoding.domain.length:,} elements need some {needed / 1e9:,.0f} GB, there are "
+            f"{n:,} examples of {length:,} elements need some {needed / 1e9:,.0f} GB, there are "
             f"{free / 1e9:,.1f} GB; draw fewer at a time, with another --seed each time"
         )
 

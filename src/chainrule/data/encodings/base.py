@@ -144,6 +144,11 @@ class Encoding(ABC):
         return values
 
     @property
+    def moves_on(self) -> int | None:
+        """The elements by which the windows of a stream move on; None where an example is a whole."""
+        return None
+
+    @property
     def is_text(self) -> bool:
         """Whether `write` gives text that a person can read."""
         return False

@@ -51,6 +51,10 @@ class TextEncoding(Encoding):
         return self.symbols
 
     @property
+    def moves_on(self) -> int:
+        return self.stride
+
+    @property
     def domain(self) -> Domain:
         """The alphabet's symbols, in windows of a fixed length."""
         return Domain(shape=(self.window,), num_symbols=len(self.alphabet.byte_lengths))
