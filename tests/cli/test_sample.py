@@ -194,7 +194,7 @@ def test_too_many_prefixes_are_refused_before_anything_is_drawn():
     model = AutoregressiveModel(CausalConv(3, 6, 8), CategoricalHead(8, 3))
     drawing = Drawing(8, seed=0, progress=silent, prefix=[[1]] * 9, group=3)
     with pytest.raises(InputError, match="9 prefixes for 8 examples"):
-        drawing.one_by_one(model)
+        drawing.stepping(model, False)
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -216,11 +216,22 @@ def test_in_parallel_passes_the_same_is_drawn(home, capsys, count):
         *[pytest.param(words, marks=pytest.mark.soak) for words in ([], ["--prefix", "Die"], ["--top-k", "5"])],
     ],
 )
-def test_with_a_compiled_step_the_same_is_drawn(home, capsys, arguments):
+def test_with_a_compiled_step_the_same_is_drawn(home, capsys, arguments, tmp_path, monkeypatch):
+    monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path))
     asked = ["sample", home / "bytes", "-n", "2", *arguments, "--json"]
-    plain, compiled = (run(capsys, *asked, *more)[1] for more in ([], ["--compile"]))
-    assert json.loads(compiled)["text"] == json.loads(plain)["text"]
-    assert np.allclose(json.loads(compiled)["log_prob"], json.loads(plain)["log_prob"], atol=1e-3)
+    plain, compiled, at_hand = (
+        run(capsys, *asked, *more) for more in (["--no-compile"], ["--compile"], ["--length", "99"])
+    )
+    found = [json.loads(out) for _, out, _ in (plain, compiled, at_hand)]
+    assert [each["compiled"] for each in found] == [False, True, False]  # 99 steps are not worth a look
+    assert found[1]["text"] == found[0]["text"]
+    assert np.allclose(found[1]["log_prob"], found[0]["log_prob"], atol=1e-3)
+    longer = run(capsys, *asked, "--length", "300")
+    assert json.loads(longer[1])["compiled"]
+    assert "--no-compile takes the eager one" in longer[2]
+    assert (
+        json.loads(longer[1])["text"] == json.loads(run(capsys, *asked, "--length", "300", "--no-compile")[1])["text"]
+    )
 
 
 @pytest.mark.parametrize("more", [["--prefix", "a"], ["--top-k", "3"], ["--compile"], ["--stream"]])

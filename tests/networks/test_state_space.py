@@ -51,7 +51,8 @@ def test_sizes_that_make_no_network_are_refused():
 
 
 @pytest.mark.soak
-def test_a_compiled_step_is_the_eager_one():
+def test_a_compiled_step_is_the_eager_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path))
     from chainrule.sampling.compiled import compile_step
 
     model = AutoregressiveModel(network(), CategoricalHead(8, 5)).eval()

@@ -22,6 +22,12 @@ from chainrule.verification.laws import randomised
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="compiling a step needs g++")
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """Every test compiles anew."""
+    monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path))
+
+
 def lively(network):
     """A model none of whose layers is silent."""
     torch.manual_seed(0)

@@ -24,6 +24,10 @@ Prefix = Annotated[
     str | None,
     Parameter(help="What each example starts with: text, a .npy file, or test:0.5 for half of a test example."),
 ]
+Compile = Annotated[
+    bool | None,
+    Parameter(help="Compile the step (20 s, kept in a cache), or never [default: where it is in the cache, or pays]."),
+]
 TextLength = Annotated[
     int | None, Parameter(help="Text: symbols of an example [default: those that the model reads at once].")
 ]
@@ -49,7 +53,7 @@ def sample(
         float | None, Parameter(help="Keep only the most probable symbols up to this mass [default: all].")
     ] = None,
     stream: Annotated[bool, flag("Text: show each symbol as it is drawn.")] = False,
-    compile: Annotated[bool, flag("Compile the step first (20 s); several times as fast for many elements.")] = False,
+    compile: Compile = None,
     parallel: Annotated[bool, flag("The same draws by fixed-point iteration, in fewer passes.")] = False,
     moved_to: MovedTo = None,
     json: Json = False,
@@ -75,6 +79,8 @@ def sample(
         moved_to=moved_to,
         progress=console.progress,
     )
+    if result.compiled and compile is None:
+        console.remark("drawn by a compiled step; --no-compile takes the eager one")
     _show(result, console, text="" if stream else None if json else result.text)
     console.result(result.to_json())
 

@@ -82,6 +82,10 @@ class Console:
         if not self.progress_console.is_terminal:
             self.progress_console.print(text(line), soft_wrap=True)
 
+    def remark(self, line: str) -> None:
+        """A line on standard error, beside what was asked for."""
+        self.progress_console.print(text(line), soft_wrap=True)
+
     def result(self, record: dict[str, Any]) -> None:
         """The JSON object, if that is what was asked for."""
         if self.json:

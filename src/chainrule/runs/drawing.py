@@ -17,7 +17,7 @@ from chainrule.models.chain import AutoregressiveModel
 from chainrule.models.sampler import prefix_batch
 from chainrule.runs.progress import Progress
 from chainrule.runs.text_stream import TextStream
-from chainrule.sampling.compiled import compile_step
+from chainrule.sampling.chosen_step import chosen_step
 from chainrule.sampling.parallel import parallel_sample
 from chainrule.sampling.windows import sample_windows
 
@@ -60,13 +60,16 @@ class Drawing:
         """Whether the draws are from another distribution than the model itself."""
         return (self.temperature, self.top_k, self.top_p) != (1.0, None, None)
 
-    def one_by_one(self, model: AutoregressiveModel, *, compiled: bool = False) -> Sample:
-        """Draw element by element; compiled: with a step that is compiled for a whole group."""
-        length = self.length or model.network.length
+    def stepping(self, model: AutoregressiveModel, compiled: bool | None) -> AutoregressiveModel:
+        """The model with the step that the walks take, see `chosen_step`; compiled: whether by a program."""
         prefix_batch(self.prefix, self.n, model.network.length)  # refused before anything is drawn, not group by group
-        if compiled:
-            size = min(self.n, self.group)
-            model = compile_step(model, size, self._group_options(0)["context"])
+        starts = self._starts()
+        steps = len(starts) * (self.length or model.network.length)
+        return chosen_step(model, self._size(0), steps, self._group_options(0)["context"], compiled)
+
+    def one_by_one(self, model: AutoregressiveModel) -> Sample:
+        """Draw element by element."""
+        length = self.length or model.network.length
         starts = self._starts()
         with self.progress("sampling", len(starts) * length) as update:
             parts = [
@@ -77,7 +80,6 @@ class Drawing:
 
     def shown(self, model: AutoregressiveModel, alphabet: Alphabet, show: Callable[[str], Any]) -> Sample:
         """Draw one text, and show each piece of it as soon as it is drawn."""
-        prefix_batch(self.prefix, self.n, model.network.length)
         stream = TextStream(alphabet, self.end, show)
         sample = self._drawn(model, self.n, stream, **self._group_options(0))
         stream.close()

@@ -18,6 +18,7 @@ from chainrule.runs.drawing import Drawing, refusal_of_orders
 from chainrule.runs.prefixes import Completion, prefixes
 from chainrule.runs.progress import Progress, silent
 from chainrule.runs.sample_files import check_place, write_samples_to
+from chainrule.sampling.chosen_step import is_by_program
 
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
@@ -38,6 +39,7 @@ class SampleResult:
     out: the file or folder that was written, None if none was.
     passes: parallel passes that were taken, None where elements were drawn one by one.
     steps: steps that drawing one by one takes.
+    compiled: whether the step was a compiled one.
     """
 
     run: str
@@ -48,6 +50,7 @@ class SampleResult:
     out: Path | None = None
     passes: int | None = None
     steps: int = 0
+    compiled: bool = False
 
     def __len__(self) -> int:
         return len(self.sample)
@@ -56,6 +59,7 @@ class SampleResult:
         """Where the samples stand, or the samples themselves where no file was written, and ln p of each."""
         out, log_q = None if self.out is None else str(self.out), self.sample.log_q
         record: dict[str, Any] = {"run": self.run, "n": len(self), "seed": self.seed, "out": out}
+        record["compiled"] = self.compiled
         record["log_prob"] = self.sample.log_prob.tolist()
         record["log_q"] = None if log_q is None else log_q.tolist()
         if self.out is None:
@@ -84,7 +88,7 @@ def sample(
     top_k: int | None = None,
     top_p: float | None = None,
     stream: bool | Callable[[str], Any] = False,
-    compile: bool = False,
+    compile: bool | None = None,
     parallel: bool = False,
     moved_to: Path | str | None = None,
     progress: Progress = silent,
@@ -104,7 +108,9 @@ def sample(
     top_k: keep only the k most probable symbols.
     top_p: keep only the most probable symbols up to this mass.
     stream: text: show each symbol as it is drawn, on standard output or by a function of yours.
-    compile: compile the step first (20 s); several times as fast for many elements.
+    compile: whether a compiled step is taken, several times as fast for few examples of many elements: True compiles it
+        if it is not in the cache (20 s), False never takes it. By default it is taken where it is in the cache, and
+        compiled where that pays: from 30,000 steps on, for up to eight examples side by side.
     parallel: the same draws by fixed-point iteration, in fewer passes.
     moved_to: where the run's own data are now, if they were moved; their hash is checked.
     progress: shows how far it is.
@@ -131,32 +137,32 @@ def sample(
     drawing = Drawing(
         n, seed, progress, context, begun.prefix, end, temperature, top_k, top_p, group, length, encoding.moves_on or 0
     )
-    sample, passes = _draw(run, drawing, stream=stream, compiled=compile, parallel=parallel)
+    sample, passes, compiled = _draw(run, drawing, stream=stream, compiled=compile, parallel=parallel)
     raw = encoding.decode(sample.x.cpu().numpy())
     if out is not None:
         write_samples_to(out, encoding, raw, given=given, title=f"seed {seed}")
     text = encoding.write(raw, given).decode(errors="replace") if encoding.is_text and out is None else None
     steps = -(-n // group) * sample.x.shape[1]
-    return SampleResult(run.name, seed, raw, sample, text, out, passes, steps)
+    return SampleResult(run.name, seed, raw, sample, text, out, passes, steps, compiled)
 
 
 def _draw(
-    run: Run, drawing: Drawing, *, stream: bool | Callable[[str], Any], compiled: bool, parallel: bool
-) -> tuple[Sample, int | None]:
-    """The draws, and how many parallel passes they took, by the way that was asked for."""
+    run: Run, drawing: Drawing, *, stream: bool | Callable[[str], Any], compiled: bool | None, parallel: bool
+) -> tuple[Sample, int | None, bool]:
+    """The draws, by the way that was asked for; how many parallel passes they took; whether the step was compiled."""
     model = run.model()
     if not model.has_conditionals:
         if stream or compiled or parallel:
             raise refusal_of_orders(model)
-        return drawing.in_orders(model), None
+        return drawing.in_orders(model), None, False
     if parallel:
         if stream or compiled:
             raise InputError("--parallel draws whole examples at once; leave out --stream and --compile, or --parallel")
-        return drawing.in_passes(model.single_chain())
-    alphabet = run.encoding().alphabet
+        return (*drawing.in_passes(model.single_chain()), False)
+    chain, alphabet = drawing.stepping(model.single_chain(), compiled), run.encoding().alphabet
     if stream and alphabet is not None:
-        return drawing.shown(model.single_chain(), alphabet, _show if stream is True else stream), None
-    return drawing.one_by_one(model.single_chain(), compiled=compiled), None
+        return drawing.shown(chain, alphabet, _show if stream is True else stream), None, is_by_program(chain)
+    return drawing.one_by_one(chain), None, is_by_program(chain)
 
 
 def _refuse_length(length: int, encoding: Encoding) -> None:

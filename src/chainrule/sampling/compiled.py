@@ -6,9 +6,9 @@ grow, so that it reads no more of them than the eager step does. Compiling takes
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ from chainrule.heads.base import Head
 from chainrule.heads.logits import LogitsHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.base import AutoregressiveNetwork
+from chainrule.sampling.program_key import program_key
+from chainrule.sampling.programs import is_at_hand, program
 
-__all__ = ["CompiledStep", "compile_step"]
+__all__ = ["CompiledStep", "compile_step", "is_compiled"]
 
 TILE = 16  # places of a cache that are summed for themselves; a divisor of the places by which it grows
 MANY = 16  # examples from which on matrix products gain by weights that are laid out anew for them
@@ -158,9 +160,10 @@ def compile_step(model: AutoregressiveModel, batch_size: int = 1, context: Tenso
     batch_size: number of examples per step.
     context: context of that many examples, for conditional models.
 
-    Needs a C++ compiler. Sampling, stepwise scoring and coding then use the compiled step,
-    `compile_step(model).sample(1, seed=0)`. Categorical logits are compiled with it, and the compiled model computes
-    all of them at once; score whole examples of many symbols with the original model.
+    Needs a C++ compiler, and some 20 seconds once: the program is kept in the user's cache (`CHAINRULE_CACHE`), for
+    these weights, shapes and versions, on this kind of processor. Sampling, stepwise scoring and coding then use the
+    compiled step, `compile_step(model).sample(1, seed=0)`. Categorical logits are compiled with it, and the compiled
+    model computes all of them at once; score whole examples of many symbols with the original model.
 
     Raises InputError for networks whose step depends on the position in more than numbers: see their `advance`.
     """
@@ -173,17 +176,59 @@ def compile_step(model: AutoregressiveModel, batch_size: int = 1, context: Tenso
             "or sample with the eager step"
         )
     training = model.training
+    made, key = _parts(model, batch_size, context)
+    found = program(key, made.build)
+    compiled = AutoregressiveModel(CompiledStep(network, batch_size, found, made.last, made.head.features), made.head)
+    return compiled.train(training)
+
+
+def is_compiled(model: AutoregressiveModel, batch_size: int = 1, context: Tensor | None = None) -> bool:
+    """Whether the step of a model is in the cache, so that `compile_step` takes no time."""
+    network = model.network
+    return (
+        network.can_compile
+        and not isinstance(network, CompiledStep)
+        and is_at_hand(_parts(model, batch_size, context)[1])
+    )
+
+
+@dataclass
+class Parts:
+    """What a step is compiled from.
+
+    network: whose step it is.
+    last: the layer that is compiled with it.
+    head: what reads the output of that layer.
+    inputs: the first arguments of the step.
+    state: of the network, before the first element.
+    batch_size: examples per step.
+    """
+
+    network: AutoregressiveNetwork
+    last: nn.Module
+    head: Head
+    inputs: tuple[Any, ...]
+    state: Any
+    batch_size: int
+
+    def build(self, package: Path) -> None:
+        """Compile the step and write it to a path, which takes most of a minute of a processor."""
+        room = TILE * torch.export.Dim("tiles")
+        growing = self.network.growing_axes(self.state)
+        shapes = (None, None, None, [None if dim is None else {dim: room} for dim in growing])
+        packed = torch._inductor.config.patch(freezing=self.batch_size >= MANY)
+        with torch.no_grad(), warnings.catch_warnings(action="ignore"), packed:
+            exported = torch.export.export(Advance(self.network, self.last).eval(), self.inputs, dynamic_shapes=shapes)
+            exported = exported.run_decompositions(OF_ONE if self.batch_size == 1 else LOOPS)
+            torch._inductor.aoti_compile_and_package(exported, package_path=str(package))
+
+
+def _parts(model: AutoregressiveModel, batch_size: int, context: Tensor | None) -> tuple[Parts, str | None]:
+    """What the step of a model is compiled from, and the key of the program."""
+    network = model.network
     state = network.initial_state(batch_size, context)
     symbols = torch.zeros(batch_size, dtype=dtype_of_elements(network))
     inputs = (symbols.to(model.device), torch.ones_like(state.position), state.background, state.caches)
-    room = TILE * torch.export.Dim("tiles")
-    shapes = (None, None, None, [None if dim is None else {dim: room} for dim in network.growing_axes(state)])
-    packed = torch._inductor.config.patch(freezing=batch_size >= MANY)
     last, head = divided(model.head)
-    with torch.no_grad(), warnings.catch_warnings(action="ignore"), tempfile.TemporaryDirectory() as folder, packed:
-        exported = torch.export.export(Advance(network, last).eval(), inputs, dynamic_shapes=shapes)
-        exported = exported.run_decompositions(OF_ONE if batch_size == 1 else LOOPS)
-        package = torch._inductor.aoti_compile_and_package(exported, package_path=str(Path(folder) / "step.pt2"))
-        program = torch._inductor.aoti_load_package(package).loader.boxed_run  # without the tree of arguments around it
-    compiled = AutoregressiveModel(CompiledStep(network, batch_size, program, last, head.features), head)
-    return compiled.train(training)
+    key = program_key([network, last], batch_size, *inputs[:3], *state.caches, network.growing_axes(state))
+    return Parts(network, last, head, inputs, state, batch_size), key
