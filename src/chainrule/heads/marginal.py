@@ -153,8 +153,7 @@ class Marginal(nn.Module):
             rise = torch.where(narrow, point, rise)
         weight, centre, scale = self.tail
         y, half = (k - centre) / scale, 0.5 / scale
-        ends = torch.stack([y - half, y + half])
-        tail_below, tail_above = _below(ends), _below(-ends)
+        tail_below, tail_above = _tails(torch.stack([y - half, y + half]))
         tail = torch.where(y > 0, tail_above[0] - tail_above[1], tail_below[1] - tail_below[0])
         tail = torch.where(half < NARROW * (1 + y.abs()), 2 * half * (2 + y.square()) ** -1.5, tail)
         parts = (
@@ -221,9 +220,9 @@ class Marginal(nn.Module):
         kernel, width, share = self._kernels
         z = (t.unsqueeze(-1) - kernel) / width
         weight, centre, scale = self.tail
-        y = (t - centre) / scale
-        below = (share * torch.special.ndtr(z)).sum(-1) + weight * _below(y)
-        above = (share * torch.special.ndtr(-z)).sum(-1) + weight * _below(-y)
+        tail_below, tail_above = _tails((t - centre) / scale)
+        below = (share * torch.special.ndtr(z)).sum(-1) + weight * tail_below
+        above = (share * torch.special.ndtr(-z)).sum(-1) + weight * tail_above
         return below, above
 
     def _log_density(self, t: Tensor) -> Tensor:
@@ -240,8 +239,9 @@ def _normal_score(reached: Tensor, over: Tensor) -> Tensor:
     return torch.where(reached < 0.5, torch.special.ndtri(reached), -torch.special.ndtri(over))
 
 
-def _below(y: Tensor) -> Tensor:
-    """The distribution function of Student's t with two degrees of freedom, precise in the lower tail."""
+def _tails(y: Tensor) -> tuple[Tensor, Tensor]:
+    """F(y) and 1 - F(y) of Student's t with two degrees of freedom, each precise where it is small."""
     root = (2 + y.square()).sqrt()
     far = 1 / (root * (root + y.abs()))
-    return torch.where(y < 0, far, 1 - far)
+    near = 1 - far
+    return torch.where(y < 0, far, near), torch.where(y > 0, far, near)

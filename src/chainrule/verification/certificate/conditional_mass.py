@@ -100,12 +100,12 @@ def _excesses(make: Repeated, intervals: int, occur: list[float]) -> list[tuple[
     if p.is_mass:
         return [*found, (largest(grid_excess(make)), "is not the rise of its F")]
     special = _numbers(torch.tensor(occur, dtype=torch.float64))
-    jump = largest(atoms(p, special))
+    jump = largest(atoms(make, special))
     mass = largest(density_mass(make, intervals, special) - 1)
     return [
         *found,
         (mass, "does not have the mass one"),
-        (largest(flat_ends(p)), "has tails that do not fall"),
+        (largest(flat_ends(make)), "has tails that do not fall"),
         (jump if jump > 1e-2 else 0.0, "has the mass of a point in a density"),
     ]
 

@@ -18,7 +18,8 @@ Repeated = Callable[[int], Distribution]
 ENDS = (1e-9, 1 - 1e-9)  # extreme quantiles of the values that are not missing
 ROUNDED = 1e-6  # of a mass in float32
 HALVINGS = 40
-SPLITS, WORST, LEAST_SHARE = 16, 12, 1e-7  # rounds, intervals per round, and mass of the narrowest
+SPLITS, WORST, PIECES = 6, 12, 8  # rounds, intervals per round, and what becomes of each
+LEAST_SHARE, CLOSE = 1e-7, 1e-6  # mass of the narrowest interval, and how near to its share an integral may be
 OUTSIDE = (0.1, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5)  # of the range of the quantiles, to which an integral goes on
 NEXT = 2e-15  # of a value, to the next but a few in float64
 MOST_OPEN = 1 << 15  # intervals that are halved at a time
@@ -53,7 +54,10 @@ def density_mass(make: Repeated, intervals: int = 256, special: Sequence[float] 
     u = levels.view(-1, *[1] * missing.ndim).expand(-1, *missing.shape)
     nodes = _at(make, u, missing)
     for _ in range(SPLITS):
-        u, nodes = _split(make, u, nodes, missing)
+        apart = _apart(make, u, nodes, missing)
+        if not bool((apart > CLOSE).any()):
+            break
+        u, nodes = _split(make, u, nodes, missing, apart)
     low, high = nodes.min(0).values, nodes.max(0).values
     width = (high - low).clamp(min=1e-9)
     far = torch.tensor(OUTSIDE, dtype=torch.float64).view(-1, *[1] * missing.ndim)
@@ -98,15 +102,20 @@ def anywhere(u: Tensor) -> Tensor:
     return 200 * (u - 0.5)
 
 
-def _split(make: Repeated, u: Tensor, nodes: Tensor, missing: Tensor) -> tuple[Tensor, Tensor]:
-    """The intervals whose integral is farthest from their share of u, halved in u.
+def _apart(make: Repeated, u: Tensor, nodes: Tensor, missing: Tensor) -> Tensor:
+    """How far the integral over each interval is from its share of u, 0 where that is next to nothing."""
+    share = u[1:] - u[:-1]
+    return (_gauss(make, nodes[:-1], nodes[1:]) - (1 - missing) * share).abs() * (share > LEAST_SHARE)
+
+
+def _split(make: Repeated, u: Tensor, nodes: Tensor, missing: Tensor, apart: Tensor) -> tuple[Tensor, Tensor]:
+    """The intervals whose integral is farthest from their share of u, cut into pieces that are equal in u.
 
     So the edges of narrow components, and what lies between them, have next to no mass in an interval.
     """
-    share = u[1:] - u[:-1]
-    apart = (_gauss(make, nodes[:-1], nodes[1:]) - (1 - missing) * share).abs() * (share > LEAST_SHARE)
     here = apart.topk(min(WORST, len(apart)), 0).indices
-    between = (u.gather(0, here) + u.gather(0, here + 1)) / 2
+    first, last = u.gather(0, here), u.gather(0, here + 1)
+    between = torch.cat([first + (last - first) * k / PIECES for k in range(1, PIECES)])
     u, nodes = torch.cat([u, between]), torch.cat([nodes, _at(make, between, missing)])
     order = u.argsort(0)
     return u.gather(0, order), nodes.gather(0, order)
@@ -121,31 +130,37 @@ def _gauss(make: Repeated, a: Tensor, b: Tensor) -> Tensor:
     return half * (weight * p).sum(0).nan_to_num(nan=torch.inf)
 
 
-def flat_ends(p: Distribution) -> Tensor:
-    """1 where ln p is the same at three places that are farther and farther out, so that its integral is infinite."""
-    low, high = (p.icdf(torch.full(p.batch_shape, u, dtype=torch.float64)).double() for u in (1e-6, 1 - 1e-6))
+def flat_ends(make: Repeated) -> Tensor:
+    """1 where ln p is the same at three places that are farther and farther out, so that its integral is infinite.
+
+    make: makes the distributions n times over, with n times as many along the first axis.
+    """
+    shape = make(1).batch_shape
+    u = torch.tensor([1e-6, 1 - 1e-6], dtype=torch.float64).view(-1, *[1] * len(shape)).expand(-1, *shape)
+    low, high = make(2).icdf(u.flatten(0, 1)).double().view_as(u)
     width = (high - low).nan_to_num(nan=1.0).clamp(min=1e-9)
-    flat = torch.zeros(p.batch_shape, dtype=torch.bool)
-    for end, sign in ((low, -1.0), (high, 1.0)):
-        ends = torch.stack([p.log_prob(end.nan_to_num() + sign * far * width).double() for far in (1e3, 1e5, 1e7)])
-        lowest, highest = torch.aminmax(ends, dim=0)
-        flat |= (highest - lowest < 1e-9) & highest.isfinite()
-    return flat.double()
+    far = torch.tensor([1e3, 1e5, 1e7], dtype=torch.float64).view(-1, *[1] * len(shape)) * width
+    x = torch.cat([low.nan_to_num() - far, high.nan_to_num() + far])
+    lowest, highest = _log_prob(make, x).view(2, 3, *shape).aminmax(dim=1)
+    return ((highest - lowest < 1e-9) & highest.isfinite()).any(0).double()
 
 
-def atoms(p: Distribution, special: Sequence[float] = ()) -> Tensor:
+def atoms(make: Repeated, special: Sequence[float] = ()) -> Tensor:
     """The largest jump of ln p at one value alone, of the batch shape: the mass of a point in a density.
 
-    p: the density.
+    make: makes the distributions n times over, with n times as many along the first axis.
     special: values that occur; 0, 1, 1/2, ... are added.
 
     A density may jump at the end of its support, but not on both sides of one value.
     """
-    worst = torch.zeros(p.batch_shape, dtype=torch.float64)
-    for value in (*SPECIAL, *special):
-        x = torch.full(p.batch_shape, value, dtype=torch.float64)
-        step = NEXT * max(abs(value), 1e-3)
-        here, left, right = (p.log_prob(x + shift).double() for shift in (0.0, -step, step))
-        jump = torch.minimum((here - left).abs(), (here - right).abs())
-        worst = torch.maximum(worst, jump.where(here > -700, torch.zeros_like(jump)).nan_to_num(nan=0.0, posinf=1e3))
-    return worst
+    shape = make(1).batch_shape
+    near = [[v, v - step, v + step] for v in (*SPECIAL, *special) for step in [NEXT * max(abs(v), 1e-3)]]
+    x = torch.tensor(near, dtype=torch.float64).T.flatten().view(-1, *[1] * len(shape)).expand(-1, *shape)
+    here, left, right = _log_prob(make, x).view(3, len(near), *shape)
+    jump = torch.minimum((here - left).abs(), (here - right).abs())
+    return jump.where(here > -700, 0.0).nan_to_num(nan=0.0, posinf=1e3).amax(0)
+
+
+def _log_prob(make: Repeated, x: Tensor) -> Tensor:
+    """ln p of n values for each distribution, shape (n, ...), float64."""
+    return make(len(x)).log_prob(x.flatten(0, 1)).double().view_as(x)

@@ -16,6 +16,7 @@ from chainrule.verification.certificate.tested import ModelUnderTest
 __all__ = ["batch", "order", "packing", "padding", "related_rows", "scored_rows"]
 
 MANY = 32  # examples that every model is expected to take at a time
+ALONE = 4  # examples of mixed lengths that are scored alone as well
 WIDE = 4096  # outputs per element that are compared one by one
 
 
@@ -136,8 +137,9 @@ def padding(tested: ModelUnderTest, rows: Tensor, bound: float) -> Check:
     all_scored = model.element_log_prob(Batch(few, context=c)).double()
     for length in sorted({1, tested.length // 2, tested.length - 1}):
         mask = (torch.arange(tested.length) < length).expand(few.shape)
-        fillings = [torch.cat([few[:, :length], other[:, length:]], 1) for other in (few, *others)]
-        scores = [model.element_log_prob(Batch(filled, mask, c)).double().sum(1) for filled in fillings]
+        fillings = torch.cat([torch.cat([few[:, :length], other[:, length:]], 1) for other in (few, *others)])
+        thrice = Batch(fillings, mask.repeat(3, 1), None if c is None else torch.cat([c] * 3))
+        scores = model.element_log_prob(thrice).double().sum(1).view(3, len(few))
         for other in scores[1:]:
             compare(scores[0], other, f"the padding after {length} of {tested.length} elements changes the score")
         if (short := _short(tested, few[:, :length], c)) is not None:
@@ -151,7 +153,7 @@ def padding(tested: ModelUnderTest, rows: Tensor, bound: float) -> Check:
         )
     mixed = mixed_lengths(tested, rows)
     together = model.element_log_prob(mixed).double()
-    for n in range(len(rows)):
+    for n in range(0, len(rows), -(-len(rows) // ALONE)):
         alone = model.element_log_prob(mixed[n : n + 1]).double()
         compare(alone, together[n : n + 1], f"example {n} of {len(rows)} of mixed lengths has another score than alone")
     return Check.of(
