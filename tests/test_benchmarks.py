@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal, norm
 
-from benchmarks import certificate, coded_sizes, drawing, nanogpt
+from benchmarks import certificate, coded_sizes, drawing, gpu, nanogpt
 from benchmarks.continuous import lines_of
 from benchmarks.continuous_peers import Cells, _box, copula, kernels, mixture
 from benchmarks.flops import counted
@@ -152,6 +152,41 @@ def test_the_time_of_a_certificate_is_measured():
     assert "checks passed" in seconds.note
     assert peak.unit == "MiB"
     assert seconds.ours[0] > 0
+
+
+FORKED = ("resumed_bits", "one_process_of_a_job")  # start commands of their own, which takes most of a minute
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param([part for part in gpu.PARTS if part not in FORKED], marks=pytest.mark.slow),
+        pytest.param([*FORKED], marks=pytest.mark.soak),
+    ],
+)
+def test_the_script_for_a_gpu_runs_on_a_processor(parts, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert gpu.main([*parts, "--device", "cpu", "--quick", "--out", str(tmp_path / "gpu.json")]) == 0
+    rows = json.loads((tmp_path / "gpu.json").read_text())["rows"]
+    assert list(dict.fromkeys(row["part"] for row in rows)) == parts
+    assert capsys.readouterr().out.count("all right") == len(parts)
+
+
+def test_what_fails_or_raises_on_a_gpu_is_told_and_the_others_go_on(tmp_path, capsys, monkeypatch):
+    def wrong(options):
+        yield {"what": "a sum", "ok": False}
+
+    def broken(options):
+        yield from [{"what": "a product", "ok": True}]
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(gpu, "PARTS", {"wrong": wrong, "broken": broken})
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert gpu.main(["--device", "cpu", "--out", str(tmp_path / "gpu.json")]) == 1
+    rows = json.loads((tmp_path / "gpu.json").read_text())["rows"]
+    assert [(row["part"], row["ok"]) for row in rows] == [("wrong", False), ("broken", False)]
+    assert "out of memory" in rows[1]["said"]
+    assert "FAILED: ['a sum']" in capsys.readouterr().out
 
 
 def test_an_unknown_family_is_refused():
