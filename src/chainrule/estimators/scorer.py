@@ -88,7 +88,7 @@ class Scorer:
     @classmethod
     def _committee(cls, table: Any, plans: Sequence[Plan], parts: Sequence[Rows]) -> Scorer:
         """One model of several divisions, and what those who were not fitted to a row say of it."""
-        run, models = committee_run(plans)
+        run, models = committee_run(plans, plans[0].data.encoding.encode(table))
         held_out = np.zeros(len(table))
         for rows, plan, model in zip(parts, plans, models, strict=True):
             held_out[rows] = evaluate(model.double(), plan.data.encoding.encode(table.take(rows))).nats

@@ -18,7 +18,9 @@ ENOUGH = 2e-3  # nats per row that a round must gain
 FOLDS = 3
 TO_DIAGONAL = (0.002, 0.01, 0.04, 0.15, 0.4)
 CLASSES = (2, 3, 5, 8, 12, 18)
-TO_COMMON = (1.0, 6.0)  # rows, in numbers of columns, that the common covariance is worth in that of a class
+PATIENCE = 2  # numbers of classes that may be no better
+STARTS, FEW = 3, 1000  # first divisions, of at most so many rows
+TO_COMMON = (0.25, 1.0, 6.0)  # rows, in numbers of columns, that the common covariance is worth in that of a class
 SYMBOLS = 4.0  # rows that the pmf of all rows is worth in that of a class
 RIDGE = 1e-7  # of a variance
 
@@ -100,16 +102,16 @@ def chosen_settings(rows: Rows, most: int, seed: int) -> Settings:
         return float(torch.cat(held).logsumexp(1).mean())
 
     best = max((Settings(to_diagonal=share) for share in TO_DIAGONAL), key=value)
-    highest = value(best)
+    highest, worse = value(best), 0
     for number in CLASSES:
-        if number > most or number * 10 > len(rows):
+        if number > most or number * 10 > len(rows) or worse == PATIENCE:
             break
         tried = [Settings(number, best.to_diagonal, worth) for worth in TO_COMMON]
         values = [value(settings) for settings in tried]
         if max(values) <= highest + ENOUGH:
-            break
-        highest = max(values)
-        best = tried[values.index(highest)]
+            worse += 1
+            continue
+        highest, best, worse = max(values), tried[values.index(max(values))], 0
     return best
 
 
@@ -122,17 +124,25 @@ def folds(number: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def fitted_classes(rows: Rows, settings: Settings, seed: int) -> Classes:
-    """The mixture by expectation-maximisation from a first division of the rows into classes."""
+    """The mixture that is best of several, each from another first division of the rows into classes."""
+    if settings.classes == 1:
+        return _fitted_from(rows, settings, seed)[0]
+    tried = [_fitted_from(rows, settings, seed + 1000 * start) for start in range(STARTS if len(rows) <= FEW else 1)]
+    return max(tried, key=lambda found: found[1])[0]
+
+
+def _fitted_from(rows: Rows, settings: Settings, seed: int) -> tuple[Classes, float]:
+    """The mixture by expectation-maximisation from a first division of the rows, and its ln p per row."""
     posterior = _first_division(rows, settings.classes, seed)
     classes, before = _maximised(rows, posterior, settings), -float("inf")
     for _ in range(ROUNDS if settings.classes > 1 or not rows.are_whole else 0):
         joint = classes.log_joint(rows)
         now = float(joint.logsumexp(1).mean())
-        if now - before < ENOUGH:
+        gain, before = now - before, now
+        if gain < ENOUGH:
             break
-        before = now
         classes = _maximised(rows, joint.softmax(1), settings, classes)
-    return classes
+    return classes, before
 
 
 def _first_division(rows: Rows, number: int, seed: int) -> Tensor:
