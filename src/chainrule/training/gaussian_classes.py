@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import log, pi
 
 import torch
 from torch import Tensor
 
+from chainrule.networks.given_numbers import patterns_of
 from chainrule.training.missing_numbers import expected_numbers, first_numbers, log_density
 
 __all__ = ["Classes", "Rows", "Settings", "chosen_settings", "fitted_classes", "folds"]
@@ -19,7 +21,7 @@ FOLDS = 3
 TO_DIAGONAL = (0.002, 0.01, 0.04, 0.15, 0.4)
 CLASSES = (2, 3, 5, 8, 12, 18)
 PATIENCE = 2  # numbers of classes that may be no better
-STARTS, FEW = 3, 1000  # first divisions, of at most so many rows
+STARTS, FEW = 3, 1000  # first divisions, of at most so many rows of which nothing is missing
 TO_COMMON = (0.25, 1.0, 6.0)  # rows, in numbers of columns, that the common covariance is worth in that of a class
 SYMBOLS = 4.0  # rows that the pmf of all rows is worth in that of a class
 RIDGE = 1e-7  # of a variance
@@ -55,10 +57,15 @@ class Rows:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    @property
+    @cached_property
     def are_whole(self) -> bool:
         """Whether no number is missing."""
         return not bool(self.numbers.isnan().any())
+
+    @cached_property
+    def patterns(self) -> tuple[Tensor, Tensor]:
+        """The different patterns of numbers that are there, and that of each row."""
+        return patterns_of(self.numbers)
 
     def at(self, index: Tensor) -> Rows:
         """Some of the rows."""
@@ -82,7 +89,7 @@ class Classes:
             scale = torch.diagonal(self.lower, dim1=1, dim2=2).log().sum(1) + log(2 * pi) / 2 * off.shape[-1]
             total = self.log_weight - beyond.square().sum(1).T / 2 - scale
         else:
-            total = self.log_weight + log_density(rows.numbers, self.mean, self.lower)
+            total = self.log_weight + log_density(rows.numbers, rows.patterns, self.mean, self.lower)
         for column, table in enumerate(self.log_pmf):
             total = total + table[:, rows.symbols[:, column]].T
         return total
@@ -127,7 +134,8 @@ def fitted_classes(rows: Rows, settings: Settings, seed: int) -> Classes:
     """The mixture that is best of several, each from another first division of the rows into classes."""
     if settings.classes == 1:
         return _fitted_from(rows, settings, seed)[0]
-    tried = [_fitted_from(rows, settings, seed + 1000 * start) for start in range(STARTS if len(rows) <= FEW else 1)]
+    starts = STARTS if len(rows) <= FEW and rows.are_whole else 1
+    tried = [_fitted_from(rows, settings, seed + 1000 * start) for start in range(starts)]
     return max(tried, key=lambda found: found[1])[0]
 
 
@@ -183,7 +191,7 @@ def _maximised(rows: Rows, posterior: Tensor, settings: Settings, classes: Class
         each, scatter = (
             first_numbers(x, posterior)
             if classes is None
-            else expected_numbers(x, posterior, classes.mean, classes.lower)
+            else expected_numbers(x, rows.patterns, posterior, classes.mean, classes.lower)
         )
         x = first_numbers(x, posterior)[0][0]
         mean = ((posterior.T[:, None] @ each).squeeze(1) + x.mean(0)) / (mass + 1)[:, None]

@@ -8,7 +8,7 @@ from math import log, pi
 import torch
 from torch import Tensor
 
-from chainrule.networks.given_numbers import Given, in_pieces, patterns_of
+from chainrule.networks.given_numbers import Given, in_pieces
 
 __all__ = ["expected_numbers", "first_numbers", "log_density"]
 
@@ -26,17 +26,20 @@ def first_numbers(x: Tensor, posterior: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(gone, mean, x).expand(posterior.shape[1], -1, -1), torch.diag_embed(number)
 
 
-def expected_numbers(x: Tensor, posterior: Tensor, mean: Tensor, lower: Tensor) -> tuple[Tensor, Tensor]:
+def expected_numbers(
+    x: Tensor, patterns: tuple[Tensor, Tensor], posterior: Tensor, mean: Tensor, lower: Tensor
+) -> tuple[Tensor, Tensor]:
     """Numbers as each class expects them, shape (K, N, J), and the scatter of what they may be beside, (K, J, J).
 
     x: shape (N, J), NaN where a number is missing.
+    patterns: the different patterns of what is there, shape (P, J), and that of each row, shape (N,).
     posterior: of the classes of each row, shape (N, K).
     mean: shape (K, J).
     lower: factors of the covariances, shape (K, J, J).
     """
     filled = x.expand(len(mean), -1, -1).clone()
     scatter = torch.zeros_like(lower)
-    for rows, which, given in _patterns(x, lower):
+    for rows, which, given in _pieces(*patterns, lower):
         off = x[rows].nan_to_num()[:, None] - mean
         beyond = given.beyond(off, which)
         cross = given.cross[which].transpose(-1, -2)
@@ -49,10 +52,10 @@ def expected_numbers(x: Tensor, posterior: Tensor, mean: Tensor, lower: Tensor) 
     return filled, scatter
 
 
-def log_density(x: Tensor, mean: Tensor, lower: Tensor) -> Tensor:
+def log_density(x: Tensor, patterns: tuple[Tensor, Tensor], mean: Tensor, lower: Tensor) -> Tensor:
     """ln of the density of the numbers that are there under each class, shape (N, K). Parameters as above."""
     found = x.new_zeros(len(x), len(mean))
-    for rows, which, given in _patterns(x, lower):
+    for rows, which, given in _pieces(*patterns, lower):
         beyond = given.beyond(x[rows].nan_to_num()[:, None] - mean, which)
         there = given.there[which][:, None]
         each = -beyond.square() / 2 - given.log_scale[which] - log(2 * pi) / 2
@@ -60,9 +63,8 @@ def log_density(x: Tensor, mean: Tensor, lower: Tensor) -> Tensor:
     return found
 
 
-def _patterns(x: Tensor, lower: Tensor) -> Iterator[tuple[Tensor, Tensor, Given]]:
+def _pieces(patterns: Tensor, which: Tensor, lower: Tensor) -> Iterator[tuple[Tensor, Tensor, Given]]:
     """Rows by what is there: their numbers, the pattern of each, and what the classes say of these patterns."""
-    patterns, which = patterns_of(x)
     covariance = lower @ lower.transpose(1, 2)
     for some in in_pieces(torch.arange(len(patterns)), 4 * lower.numel()):
         given = Given.of(covariance, patterns[some])
