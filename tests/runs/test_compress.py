@@ -1,9 +1,6 @@
 """Files that are compressed with a run come back byte for byte, or nothing comes back."""
 
 import json
-import os
-import subprocess
-import sys
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -177,25 +174,6 @@ def test_another_canary_is_another_machine(archive, tmp_path):
     with pytest.raises(OtherMachine, match="nothing that the archive names differs") as raised:
         decoded_file(changed, archive[2], silent)
     assert raised.value.code == 5
-
-
-@pytest.mark.slow
-def test_under_another_instruction_set_an_archive_of_a_transformer_is_refused(tmp_path):
-    """Its integers do differ there; of a small model without a softmax all can be the same."""
-    import torch
-
-    here = torch.backends.cpu.get_cpu_capability()
-    if here not in ("AVX2", "AVX512"):
-        pytest.skip(f"this processor has no other instruction set than {here}")
-    other, command, packed = {"AVX512": "avx2", "AVX2": "default"}[here], [sys.executable, "-m", "chainrule"], "text.cr"
-    words = ["compress", DATA / "text.txt", "--elements", "--unchecked", "--model", RUNS / "text", "--out", packed]
-    subprocess.run([*command, *words], check=True, capture_output=True, cwd=tmp_path)
-    words = ["decompress", packed, "--model", RUNS / "text", "--out", "back"]
-    setting = os.environ | {"ATEN_CPU_CAPABILITY": other}
-    ended = subprocess.run([*command, *words], env=setting, capture_output=True, text=True, cwd=tmp_path)
-    assert ended.returncode == 5, ended.stderr
-    assert f"cpu was {here} and is" in ended.stderr
-    assert not (tmp_path / "back").exists()
 
 
 def changes(value):

@@ -1,58 +1,27 @@
-"""The portable profile: distributions by arithmetic whose every bit is the same on every machine.
+"""Distributions by portable arithmetic, see `portable_numbers`.
 
-Sums, products, quotients and comparisons in float64 are fixed by IEEE 754, one operation at a time; the exponentials
-of libraries are not, and neither are sums whose order depends on the processor. So the exponential is ours, from the
-former alone, products over decisions are taken in their order, and the features have to be exact by themselves, as sums
-of whole numbers are: those of boosted trees, whose leaves are multiples of 2^-20.
-
-What has no such form is refused by name: a network in float32, and n-grams, whose averages are summed in float32.
+Products over decisions are taken in their order, and the features have to be exact by themselves, as sums of whole
+numbers are: those of boosted trees, whose leaves are multiples of 2^-20.
 """
 
 from __future__ import annotations
 
-from math import factorial
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from chainrule.batch import Array
+from chainrule.coding.portable_numbers import normalised, portable_exp, portable_sigmoid
 from chainrule.errors import InputError
 from chainrule.heads.base import Distribution
 from chainrule.heads.bernoulli import Bernoulli
 from chainrule.heads.columns import Cell
 from chainrule.heads.decisions import Decisions
 from chainrule.heads.missing import Missing
-from chainrule.models.chain import AutoregressiveModel
 
-__all__ = ["portable", "portable_exp", "refusal_of"]
-
-LOG2_E = 1.4426950408889634
-LN2_HIGH, LN2_LOW = 0.693147180369123816490, 1.90821492927058770002e-10  # the first has 21 zero bits at its end
-TERMS = [1 / factorial(n) for n in range(14)]
-
-
-def portable_exp(x: Array) -> Array:
-    """e^x in float64 for x <= 0, from sums, products and powers of two alone, to 2 units in the last bit.
-
-    >>> bool(np.allclose(portable_exp(np.array([0.0, -1.0, -700.0])), np.exp([0.0, -1.0, -700.0]), rtol=1e-15, atol=0))
-    True
-    """
-    x = np.maximum(np.asarray(x, dtype=np.float64), -745.0)
-    k = np.floor(x * LOG2_E + 0.5)
-    r = x - k * LN2_HIGH
-    r = r - k * LN2_LOW
-    total = np.full_like(r, TERMS[-1])
-    for term in reversed(TERMS[:-1]):
-        total = total * r
-        total = total + term
-    return np.ldexp(total, k.astype(np.int64))
-
-
-def portable_sigmoid(s: Array) -> Array:
-    """1 / (1 + e^-s) for s of any sign, shape of s, float64."""
-    e = portable_exp(-np.abs(np.asarray(s, dtype=np.float64)))
-    return np.where(s >= 0, 1.0, e) / (1.0 + e)
+__all__ = ["PortableAverage", "PortableMass", "mass_of", "portable"]
 
 
 class PortableForm(Distribution):
@@ -161,6 +130,92 @@ class PortableMissing(Distribution):
         return torch.from_numpy(self.present) * self.value.cdf(x)
 
 
+class PortableMass(Distribution):
+    """Symbols by their probabilities.
+
+    p: of each symbol, float64, shape (B, V), each row of which sums to one.
+    """
+
+    def __init__(self, p: Array) -> None:
+        self.p = p
+        self.num_symbols: int | None = p.shape[-1]
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        return torch.Size(self.p.shape[:-1])
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device("cpu")
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return self.pmf().gather(-1, x.long().unsqueeze(-1)).squeeze(-1).log()
+
+    def pmf(self) -> Tensor:
+        return torch.from_numpy(self.p)
+
+
+class PortableAverage(Distribution):
+    """sum_k w_k p_k, one part after the other.
+
+    parts: p_k, which are portable, of one support.
+    weights: w_k, float64, shape (K,) or (B, K).
+    """
+
+    def __init__(self, parts: Sequence[Distribution], weights: Array) -> None:
+        self.parts, self.weights = list(parts), weights
+        self.num_symbols: int | None = parts[0].num_symbols
+        self.resolution: float | Tensor | None = parts[0].resolution
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        return self.parts[0].batch_shape
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device("cpu")
+
+    @property
+    def may_be_missing(self) -> bool:
+        return self.parts[0].may_be_missing
+
+    def _sum(self, values: Sequence[Tensor]) -> Tensor:
+        total = 0.0
+        for k, value in enumerate(values):
+            share = self.weights[..., k]
+            of_part = value.numpy()
+            total = total + (share[:, None] if share.ndim and of_part.ndim > 1 else share) * of_part
+        return torch.from_numpy(np.asarray(total))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return self._sum([p.log_prob(x).double().exp() for p in self.parts]).log()
+
+    def pmf(self) -> Tensor:
+        return self._sum([torch.from_numpy(normalised(p.pmf().numpy())) for p in self.parts])
+
+    def cdf(self, x: Tensor) -> Tensor:
+        return self._sum([p.cdf(x) for p in self.parts])
+
+    def missing_share(self) -> Tensor:
+        return self._sum([p.missing_share() for p in self.parts])
+
+
+def mass_of(p: Distribution, x: Tensor) -> Array:
+    """p(x) of elements, float64, shape (B,); of a number the mass of its step.
+
+    p: a portable distribution.
+    x: elements, NaN where one is missing.
+    """
+    if p.num_symbols is not None:
+        q = normalised(p.pmf().numpy())
+        return np.asarray(q[np.arange(len(q)), x.long().numpy()])
+    missing = x.isnan()
+    there = torch.where(missing, 0.0, x.double())
+    step = 1.0 if p.resolution is None else p.resolution
+    inside = p.cdf(there).numpy() - p.cdf(there - step).numpy()
+    return np.where(missing.numpy(), p.missing_share().numpy(), np.maximum(inside, 0.0))
+
+
 def portable(p: Distribution) -> Distribution:
     """The same distribution by portable arithmetic; raises InputError for one that has no such form."""
     if isinstance(p, Cell):
@@ -172,18 +227,3 @@ def portable(p: Distribution) -> Distribution:
     if isinstance(p, Bernoulli):
         return PortableBernoulli(p)
     raise InputError(f"a {type(p).__name__} has no portable form; code with --profile native")
-
-
-def refusal_of(chain: AutoregressiveModel) -> str | None:
-    """Why a model has no portable form; None where it has one."""
-    if not chain.network.is_exact:
-        return f"the numbers of a {type(chain.network).__name__} differ in their last bits between machines"
-    with torch.no_grad():
-        h = torch.zeros(1, chain.head.features)
-        x = torch.zeros(1, 0)
-        try:
-            for d in range(chain.length):
-                portable(chain.head.at(d, h, x))
-        except InputError as error:
-            return str(error)
-    return None

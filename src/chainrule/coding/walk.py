@@ -18,7 +18,7 @@ from torch import Tensor
 
 from chainrule.batch import Array
 from chainrule.coding.elements import Anchor, Coder, Reader, Writer, code_element
-from chainrule.coding.portable import portable
+from chainrule.coding.portable_chain import PortableChain
 from chainrule.coding.range_coder import decoder, encoder, words_of
 from chainrule.errors import DamagedArchive, InputError
 from chainrule.heads.base import Distribution
@@ -41,7 +41,7 @@ class Layout:
     end: the symbol that ends a sequence and is coded; None where lengths are known.
     real: whether elements are numbers, of which NaN is a missing one; otherwise symbols.
     anchors: where the search for a number begins, for each element of a row; empty for symbols.
-    portable: whether distributions are computed by portable arithmetic, see `portable`.
+    portable: whether distributions are computed by portable arithmetic, see `PortableChain`.
     """
 
     lanes: int
@@ -99,10 +99,10 @@ def encode_sequences(
     context: what each sequence is conditioned on, shape (N, ...).
     advance: called with the number of elements that were coded since the last call.
     """
-    coder = encoder()
+    unroll, coder = _unroll(model, layout), encoder()
     for start in range(0, len(sequences), layout.lanes):
         lanes = _Lanes(layout, sequences[start : start + layout.lanes], [])
-        _walk(model, layout, Writer(coder), lanes, _part(context, start, layout.lanes), advance)
+        _walk(unroll, layout, Writer(coder), lanes, _part(context, start, layout.lanes), advance)
     return coder.words().astype("<u4").tobytes()
 
 
@@ -120,10 +120,11 @@ def decode_sequences(
     code: its result.
     lengths: number of elements of each sequence; None where it is coded by its end.
     """
-    coder, found = decoder(words_of(code)), []
+    unroll, coder = _unroll(model, layout), decoder(words_of(code))
+    found: list[Array] = []
     for start in range(0, len(lengths), layout.lanes):
         lanes = _Lanes(layout, [], lengths[start : start + layout.lanes])
-        _walk(model, layout, Reader(coder), lanes, _part(context, start, layout.lanes), advance)
+        _walk(unroll, layout, Reader(coder), lanes, _part(context, start, layout.lanes), advance)
         found += lanes.sequences()
     return found
 
@@ -136,7 +137,7 @@ def walk_once(model: AutoregressiveModel, layout: Layout, coder: Coder, context:
     context: contexts of the first sequences, None for p(x).
     """
     lanes = _Lanes(layout, [], [layout.longest] * layout.lanes)
-    _walk(model, layout, coder, lanes, _part(context, 0, layout.lanes), lambda n: None)
+    _walk(_unroll(model, layout), layout, coder, lanes, _part(context, 0, layout.lanes), lambda n: None)
 
 
 def _part(context: Tensor | None, start: int, lanes: int) -> Tensor | None:
@@ -205,8 +206,22 @@ class _Lanes:
         return [x[:n] for x, n in zip(self.x[: self.count], self.length[: self.count].tolist(), strict=True)]
 
 
+@dataclass(frozen=True)
+class _Unroll:
+    """The walk of a chain, and the device of its numbers."""
+
+    walk: Callable[..., Tensor]
+    device: torch.device
+
+
+def _unroll(model: AutoregressiveModel, layout: Layout) -> _Unroll:
+    if layout.portable:
+        return _Unroll(PortableChain(model).unroll, torch.device("cpu"))
+    return _Unroll(model.unroll, model.device)
+
+
 def _walk(
-    model: AutoregressiveModel,
+    unroll: _Unroll,
     layout: Layout,
     coder: Coder,
     lanes: _Lanes,
@@ -214,7 +229,7 @@ def _walk(
     advance: Advance,
 ) -> None:
     """Code the elements of all lanes, window by window."""
-    dtype, device = (torch.float64 if layout.real else torch.long), model.device
+    dtype, device = (torch.float64 if layout.real else torch.long), unroll.device
     begin, scored = 0, 0
     while lanes.count_active(scored):
         stop = begin + layout.window
@@ -228,11 +243,10 @@ def _walk(
             if place < scored:
                 values = lanes.x[:, place] if active is None else np.where(active, lanes.x[:, place], 0.0)
             else:
-                p = portable(p) if layout.portable else p
                 values = code_element(coder, p, lanes.known(place), active, layout.anchor(place))
                 lanes.put(place, values, active)
                 advance(count)
             return torch.from_numpy(values).to(device=device, dtype=dtype)
 
-        model.unroll(draw, layout.lanes, layout.window, None if context is None else context.to(device))
+        unroll.walk(draw, layout.lanes, layout.window, None if context is None else context.to(device))
         begin, scored = begin + layout.stride, stop

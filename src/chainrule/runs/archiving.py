@@ -18,7 +18,7 @@ from chainrule.coding.coded import Coded, coded_examples, element_groups
 from chainrule.coding.count_search import find_elements
 from chainrule.coding.groups import MODEL, Group
 from chainrule.coding.patch import difference
-from chainrule.coding.portable import refusal_of
+from chainrule.coding.portable_chain import refusal_of
 from chainrule.coding.side import compressor_of, packed, side_group
 from chainrule.coding.whole_numbers import numbers
 from chainrule.data.encodings.base import Encoding
