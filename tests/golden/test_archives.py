@@ -10,6 +10,7 @@ from tests.golden.make_archives import ALONE
 from tests.golden.places import GOLDEN, RUNS
 
 PORTABLE = {"table-portable": "table.csv", "bits-portable": "bits/bits.test.data"}
+PORTABLE |= {"bits-average-portable": "bits/bits.test.data"}
 COUNTED = {"table-counts": "table.csv", "bits-counts": "bits/bits.test.data"}
 NATIVE = {
     "table-native": "table.csv",

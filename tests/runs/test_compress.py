@@ -315,6 +315,17 @@ def test_force_never_replaces_what_is_read(archive, tmp_path):
             refused()
 
 
+@pytest.mark.parametrize("name", ["bits.csv", "bits.txt", "bits"])
+def test_the_name_of_a_file_does_not_decide_whether_the_model_reads_it(tmp_path, name):
+    run, path = Run.open(RUNS / "binary"), tmp_path / name
+    path.write_bytes((DATA / FILES["binary"]).read_bytes())
+    assert work_of_file(run, path, 8).coded is not None
+    path.write_bytes(b"a,b,c,d,e,f\n" + path.read_bytes())
+    work = work_of_file(run, path, 8)
+    assert work.coded is None
+    assert "is neither an array of NumPy nor lines of 0 and 1 with commas" in work.note
+
+
 def test_a_split_of_the_runs_own_data_is_coded_by_its_elements(tmp_path, monkeypatch):
     monkeypatch.chdir(GOLDEN)
     run = Run.open(RUNS / "binary")

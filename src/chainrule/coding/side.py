@@ -15,7 +15,8 @@ __all__ = ["compressor_of", "packed", "side_group", "side_plain", "unpacked"]
 LARGEST = 1 << 32  # bytes of a plain content
 AT_ONCE = 1 << 20  # bytes that are decompressed before it is known that they are the right ones
 
-FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 24}]
+WINDOW = 1 << 24  # bytes that xz looks back at most
+FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": WINDOW}]
 STORED, XZ, BZ2 = b"\0", b"\1", b"\2"
 NAMES = {STORED: "stored", XZ: "xz", BZ2: "bz2"}
 
@@ -26,7 +27,8 @@ def packed(plain: bytes) -> bytes:
     >>> packed(b"ab"), len(packed(b"a" * 10**6)) < 300
     (b'\x00ab', True)
     """
-    by_xz = lzma.compress(plain, format=lzma.FORMAT_RAW, filters=FILTERS)
+    few = [FILTERS[0] | {"dict_size": min(WINDOW, max(1 << 12, len(plain)))}]  # a large window takes time to set up
+    by_xz = lzma.compress(plain, format=lzma.FORMAT_RAW, filters=few)
     return min(STORED + plain, XZ + by_xz, BZ2 + bz2.compress(plain), key=len)
 
 

@@ -46,6 +46,8 @@ __all__ = [
 
 ROWS, STREAM, SEQUENCES = "rows", "stream", "sequences"
 BY_LINE = ("table", "text")  # kinds of data of which lines may be left out
+ENDINGS = {"array": ".data", "table": ".csv"}  # by which files of lines are known, whatever their names
+NUMPY, NO_ARRAY = b"\x93NUMPY", "not a readable .npy"
 FAULTS = 64  # lines that cannot be read, up to which a file is coded by the model
 UNLIKE = 1024  # examples that a header names because they differ from their line; from the last of so many on, all may
 FEW = 512  # examples by which the best of several orders is found
@@ -81,10 +83,14 @@ def best_order(model: Model, examples: Examples) -> tuple[int, float]:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[Path]:
-    """The file in a folder of its own, under a name that no split has, so that nothing beside it is read."""
+def alone(path: Path, ending: str = "") -> Iterator[Path]:
+    """The file in a folder of its own, under a name that no split has, so that nothing beside it is read.
+
+    path: the file.
+    ending: what is added to its name, by which readers know the format.
+    """
     with TemporaryDirectory() as folder:
-        place = Path(folder) / f"file-{path.name[-200:]}"
+        place = Path(folder) / f"file-{path.name[-200:]}{ending}"
         place.symlink_to(path.resolve())
         yield place
 
@@ -109,11 +115,26 @@ def elements_of_file(encoding: Encoding, path: Path, content: bytes) -> tuple[di
     path: the file; what stands beside it is read only where the examples are conditioned on it.
     content: its bytes.
 
-    Lines of a table or of a text that the model cannot read are left out: they belong to the difference.
+    A file whose name is that of another format is read as what the model was fitted to. Lines of a table or of a text
+    that the model cannot read are left out: they belong to the difference.
     """
     if encoding.conditions is not None:
         return encoded(encoding, path), content, ""
-    with alone(path) as place:
+    own = ENDINGS.get(encoding.kind, path.suffix)
+    endings = ["", own] if path.suffix != own and not content.startswith(NUMPY) else [""]
+    for ending in endings:
+        try:
+            return _elements_of(encoding, path, content, ending)
+        except InputError as error:
+            if ending == endings[-1]:
+                words = "is neither an array of NumPy nor lines of 0 and 1 with commas, as the model reads them"
+                raise InputError(f"{path}: {words}") if NO_ARRAY in str(error) else error from None
+    raise AssertionError("a file is read in one way or another, or refused")  # a fault of ours
+
+
+def _elements_of(encoding: Encoding, path: Path, content: bytes, ending: str) -> tuple[dict[str, Examples], bytes, str]:
+    """The same of a file with an ending added to its name."""
+    with alone(path, ending) as place:
         try:
             return encoded(encoding, place), content, ""
         except InputError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ from chainrule.data.encodings.data_set import DataSet
 from chainrule.data.examples.base import Examples
 from chainrule.data.recognition.load import load
 from chainrule.data.recognition.registry import encoding_from_json
+from chainrule.data.sources.table_files import is_table, table_parts
+from chainrule.data.tables.read_tables import opened
+from chainrule.data.tables.text_tables import Reading
 from chainrule.domain import Column, Domain
 from chainrule.errors import DamagedArchive, InputError
 from chainrule.runs.code_examples import alone
@@ -44,7 +47,7 @@ __all__ = [
     "symbols_of",
 ]
 
-WHOLE = "98/1/1"  # shares of a split that is not used, as little as possible left out of what values are taken from
+WHOLE = "100/0/0"  # shares of a split that is not used, so that values are taken from all rows
 ROWS_OF_A_VALUE = 4  # rows for each different number of a column that is counted
 
 
@@ -101,7 +104,7 @@ def encoding_of(path: Path) -> Encoding:
     with alone(path) as place, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they advise on what to fit
         try:
-            data = _with_symbols(str(place), _loaded(str(place), {}))
+            data = _read(str(place))
         except InputError as error:
             raise InputError(str(error).replace(str(place), str(path))) from None
     if data.train.windows is not None or data.encoding.conditions is not None:
@@ -109,11 +112,37 @@ def encoding_of(path: Path) -> Encoding:
     return data.encoding
 
 
+def _read(place: str) -> DataSet:
+    """The data set of a file of symbols; a table that is not read as it is may be one of names, or without a header."""
+    try:
+        return _with_symbols(place, _loaded(place, {}))
+    except InputError:
+        if not is_table(Path(place)):
+            raise
+        for options in ({}, {"header": "no"}):
+            try:
+                return _of_names(place, options)
+            except InputError:
+                continue
+        raise
+
+
 def _loaded(place: str, options: dict[str, Any]) -> DataSet:
     try:
         return load(place, split=WHOLE, **options)
-    except InputError:  # of another kind, or too short to be divided
+    except InputError:  # of another kind, whose splits are others
         return load(place, **options)
+
+
+def _of_names(place: str, options: dict[str, Any]) -> DataSet:
+    """A table all of whose columns are read as names, whatever they look like.
+
+    place: the file.
+    options: of `load`.
+    """
+    names = opened(table_parts(place), Reading(**options)).names
+    data = _loaded(place, options | {"columns": dict.fromkeys(names, "categorical")})
+    return _without_many(place, data, names, options)
 
 
 def _with_symbols(place: str, data: DataSet) -> DataSet:
@@ -126,14 +155,25 @@ def _with_symbols(place: str, data: DataSet) -> DataSet:
     if not numbers:
         return data
     as_names = _loaded(place, {"columns": dict.fromkeys(numbers, "categorical")})
+    return _without_many(place, as_names, numbers, {})
+
+
+def _without_many(place: str, as_names: DataSet, columns: Sequence[str], options: dict[str, Any]) -> DataSet:
+    """The table without those columns that have too many different values.
+
+    place: the file.
+    as_names: the table with these columns read as names.
+    columns: their names.
+    options: of `load`.
+    """
     most = max(2, len(as_names.train) // ROWS_OF_A_VALUE)
-    many = set(_columns_of(as_names, lambda column: (column.num_symbols or 0) > most)) & set(numbers)
+    many = set(_columns_of(as_names, lambda column: (column.num_symbols or 0) > most)) & set(columns)
     if not many:
         return as_names
     if len(many) == len(as_names.encoding.column_names):
         raise InputError("every column holds numbers that hardly ever repeat; fit a model and name it with --model")
-    kept = {name: "categorical" for name in numbers if name not in many}
-    return _loaded(place, {"drop": sorted(many)} | ({"columns": kept} if kept else {}))
+    kept = {name: "categorical" for name in columns if name not in many}
+    return _loaded(place, options | {"drop": sorted(many)} | ({"columns": kept} if kept else {}))
 
 
 def _columns_of(data: DataSet, chosen: Callable[[Column], bool]) -> list[str]:

@@ -157,7 +157,7 @@ def as_integers(x: Array, what: str) -> Array:
     """
     if x.dtype == np.bool_:
         return x.astype(np.uint8)
-    if np.issubdtype(x.dtype, np.integer):
+    if x.dtype.kind in "iu":  # to NumPy, durations are integers, too
         return x.astype(x.dtype.newbyteorder("="), copy=False)
     if not np.issubdtype(x.dtype, np.floating):
         raise InputError(f"{what}: the array has dtype {x.dtype}, expected integers; encode the values as numbers")
