@@ -70,7 +70,7 @@ def test_a_leak_stops_a_fit_before_it_begins(home, capsys, monkeypatch, tmp_path
 @pytest.mark.whole_fit
 def test_a_model_that_is_not_verified_goes_on_with_a_warning(home, capsys, monkeypatch, tmp_path):
     unverified = Certificate("a model", (blocked("causality.suffix.evaluation", "it raises KeyError: 3"),))
-    monkeypatch.setattr("chainrule.runs.verify.verify_model", lambda *arguments, **options: unverified)
+    monkeypatch.setattr("chainrule.verification.certificate.verify.verify", lambda *arguments, **options: unverified)
     place = tmp_path / "run"
     assert main(["fit", str(home / "rows.npy"), "--out", str(place), *QUICK]) == 0
     assert "not verified: causality.suffix.evaluation: it raises" in capsys.readouterr().out

@@ -15,7 +15,6 @@ from chainrule.errors import InputError
 from chainrule.evaluation.calibration import Diagnosis, diagnose
 from chainrule.models.base import Model, evaluating
 from chainrule.reporting.page import Page, coloured_text, preformatted, tiled
-from chainrule.verification.certificate.verify import verify
 
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
@@ -81,6 +80,8 @@ def page_of(run: Run) -> Page:
     columns = list(encoding.column_names)
     certificate = run.certificate_dict
     if certificate is None:
+        from chainrule.verification.certificate.verify import verify
+
         certificate = verify(model, examples=data.unseen, domain=encoding.domain, quick=True).to_json()
     samples, beside = _samples(model, data)
     return Page(

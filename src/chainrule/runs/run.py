@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from torch import nn
 
@@ -16,10 +16,6 @@ from chainrule.errors import InputError, RunError
 from chainrule.models.base import Model
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.runs.classify import classify as _classify
-from chainrule.runs.compress import CompressResult
-from chainrule.runs.compress import compress as _compress
-from chainrule.runs.decompress import DecompressResult
-from chainrule.runs.decompress import decompress as _decompress
 from chainrule.runs.evaluate import evaluate as _evaluate
 from chainrule.runs.files import RunFiles
 from chainrule.runs.info import info as _info
@@ -34,6 +30,10 @@ from chainrule.runs.verify import verify as _verify
 from chainrule.runs.weights import load_weights, weights_bytes
 from chainrule.runs.wellformed import damage_of_encoding
 from chainrule.runs.whereabouts import found_again
+
+if TYPE_CHECKING:
+    from chainrule.runs.compress import CompressResult
+    from chainrule.runs.decompress import DecompressResult
 
 __all__ = ["Run"]
 
@@ -155,11 +155,15 @@ class Run(StoredRun):
 
     def compress(self, source: Path | str | None = None, **options: Any) -> CompressResult:
         """Compress a file, or the elements of a split, with this run; see `compress` for the options."""
-        return _compress(source, model=self, **options)
+        from chainrule.runs.compress import compress
+
+        return compress(source, model=self, **options)
 
     def decompress(self, source: Path | str, **options: Any) -> DecompressResult:
         """Give back what an archive of this run holds; see `decompress` for the options."""
-        return _decompress(source, model=self, **options)
+        from chainrule.runs.decompress import decompress
+
+        return decompress(source, model=self, **options)
 
     # The verbs: each is a function of a run, in a file of its name.
     evaluate = _evaluate

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from chainrule.errors import InputError
 from chainrule.models.base import Model
 from chainrule.verification.certificate.check import Certificate
-from chainrule.verification.certificate.verify import verify as verify_model
-from chainrule.verification.laws import randomised
 
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
@@ -22,7 +20,10 @@ def stop_at_a_leak(model: Model) -> Certificate:
 
     A copy with its weights moved at random is verified, since many parts start at weights through which nothing leaks.
     """
-    certificate = verify_model(randomised(model, scale=0.05), quick=True)
+    from chainrule.verification.certificate.verify import verify
+    from chainrule.verification.laws import randomised
+
+    certificate = verify(randomised(model, scale=0.05), quick=True)
     refuse_if_failed(certificate)
     return certificate
 
@@ -49,6 +50,8 @@ def verify(run: Run, *, quick: bool = False, code: bool = False, moved_to: Path 
     code: also code and decode draws and examples; the last check.
     moved_to: where the run's own data are now, if they were moved; their hash is checked.
     """
+    from chainrule.verification.certificate.verify import verify as verify_model
+
     run = run.moved(moved_to)
     data, domain = run.data(), run.encoding().domain
     certificate = verify_model(
