@@ -26,7 +26,10 @@ FILES |= {"sequences": "sequences.json", "fasta": "proteins.fasta"}
 NATIVE = ("table", "sequences")
 TREES = {"bits": "bits"}
 COUNTED = ("table",)
-ALONE = {"bz2": b"a" * 10**5, "xz": bytes(range(256)) * 20, "stored": b"x"}  # by a general compressor
+ALONE = {"bz2": b"a" * 10**5, "xz": bytes(range(256)) * 20, "stored": b"x"}
+ALONE |= {
+    "deflate": b'{"form":"fasta","names":[">a"],"width":60,"end":"\\n"}, "conditions":null,"dropped":["a"]'
+}  # by a general compressor
 LANES = 64
 
 

@@ -90,6 +90,12 @@ def test_a_table_of_numbers_alone_is_left_to_xz_and_says_so(tmp_path):
     assert "every column holds numbers that hardly ever repeat" in made.note
 
 
+def test_a_table_that_would_take_too_long_is_left_to_a_general_compressor(tmp_path, monkeypatch):
+    monkeypatch.setattr("chainrule.runs.counted.MOST_STEPS", 100)
+    path = table(tmp_path / "table.csv", 26)
+    assert "4 columns in 26 rows would take 104 steps of counting, and 100 are taken at most" in cr.compress(path).note
+
+
 def test_the_command_line_needs_no_run(capsys, tmp_path):
     path = table(tmp_path / "table.csv")
     code, out, _ = command(capsys, "compress", path)

@@ -86,6 +86,7 @@ def lines_of(result: CompressResult) -> list[str]:
         "counts": "nothing trained, by counts that both sides learn, all of it counted; portable",
         "xz": "by xz alone",
         "bz2": "by bz2 alone",
+        "deflate": "by deflate alone",
         "stored": "as it is",
     }[result.way]
     checked = "decoded back" if result.checked_seconds else "not decoded back"

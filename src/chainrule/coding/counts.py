@@ -32,6 +32,7 @@ __all__ = [
     "Counts",
     "Element",
     "code_rows",
+    "count_blocks",
     "elements_from_json",
     "extended",
 ]
@@ -132,6 +133,23 @@ class Table:
         return self.used * self.counts.shape[1]
 
 
+def block_of(learned: int, left: int, largest: int = LARGEST_BLOCK) -> int:
+    """The number of rows of a block, after so many that were learned, of so many that are left."""
+    return min(left, largest, max(1, learned // SHARE))
+
+
+def count_blocks(rows: int) -> int:
+    """The number of blocks in which rows are coded, or some more.
+
+    >>> count_blocks(10), count_blocks(10_000)
+    (10, 237)
+    """
+    done = blocks = 0
+    while done < rows:
+        done, blocks = done + block_of(done, rows - done), blocks + 1
+    return blocks
+
+
 class Counts:
     """The counts of all elements, and the probabilities that they give.
 
@@ -181,7 +199,7 @@ class Counts:
 
     def block(self, left: int) -> int:
         """The number of rows of the next block, of so many that are left."""
-        return min(left, self.largest, max(1, self.learned // SHARE))
+        return block_of(self.learned, left, self.largest)
 
 
 def code_rows(

@@ -9,7 +9,7 @@ from chainrule.errors import DamagedArchive
 
 __all__ = ["GENERAL", "checked"]
 
-GENERAL = ("xz", "bz2", "stored")  # ways of a file that no model codes
+GENERAL = ("xz", "bz2", "deflate", "stored")  # ways of a file that no model codes
 
 Form = dict[str, Any]
 SOURCE: Form = {"name": str}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import zlib
 from collections.abc import Iterator
 from hashlib import sha256
 
+from chainrule.coding.common_texts import COMMON
 from chainrule.coding.groups import SIDE, Group
 from chainrule.errors import DamagedArchive
 
@@ -17,23 +19,28 @@ AT_ONCE = 1 << 20  # bytes that are decompressed before it is known that they ar
 
 WINDOW = 1 << 24  # bytes that xz looks back at most
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": WINDOW}]
-STORED, XZ, BZ2 = b"\0", b"\1", b"\2"
-NAMES = {STORED: "stored", XZ: "xz", BZ2: "bz2"}
+STORED, XZ, BZ2, COMMONLY = b"\0", b"\1", b"\2", b"\3"  # the last one deflated with what is common
+NAMES = {STORED: "stored", XZ: "xz", BZ2: "bz2", COMMONLY: "deflate"}
+SHORT = 1 << 15  # bytes up to which that is tried, as far as deflate looks back
 
 
 def packed(plain: bytes) -> bytes:
-    r"""The shortest of the bytes themselves, their xz and their bz2 stream, after one byte that says which.
+    r"""The shortest of the bytes, their xz, bz2 and deflate stream, after one byte that says which.
 
     >>> packed(b"ab"), len(packed(b"a" * 10**6)) < 300
     (b'\x00ab', True)
     """
     few = [FILTERS[0] | {"dict_size": min(WINDOW, max(1 << 12, len(plain)))}]  # a large window takes time to set up
     by_xz = lzma.compress(plain, format=lzma.FORMAT_RAW, filters=few)
-    return min(STORED + plain, XZ + by_xz, BZ2 + bz2.compress(plain), key=len)
+    found = [STORED + plain, XZ + by_xz, BZ2 + bz2.compress(plain)]
+    if len(plain) <= SHORT:
+        deflate = zlib.compressobj(9, wbits=-15, zdict=COMMON)
+        found.append(COMMONLY + deflate.compress(plain) + deflate.flush())
+    return min(found, key=len)
 
 
 def compressor_of(code: bytes) -> str:
-    """Which one `packed` took: "xz", "bz2", or "stored" for the bytes themselves.
+    """Which one `packed` took: "xz", "bz2", "deflate", or "stored" for the bytes themselves.
 
     >>> compressor_of(packed(b"ab"))
     'stored'
@@ -52,9 +59,23 @@ def unpacked(code: bytes, length: int) -> bytes:
     """
     if code[:1] == STORED and len(code) - 1 == length:
         return code[1:]
+    if code[:1] == COMMONLY and length <= SHORT:
+        return _inflated(code[1:], length)
     if code[:1] not in (XZ, BZ2):
         raise DamagedArchive("a side group cannot be read; the archive is damaged, fetch it again")
     return b"".join(_pieces(code, length))
+
+
+def _inflated(code: bytes, length: int) -> bytes:
+    """A short content that was deflated with what is common."""
+    inflate = zlib.decompressobj(wbits=-15, zdict=COMMON)
+    try:
+        plain = inflate.decompress(code, length + 1)
+    except zlib.error as error:
+        raise DamagedArchive(f"a side group cannot be read ({error}); the archive is damaged") from None
+    if len(plain) != length or not inflate.eof or inflate.unused_data:
+        raise DamagedArchive("a side group has another length than it says; the archive is damaged, fetch it again")
+    return plain
 
 
 def _pieces(code: bytes, length: int) -> Iterator[bytes]:
@@ -95,7 +116,7 @@ def side_plain(group: Group, most: int = LARGEST) -> bytes:
             f"a side group would have {group.plain_length} bytes, and at most {min(most, LARGEST)} fit the header; "
             "the archive is damaged, fetch it again"
         )
-    if group.plain_length > AT_ONCE and group.code[:1] != STORED:
+    if group.plain_length > AT_ONCE and group.code[:1] in (XZ, BZ2):
         digest = sha256()
         for piece in _pieces(group.code, group.plain_length):
             digest.update(piece)

@@ -38,7 +38,7 @@ class CompressResult:
     source, out: the file, or the split of the run's own data, and the archive.
     way: "model", where both sides need the run, whose weights are not counted; "self-contained", where they travel in
         the archive and are counted; "counts", where nothing is trained and both sides learn counts while they code;
-        "xz", "bz2" or "stored" where no model codes the file.
+        "xz", "bz2", "deflate" or "stored" where no model codes the file.
     profile: "native" decodes where the model computes the same numbers, "portable" and "any" everywhere.
     run: the run; empty where there is none.
     bytes_out: bytes of the archive.

@@ -17,7 +17,7 @@ import numpy as np
 
 from chainrule.batch import Array
 from chainrule.coding.coded import GROUP, Coded, coded_examples, plain_elements
-from chainrule.coding.counts import MOST_SYMBOLS, Counts, Element, code_rows, elements_from_json
+from chainrule.coding.counts import MOST_SYMBOLS, Counts, Element, code_rows, count_blocks, elements_from_json
 from chainrule.coding.elements import Reader, Writer
 from chainrule.coding.groups import ELEMENTS, MODEL, Archive, Group
 from chainrule.coding.range_coder import decoder, encoder, words_of
@@ -48,6 +48,7 @@ __all__ = [
 ]
 
 WHOLE = "100/0/0"  # shares of a split that is not used, so that values are taken from all rows
+MOST_STEPS = 1 << 19  # columns times blocks of rows; each takes some 60 microseconds
 ROWS_OF_A_VALUE = 4  # rows for each different number of a column that is counted
 
 
@@ -183,8 +184,14 @@ def _columns_of(data: DataSet, chosen: Callable[[Column], bool]) -> list[str]:
 
 
 def coded_to_count(parts: dict[str, Examples], domain: Domain) -> Coded:
-    """The rows of a file as they are coded."""
-    return coded_examples(list(parts.values()), domain, domain.length, 1)
+    """The rows of a file as they are coded; raises InputError where that would take too long."""
+    coded = coded_examples(list(parts.values()), domain, domain.length, 1)
+    if domain.length * (blocks := count_blocks(len(coded.sequences))) > MOST_STEPS:
+        raise InputError(
+            f"{domain.length} columns in {len(coded.sequences)} rows would take {domain.length * blocks:,} steps of "
+            f"counting, and {MOST_STEPS:,} are taken at most; fit a model and name it with --model"
+        )
+    return coded
 
 
 def rows_to_count(coded: Coded, symbols: list[int]) -> Array:
