@@ -55,6 +55,15 @@ def test_long_codes_with_waiting_carries_are_the_same():
     assert ideal <= 32 * len(plain.words()) <= 1.001 * ideal + 64
 
 
+def test_weights_stay_what_they_were_when_others_are_made():
+    """Memory is used again inside, never that of a result."""
+    p = np.random.default_rng(0).dirichlet(np.ones(9), size=(2, 5))
+    first = integer_weights(p[0])
+    kept = first.copy()
+    integer_weights(p[1])
+    assert np.array_equal(first, kept)
+
+
 @pytest.mark.parametrize("shape", [(1, 2), (500, 2), (64, 17), (64, 256), (3, 4096), (7, 1)])
 def test_weights_are_those_of_the_definition(shape):
     """In the plainest NumPy; archives are defined by them, to the last bit."""

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.batch import Array
-from chainrule.coding.weights import BITS
+from chainrule.coding.weights import BITS, Room
 from chainrule.errors import DamagedArchive
 
 __all__ = ["Decoder", "Encoder", "PlainDecoder", "PlainEncoder", "decoder", "encoder", "words_of"]
@@ -172,8 +172,14 @@ class LibraryDecoder(Decoder):
             raise DamagedArchive(f"the code cannot be read ({error}); the archive is damaged, fetch it again") from None
 
 
+ROOM = Room()
+
+
 def _as_floats(weights: Array) -> Array:
-    return np.subtract(weights, 1, dtype=np.float64, order="C")
+    """w - 1, C-contiguous, in memory that is used again."""
+    less = ROOM.of(weights.shape)
+    np.subtract(weights, 1, out=less)
+    return less
 
 
 @cache
