@@ -253,6 +253,18 @@ def test_a_self_contained_archive_needs_no_run(name):
             carried_run(content)
 
 
+def test_a_model_in_an_archive_that_cannot_compute_is_damage(monkeypatch):
+    found = read_archive((GOLDEN / "archives-2" / "bits-average-portable.cr").read_bytes())
+    run = run_of(found, None)
+
+    def fails(*_):
+        raise IndexError("index 7 is out of bounds")
+
+    monkeypatch.setattr("chainrule.runs.decompress.decoded_groups", fails)
+    with pytest.raises(DamagedArchive, match="cannot compute \\(index 7 is out of bounds\\)"):
+        decoded_file(found, run, silent)
+
+
 def test_a_self_contained_archive_is_counted_whole(archive, tmp_path):
     path, *_ = archive
     result = cr.compress(path, model=RUNS / "binary", out=tmp_path / "x.cr", self_contained=True)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from chainrule.coding.carried import carried_tensors, tensors_bytes
+from chainrule.coding.groups import Archive
 from chainrule.coding.whole_numbers import numbers, read_length
-from chainrule.errors import DamagedArchive
+from chainrule.errors import DamagedArchive, InputError
 from chainrule.runs.weights import tensors_file
 
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
 
-__all__ = ["carried_bytes", "carried_run"]
+__all__ = ["carried_bytes", "carried_run", "computing"]
 
 KEPT = ("format", "data", "protocol", "model")  # keys of the configuration that decoding needs
 
@@ -39,3 +42,16 @@ def carried_run(content: bytes) -> Run:
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, MemoryError) as error:
         raise DamagedArchive(f"the model in the archive cannot be built ({error}); the archive is damaged") from None
     return run
+
+
+@contextmanager
+def computing(archive: Archive) -> Iterator[None]:
+    """Inside, a model that travels in an archive may fail in any way, which is damage of the archive."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError) as error:
+        if archive.header["way"] != "self-contained":
+            raise
+        raise DamagedArchive(f"the model in the archive cannot compute ({error}); the archive is damaged") from None

@@ -21,7 +21,7 @@ from chainrule.coding.whole_numbers import read_length
 from chainrule.data.rewriting.forms import rewritten
 from chainrule.data.sources.plain_files import as_file, stream_name
 from chainrule.errors import DamagedArchive, InputError, OtherMachine, OtherModel
-from chainrule.runs.carried import carried_run
+from chainrule.runs.carried import carried_run, computing
 from chainrule.runs.code_examples import (
     ROWS,
     SEQUENCES,
@@ -195,7 +195,7 @@ def decoded_sequences(
     threads = archive.header["machine"]["threads"]
     if not 1 <= threads <= MOST_THREADS:
         raise DamagedArchive(f"the header says {threads} threads; the archive is damaged, fetch it again")
-    with with_threads(threads), progress("decompressing", _elements(archive)) as update:
+    with computing(archive), with_threads(threads), progress("decompressing", _elements(archive)) as update:
         if told.count and canary(chain, told.layout, told.context) != archive.header["canary"]:
             raise OtherMachine(
                 "the model's numbers differ here in their last bits from where the archive was made "
