@@ -85,7 +85,7 @@ NUMBERS: Spec = {"dropout": 0.2}
 
 # From this many columns on, of which at most such a share has not its usual symbol, rows have a network that computes
 # only what is unusual.
-SPARSE: tuple[int, float, Spec] = (256, 0.05, {"name": "sparse_nade"})
+SPARSE: tuple[int, float, Spec] = (100, 0.1, {"name": "sparse_nade"})
 
 # What a time budget of at least this many minutes per model pays for.
 MORE_MINUTES: dict[str, tuple[float, Spec]] = {"text": (15.0, {"width": 192, "depth": 5})}
