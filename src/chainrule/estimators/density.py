@@ -84,7 +84,10 @@ class ARMDensity(DensityMixin, RowsEstimator):
         return options | {"density": self.density or None}
 
     def score_samples(self, X: Any) -> npt.NDArray[np.float64]:
-        """ln p of each row, in nats, shape (n,); -inf for a value that the column cannot have."""
+        """ln p of each row, in nats, shape (n,); -inf for a value that the column cannot have.
+
+        A number between two steps of its column has the mass of the nearest step, and a warning names the column.
+        """
         check_is_fitted(self)
         return self._scorer.log_prob(self._rows(X))
 
