@@ -271,3 +271,19 @@ def test_splits_that_overlap_are_counted(tmp_path, capsys):
     assert main(["fit", str(tmp_path / "a.json"), "--out", str(tmp_path / "run"), *QUICK]) == 0
     assert "2 of the 2 test examples are in train, too" in capsys.readouterr().out
     assert json.loads((tmp_path / "run" / "report.json").read_text())["test_examples_in_train"] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [
+        (["fit", "digits", "--steps", "5.9"], "5.9"),
+        (["fit", "digits", "--seed=-1.5"], "-1.5"),
+        (["sample", "run", "-n", "1.9"], "1.9"),
+        (["evaluate", "run", "--batch-size", "3.5"], "3.5"),
+    ],
+)
+def test_a_number_with_a_fraction_is_no_whole_number(words, number, capsys):
+    assert main(words) == 2
+    _, err = capsys.readouterr()
+    assert f"{number} is no whole number" in err
+    assert err.count("\n") == 1

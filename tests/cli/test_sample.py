@@ -63,13 +63,13 @@ def test_a_text_of_any_length_has_the_probability_that_evaluation_gives_it(home,
     assert drawn.sample.mask.all()
     for x, log_p in zip(drawn.sample.x, drawn.sample.log_prob, strict=True):
         scored = evaluate(opened.model(), opened.encoding().examples(x.numpy().astype(np.int64)))
-        assert scored.nats.sum() == pytest.approx(float(log_p), rel=1e-5)
+        assert scored.nats.sum() == pytest.approx(float(log_p), rel=1e-6)
 
 
 def test_a_longer_text_begins_as_a_shorter_one_and_goes_on_from_its_prefix(home):
     opened = Run.open(home / "bytes")
     short, long = (opened.sample(2, prefix="Die ", length=length, seed=1) for length in (60, 130))
-    assert torch.equal(long.sample.x[:, :60], short.sample.x)
+    assert torch.equal(long.sample.x[:, :48], short.sample.x[:, :48])  # what the last window does not draw
     assert all(text.startswith(b"Die ") for text in long.raw)
     assert long.sample.mask.sum(1).tolist() == [126, 126]
     filtered = opened.sample(1, length=130, temperature=0.5)

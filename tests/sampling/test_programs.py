@@ -152,9 +152,21 @@ def test_what_cannot_be_described_has_no_key():
         """A class whose code may change."""
 
     layer = nn.Linear(2, 2)
-    layer.hook = lambda x: x
+    layer.function = lambda x: x
     assert program_key([layer]) is None
+    hooked = nn.Sequential(nn.Linear(2, 2))
+    hooked[0].register_forward_hook(lambda module, inputs, output: output + 1)
+    assert program_key([hooked]) is None
     assert program_key([nn.Sequential(Own(2, 2))]) is None
+
+
+def test_a_method_that_was_replaced_and_other_threads_are_other_programs(monkeypatch):
+    network = CausalConv(5, 6, 16, 2)
+    key = program_key([network])
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    assert program_key([network]) not in (None, key)
+    monkeypatch.setattr(CausalConv, "step", lambda *arguments: None)
+    assert program_key([network]) is None
 
 
 def test_counts_decide(monkeypatch):

@@ -36,9 +36,17 @@ MEMORY_VARIABLE = "CHAINRULE_MAX_MEMORY"
 @cache
 def app() -> App:
     """The commands by name; each is imported when it is called, so that the help of another imports none of them."""
-    from cyclopts import App
+    from cyclopts import App, Parameter
 
-    commands = App(name="chainrule", version=__version__, help_format="plaintext", suppress_keyboard_interrupt=False)
+    from chainrule.cli.options import converted
+
+    commands = App(
+        name="chainrule",
+        version=__version__,
+        help_format="plaintext",
+        suppress_keyboard_interrupt=False,
+        default_parameter=Parameter(converter=converted),
+    )
     for name, about in COMMANDS.items():
         file = "import_model" if name == "import" else name
         commands.command(f"chainrule.cli.{file}:{file}", name=name, help=about)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from cyclopts import Parameter
 
+from chainrule.cli.options import converted
 from chainrule.config.option import Option
 from chainrule.config.options import FIT_OPTIONS
 from chainrule.config.options_text import help_of
@@ -51,7 +52,7 @@ def _parameters() -> Iterator[inspect.Parameter]:
     yield inspect.Parameter("surplus", inspect.Parameter.VAR_POSITIONAL, annotation=surplus)
     for option in FIT_OPTIONS:
         of_any_text = option.name in ("missing", "delimiter", "decimal")  # which may begin with a hyphen
-        converter = _number_or_text if str in option.types else None
+        converter = _number_or_text if str in option.types else converted
         said = Parameter(
             name=option.flag,
             negative="",

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from cyclopts import Parameter
+from cyclopts import Parameter, convert
 from cyclopts.validators import Number
 
 if TYPE_CHECKING:
     from chainrule.reporting.console import Console
 
-__all__ = ["BatchSize", "Data", "Json", "MovedTo", "RunPath", "Split", "console_of", "flag"]
+__all__ = ["BatchSize", "Data", "Json", "MovedTo", "RunPath", "Split", "console_of", "converted", "flag"]
+
+
+def converted(kind: Any, tokens: Sequence[Any]) -> Any:
+    """The words of an option as its type; a number with a fraction is no whole number, which cyclopts would round."""
+    if kind is int or (int in get_args(kind) and float not in get_args(kind)):
+        for token in tokens:
+            whole, _, fraction = token.value.partition(".")
+            if fraction.strip("0") and whole.lstrip("+-").isdigit():
+                raise ValueError(f"{token.value} is no whole number; give {whole or 0}, or another")
+    return convert(kind, tokens)
 
 
 def flag(help: str) -> Parameter:

@@ -23,7 +23,8 @@ class SparseNADE(NADE):
     o_j is the most frequent symbol of element j in the data (see `initialise`). All elements between two unusual ones
     have the same sum, so that a row with n of them has n + 1 sums, and not D: norms, layers and activations are
     computed once for each. The readout takes a block of elements at a time, by one product with the sums that occur in
-    it. Where much is unusual it computes every element's sum, as NADE does; the result is the same but for rounding.
+    it. Where much is unusual it computes every element's sum, as NADE does; the result is the same but for rounding,
+    and in its last bits depends on the other rows of a batch.
 
     num_symbols: V, number of symbols.
     Everything else: as for `NADE`.

@@ -20,6 +20,7 @@ __all__ = ["program_key"]
 FOLDERS = ("networks", "heads", "sampling")  # of this package, whose code a program is made of
 OURS = ("chainrule.", "torch.")
 OF_EVERY_MODULE = {*vars(nn.Module()), "training"}
+HOOKS = [name for name in vars(nn.Module()) if name.endswith("hooks")]  # code of users that is compiled with a layer
 PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size)
 
 
@@ -39,7 +40,7 @@ def program_key(layers: Iterable[nn.Module], *shapes: Any) -> str | None:
     >>> program_key([nn.Linear(2, 2)], 1) == program_key([layer], 1)
     False
     """
-    digest = sha256(_surroundings().encode())
+    digest = sha256(f"{_surroundings()} {torch.get_num_threads()}".encode())
     try:
         for layer in layers:
             for part in _described_module(layer):
@@ -64,14 +65,14 @@ def _surroundings() -> str:
     known = Path("/proc/cpuinfo")
     if known.is_file():
         processor += [line for line in known.read_text().splitlines() if line.startswith(("flags", "model name"))][:2]
-    return repr((code.hexdigest(), torch.__version__, sys.version, processor, torch.get_num_threads()))
+    return repr((code.hexdigest(), torch.__version__, sys.version, processor))
 
 
 def _described_module(module: nn.Module) -> Iterator[bytes]:
     """The class, the attributes and the weights of a module and of those inside it."""
     for name, part in module.named_modules():
         kind = type(part)
-        if not f"{kind.__module__}.".startswith(OURS):
+        if not f"{kind.__module__}.".startswith(OURS) or any(vars(part)[hooks] for hooks in HOOKS) or _is_changed(kind):
             raise Unknown
         yield f"module {name}: {kind.__module__}.{kind.__qualname__}\n".encode()
         for attribute, value in sorted(vars(part).items()):
@@ -81,6 +82,12 @@ def _described_module(module: nn.Module) -> Iterator[bytes]:
     for name, tensor in (*module.named_parameters(), *module.named_buffers()):
         yield f"tensor {name}: ".encode()
         yield from _described(tensor)
+
+
+def _is_changed(kind: type) -> bool:
+    """Whether a method of a class of this package, or of those above it, is not the one that its file has."""
+    ours = (each for each in kind.__mro__ if f"{each.__module__}.".startswith(OURS[0]))
+    return any(isfunction(f) and f.__module__ != each.__module__ for each in ours for f in vars(each).values())
 
 
 def _described(value: Any) -> Iterator[bytes]:

@@ -29,8 +29,9 @@ def sample_windows(
     """Draw n texts of any length, window by window.
 
     The first window is drawn as a whole, x_d ~ p(x_d | x_<d). Then it moves on by S elements, again and again: the
-    D - S elements that are still in it are given, and S more are drawn. So each element is drawn given at least D - S
-    before it, and `log_prob` is the number that scoring the text in windows of D and stride S gives.
+    D - S elements that are still in it are given, and S more are drawn; the last window ends with the text. So each
+    element is drawn given at least D - S before it, and `log_prob` is the number that scoring the text in windows of D
+    and stride S gives. Texts of several lengths are the same but for what their last window draws.
 
     model: whose network has the length D.
     n: number of texts.
@@ -52,11 +53,11 @@ def sample_windows(
         )
     whole = model.sample(n, length=min(window, length), prefix=prefix, on_element=on_element, **options)
     while (done := whole.x.shape[1]) < length:
-        begin = done - (window - moves_on)
+        begin = min(done + moves_on, length) - window
         part = model.sample(
             n,
             begin=begin,
-            length=min(window, length - begin),
+            length=window,
             prefix=whole.x[:, begin:],
             on_element=None if on_element is None else _moved(on_element, begin, done),
             **options,
