@@ -73,3 +73,12 @@ def test_columns_on_one_scale_have_all_its_levels():
     assert np.isfinite(ARMClassifier(**QUICK).fit(X, np.arange(60) % 2).score_samples(new)).all()
     told = ARMDensity(**QUICK, columns={"x0": "constant"}).fit(X)
     assert told.score_samples(new) == -np.inf
+
+
+@pytest.mark.parametrize("value", [1e101, -1e160, 1e308])
+def test_a_huge_number_is_impossible_to_a_density_and_finite_to_novelty(value):
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    row = np.array([[value, 0.5]])
+    with pytest.warns(UserWarning, match="out of range"):
+        assert ARMDensity(**QUICK).fit(X).score_samples(row) == -np.inf
+    assert np.isfinite(ARMNovelty(**QUICK).fit(X).score_samples(row)).all()

@@ -14,6 +14,8 @@ from chainrule.data.tables.rows import Columns, Table, refused
 
 __all__ = ["NearestRows", "nearest_rows"]
 
+LARGEST = 1e100  # whose squares and number of steps a float64 holds; what is larger is as infinite
+
 
 @dataclass(frozen=True)
 class NearestRows:
@@ -89,6 +91,7 @@ def _symbols(column: Symbols, texts: Any, gone: Array, usual: float) -> tuple[Ar
 
 def _numbers(column: Numbers, texts: Any, gone: Array, usual: float) -> tuple[Array, Array, Array]:
     value = np.where(gone, np.nan, _values(texts, "date" if column.kind == "date" else "number"))
+    value = np.where(np.abs(value) > LARGEST, np.copysign(np.inf, value), value)
     (x,), (outside,) = number_elements([column], value[None])
     nearest = np.rint(value / (column.resolution or 1.0))
     below = (nearest < 0) & (column.kind == "count")
