@@ -64,15 +64,19 @@ def density_mass(make: Repeated, intervals: int = 256, special: Sequence[float] 
     nodes = torch.cat([low - far.flip(0) * width, nodes, high + far * width])
     low, high = nodes[0], nodes[-1]
     near = [
-        s + sign * 10.0**-k * max(abs(s), 1.0) for s in (*SPECIAL, *special) for sign in (-1, 1) for k in range(2, 11)
+        s + sign * 10.0**-k * max(abs(s), 1.0)
+        for s in (*SPECIAL, *special)
+        for sign in (-1, 1)
+        for k in range(2, 11, 2)
     ]
     inside = torch.tensor(near, dtype=torch.float64).view(-1, *[1] * missing.ndim)
     nodes = torch.cat([nodes, torch.minimum(torch.maximum(inside, low), high)]).sort(0).values
     a, b = nodes[:-1], nodes[1:]
     total, tolerance = torch.zeros_like(missing, dtype=torch.float64), 1e-5 / len(nodes)
+    whole = _gauss(make, a, b)
     for _ in range(HALVINGS):
         middle = (a + b) / 2
-        whole, left, right = (_gauss(make, *ends) for ends in ((a, b), (a, middle), (middle, b)))
+        left, right = _gauss(make, torch.cat([a, middle]), torch.cat([middle, b])).chunk(2)
         open_ = ((left + right - whole).abs() > tolerance).flatten(1).any(1) if len(a) else torch.zeros(0).bool()
         open_ &= (middle > a).flatten(1).any(1)
         total += (left + right)[~open_].sum(0)
@@ -80,8 +84,9 @@ def density_mass(make: Repeated, intervals: int = 256, special: Sequence[float] 
             total += (left + right)[open_].sum(0)
             break
         a, b = torch.cat([a[open_], middle[open_]]), torch.cat([middle[open_], b[open_]])
+        whole = torch.cat([left[open_], right[open_]])
     else:
-        total += (_gauss(make, a, b)).sum(0)
+        total += whole.sum(0)
     return total + missing + 2e-9 * (1 - missing)
 
 

@@ -137,15 +137,17 @@ def padding(tested: ModelUnderTest, rows: Tensor, bound: float) -> Check:
     all_scored = model.element_log_prob(Batch(few, context=c)).double()
     for length in sorted({1, tested.length // 2, tested.length - 1}):
         mask = (torch.arange(tested.length) < length).expand(few.shape)
-        fillings = torch.cat([torch.cat([few[:, :length], other[:, length:]], 1) for other in (few, *others)])
-        thrice = Batch(fillings, mask.repeat(3, 1), None if c is None else torch.cat([c] * 3))
-        scores = model.element_log_prob(thrice).double().sum(1).view(3, len(few))
+        rest = ~mask  # what is given before the elements that count is read, and is not scored
+        rows_of = [torch.cat([few[:, :length], other[:, length:]], 1) for other in (few, *others)]
+        four = Batch(
+            torch.cat([*rows_of, few]), torch.cat([mask] * 3 + [rest]), None if c is None else torch.cat([c] * 4)
+        )
+        *scored, given = model.element_log_prob(four).double().chunk(4)
+        scores = [each.sum(1) for each in scored]
         for other in scores[1:]:
             compare(scores[0], other, f"the padding after {length} of {tested.length} elements changes the score")
         if (short := _short(tested, few[:, :length], c)) is not None:
             compare(scores[0], short, f"{length} elements alone and with padding have other scores")
-        rest = ~mask  # what is given before the elements that count is read, and is not scored
-        given = model.element_log_prob(Batch(few, rest, c)).double()
         compare(
             given,
             torch.where(rest, all_scored, 0),

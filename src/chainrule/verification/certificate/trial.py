@@ -209,5 +209,5 @@ class Trial:
 
     @property
     def shuffled_sizes(self) -> tuple[int, ...]:
-        """Sizes of the batches whose order is changed: two of those that are not very large."""
-        return tuple(size for size in self.sizes if size < LARGE_BATCH)[-2:]
+        """Sizes of the batches whose order is changed: the largest that are not very large."""
+        return tuple(size for size in self.sizes if size < LARGE_BATCH)[-1 if self.quick else -2 :]
