@@ -87,7 +87,7 @@ def reference(tmp_path_factory):
     return place
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_every_public_name_is_in_the_reference(reference):
     index = (reference / "index.html").read_text(encoding="utf-8")
     for folder in FOLDERS:
@@ -99,7 +99,7 @@ def test_every_public_name_is_in_the_reference(reference):
         assert not missing, f"{name}: not in the reference: {missing}"
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_links_of_the_reference_lead_to_pages_that_exist(reference):
     for page in reference.rglob("*.html"):
         for link in re.findall(r'href="([^"#:]+\.html)', page.read_text(encoding="utf-8")):

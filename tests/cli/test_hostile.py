@@ -92,8 +92,15 @@ def hostile_words(option):
 OPTIONS = [option for option in FIT_OPTIONS if option.name not in HELD_BACK and hostile_words(option)]
 
 
-@in_parts
-@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def parts_of_options():
+    """Each option with each part of its words; in the slow tier every second option with one."""
+    for number, option in enumerate(OPTIONS):
+        for part in range(PARTS):
+            tier = pytest.mark.soak if part or number % 2 else pytest.mark.slow
+            yield pytest.param(option, part, marks=tier, id=f"{option.name}-{part}")
+
+
+@pytest.mark.parametrize(("option", "part"), list(parts_of_options()))
 def test_fit_with_a_hostile_option(capsys, home, tmp_path, option, part, monkeypatch):
     # pictures are most of the time, and the same whatever the option
     monkeypatch.setattr("chainrule.runs.fit.illustrate", lambda *arguments: [])

@@ -67,11 +67,11 @@ def test_head(name):
     check_head(HEADS[name]())
 
 
-TIERS = [None, *[pytest.mark.slow] * 3, *[pytest.mark.soak] * 6]
+TIERS = [None, pytest.mark.slow, *[pytest.mark.soak] * 8]
 
 
 def pairs():
-    """All networks with all heads that fit: every part in the default tier, two fifths of the pairs in the slow one."""
+    """All networks with all heads that fit: every part in the default tier, a fifth of the pairs in the slow one."""
     for j, (head, build) in enumerate(HEADS.items()):
         for i, network in enumerate(read_by(NETWORKS, build().num_symbols)):
             tier = TIERS[(i + j) % len(TIERS)]

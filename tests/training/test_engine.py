@@ -49,8 +49,10 @@ def test_a_job_that_nobody_closes_ends_as_it_should(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("count", "engine"), [(3, "ddp"), (2, "fsdp")])
+@pytest.mark.parametrize(
+    ("count", "engine"),
+    [pytest.param(3, "ddp", marks=pytest.mark.slow), pytest.param(2, "fsdp", marks=pytest.mark.soak)],
+)
 def test_every_case(tmp_path, count, engine):
     compare(tmp_path, count, engine, list(processes.CASES))
 

@@ -64,7 +64,7 @@ def test_a_step_is_the_parallel_pass_and_a_row_alone_is_the_row_among_others():
     assert torch.allclose(alone, h, atol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_gaussian_of_known_entropy_as_a_density_and_as_a_mass():
     rng = np.random.default_rng(0)
     x, test = rng.normal(size=(1500, 2)), rng.normal(size=(4000, 2))
