@@ -73,6 +73,11 @@ def test_where_nothing_is_unusual_and_shorter_rows(length):
     torch.testing.assert_close(net(x), net.layers(x)[-1], rtol=1e-10, atol=1e-10)
 
 
+def test_no_rows_have_no_features():
+    """Of a last batch that is shared out, some processes have none."""
+    assert network()(torch.zeros(0, 300, dtype=torch.long)).shape == (0, 300, 1)
+
+
 def test_the_usual_symbol_is_the_most_frequent_one():
     net = SparseNADE(3, 2)
     net.initialise(torch.tensor([[0, 2], [1, 2], [1, 0]]))

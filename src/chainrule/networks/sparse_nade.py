@@ -57,7 +57,7 @@ class SparseNADE(NADE):
         self.check(x)
         changed = x[:, :-1] != self.usual[: x.shape[1] - 1]
         total = int(changed.sum())
-        if LEAST_SAVED * (total + len(x)) > x.numel():
+        if LEAST_SAVED * (total + len(x)) >= x.numel():  # also of no rows
             return super().forward(x, context)
         number = F.pad(changed.cumsum(1), (1, 0))  # of changes before an element, (B, D)
         count = number[:, -1] + 1  # of sums
