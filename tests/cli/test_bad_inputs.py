@@ -278,6 +278,8 @@ def test_splits_that_overlap_are_counted(tmp_path, capsys):
     [
         (["fit", "digits", "--steps", "5.9"], "5.9"),
         (["fit", "digits", "--seed=-1.5"], "-1.5"),
+        (["fit", "digits", "--seed", ".5"], ".5"),
+        (["fit", "digits", "--steps", "1.5e1000"], "1.5e1000"),
         (["sample", "run", "-n", "1.9"], "1.9"),
         (["evaluate", "run", "--batch-size", "3.5"], "3.5"),
     ],

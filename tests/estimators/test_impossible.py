@@ -4,9 +4,11 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from chainrule import ARMClassifier, ARMDensity, ARMNovelty
+from chainrule.estimators.scorer import Scorer
 
 QUICK = {"steps": 5, "random_state": 0, "network": "nade", "experts": "none"}
 RNG = np.random.default_rng(0)
@@ -82,3 +84,13 @@ def test_a_huge_number_is_impossible_to_a_density_and_finite_to_novelty(value):
     with pytest.warns(UserWarning, match="out of range"):
         assert ARMDensity(**QUICK).fit(X).score_samples(row) == -np.inf
     assert np.isfinite(ARMNovelty(**QUICK).fit(X).score_samples(row)).all()
+
+
+def test_a_state_of_before_is_read():
+    """It said neither how many rows there were nor what is usual, and an impossible row was impossible."""
+    scorer = ARMDensity(**QUICK).fit(FRAME)._scorer
+    state = {name: value for name, value in scorer.state().items() if name not in ("rows", "usual", "finite")}
+    again = Scorer.from_state(state)
+    assert not again.finite
+    table = pa.Table.from_pandas(FRAME)
+    np.testing.assert_allclose(again.log_prob(table), scorer.log_prob(table), rtol=1e-6)

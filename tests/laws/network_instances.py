@@ -73,6 +73,12 @@ def corrected(**options: Any) -> CorrectedNGram:
     return network
 
 
+class AlwaysSparse(SparseNADE):
+    """The network with one sum for each change, however many there are."""
+
+    least_saved = 0
+
+
 class Sorting(CausalConv):
     """A network that sorts contexts by their last symbol."""
 
@@ -188,6 +194,9 @@ NETWORKS = {
     ),
     "NADE": NetworkInstance(lambda v: NADE(v, LENGTH, FEATURES, width=20, dropout=0.2)),
     "SparseNADE": NetworkInstance(lambda v: SparseNADE(v, LENGTH, FEATURES, width=20, dropout=0.2), reads_reals=False),
+    "SparseNADE, always": NetworkInstance(
+        lambda v: AlwaysSparse(v, LENGTH, FEATURES, depth=1, width=20, dropout=0.2), reads_reals=False
+    ),
     "NADE, deep, levels, vectors": NetworkInstance(
         lambda v: NADE(v, LENGTH, FEATURES, depth=2, width=20, ordinal=v is not None, context_size=2), VECTORS
     ),

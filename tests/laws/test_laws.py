@@ -24,7 +24,8 @@ WITHOUT_GRADIENTS = (
     "Kernels",
     "NGram",
     "Recomputed",
-)  # there is no embedding to differentiate by
+    "SparseNADE",  # where it embeds what is unusual alone
+)  # there is no embedding of every element to differentiate by
 
 
 def kind(name):

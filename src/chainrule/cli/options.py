@@ -19,9 +19,12 @@ def converted(kind: Any, tokens: Sequence[Any]) -> Any:
     """The words of an option as its type; a number with a fraction is no whole number, which cyclopts would round."""
     if kind is int or (int in get_args(kind) and float not in get_args(kind)):
         for token in tokens:
-            whole, _, fraction = token.value.partition(".")
-            if fraction.strip("0") and whole.lstrip("+-").isdigit():
-                raise ValueError(f"{token.value} is no whole number; give {whole or 0}, or another")
+            try:
+                number = float(token.value)
+            except ValueError:  # no number at all, or one such as 0x10
+                continue
+            if not number.is_integer():
+                raise ValueError(f"{token.value} is no whole number; give one")
     return convert(kind, tokens)
 
 

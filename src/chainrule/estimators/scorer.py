@@ -131,9 +131,11 @@ class Scorer:
         """The same again."""
         files = MemoryFiles()
         files.write(WEIGHTS, state["weights"])
-        names = ("held_out_rows", "held_out", "rows", "usual")
-        scorer = cls(Run(state["config"], files), *(state[name] for name in names))
-        scorer.finite = state["finite"]
+        run, held_out_rows = Run(state["config"], files), state["held_out_rows"]
+        rows = state.get("rows", len(held_out_rows))  # states of before had neither this nor the next two
+        usual = state.get("usual", np.zeros(run.encoding().domain.length))
+        scorer = cls(run, held_out_rows, state["held_out"], rows, usual)
+        scorer.finite = state.get("finite", False)
         return scorer
 
 

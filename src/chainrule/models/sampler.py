@@ -94,7 +94,9 @@ def prefix_batch(prefix: Tensor | Sequence[Any] | None, n: int, length: int) -> 
         raise InputError(f"{len(prefix)} prefixes for {n} examples; give one for each, or one tensor (P,) for all")
     given = Batch.of(list(prefix))
     if given.x.shape[1] > length:
-        raise InputError(f"the longest prefix has {given.x.shape[1]} elements, an example at most {length}")
+        raise InputError(
+            f"the longest prefix has {given.x.shape[1]} elements, and {length} are read at once; give a shorter one"
+        )
     return given
 
 

@@ -11,7 +11,6 @@ from chainrule.networks.nade import NADE
 
 __all__ = ["SparseNADE"]
 
-LEAST_SAVED = 4  # elements per sum of its own, on average, below which every element is given one
 LEAST_BLOCK, MOST_BLOCK = 8, 256  # elements that are read out by one product
 
 
@@ -36,6 +35,7 @@ class SparseNADE(NADE):
     """
 
     usual: Tensor
+    least_saved = 4  # elements per sum of their own, on average, below which every element is given one
 
     def make_centre(self, element_width: int) -> None:
         if self.embedding.num_symbols is None:
@@ -57,7 +57,7 @@ class SparseNADE(NADE):
         self.check(x)
         changed = x[:, :-1] != self.usual[: x.shape[1] - 1]
         total = int(changed.sum())
-        if LEAST_SAVED * (total + len(x)) >= x.numel():  # also of no rows
+        if self.least_saved * (total + len(x)) >= x.numel():  # also of no rows
             return super().forward(x, context)
         number = F.pad(changed.cumsum(1), (1, 0))  # of changes before an element, (B, D)
         count = number[:, -1] + 1  # of sums

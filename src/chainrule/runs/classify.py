@@ -84,8 +84,14 @@ def classify(
     conditions = run.encoding().conditions
     names = None if conditions is None else conditions.class_names
     if names is None:
+        if conditions is not None:
+            raise InputError(
+                f"{run.name}: is of p(x | {conditions.description}), and columns of a table are no classes here; "
+                "for tables take ARMClassifier"
+            )
         raise InputError(
-            f"{run.name}: p(y | x) needs a model of p(x | label); make one with `chainrule fit --given label`"
+            f"{run.name}: p(y | x) needs a model of p(x | label); make one with `chainrule fit --given label`, of an "
+            "array or of images that come with labels"
         )
     examples, name = chosen_examples(run, source, split)
     prior = class_prior(run.data().train, len(names))

@@ -51,19 +51,22 @@ def sample_windows(
         raise InputError(
             f"a text has at least one element and windows move on by 1 to {window}, got {length} and {moves_on}"
         )
-    whole = model.sample(n, length=min(window, length), prefix=prefix, on_element=on_element, **options)
-    while (done := whole.x.shape[1]) < length:
+    last = model.sample(n, length=min(window, length), prefix=prefix, on_element=on_element, **options)
+    parts, done = [last], last.x.shape[1]
+    while done < length:
         begin = min(done + moves_on, length) - window
-        part = model.sample(
+        given = done - begin
+        last = model.sample(
             n,
             begin=begin,
             length=window,
-            prefix=whole.x[:, begin:],
+            prefix=last.x[:, -given:] if given else None,
             on_element=None if on_element is None else _moved(on_element, begin, done),
             **options,
         )
-        whole = _with(whole, part, done - begin)
-    return whole
+        parts.append(replace(last, x=last.x[:, given:], mask=last.mask[:, given:]))
+        done = begin + window
+    return _joined(parts)
 
 
 def _moved(on_element: Callable[[int, Tensor], None], begin: int, done: int) -> Callable[[int, Tensor], None]:
@@ -76,13 +79,12 @@ def _moved(on_element: Callable[[int, Tensor], None], begin: int, done: int) -> 
     return moved
 
 
-def _with(whole: Sample, part: Sample, given: int) -> Sample:
-    """The texts so far and what a window adds to them, whose first elements were given."""
-    log_q = None if whole.log_q is None or part.log_q is None else whole.log_q + part.log_q
-    return replace(
-        whole,
-        x=torch.cat([whole.x, part.x[:, given:]], 1),
-        mask=torch.cat([whole.mask, part.mask[:, given:]], 1),
-        log_prob=whole.log_prob + part.log_prob,
-        log_q=log_q,
+def _joined(parts: list[Sample]) -> Sample:
+    """What the windows have drawn, one after the other."""
+    log_q = [part.log_q for part in parts if part.log_q is not None]
+    return Sample(
+        torch.cat([part.x for part in parts], 1),
+        torch.cat([part.mask for part in parts], 1),
+        torch.stack([part.log_prob for part in parts]).sum(0),
+        torch.stack(log_q).sum(0) if log_q else None,
     )
