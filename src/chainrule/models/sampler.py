@@ -95,7 +95,8 @@ def prefix_batch(prefix: Tensor | Sequence[Any] | None, n: int, length: int) -> 
     given = Batch.of(list(prefix))
     if given.x.shape[1] > length:
         raise InputError(
-            f"the longest prefix has {given.x.shape[1]} elements, and {length} are read at once; give a shorter one"
+            f"the longest prefix has {given.x.shape[1]} elements, and the model reads at most {length}; "
+            "give a shorter one"
         )
     return given
 
