@@ -212,8 +212,9 @@ class Marginal(nn.Module):
         seen = running[torch.searchsorted(self.atom, k.contiguous(), right=True)]
         before, rest = self.share * seen, self.share * (1 - seen)
         below, above = before + (1 - self.share) * below, rest + (1 - self.share) * above
-        none = (k < 0) & self.naturals
-        return torch.where(none, 0.0, below), torch.where(none, 1.0, above)
+        if not self.naturals:
+            return below, above
+        return torch.where(k < 0, 0.0, below), torch.where(k < 0, 1.0, above)
 
     def _smooth(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """What of the smooth part is below and what is above points on the line."""
