@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from chainrule import ARMClassifier, ARMDensity, ARMNovelty
+from chainrule.errors import InputError
 
 QUICK = {"steps": 5, "random_state": 0}
 ESTIMATORS = [ARMDensity(**QUICK), ARMNovelty(**QUICK), ARMClassifier(steps=15, random_state=0)]
@@ -86,6 +87,13 @@ def test_missing_values_are_an_outcome_and_infinite_ones_are_refused():
     assert np.isfinite(model.score_samples(X)).all()
     with pytest.raises(ValueError, match="infinity"):
         model.fit(np.array([[1.0], [np.inf]]))
+
+
+@pytest.mark.parametrize("names", [["x", "x"], [("a", 1), ("a", 1)]])
+def test_two_columns_of_one_name_are_refused_by_it(names):
+    rows = pd.DataFrame(np.arange(20.0).reshape(10, 2), columns=pd.Index(names, tupleize_cols=False))
+    with pytest.raises(InputError, match="occurs twice; rename one"):
+        ARMDensity(steps=1).fit(rows)
 
 
 def test_a_value_that_a_column_cannot_have_is_impossible():

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.data.tables.columns import Numbers
 from chainrule.estimators.scorer import Scorer
-from chainrule.estimators.tables import Shape, arrow_table
+from chainrule.estimators.tables import Shape, arrow_table, frame_kind
 from chainrule.runs.run import Run
 
 __all__ = ["RowsEstimator"]
@@ -40,8 +40,8 @@ class RowsEstimator(BaseEstimator):
 
     def _rows(self, X: Any, reset: bool = False) -> Any:
         """Checked rows as an Arrow table."""
+        frame = frame_kind(X) is not None
         checked = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
-        frame = Shape.of(X).kind != "array"
         if reset:
             self._shape = Shape.of(X if frame else checked)
         return arrow_table(X if frame else checked, Shape.of(X) if frame else self._shape)

@@ -7,6 +7,7 @@ rows of texts  ->  array (n, D) or frame of the same types
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +16,27 @@ import numpy as np
 
 from chainrule.batch import Array
 from chainrule.data.sources.record_tables import column_of
+from chainrule.errors import InputError
 
-__all__ = ["Shape", "arrow_table", "new_name", "with_column"]
+__all__ = ["Shape", "arrow_table", "frame_kind", "new_name", "with_column"]
 
 PLAIN = (str, bytes, int, float, bool, np.generic, type(None))
+
+
+def frame_kind(X: Any) -> str | None:
+    """The library of a frame, None for anything else; a frame with two columns of one name is refused.
+
+    >>> frame_kind(np.zeros((2, 3)))
+    """
+    for kind in ("pandas", "polars"):
+        library = sys.modules.get(kind)
+        if library is not None and isinstance(X, library.DataFrame):
+            names = [str(name) for name in X.columns]
+            twice = next((name for name, times in Counter(names).items() if times > 1), None)
+            if twice is not None:
+                raise InputError(f"the frame: the column {twice!r} occurs twice; rename one")
+            return kind
+    return None
 
 
 @dataclass(frozen=True)
@@ -40,10 +58,9 @@ class Shape:
     @classmethod
     def of(cls, X: Any) -> Shape:
         """The form of an array (n, D), or of a pandas or polars frame."""
-        for kind in ("pandas", "polars"):
-            library = sys.modules.get(kind)
-            if library is not None and isinstance(X, library.DataFrame):
-                return cls(tuple(map(str, X.columns)), kind, tuple(X.dtypes))
+        kind = frame_kind(X)
+        if kind is not None:
+            return cls(tuple(map(str, X.columns)), kind, tuple(X.dtypes))
         X = np.asarray(X)
         return cls(tuple(f"x{k}" for k in range(X.shape[1])), "array", (X.dtype,))
 
