@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 from benchmarks.row import Limit, Options, Row, timed
 from benchmarks.windows import side_by_side
@@ -21,6 +22,15 @@ COMMANDS = {
     "import chainrule": ["-c", "import chainrule"],
 }
 GOALS = {"chainrule --version": 5.0, "chainrule --help": 10.0, "chainrule fit --help": 10.0, "import chainrule": 5.0}
+
+
+OF_A_RUN = {
+    "chainrule info RUN": ["info"],
+    "chainrule evaluate RUN": ["evaluate"],
+    "chainrule score RUN DATA": ["score", "digits", "--split", "test"],
+    "chainrule sample RUN": ["sample"],
+}
+GOAL_OF_A_RUN = 1 / 1.15  # at most 1.15 of the import
 
 
 def started(arguments: list[str]) -> None:
@@ -41,4 +51,16 @@ def startup(options: Options) -> list[Row]:
     ]
 
 
-ROWS = {"startup": startup}
+def start_with_a_run(options: Options) -> list[Row]:
+    """What is said or drawn of a small run on the digits, against `import torch`."""
+    with TemporaryDirectory() as folder:
+        place = str(Path(folder, "run"))
+        started(["-m", "chainrule", "fit", "digits", "--network", "made", "--steps", "10", "--out", place])
+        functions = [
+            partial(started, ["-m", "chainrule", command, place, *more]) for command, *more in OF_A_RUN.values()
+        ]
+        torch, *ours = side_by_side(partial(started, ["-c", "import torch"]), *functions, rounds=options.rounds)
+    return [timed(name, TORCH, timing, torch, goal=GOAL_OF_A_RUN) for name, timing in zip(OF_A_RUN, ours, strict=True)]
+
+
+ROWS = {"startup": startup, "with a run": start_with_a_run}

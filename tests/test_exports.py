@@ -34,9 +34,24 @@ def test_torch_is_not_imported_for_little(code):
     assert_not_imported(code, {"torch", "sklearn", "numpy", "pyarrow", "matplotlib"})
 
 
-def test_what_only_training_needs_is_not_imported_to_score():
-    code = COMMAND.format(["evaluate", str(RUN)])
-    assert_not_imported(code, {"torch._dynamo", "sympy", "scipy", "sklearn", "pandas", "matplotlib"})
+OF_OTHER_KINDS = {f"chainrule.data.encodings.{kind}" for kind in ("tables", "images", "text", "documents", "fasta")}
+OF_TRAINING = {"torch._dynamo", "sympy", "scipy", "sklearn", "pandas", "matplotlib", "chainrule.reporting.page"}
+
+
+@pytest.mark.parametrize("words", [["evaluate"], ["score", "ARRAY"], ["sample", "-n", "2", "--out", "OUT"]])
+def test_what_a_command_does_not_use_is_not_imported(words, tmp_path):
+    places = {"ARRAY": str(GOLDEN / "data" / "grey.npy"), "OUT": str(tmp_path / "drawn.npy")}
+    command, *more = [places.get(word, word) for word in words]
+    code = COMMAND.format([command, str(RUN), *more])
+    assert_not_imported(code, OF_TRAINING | OF_OTHER_KINDS | {"pyarrow", "duckdb", "PIL"})
+
+
+def test_the_digits_are_read_and_a_grid_of_them_is_drawn_without_large_libraries():
+    code = (
+        "from chainrule.data.sources.digits import digits_parts; from chainrule.reporting.pictures import image_grid; "
+        "image_grid(digits_parts()['test'][0][:9].reshape(-1, 8, 8), 17)"
+    )
+    assert_not_imported(code, {"sklearn", "scipy", "pandas", "matplotlib"})
 
 
 def assert_not_imported(code, heavy):

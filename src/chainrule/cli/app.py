@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 from chainrule import __version__
 from chainrule.cli.commands import COMMANDS, commands_page
+from chainrule.cli.quick_start import import_torch
 from chainrule.cli.streams import write_what_can_be_written
 from chainrule.cli.unforeseen import output_failed, unforeseen
 from chainrule.config.old_names import with_new_flags
-from chainrule.config.options_text import help_page
 from chainrule.errors import InputError, Interrupted, OutputError
 from chainrule.training.clock import COMMAND_BEGUN, IMPORTED
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+WITHOUT_TORCH = {"info"}
 MAX_MEMORY = "--max-memory"
 MEMORY_VARIABLE = "CHAINRULE_MAX_MEMORY"
 
@@ -48,9 +49,13 @@ def app() -> App:
         default_parameter=Parameter(converter=converted),
     )
     for name, about in COMMANDS.items():
-        file = "import_model" if name == "import" else name
-        commands.command(f"chainrule.cli.{file}:{file}", name=name, help=about)
+        commands.command(f"{_module(name)}:{_module(name).rpartition('.')[2]}", name=name, help=about)
     return commands
+
+
+def _module(command: str) -> str:
+    """The module of a command; the function in it has the same name."""
+    return f"chainrule.cli.{'import_model' if command == 'import' else command}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -107,11 +112,16 @@ def _called(words: list[str]) -> object:
     if words == ["--version"]:
         return print(__version__)
     if words[0] == "fit" and {"--help", "-h"} & set(words):
+        from chainrule.config.options_text import help_page
+
         return print(help_page(), end="")
     from cyclopts import CycloptsError
 
     try:
-        return app()(words, exit_on_error=False, print_error=False, result_action="return_value")
+        command, bound, _ = app().parse_args(words, exit_on_error=False, print_error=False)
+        if command.__module__ in {_module(name) for name in COMMANDS if name not in WITHOUT_TORCH}:
+            import_torch()
+        return command(*bound.args, **bound.kwargs)
     except CycloptsError as error:
         raise InputError(str(error)) from error
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from textwrap import fill
 
-from chainrule.config.options_text import ABOUT
+from chainrule.config.option import ABOUT
 
 __all__ = ["COMMANDS", "commands_page"]
 

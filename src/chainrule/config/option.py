@@ -17,6 +17,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from chainrule.errors import InputError
 
 __all__ = [
+    "ABOUT",
     "BELOW_1",
     "COMMON",
     "DATA",
@@ -37,6 +38,7 @@ __all__ = [
     "options_of",
 ]
 
+ABOUT = "Train a model on DATA and report its exact log-likelihood."  # what all of them are options of
 DATA, MODEL, TRAINING, TIME, OUTPUT = "Data", "Model", "Training", "Time and size", "Output"
 COMMON = "Most used"  # where help shows the options of any group that people need first
 

@@ -7,7 +7,7 @@ from textwrap import fill
 from typing import Any
 
 from chainrule.config.defaults import DEFAULTS
-from chainrule.config.option import COMMON, DATA, MODEL, OUTPUT, TIME, TRAINING, Option
+from chainrule.config.option import ABOUT, COMMON, DATA, MODEL, OUTPUT, TIME, TRAINING, Option
 from chainrule.config.options import FIT_OPTIONS
 
 __all__ = ["GROUPS", "default_of", "help_of", "help_page", "options_page"]
@@ -21,7 +21,6 @@ GROUPS = {
 }
 
 USAGE = "Usage: chainrule fit DATA [OPTIONS]"
-ABOUT = "Train a model on DATA and report its exact log-likelihood."
 
 HEAD = """# Options of `fit`
 

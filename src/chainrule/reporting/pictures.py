@@ -13,6 +13,7 @@ from chainrule.batch import Array
 __all__ = ["image_grid", "learning_curve", "samples_beside_data"]
 
 INK, BLUE, ORANGE = "#24292f", "#2166ac", "#d6604d"
+GRID_PIXELS, HEADLINE, MARGIN = 560, 40, 20  # of a grid that stands alone: its side, and what is left around it
 
 
 def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
@@ -46,10 +47,14 @@ def _tile(images: Array, columns: int) -> Array:
     return grid
 
 
+def _grid(images: Array, top: int) -> Array:
+    """Images on a square grid, from 0 for black to 1 for white, with white between them."""
+    grid = _tile(images.astype(float) / max(top, 1), max(1, round(len(images) ** 0.5)))
+    return np.where(np.isnan(grid), 1.0, grid).clip(0, 1)
+
+
 def _show(axis: Any, images: Array, top: int, title: str) -> None:
-    columns = max(1, round(len(images) ** 0.5))
-    grid = _tile(images.astype(float) / max(top, 1), columns)
-    axis.imshow(np.where(np.isnan(grid), 1.0, grid), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axis.imshow(_grid(images, top), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axis.set_title(title, fontsize=10, color=INK)
     axis.set_axis_off()
 
@@ -61,9 +66,19 @@ def image_grid(images: Array, num_symbols: int, title: str = "samples") -> bytes
     num_symbols: number of levels.
     title: text above the grid.
     """
-    figure, axes = _figure(4, 4.2)
-    _show(axes[0], images, num_symbols - 1, title)
-    return _png(figure)
+    from PIL import Image, ImageDraw, ImageFont  # not matplotlib, which takes longer to import than a sample to draw
+
+    grid = _grid(images, num_symbols - 1)
+    enlarged = max(1, GRID_PIXELS // max(grid.shape[:2]))
+    pixels = np.rint(255 * grid).astype(np.uint8).repeat(enlarged, 0).repeat(enlarged, 1)
+    height, width = pixels.shape[:2]
+    canvas = Image.new("RGB", (width + 2 * MARGIN, height + HEADLINE + MARGIN), "white")
+    canvas.paste(Image.fromarray(pixels), (MARGIN, HEADLINE))
+    place, font = (canvas.width // 2, HEADLINE // 2), ImageFont.load_default(20)
+    ImageDraw.Draw(canvas).text(place, title, fill=INK, font=font, anchor="mm")
+    buffer = BytesIO()
+    canvas.save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 def samples_beside_data(samples: Array, data: Array, num_symbols: int, what: str = "test examples") -> bytes:

@@ -14,9 +14,9 @@ from chainrule.data.encodings.data_set import DataSet
 from chainrule.errors import InputError
 from chainrule.evaluation.calibration import Diagnosis, diagnose
 from chainrule.models.base import Model, evaluating
-from chainrule.reporting.page import Page, coloured_text, preformatted, tiled
 
 if TYPE_CHECKING:
+    from chainrule.reporting.page import Page
     from chainrule.runs.run import Run
 
 __all__ = ["ReportResult", "report"]
@@ -75,6 +75,8 @@ def _page_bytes(html: str) -> bytes:
 
 def page_of(run: Run) -> Page:
     """What the page says: what the run holds, and a new look at the test split."""
+    from chainrule.reporting.page import Page
+
     model, data = run.model(), run.data()
     encoding, report = data.encoding, run.report_dict or {}
     columns = list(encoding.column_names)
@@ -113,6 +115,8 @@ def _diagnosis(model: Model, data: DataSet) -> Diagnosis:
 
 def _samples(model: Model, data: DataSet) -> tuple[str, str]:
     """Draws and examples of the data as HTML: pictures, or texts, or rows of numbers."""
+    from chainrule.reporting.page import preformatted, tiled
+
     encoding, pictures = data.encoding, data.encoding.is_image
     beside, n = data.unseen, 36 if pictures else 4
     n = n if beside.context is None else min(n, len(beside))
@@ -138,6 +142,8 @@ def _as_text(encoding: Encoding, x: Any) -> str:
 
 def _bits_text(model: Model, data: DataSet) -> str:
     """The beginning of the test text (or of what is nearest to it), coloured by the bits of each element."""
+    from chainrule.reporting.page import coloured_text
+
     pieces: list[str] = []
     nats: list[float] = []
     with evaluating(model):

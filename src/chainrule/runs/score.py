@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.atomic_files import json_bytes, json_value, write_file
-from chainrule.baselines.independent import IndependentElements
 from chainrule.data.examples.base import Examples
 from chainrule.data.sources.objects import Source
 from chainrule.errors import InputError
@@ -149,6 +148,8 @@ def _novelty(
     if background is not None:
         other = (type(run).open(background) if isinstance(background, str | Path) else background).model()
     elif domain.num_symbols is not None and not domain.columns:
+        from chainrule.baselines.independent import IndependentElements
+
         other = IndependentElements.fit(data.train, domain.num_symbols, period=1)
     valid = data.split("valid")
     held_out = evaluate(model, valid).nats

@@ -10,7 +10,6 @@ from torch import nn
 from chainrule.errors import InputError, RunError
 from chainrule.runs.lock import writer_of
 from chainrule.runs.stored import StoredRun
-from chainrule.training.checkpoint import Checkpoints, read
 
 __all__ = ["load_newest_weights", "warn_of_training"]
 
@@ -56,6 +55,8 @@ def _checkpoints(run: StoredRun) -> list[tuple[int, dict[str, Any]]]:
     """The newest checkpoint that can be read, if there is one: its step and its state."""
     if run.path is None:
         return []
+    from chainrule.training.checkpoint import Checkpoints, read
+
     checkpoints = Checkpoints(run.path / "checkpoints", run.identity)
     for step in reversed(checkpoints.steps()):
         try:

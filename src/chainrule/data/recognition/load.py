@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.data.encodings.data_set import DataSet
-from chainrule.data.encodings.pixel_blocks import in_pixel_blocks
 from chainrule.data.examples.in_units import DISTINCT, in_distinct_units
 from chainrule.data.examples.splits import EmptySplit, Split, parse_shares
 from chainrule.data.examples.stored import Progress
@@ -141,6 +140,10 @@ def _loaded(source: str | ObjectSource, side: int, progress: Progress | None, op
         data = kind.load(source, **options, **shows)
     except EmptySplit as error:
         raise InputError(f"{source}: {error}") from None
+    if side == 1:
+        return data.in_units()
+    from chainrule.data.encodings.pixel_blocks import in_pixel_blocks
+
     return in_pixel_blocks(data.in_units(), side)
 
 
