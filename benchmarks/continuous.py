@@ -1,7 +1,10 @@
 """Densities of continuous tables, fold by fold, beside those of kernels, Gaussian mixtures and a Gaussian copula.
 
-    python -m benchmarks.continuous --data DIR --out FOLDS.json [--protocol density] [--sets red,wine] [--folds 0,1,2]
-    python -m benchmarks.continuous --out FOLDS.json --table docs/estimators.md
+    python -m benchmarks.continuous --data DIR [--protocol density] [--sets red,wine] [--folds 0,1,2]
+    python -m benchmarks.continuous --table docs/estimators.md
+
+A line per fold is added to `benchmarks/continuous.jsonl`, or to the file that `--out` names. A fold is done again where
+rows, code or libraries are others than in its line; scores of the peers are kept for as long as theirs are the same.
 
 Three protocols, each with ten folds at random; the others of a fold are what every model is fitted to.
 
@@ -24,8 +27,6 @@ kernel densities of the columns, with correlations shrunk by Ledoit and Wolf.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 import time
 import warnings
@@ -36,6 +37,7 @@ import numpy as np
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
 from benchmarks.continuous_peers import Cells, copula, kernels, mixture
+from benchmarks.folds import ROOT, Record, digest_of, digest_of_code
 from chainrule import ARMDensity
 from chainrule.domain import detect_resolution
 
@@ -80,23 +82,33 @@ def _published(x: np.ndarray) -> np.ndarray:
     return x[:, kept]
 
 
-def fold_of(name: str, x: np.ndarray, held: int, protocol: str, known: dict) -> dict:
+def division(x: np.ndarray, held: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that are fitted to, and the test rows of a fold."""
+    fold = np.random.default_rng(0).permutation(len(x)) % FOLDS
+    rest = x[fold != held]
+    return rest[np.random.default_rng(held).permutation(len(rest))], x[fold == held]
+
+
+def fold_of(x: np.ndarray, held: int, protocol: str, known: dict) -> dict:
     """The scores of the test rows of one fold by every model, and the seconds of processor time that ours took.
 
     known: scores of peers, by name, that were found before.
     """
-    fold = np.random.default_rng(0).permutation(len(x)) % FOLDS
-    rest, test = x[fold != held], x[fold == held]
-    rest = rest[np.random.default_rng(held).permutation(len(rest))]
+    rest, test = division(x, held)
     scale = rest.std(0)
     scale[scale == 0] = 1.0
     steps = np.array([detect_resolution(column) or 0.0 for column in x.T]) / scale if protocol == "mass" else None
     standard = [(y - rest.mean(0)) / scale for y in (rest, test)]
-    scores = {peer: known.get(peer) or score(*standard, Cells(steps)).tolist() for peer, score in PEERS.items()}
+    scores = {peer: known.get(peer) or _rounded(score(*standard, Cells(steps))) for peer, score in PEERS.items()}
     began = time.process_time()
     ours = ARMDensity(density=protocol != "mass", columns=finer(x, rest, protocol), random_state=0).fit(rest)
-    scores["ours"] = (ours.score_samples(test) + (0.0 if protocol == "mass" else np.log(scale).sum())).tolist()
-    return {"scores": scores, "seconds": time.process_time() - began, "rows": len(x), "columns": x.shape[1]}
+    scores["ours"] = _rounded(ours.score_samples(test) + (0.0 if protocol == "mass" else np.log(scale).sum()))
+    seconds = round(time.process_time() - began, 1)
+    return {"scores": scores, "seconds": seconds, "rows": len(x), "columns": x.shape[1]}
+
+
+def _rounded(scores: np.ndarray) -> list[float]:
+    return [round(float(score), 4) for score in scores]
 
 
 def finer(x: np.ndarray, rest: np.ndarray, protocol: str) -> dict[str, str] | None:
@@ -150,29 +162,28 @@ def main() -> None:
     parser.add_argument("--sets", default="iris,wine,diabetes,cancer,digits,red,white")
     parser.add_argument("--folds", default="0,1,2", help="numbers of the test folds that are scored, 0 to 9")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="density")
-    parser.add_argument("--again", action="store_true", help="fit ours again where a fold is done; peers are kept")
-    parser.add_argument("--out", type=Path, required=True, help="file of the folds that are done, which is added to")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "continuous.jsonl", help="the record")
     parser.add_argument("--table", type=Path, default=None, help="page into which the table is written; nothing is run")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    read = lambda: json.loads(options.out.read_text()) if options.out.exists() else {}  # noqa: E731
+    record = Record(options.out)
     if options.table is not None:
-        write_table(read(), options.table)
+        write_table(record.figures(), options.table)
         return
+    code, peers = digest_of_code(), digest_of((ROOT / "benchmarks" / "continuous_peers.py").read_text())
     for held in map(int, options.folds.split(",")):
         for name in options.sets.split(","):
             key = f"{options.protocol}/{name}/{held}"
-            known = read().get(key, {})
-            if known and not options.again:
-                continue
             x = table(name, options.data, options.protocol)
-            fold = fold_of(name, x, held, options.protocol, known.get("scores", {}))
-            partial = options.out.with_suffix(f".{os.getpid()}")
-            partial.write_text(json.dumps(read() | {key: fold}))
-            partial.rename(options.out)
+            digests = {"rows": digest_of(*division(x, held)), "code": code, "peers": peers}
+            if record.has(key, **digests):
+                continue
+            known = record.figures(key, rows=digests["rows"], peers=peers)
+            fold = fold_of(x, held, options.protocol, known.get("scores", {}))
+            record.add(key, digests, fold)
             means = {model: round(-float(np.mean(scores)), 3) for model, scores in fold["scores"].items()}
             print(key, means, f"{fold['seconds']:.0f} s", file=sys.stderr, flush=True)
-    print("\n".join(lines_of(read())))
+    print("\n".join(lines_of(record.figures())))
 
 
 if __name__ == "__main__":

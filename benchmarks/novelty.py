@@ -1,7 +1,9 @@
 """Novelty: `ARMNovelty` beside IsolationForest, LocalOutlierFactor and OneClassSVM of scikit-learn.
 
-    python -m benchmarks.novelty --out CASES.json [--cases cancer/0,digits/8]
-    python -m benchmarks.novelty --out CASES.json --table docs/estimators.md
+    python -m benchmarks.novelty [--cases cancer/0,digits/8]
+    python -m benchmarks.novelty --table docs/estimators.md
+
+A line per case is added to `benchmarks/novelty.jsonl`, or to the file that `--out` names.
 
 `digits/K`: fitted to four fifths of the images of all digits but K; the others are normal, those of K are new.
 `cancer/S`: fitted to half of the benign tumours, chosen by seed S; the other half is normal, malignant ones are new.
@@ -13,7 +15,6 @@ sqrt(a (1 - a) (1 / n_test + 1 / n_cal)), over tests and over fits: of the test 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 import warnings
@@ -28,6 +29,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
+from benchmarks.folds import ROOT, Record, digest_of, digest_of_code
 from chainrule import ARMNovelty
 
 ALPHA = 0.05
@@ -96,22 +98,24 @@ def lines_of(found: dict) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.novelty", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--cases", default=",".join(["cancer/0", "cancer/1", *(f"digits/{k}" for k in range(10))]))
-    parser.add_argument("--out", type=Path, required=True, help="file of the cases that are done, which is added to")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "novelty.jsonl", help="record of the cases")
     parser.add_argument("--table", type=Path, default=None, help="page into which the table is written; nothing is run")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    read = lambda: json.loads(options.out.read_text()) if options.out.exists() else {}  # noqa: E731
+    record = Record(options.out)
     if options.table is not None:
         text = options.table.read_text()
-        before, rest = text.split(START)
-        options.table.write_text(before + START + "\n" + "\n".join(lines_of(read())) + "\n" + END + rest.split(END)[1])
+        (before, rest), lines = text.split(START), "\n".join(lines_of(record.figures()))
+        options.table.write_text(before + START + "\n" + lines + "\n" + END + rest.split(END)[1])
         return
+    code = digest_of_code()
     for case in options.cases.split(","):
-        if case not in read():
+        digests = {"rows": digest_of(*split(case)), "code": code}
+        if not record.has(case, **digests):
             figures = measured(case)
-            options.out.write_text(json.dumps(read() | {case: figures}))
+            record.add(case, digests, figures)
             print(case, figures, file=sys.stderr, flush=True)
-    print("\n".join(lines_of(read())))
+    print("\n".join(lines_of(record.figures())))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal, norm
 
-from benchmarks import certificate, coded_sizes, drawing, gpu, nanogpt
+from benchmarks import certificate, coded_sizes, drawing, folds, gpu, nanogpt
 from benchmarks.continuous import lines_of
 from benchmarks.continuous_peers import Cells, _box, copula, kernels, mixture
 from benchmarks.flops import counted
@@ -247,6 +247,21 @@ def test_the_table_says_by_how_much_ours_is_better_row_by_row():
     cells = [cell.strip() for cell in lines_of(found)[2].strip("|").split("|")]
     assert cells[:4] == ["density", "iris", "150 x 4", "1"]
     assert cells[4:] == ["1.50 ± 0.50", "2.75 (1.25 ± 0.25)", "1.50 (0.00 ± 0.00)", "4.00 (2.50 ± 0.50)", "3"]
+
+
+def test_a_fold_is_done_while_what_decides_it_is_the_same(tmp_path):
+    record, rows = folds.Record(tmp_path / "folds.jsonl"), np.arange(6.0).reshape(3, 2)
+    digests = {"rows": folds.digest_of(rows), "code": folds.digest_of_code()}
+    record.add("iris/0", digests, {"nats": 2.5})
+    record.add("iris/1", digests, {"nats": 3.5})
+    assert record.has("iris/0", **digests)
+    assert not record.has("iris/2", **digests)
+    assert not record.has("iris/0", **digests | {"rows": folds.digest_of(rows + 1e-9)})
+    assert not record.has("iris/0", **digests | {"code": folds.digest_of_code(Path(__file__))})
+    record.place.write_bytes(record.place.read_bytes()[:-9])  # as if it had been interrupted while it wrote
+    assert record.figures() == {"iris/0": {"nats": 2.5}}
+    record.add("iris/1", digests, {"nats": 3.0})
+    assert record.figures() == {"iris/0": {"nats": 2.5}, "iris/1": {"nats": 3.0}}
 
 
 def test_the_tables_of_sizes_stand_between_their_marks():

@@ -65,6 +65,24 @@ def test_the_rate_of_false_alarms_is_kept_by_networks():
     assert abs(np.mean(rates) - expected) < 3 * error
 
 
+def test_too_few_calibration_rows_for_alpha_are_told_at_fit(monkeypatch):
+    monkeypatch.setattr("chainrule.estimators.rows.Scorer.fit", Centre)
+    monkeypatch.setattr("chainrule.estimators.rows._unit", lambda run: "density")
+    X = np.random.default_rng(0).normal(size=(94, 1))
+    ARMNovelty(random_state=0).fit(X)  # 19 calibration rows are enough
+    with pytest.warns(UserWarning, match=r"1 / 19 = 0.0526, above alpha=0.05, which needs at least 19") as said:
+        model = ARMNovelty(random_state=0).fit(X[:91])
+    assert (model.predict(X * 1e6) == 1).all()
+    assert "set calibration_fraction=0.209, alpha=0.053 or more, or fit to more than these 91 rows" in str(
+        said[0].message
+    )
+    for parameters in ({"calibration_fraction": 0.209}, {"alpha": 0.053}):  # what the warning names is enough
+        model = ARMNovelty(**parameters, random_state=0).fit(X[:91])
+        assert model.predict([[1e6]]) == -1
+    with pytest.warns(UserWarning, match=r"at least 19 of them; set alpha=0.5 or more, or fit to more than these 5"):
+        ARMNovelty(random_state=0).fit(X[:5])
+
+
 @pytest.mark.parametrize("measure", ["typicality", "log_prob"])
 def test_a_row_of_probability_zero_is_new_and_has_a_finite_score(measure):
     X = np.round(np.random.default_rng(0).normal(size=(150, 2)), 1)

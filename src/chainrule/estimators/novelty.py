@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from math import floor
+from math import ceil, floor
 from typing import Any, Self
 
 import numpy as np
@@ -39,7 +40,8 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
 
     After `fit`, beside the attributes of all three estimators:
 
-    offset_: the score below which a row is called new. With fewer than 1/alpha - 1 calibration rows nothing is.
+    offset_: the score below which a row is called new. With fewer than 1/alpha - 1 calibration rows nothing is, and
+        `fit` warns of it.
     calibration_rows_: numbers of the m calibration rows, shape (m,).
     calibration_scores_: their scores, shape (m,).
 
@@ -91,6 +93,8 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
         self.calibration_scores_ = self._scores(table.take(self.calibration_rows_))
         below = floor(self.alpha * (number + 1) + 1e-9)  # calibration rows that may lie below the offset
         self.offset_ = float(np.sort(self.calibration_scores_)[below - 1]) if below else 2 * LOWEST
+        if not below:
+            warnings.warn(_too_few(number, len(table), self.alpha), stacklevel=2)
         return self
 
     def _check_parameters(self) -> None:
@@ -130,3 +134,22 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
         """The conformal p-value of each row, shape (n,): uniform or larger where rows are like the data."""
         scores = self.score_samples(X)
         return conformal_p(-scores, -self.calibration_scores_)
+
+
+def _too_few(number: int, rows: int, alpha: float) -> str:
+    """What is said of so few calibration rows that no row can be called new.
+
+    number: calibration rows.
+    rows: rows that were given, calibration rows among them.
+    alpha: the false-positive rate.
+
+    >>> _too_few(8, 40, 0.05)[:98]
+    'predict will call no row new: the smallest p-value of 8 calibration rows is 1 / 9 = 0.111, above a'
+    """
+    least = ceil(1 / alpha - 1 - 1e-9)
+    enough = f"calibration_fraction={ceil(1000 * least / rows) / 1000}, " if least < rows - 1 else ""
+    return (
+        f"predict will call no row new: the smallest p-value of {number} calibration rows is 1 / {number + 1} = "
+        f"{1 / (number + 1):.3g}, above alpha={alpha}, which needs at least {least} of them; "
+        f"set {enough}alpha={ceil(1000 / (number + 1)) / 1000} or more, or fit to more than these {rows} rows"
+    )
