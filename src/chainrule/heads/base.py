@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Hashable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +12,7 @@ from torch import Tensor, nn
 from chainrule.errors import InputError
 from chainrule.heads.finite import check_symbols, inverse_cdf
 
-__all__ = ["Distribution", "Head"]
+__all__ = ["Alike", "Distribution", "Head"]
 
 
 class Distribution(ABC):
@@ -127,6 +129,13 @@ class Distribution(ABC):
         return self.icdf(u)
 
 
+class Alike(Protocol):
+    """What reads C columns with heads of one form at once: small batches cost more in calls than in arithmetic."""
+
+    def log_prob(self, h: Tensor, x: Tensor) -> Tensor:
+        """ln p in nats, float64, shape (C, B), of elements x (C, B) by features h (C, B, H)."""
+
+
 class Head(nn.Module, ABC):
     """Features -> distribution of x_d.
 
@@ -184,6 +193,14 @@ class Head(nn.Module, ABC):
         +1 for right, -1 for left, 0 where a decision is not asked, shape (N, H), int8.
         """
         raise InputError(f"{type(self).__name__} does not consist of binary decisions; take a decisions head")
+
+    def form(self) -> Hashable:
+        """What heads of columns have in common that `beside` reads at once; None for a head that stands alone."""
+        return None
+
+    def beside(self, heads: Sequence[Head]) -> Alike:
+        """What reads columns of heads of this form, among them this one, at once."""
+        raise InputError(f"{type(self).__name__} is read column by column")
 
     def logits_layer(self) -> nn.Module | None:
         """The layer from features to logits, where the rest of the head is a softmax; otherwise None.

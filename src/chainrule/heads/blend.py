@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import torch
 from torch import nn
 
 from chainrule.errors import InputError
+from chainrule.heads.alike_columns import AlikeLevels, AlikeNumbers
 from chainrule.heads.average import Average
 from chainrule.heads.base import Head
+from chainrule.heads.categorical import CategoricalHead
+from chainrule.heads.gaussian_mixture import GaussianMixtureHead
+from chainrule.heads.logistic_mixture import LogisticMixtureHead
+from chainrule.heads.scores import ScoresHead
 
 __all__ = ["BlendHead"]
 
@@ -40,6 +45,25 @@ class BlendHead(Head):
     def forward(self, h: torch.Tensor) -> Average:
         log_weight = self.gate(h).double().log_softmax(-1).unbind(-1)
         return Average([head(h) for head in self.heads], log_weight)
+
+    def form(self) -> Hashable:
+        if len(self.heads) != 2:
+            return None
+        one, other = self.heads
+        if isinstance(one, LogisticMixtureHead) and isinstance(other, CategoricalHead):
+            return None if other.soft_cap is not None else (one.levels, one.mixture.components)
+        if isinstance(one, GaussianMixtureHead) and isinstance(other, ScoresHead) and not other.marginal.naturals:
+            return one.resolution is None, one.mixture.components, other.mixture.components
+        return None
+
+    def beside(self, heads: Sequence[Head]) -> AlikeNumbers | AlikeLevels:
+        blends = [head for head in heads if isinstance(head, BlendHead)]
+        gates, each = [head.gate for head in blends], [part for head in blends for part in head.heads]
+        mixtures = [part for part in each if isinstance(part, GaussianMixtureHead)]
+        if mixtures:
+            return AlikeNumbers(gates, mixtures, [part for part in each if isinstance(part, ScoresHead)])
+        levels = [part for part in each if isinstance(part, LogisticMixtureHead)]
+        return AlikeLevels(gates, levels, [part for part in each if isinstance(part, CategoricalHead)])
 
     def initialise(self, x: torch.Tensor) -> None:
         """Start every head from the data."""

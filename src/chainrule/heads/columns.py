@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from chainrule.errors import InputError, unknown_name
-from chainrule.heads.base import Distribution, Head
+from chainrule.heads.base import Alike, Distribution, Head
 
 __all__ = ["Columns", "ColumnsHead"]
 
@@ -128,6 +129,42 @@ class Columns(Distribution):
         return torch.stack([cell.icdf(uniform) for cell, uniform in self._columns(u)], -1)
 
 
+class ColumnsInTraining(Columns):
+    """The parts of one row, whose ln p is read of columns with heads of one form at once.
+
+    head: the heads.
+    h: features, shape (B, D, H).
+    """
+
+    def __init__(self, head: ColumnsHead, h: Tensor) -> None:
+        self.head, self.h = head, h
+
+    @cached_property
+    def cells(self) -> list[Cell]:  # type: ignore[override]
+        """The distribution of each column."""
+        return self.head.cells(self.h)
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        return self.h.shape[:-1]
+
+    @property
+    def device(self) -> torch.device:
+        return self.h.device
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        if x.shape != self.batch_shape:
+            raise InputError(f"the rows have the shape {tuple(x.shape)}, expected {tuple(self.batch_shape)}")
+        parts: list[Tensor] = [x] * x.shape[-1]
+        for columns, alike in self.head.groups:
+            found = alike.log_prob(self.h[:, columns].transpose(0, 1), x[:, columns].T)
+            for d, part in zip(columns, found, strict=True):
+                parts[d] = part
+        for d in self.head.alone:
+            parts[d] = self.head.cell(d, self.h).log_prob(x[..., d])
+        return torch.stack(parts, -1)
+
+
 class ColumnsHead(Head):
     """A head for each column of a row, all reading the same kind of features.
 
@@ -165,6 +202,7 @@ class ColumnsHead(Head):
             raise unknown_name("kind of heads for numbers", numbers, NUMBERS)
         super().__init__(heads[0].features, None)
         self.heads = nn.ModuleList(heads)
+        self._groups: list[tuple[list[int], Alike]] | None = None
         self.integers = all(head.num_symbols is not None for head in heads)
         densities = self.density_columns
         if 0 < len(densities) < len(heads) and not mixed:
@@ -185,7 +223,38 @@ class ColumnsHead(Head):
         """The first columns of a row, as many as there are features, h of shape (B, D, H)."""
         if h.shape[-2] > len(self.heads):
             raise InputError(f"rows have {h.shape[-2]} columns, but the head was built for {len(self.heads)}")
-        return Columns([Cell(self.heads[d](h[..., d, :]), d, self.integers) for d in range(h.shape[-2])])
+        if self.training and h.ndim == 3 and h.shape[-2] == len(self.heads) and not torch.compiler.is_compiling():
+            return ColumnsInTraining(self, h)
+        return Columns(self.cells(h))
+
+    def cells(self, h: Tensor) -> list[Cell]:
+        """The distribution of each of the first columns of a row, by features (..., D, H)."""
+        return [self.cell(d, h) for d in range(h.shape[-2])]
+
+    def cell(self, d: int, h: Tensor) -> Cell:
+        """The distribution of column d, by features (..., D, H)."""
+        return Cell(self.heads[d](h[..., d, :]), d, self.integers)
+
+    @property
+    def groups(self) -> list[tuple[list[int], Alike]]:
+        """The columns, at least two, that are read at once in training, and what reads them."""
+        if self._groups is None:
+            forms: dict[Hashable, list[int]] = {}
+            for d, head in enumerate(self.heads):
+                if (form := head.form()) is not None:  # type: ignore[operator]
+                    forms.setdefault(form, []).append(d)
+            self._groups = [
+                (columns, self.heads[columns[0]].beside([self.heads[d] for d in columns]))  # type: ignore[operator]
+                for columns in forms.values()
+                if len(columns) > 1
+            ]
+        return self._groups
+
+    @property
+    def alone(self) -> list[int]:
+        """The columns that are read one by one."""
+        together = {d for columns, _ in self.groups for d in columns}
+        return [d for d in range(len(self.heads)) if d not in together]
 
     def at(self, d: int, h: Tensor, x: Tensor) -> Cell:
         return Cell(self.heads[d](h), d, self.integers)

@@ -19,6 +19,8 @@ from chainrule.heads.real_elements import refuse_other_numbers
 
 __all__ = ["GaussianMixture", "GaussianMixtureHead"]
 
+WIDEST = 7.0  # ln of a scale, in units of z
+
 
 class GaussianMixture(Distribution):
     """p(x) = (1/b) sum_k w_k N(z; m_k, s_k^2), z = (x - c) / b: the density of x in the units of the data.
@@ -181,7 +183,7 @@ class GaussianMixtureHead(Head):
 
     def _distribution(self, h: Tensor, here: slice) -> GaussianMixture:
         log_floor = self.log_floor[here].unsqueeze(-1)
-        logits, mean, log_scale = self.mixture(h, log_floor, 7.0)
+        logits, mean, log_scale = self.mixture(h, log_floor, WIDEST)
         resolution = None if self.resolution is None else self.resolution[here]
         return GaussianMixture(logits, mean, log_scale, self.centre[here], self.spread[here], resolution)
 

@@ -111,9 +111,13 @@ class LogisticMixtureHead(Head):
         self.mixture = MixtureLinear(features, components)
 
     def forward(self, h: Tensor) -> LogisticMixture:
+        return self.of(self.mixture.linear(h))
+
+    def of(self, raw: Tensor) -> LogisticMixture:
+        """The distribution from what the linear map gives, shape (..., 3 K)."""
         middle, unit = (self.levels - 1) / 2, self.levels / 2
         low, high = -7 - log(unit), max(7, log(self.levels)) - log(unit)
-        logits, m, r = self.mixture(h, low, high)
+        logits, m, r = MixtureLinear.parts(raw, low, high)
         return LogisticMixture(logits, middle + unit * m, r + log(unit), self.levels)
 
     def initialise(self, x: Tensor) -> None:

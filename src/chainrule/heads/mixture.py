@@ -43,8 +43,13 @@ class MixtureLinear(nn.Module):
 
     def forward(self, h: Tensor, low: Tensor | float, high: float) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, means and log-scales, each of shape (..., K), from features (..., H); float32 or better."""
-        raw = at_least_float32(self.linear(h))
-        logits, mean, r = raw.unflatten(-1, (3, self.components)).unbind(-2)  # type: ignore[no-untyped-call]
+        return self.parts(self.linear(h), low, high)
+
+    @staticmethod
+    def parts(raw: Tensor, low: Tensor | float, high: float) -> tuple[Tensor, Tensor, Tensor]:
+        """The same from what the linear map gives, shape (..., 3 K)."""
+        raw = at_least_float32(raw)
+        logits, mean, r = raw.unflatten(-1, (3, -1)).unbind(-2)  # type: ignore[no-untyped-call]
         rise = torch.minimum(F.softplus(r - low), torch.as_tensor(high - low, dtype=r.dtype, device=r.device))
         return logits, mean, low + rise
 

@@ -57,13 +57,20 @@ class Scores(Distribution):
         self._check(x)
         with torch.no_grad():
             low, high, width = self.marginal.scores(x)
+            density = self.marginal.log_prob(x) if self.resolution is None else None
+        return self.log_prob_between(low, high, width, density)
+
+    def log_prob_between(self, low: Tensor, high: Tensor, width: Tensor, log_density: Tensor | None) -> Tensor:
+        """ln p of numbers of which the column's distribution says this, each of the batch shape.
+
+        low, high, width: normal scores of the two ends, and how far they are apart.
+        log_density: ln of the column's density at the numbers; None where they have a step.
+        """
         per_scale = torch.exp(-self.log_scale)
         log_weight = self.logits.log_softmax(-1)
-        if self.resolution is None:
+        if log_density is not None:
             z = (low.unsqueeze(-1) - self.mean) * per_scale
-            with torch.no_grad():
-                base = self.marginal.log_prob(x) + low.square() / 2
-            return (log_weight - z.square() / 2 - self.log_scale).logsumexp(-1) + base
+            return (log_weight - z.square() / 2 - self.log_scale).logsumexp(-1) + (log_density + low.square() / 2)
         return (log_weight + self._log_interval(low, high, width, per_scale)).logsumexp(-1)
 
     def _log_interval(self, low: Tensor, high: Tensor, width: Tensor, per_scale: Tensor) -> Tensor:
@@ -140,7 +147,11 @@ class ScoresHead(Head):
         self.narrowest = log(1e-2) if resolution is None else log(1e-3)
 
     def forward(self, h: Tensor) -> Scores:
-        logits, mean, log_scale = self.mixture(h, self.narrowest, WIDEST)
+        return self.of(self.mixture.linear(h))
+
+    def of(self, raw: Tensor) -> Scores:
+        """The distribution from what the linear map gives, shape (..., 3 K)."""
+        logits, mean, log_scale = MixtureLinear.parts(raw, self.narrowest, WIDEST)
         return Scores(logits, FARTHEST * torch.tanh(mean / FARTHEST), log_scale, self.marginal)
 
     def initialise(self, x: Tensor) -> None:

@@ -28,6 +28,7 @@ class WeightEMA(Generic[Model]):
     def __init__(self, model: Model, decay: float, averaged: Callable[[Tensor], Tensor] | None = None) -> None:
         self.decay, self.averaged = decay, averaged
         self.updates = 0
+        self._listed: tuple[Model, tuple[list[Tensor], list[Tensor], list[tuple[nn.Module, nn.Module]]]] | None = None
         self.model: Model = deepcopy(model).eval().requires_grad_(False)
 
     @torch.no_grad()
@@ -35,12 +36,26 @@ class WeightEMA(Generic[Model]):
         """Take in the weights of the model after a step."""
         beta = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
+        mine, theirs, modules = self._beside(model)
         if self.averaged is None:
-            torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - beta)
+            torch._foreach_lerp_(mine, theirs, 1 - beta)
         else:
-            torch._foreach_copy_(list(self.model.parameters()), [self.averaged(p) for p in model.parameters()])
-        for mine, theirs in zip(self.model.buffers(), model.buffers(), strict=True):
-            mine.copy_(theirs)
+            torch._foreach_copy_(mine, [self.averaged(p) for p in theirs])
+        pairs = [
+            (buffer, other)
+            for one, two in modules
+            for buffer, other in zip(one._buffers.values(), two._buffers.values(), strict=True)
+            if buffer is not None and other is not None
+        ]
+        if pairs:
+            torch._foreach_copy_([buffer for buffer, _ in pairs], [other for _, other in pairs])
+
+    def _beside(self, model: Model) -> tuple[list[Tensor], list[Tensor], list[tuple[nn.Module, nn.Module]]]:
+        """The parameters of the average, those of the model, and the modules of both; they are listed once."""
+        if self._listed is None or self._listed[0] is not model:
+            modules = list(zip(self.model.modules(), model.modules(), strict=True))
+            self._listed = model, (list(self.model.parameters()), list(model.parameters()), modules)
+        return self._listed[1]
 
     def state_dict(self) -> dict[str, Any]:
         """The averaged weights and the number of updates."""

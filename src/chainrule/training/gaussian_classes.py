@@ -21,7 +21,7 @@ FOLDS = 3
 TO_DIAGONAL = (0.002, 0.01, 0.04, 0.15, 0.4)
 CLASSES = (2, 3, 5, 8, 12, 18)
 PATIENCE = 2  # numbers of classes that may be no better
-STARTS, FEW = 3, 1000  # first divisions, of at most so many rows of which nothing is missing
+STARTS, FEW, CELLS = 3, 1000, 20_000  # first divisions, of at most so many rows and numbers, none of them missing
 TO_COMMON = (0.25, 1.0, 6.0)  # rows, in numbers of columns, that the common covariance is worth in that of a class
 SYMBOLS = 4.0  # rows that the pmf of all rows is worth in that of a class
 RIDGE = 1e-7  # of a variance
@@ -134,7 +134,8 @@ def fitted_classes(rows: Rows, settings: Settings, seed: int) -> Classes:
     """The mixture that is best of several, each from another first division of the rows into classes."""
     if settings.classes == 1:
         return _fitted_from(rows, settings, seed)[0]
-    starts = STARTS if len(rows) <= FEW and rows.are_whole else 1
+    few = len(rows) <= FEW and rows.numbers.numel() <= CELLS and rows.are_whole
+    starts = STARTS if few else 1
     tried = [_fitted_from(rows, settings, seed + 1000 * start) for start in range(starts)]
     return max(tried, key=lambda found: found[1])[0]
 
