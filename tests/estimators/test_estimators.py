@@ -32,6 +32,7 @@ def test_every_check_of_scikit_learn_passes(estimator, check):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:predict will call no row new")  # some checks fit a few rows
 @parametrize_with_checks(ESTIMATORS[1:])
 def test_novelty_and_classifier_pass_every_check(estimator, check):
     check(estimator)

@@ -46,7 +46,7 @@ def test_a_name_that_was_never_there_has_probability_zero(density):
 
 
 def test_rows_with_impossible_values_are_scored_by_the_rest_and_by_how_many_there_are():
-    model = ARMNovelty(**QUICK).fit(FRAME)
+    model = ARMNovelty(**QUICK, alpha=0.1).fit(FRAME)
     cost = np.log(len(FRAME) * 0.8 + 1)
     usual = model.score_samples(row(city="Rome"))
     assert model.score_samples(row(city="Kyiv")) == pytest.approx(usual - cost)
@@ -57,10 +57,10 @@ def test_rows_with_impossible_values_are_scored_by_the_rest_and_by_how_many_ther
 
 def test_a_text_among_numbers_of_a_calibration_row_is_a_low_score():
     frame = FRAME.astype({"size": object})
-    rows = ARMNovelty(**QUICK).fit(frame).calibration_rows_
+    rows = ARMNovelty(**QUICK, alpha=0.1).fit(frame).calibration_rows_
     frame.loc[rows[0], "size"] = "large"
-    model = ARMNovelty(**QUICK).fit(frame)
-    before = ARMNovelty(**QUICK).fit(FRAME.astype({"size": object})).calibration_scores_
+    model = ARMNovelty(**QUICK, alpha=0.1).fit(frame)
+    before = ARMNovelty(**QUICK, alpha=0.1).fit(FRAME.astype({"size": object})).calibration_scores_
     assert before[0] - 6 < model.calibration_scores_[0] < before[0]
     np.testing.assert_array_equal(model.calibration_scores_[1:], before[1:])
 
@@ -83,7 +83,7 @@ def test_a_huge_number_is_impossible_to_a_density_and_finite_to_novelty(value):
     row = np.array([[value, 0.5]])
     with pytest.warns(UserWarning, match="out of range"):
         assert ARMDensity(**QUICK).fit(X).score_samples(row) == -np.inf
-    assert np.isfinite(ARMNovelty(**QUICK).fit(X).score_samples(row)).all()
+    assert np.isfinite(ARMNovelty(**QUICK, alpha=0.1).fit(X).score_samples(row)).all()
 
 
 def test_a_state_of_before_is_read():

@@ -15,7 +15,7 @@ from chainrule.domain import Column, Domain
 from chainrule.heads.marginal import Marginal
 from chainrule.networks import JointGaussians
 from chainrule.training.fitted import fit_parts, fitting_of
-from chainrule.training.gaussian_classes import Rows, Settings, fitted_classes
+from chainrule.training.gaussian_classes import Rows, Settings, chosen_settings, fitted_classes
 
 
 def fitted(x, columns, valid=100):
@@ -135,3 +135,15 @@ def test_the_state_of_a_half_fitted_model_goes_on():
     for fitting in (first, second):
         fit_parts(fitting)
     assert nats(models[0].eval(), x) == nats(models[1].eval(), x)
+
+
+def test_classes_of_different_shapes_are_found_where_one_class_says_nothing_of_the_share_of_the_diagonal():
+    """Two long thin classes across each other: one Gaussian over both is round whatever its diagonal."""
+    generator = torch.Generator().manual_seed(0)
+    thin = torch.randn(60, 2, 3, generator=generator).double() * torch.tensor([1.0, 0.05, 0.05])
+    turned = thin[:, 1] @ torch.linalg.qr(torch.randn(3, 3, generator=generator).double())[0] + 0.5
+    rows = Rows(torch.cat([thin[:, 0], turned]), torch.zeros(120, 0).long(), ())
+    settings = chosen_settings(rows, 18, 0)
+    assert settings.classes == 2
+    assert settings.to_diagonal <= 0.002
+    assert settings.to_common <= 0.25

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from math import log, pi
 
 import torch
@@ -18,11 +18,11 @@ __all__ = ["Classes", "Rows", "Settings", "chosen_settings", "fitted_classes", "
 ROUNDS = 40
 ENOUGH = 2e-3  # nats per row that a round must gain
 FOLDS = 3
-TO_DIAGONAL = (0.002, 0.01, 0.04, 0.15, 0.4)
+TO_DIAGONAL = (0.0005, 0.002, 0.01, 0.04, 0.15, 0.4)
 CLASSES = (2, 3, 5, 8, 12, 18)
 PATIENCE = 2  # numbers of classes that may be no better
 STARTS, FEW, CELLS = 3, 1000, 20_000  # first divisions, of at most so many rows and numbers, none of them missing
-TO_COMMON = (0.25, 1.0, 6.0)  # rows, in numbers of columns, that the common covariance is worth in that of a class
+TO_COMMON = (0.05, 0.25, 1.0, 6.0)  # rows, in numbers of columns, that the common covariance is worth in a class
 SYMBOLS = 4.0  # rows that the pmf of all rows is worth in that of a class
 RIDGE = 1e-7  # of a variance
 
@@ -96,7 +96,10 @@ class Classes:
 
 
 def chosen_settings(rows: Rows, most: int, seed: int) -> Settings:
-    """The settings that are best on rows left out: first the share of the diagonal, then the number of classes.
+    """The settings that are best on rows left out: the share of the diagonal for one class, then the number of classes.
+
+    For each number of them what the common covariance is worth is sought, and then the share of the diagonal again: one
+    class that has to cover several is told little by it.
 
     rows: what the mixture is fitted to.
     most: largest number of classes.
@@ -104,6 +107,7 @@ def chosen_settings(rows: Rows, most: int, seed: int) -> Settings:
     """
     parts = list(folds(len(rows), seed))
 
+    @cache
     def value(settings: Settings) -> float:
         held = [fitted_classes(rows.at(rest), settings, seed).log_joint(rows.at(out)) for rest, out in parts]
         return float(torch.cat(held).logsumexp(1).mean())
@@ -113,12 +117,26 @@ def chosen_settings(rows: Rows, most: int, seed: int) -> Settings:
     for number in CLASSES:
         if number > most or number * 10 > len(rows) or worse == PATIENCE:
             break
-        tried = [Settings(number, best.to_diagonal, worth) for worth in TO_COMMON]
-        values = [value(settings) for settings in tried]
-        if max(values) <= highest + ENOUGH:
+        found = max((Settings(number, best.to_diagonal, worth) for worth in TO_COMMON), key=value)
+        found = _with_best_share(found, value)
+        if value(found) <= highest + ENOUGH:
             worse += 1
             continue
-        highest, best, worse = max(values), tried[values.index(max(values))], 0
+        highest, best, worse = value(found), found, 0
+    return best
+
+
+def _with_best_share(settings: Settings, value: Callable[[Settings], float]) -> Settings:
+    """The share of the diagonal that is best: it goes down for as long as that is better, and if it is not, up."""
+    place, best = TO_DIAGONAL.index(settings.to_diagonal), settings
+    for shares in (TO_DIAGONAL[:place][::-1], TO_DIAGONAL[place + 1 :]):
+        for share in shares:
+            tried = replace(settings, to_diagonal=share)
+            if value(tried) <= value(best):
+                break
+            best = tried
+        if best is not settings:
+            break
     return best
 
 
