@@ -170,7 +170,8 @@ def main() -> None:
     if options.table is not None:
         write_table(record.figures(), options.table)
         return
-    code, peers = digest_of_code(), digest_of((ROOT / "benchmarks" / "continuous_peers.py").read_text())
+    code = digest_of_code(without=("novelty.py", "classifier.py"))
+    peers = digest_of((ROOT / "benchmarks" / "continuous_peers.py").read_text())
     for held in map(int, options.folds.split(",")):
         for name in options.sets.split(","):
             key = f"{options.protocol}/{name}/{held}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -86,12 +87,14 @@ def digest_of(*parts: Any) -> str:
     return found.hexdigest()[:16]
 
 
-def digest_of_code(*more: Path) -> str:
+def digest_of_code(*more: Path, without: Sequence[str] = ()) -> str:
     """The digest of the code by which estimators are fitted and score, and of the versions of its libraries.
 
     more: other files that decide, such as the benchmark itself.
+    without: names of files that do not.
     """
     files = sorted(path for folder in DECIDING for path in (PACKAGE / folder).rglob("*.py"))
+    files = [path for path in files if path.name not in without]
     files += [PACKAGE / name for name in ("domain.py", "batch.py", "likelihood.py")] + list(more)
     found = sha256()
     for path in files:

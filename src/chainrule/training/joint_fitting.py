@@ -26,7 +26,7 @@ from chainrule.training.simplex import simplex_weights
 __all__ = ["JointFitting"]
 
 ENOUGH = 20_000  # training rows that are read, fewer where there are many columns: 10^8 over their square
-TO_CHOOSE = 100_000  # cells of the rows on which settings and weights are chosen
+TO_CHOOSE = 60_000  # cells of the rows on which settings and weights are chosen
 LEAST_ROWS = 1000
 ENOUGH_MISSING = 4000  # training rows that are read where numbers are missing, which takes longer
 FEWEST = 10  # rows from which on weights are sought
