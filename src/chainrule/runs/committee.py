@@ -30,6 +30,8 @@ __all__ = ["are_divisions", "committee_run"]
 
 Chains = list[AutoregressiveModel]
 
+WHOLE = 0.75  # of the weight of a kind of model for the one that is fitted to all rows
+
 
 def are_divisions(plans: Sequence[Plan]) -> bool:
     """Whether these plans are of one kind of model and of rows that are encoded the same way."""
@@ -47,8 +49,8 @@ def are_divisions(plans: Sequence[Plan]) -> bool:
 def committee_run(plans: Sequence[Plan], rows: Examples) -> tuple[Run, Chains]:
     """The run of the average over all divisions, in memory, and for each division the average of its own models.
 
-    A kind of model that reads no validation rows is, once its weight is found, fitted to all rows, too, and has half of
-    that weight; the other half is for those of the divisions.
+    A kind of model that reads no validation rows is, once its weight is found, fitted to all rows, too, and has three
+    quarters of that weight; the rest is for those of the divisions.
 
     plans: one for each division, see `are_divisions`; their validation rows are together all rows.
     rows: all rows.
@@ -64,7 +66,7 @@ def committee_run(plans: Sequence[Plan], rows: Examples) -> tuple[Run, Chains]:
     for k, name in enumerate(plan.experts, start=1):
         if not any(chain.network.choices for chain in kinds[k]):
             kinds[k].append(train_one(whole.expert(name), None, _job(whole), OURS).run.chain())
-            shares[k] = [share / 2 for share in shares[k]] + [0.5]
+            shares[k] = [share * (1 - WHOLE) for share in shares[k]] + [WHOLE]
     shared = [weight * share for of_kind, weight in zip(shares, weights[:-1], strict=True) for share in of_kind]
     specs = [plan.expert(name).spec for kind, name in zip(kinds[1:], plan.experts, strict=True) for _ in kind]
     spec = {"members": len(plans)} | plan.spec | {"experts": specs, "hindsight": True}

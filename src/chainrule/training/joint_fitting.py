@@ -30,7 +30,7 @@ TO_CHOOSE = 60_000  # cells of the rows on which settings and weights are chosen
 LEAST_ROWS = 1000
 ENOUGH_MISSING = 4000  # training rows that are read where numbers are missing, which takes longer
 FEWEST = 10  # rows from which on weights are sought
-WORTH = 10.0  # rows that equal weights of both mixtures are worth
+WORTH = 4.0  # rows that equal weights of both mixtures are worth
 
 
 class JointFitting:
