@@ -1,5 +1,7 @@
 """Novelty: what is called new, and how often that is wrong."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -111,3 +113,31 @@ def test_what_cannot_be_is_refused_with_words():
         ARMNovelty(calibration_fraction=1).fit(np.zeros((20, 2)))
     with pytest.raises(InputError, match="unknown measure"):
         ARMNovelty(measure="likelihod").fit(np.zeros((20, 2)))
+
+
+def test_contrast_takes_off_what_independent_columns_explain():
+    generator = np.random.default_rng(0)
+    busy = generator.random((240, 1)) < 0.5  # rows with much in them are improbable, and as normal as the others
+    X = np.where(busy, generator.integers(0, 5, (240, 8)), 0).astype(float)
+    X[:, 1::2] = X[:, ::2]  # pairs of columns are equal
+    model = ARMNovelty(**QUICK, experts="chow_liu").fit(X)
+    assert model.measure_ == "contrast"
+    odd = np.zeros((1, 8))
+    odd[0, 0] = 4  # what no row has: a pair that differs
+    rows = np.concatenate([odd, X[busy[:, 0]][:9]])
+    assert (model.score_samples(rows)[0] < model.score_samples(rows)[1:]).all()
+    log_prob = ARMNovelty(**QUICK, experts="chow_liu", measure="log_prob").fit(X).score_samples(rows)
+    assert (log_prob[0] > log_prob[1:]).any()
+    again = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(again.score_samples(rows), model.score_samples(rows))
+
+
+def test_contrast_is_not_for_numbers_and_not_the_default_of_other_tables():
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    with pytest.raises(InputError, match="contrast is a measure for levels and names, and there are numbers"):
+        ARMNovelty(**QUICK, measure="contrast").fit(X)
+    assert ARMNovelty(**QUICK).fit(X).measure_ == "log_prob"
+    X = pd.DataFrame({"city": ["Rome", "Oslo"] * 50, "size": ["small"] * 80 + ["large"] * 20})
+    assert ARMNovelty(**QUICK).fit(X).measure_ == "log_prob"
+    model = ARMNovelty(**QUICK, measure="contrast").fit(X)
+    assert np.isfinite(model.score_samples(pd.DataFrame({"city": ["Paris"], "size": [None]}))).all()

@@ -14,12 +14,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from chainrule.errors import InputError, unknown_name
+from chainrule.estimators.contrast import background_of, log_background, share_of
+from chainrule.estimators.one_scale import scale_of
 from chainrule.estimators.rows import RowsEstimator
 from chainrule.evaluation.novelty import Novelty, conformal_p
 
 __all__ = ["ARMNovelty"]
 
-MEASURES = ("log_prob", "typicality")
+MEASURES = ("log_prob", "contrast", "typicality")
 OWN = ("alpha", "calibration_fraction", "measure", "random_state")  # parameters that are not options of `fit`
 LOWEST = float(np.finfo(np.float64).min) / 4  # score of a row of probability zero: finite, as metrics want it
 
@@ -34,12 +36,15 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
 
     alpha: the false-positive rate of `predict`.
     calibration_fraction: share of the rows that is set aside for the p-values, between 0 and 1.
-    measure: "log_prob", ln p in nats; or "typicality", -|ln p - mean| / deviation over rows that were held out of the
-        fit: what is far too probable, such as a blank image, is as new as what is far too improbable.
+    measure: "log_prob", ln p in nats; "contrast", ln p - b ln q with q of independent columns, which is for tables of
+        levels and names; or "typicality", -|ln p - mean| / deviation over rows that were held out of the fit: what is
+        far too probable, such as a blank image, is as new as what is far too improbable. By default contrast where all
+        columns are found to be levels of one scale, such as pixels, and ln p elsewhere.
     steps, minutes, network, experts, members, columns, random_state: as for `ARMDensity`.
 
     After `fit`, beside the attributes of all three estimators:
 
+    measure_: the measure.
     offset_: the score below which a row is called new. With fewer than 1/alpha - 1 calibration rows nothing is, and
         `fit` warns of it.
     calibration_rows_: numbers of the m calibration rows, shape (m,).
@@ -56,7 +61,7 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
         *,
         alpha: float = 0.05,
         calibration_fraction: float = 0.2,
-        measure: str = "log_prob",
+        measure: str | None = None,
         steps: int | None = None,
         minutes: float | None = None,
         network: str | None = None,
@@ -90,6 +95,9 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
         self.calibration_rows_, rest = np.sort(order[:number]), np.sort(order[number:])
         self._fitted(table.take(rest), options)
         self._scorer.finite = True
+        self.measure_ = self.measure or ("contrast" if scale_of(table.take(rest)) and not self.columns else "log_prob")
+        if self.measure_ == "contrast":
+            self._find_background(table.take(rest))
         self.calibration_scores_ = self._scores(table.take(self.calibration_rows_))
         below = floor(self.alpha * (number + 1) + 1e-9)  # calibration rows that may lie below the offset
         self.offset_ = float(np.sort(self.calibration_scores_)[below - 1]) if below else 2 * LOWEST
@@ -101,8 +109,21 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
         for name, value in (("alpha", self.alpha), ("calibration_fraction", self.calibration_fraction)):
             if not 0 < value < 1:
                 raise InputError(f"{name} is between 0 and 1, got {value}; leave it out for the default")
-        if self.measure not in MEASURES:
+        if self.measure not in (None, *MEASURES):
             raise unknown_name("measure", self.measure, MEASURES)
+
+    def _find_background(self, table: Any) -> None:
+        """Find q, and its share b, by the rows that the model was fitted to."""
+        columns = self._scorer.encoding.domain.columns
+        if any(column.num_symbols is None for column in columns):
+            raise InputError("contrast is a measure for levels and names, and there are numbers; take measure=None")
+        x, held_out = self._scorer.symbols(table), self._scorer.held_out_rows
+        self._background = background_of(x, [(column.num_symbols or 0) + column.missing for column in columns])
+        self._share = share_of(self._scorer.held_out, log_background(self._background, x[held_out]))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        before = {"measure_": state.get("measure")} if "_scorer" in state else {}  # what states of before do not say
+        super().__setstate__(before | state)
 
     def score_samples(self, X: Any) -> npt.NDArray[np.float64]:
         """The score of each row, shape (n,): the higher, the more normal.
@@ -119,7 +140,9 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
             return np.zeros(0)
         log_prob = self._scorer.log_prob(table)
         held_out = self._scorer.held_out
-        typical = self.measure == "typicality" and len(held_out) > 1
+        if self.measure_ == "contrast":
+            log_prob = log_prob - self._share * log_background(self._background, self._scorer.symbols(table))
+        typical = self.measure_ == "typicality" and len(held_out) > 1
         return np.maximum(-Novelty(held_out).typicality(log_prob) if typical else log_prob, LOWEST)
 
     def decision_function(self, X: Any) -> npt.NDArray[np.float64]:

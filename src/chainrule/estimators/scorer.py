@@ -113,6 +113,12 @@ class Scorer:
             warnings.warn(said, stacklevel=3)
         return np.where(found.outside.any(1), -np.inf, nats)
 
+    def symbols(self, table: Any) -> Rows:
+        """The symbols of the rows of an Arrow table without numbers, the nearest possible ones, shape (n, D)."""
+        with _as_found():
+            examples, _ = self.encoding.encode_nearest(table, self.usual)
+        return np.asarray(examples.batch(np.arange(len(examples))).x.numpy(), dtype=np.int64)
+
     def sample(self, n: int, seed: int) -> list[list[str]]:
         """Rows of texts, drawn from the model."""
         with _as_found():
