@@ -12,18 +12,20 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from benchmarks.limits import least
+from benchmarks.flops import counted
+from benchmarks.limits import least, limits
 from benchmarks.row import Options, Row, timed
-from benchmarks.windows import side_by_side
+from benchmarks.windows import Timing, side_by_side
 from chainrule.data.examples.stream import StreamExamples
 from chainrule.evaluation.evaluate import evaluate
 from chainrule.heads.categorical import CategoricalHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.transformer import Transformer
+from chainrule.training.allocation import keep_freed_memory
 
 __all__ = ["ROWS"]
 
-WINDOW, BATCH = 256, 64
+SYMBOLS, WINDOW, BATCH = 256, 256, 8
 
 
 @torch.no_grad()
@@ -38,13 +40,18 @@ def plain(model: AutoregressiveModel, examples: StreamExamples) -> float:
     return total
 
 
+def model_and_windows(scored: int) -> tuple[AutoregressiveModel, StreamExamples]:
+    """The default transformer for text, and windows over so many bytes."""
+    torch.manual_seed(0)
+    model = AutoregressiveModel(Transformer(SYMBOLS, WINDOW, 128, 4, 4), CategoricalHead(128, SYMBOLS)).eval()
+    stream = np.random.default_rng(0).integers(0, SYMBOLS, scored, dtype=np.uint8)
+    return model, StreamExamples(stream, WINDOW, WINDOW // 2)
+
+
 def evaluation(options: Options) -> list[Row]:
     """The row, once both sides agree on the total."""
-    torch.manual_seed(0)
-    symbols, scored = 256, 1000 if options.quick else 40_000
-    model = AutoregressiveModel(Transformer(symbols, WINDOW, 128, 4, 4), CategoricalHead(128, symbols)).eval()
-    stream = np.random.default_rng(0).integers(0, symbols, scored, dtype=np.uint8)
-    examples = StreamExamples(stream, WINDOW, WINDOW // 2)
+    scored = 1000 if options.quick else 40_000
+    model, examples = model_and_windows(scored)
     ours, theirs = partial(evaluate, model, examples, batch_size=BATCH), partial(plain, model, examples)
     nats, expected = -ours().likelihood.total_nats, theirs()
     if abs(nats - expected) > 1e-5 * expected:
@@ -54,4 +61,24 @@ def evaluation(options: Options) -> list[Row]:
     return [timed(work, "plain loop", mine, other, goal=1.0, limit=least(theirs), done=(scored, "elements"))]
 
 
-ROWS = {"evaluation": evaluation}
+def share_of_products(options: Options) -> list[Row]:
+    """Operations of one pass over each scored element, over seconds, against the rate of `torch.mm`.
+
+    The protocol reads every element twice, so that one half is what a scorer without any other cost would reach.
+    """
+    scored = 1000 if options.quick else 1_000_000
+    model, examples = model_and_windows(scored)
+    whole = torch.zeros(1, WINDOW, dtype=torch.long)
+    with torch.inference_mode():
+        operations, _ = counted(lambda: model.log_prob(whole))
+    least_seconds = operations / WINDOW * scored / limits().flops
+    keep_freed_memory()  # as the command does
+    (ours,) = side_by_side(partial(evaluate, model, examples), rounds=options.rounds)
+    at_the_rate = {"seconds": least_seconds, "processor": options.threads * least_seconds}
+    theirs = Timing(*(tuple(window._replace(**at_the_rate) for window in part) for part in (ours.kept, ours.thrown)))
+    work = f"scoring {scored} bytes of text, 4 layers x 128, windows of {WINDOW}, stride {WINDOW // 2}"
+    peer = "torch.mm, one pass over each byte"
+    return [timed(work, peer, ours, theirs, goal=0.5, done=(scored, "bytes"))]
+
+
+ROWS = {"evaluation": evaluation, "share of products": share_of_products}

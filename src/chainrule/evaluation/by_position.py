@@ -46,6 +46,10 @@ class NatsByPosition(Model):
     def features_per_element(self) -> int:
         return self.model.features_per_element
 
+    @property
+    def elements_at_once(self) -> int | None:
+        return self.model.elements_at_once
+
     def element_log_prob(self, batch: Batch) -> Tensor:
         """ln p of each element (B, D), as the model says."""
         log_prob = self.model.element_log_prob(batch)

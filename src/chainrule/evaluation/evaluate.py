@@ -88,7 +88,7 @@ def evaluate(
     model = as_model(model)
     device = model.device
     if batch_size is None:
-        batch_size = max(1, rows_at_once(examples, device) // max(1, model.features_per_element // WIDE))
+        batch_size = batch_of(model, examples, device)
     if batch_size < 1:
         raise InputError(f"a batch has at least one example, got batch_size={batch_size}")
     # allocated before the first batch: results must not lie between the large blocks that all batches reuse
@@ -131,6 +131,14 @@ def rows_at_once(examples: Examples, device: torch.device) -> int:
     lengths = examples.row_lengths
     longest = int(np.max(lengths, initial=1)) if lengths is not None else examples.batch(np.arange(1)).x.shape[1]
     return max(1, ELEMENTS.get(device.type, MANY) // max(1, longest))
+
+
+def batch_of(model: Model, examples: Examples, device: torch.device) -> int:
+    """How many rows are scored at once: as many as the device and the model's layers take without losing time."""
+    rows, features = rows_at_once(examples, device), model.features_per_element // WIDE
+    if device.type == "cpu" and (held := model.elements_at_once) is not None:
+        rows = rows * held // ELEMENTS["cpu"]
+    return max(1, rows // max(1, features))
 
 
 def summed(model: Model, batch: Batch) -> Tensor:

@@ -169,6 +169,7 @@ class AverageHead(Head):
         if weighted and gated:
             raise InputError("the weights of an average are its own or by context; give one of the two")
         super().__init__(sum(head.features for head in heads) + gated * len(heads), heads[0].num_symbols)
+        self.anywhere = all(head.anywhere for head in heads)
         self.gated = gated
         self.heads: Sequence[Head] = nn.ModuleList(heads)  # type: ignore[assignment]
         self.elementwise = heads[0].elementwise

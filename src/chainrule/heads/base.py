@@ -145,12 +145,15 @@ class Head(nn.Module, ABC):
     num_symbols: V for a finite support {0, ..., V-1}, None for an infinite one.
     elementwise: whether `head(h)` alone knows the pmf and the cdf of every element. Where it is False, because elements
         are of different kinds or read the ones before them, ask `at(d, h, x)` for those.
+    anywhere: whether p(x_d) depends on the features of d alone, so that `head(h[:, k:])` are the distributions from
+        element k on; False for heads that count the elements from the first.
     needs_counts: whether `initialise` lays the head out by how often each symbol occurs in the training data.
     has_estimate: whether training maximises `training_estimate` instead of ln p.
     tied: whether the weight is the network's table of symbols; the model then calls `tie`.
     """
 
     elementwise: bool = True
+    anywhere: bool = False
     needs_counts: bool = False
     has_estimate: bool = False
     tied: bool = False

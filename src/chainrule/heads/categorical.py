@@ -123,6 +123,8 @@ class CategoricalHead(Head):
     torch.Size([2, 5])
     """
 
+    anywhere = True
+
     def __init__(self, features: int, num_symbols: int, soft_cap: float | None = None, tied: bool = False) -> None:
         super().__init__(features, num_symbols)
         if soft_cap is not None and not 0 < soft_cap < float("inf"):

@@ -86,6 +86,11 @@ class Model(nn.Module):
         return 0
 
     @property
+    def elements_at_once(self) -> int | None:
+        """The elements of a batch at which a processor scores fastest; None where evaluation's own number will do."""
+        return None
+
+    @property
     def exact_training(self) -> bool:
         """Whether training maximises ln p itself; otherwise it maximises the head's estimate of it."""
         return True

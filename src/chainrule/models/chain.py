@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from chainrule.batch import Batch
 from chainrule.errors import InputError
@@ -57,6 +58,10 @@ class AutoregressiveModel(Model):
         return self.network.features
 
     @property
+    def elements_at_once(self) -> int | None:
+        return self.network.elements_at_once
+
+    @property
     def exact_training(self) -> bool:
         return not (self.head.has_estimate or self.network.leaves_out)
 
@@ -87,7 +92,18 @@ class AutoregressiveModel(Model):
     def element_log_prob(self, batch: Batch | Tensor) -> Tensor:
         """ln p(x_d | x_<d) in nats, shape (B, D); 0 where the mask says that an element does not count."""
         batch = batch if isinstance(batch, Batch) else Batch(batch)
-        return self.head(self.conditioning(batch)).masked_log_prob(batch.x, batch.mask)
+        first = self._first_scored(batch)
+        if not first:
+            return self.head(self.conditioning(batch)).masked_log_prob(batch.x, batch.mask)
+        h = self.network.features_from(first, batch.x, batch.context)
+        return pad(self.head(h).masked_log_prob(batch.x[:, first:], batch.mask[:, first:]), (first, 0))
+
+    def _first_scored(self, batch: Batch) -> int:
+        """The number of the first element that counts in any example, where those before need no features; else 0."""
+        if batch.segment_ids is not None or not self.head.anywhere or torch.compiler.is_compiling():
+            return 0
+        counts = batch.mask.any(0)
+        return int(counts.to(torch.uint8).argmax()) if len(counts) else 0
 
     def conditioning(self, batch: Batch) -> Tensor:
         """The features h, shape (B, D, H), from which the head makes p(x_d | x_<d)."""

@@ -26,6 +26,11 @@ def rotary_angles(length: int, size: int, base: float = 10_000.0) -> tuple[Tenso
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Turn each pair (x_i, x_{i + size/2}) by its position's angle; x is (..., D, size)."""
     a, b = x.chunk(2, -1)  # `roll` would do the same, slower in a long row and element by element where compiled
+    if not torch.is_grad_enabled() and x.shape[-2] > 1 and not torch.compiler.is_compiling():
+        turned = x * cos  # in half of the time: nothing is put together, nothing is allocated twice
+        for half, other, factor in zip(turned.chunk(2, -1), (b, a), sin.chunk(2, -1), strict=True):
+            half.addcmul_(other, factor)
+        return turned
     return torch.addcmul(x * cos, torch.cat([b, a], -1), sin)
 
 
@@ -66,17 +71,23 @@ class Attention(nn.Module):
         self.register_buffer("cos", cos.float(), persistent=False)
         self.register_buffer("sin", sin.float(), persistent=False)
 
-    def project(self, x: Tensor, values: Tensor | None, position: slice | Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def project(
+        self, x: Tensor, values: Tensor | None, position: slice | Tensor, first: int = 0
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (B, heads, D, size), keys and values (B, groups, D, size) of positions, a slice or (B, 1, D).
 
         x: inputs, shape (B, D, width).
         values: vectors that are added to the values, shape (B, D, groups * size); None for none.
         position: positions of the elements, a slice or shape (B, 1, D).
+        first: number of the first element that has a query.
         """
         qkv = self.qkv(x).view(*x.shape[:2], -1, self.size).transpose(1, 2)
         qk, v = qkv[:, : -self.groups], qkv[:, -self.groups :]
         if values is not None:
             v = v + values.reshape(*x.shape[:2], -1, self.size).transpose(1, 2)
+        if first:
+            q, k = qk[:, : self.heads, first:], qk[:, self.heads :]
+            return self.turned(q, slice(first, x.shape[1])), self.turned(k, position), v
         qk = self.turned(qk, position)
         return qk[:, : self.heads], qk[:, self.heads :], v
 
@@ -85,12 +96,15 @@ class Attention(nn.Module):
         qk = F.layer_norm(qk, (self.size,), self.scale)
         return rotate(qk, self.cos[position].to(qk.dtype), self.sin[position].to(qk.dtype))
 
-    def forward(self, x: Tensor, values: Tensor | None = None, packing: Packing | None = None) -> Tensor:
-        q, k, v = self.project(x, values, slice(x.shape[1]) if packing is None else packing.position)
+    def forward(
+        self, x: Tensor, values: Tensor | None = None, packing: Packing | None = None, first: int = 0
+    ) -> Tensor:
+        """The outputs of the elements from `first` on, shape (B, D - first, width)."""
+        q, k, v = self.project(x, values, slice(x.shape[1]) if packing is None else packing.position, first)
         if packing is not None:
             mixed = packing.attention(q, k, v, self.window)
         else:
-            band = None if self.window is None else self.band(x.shape[1])
+            band = None if self.window is None and not first else self.band(x.shape[1])[first:]
             grouped = self.groups < self.heads
             mixed = F.scaled_dot_product_attention(q, k, v, band, is_causal=band is None, enable_gqa=grouped)
         return self.out(mixed.transpose(1, 2).flatten(2))

@@ -30,6 +30,7 @@ class AutoregressiveNetwork(nn.Module, ABC):
         means, see `training.fitted`.
     can_compile: whether the network has `advance`, a step of tensors alone, for `compile_step`.
     sorts_contexts: whether the network has `kind`, by which an average weighs its members.
+    skips_given: whether `forward(x, context, first)` leaves out what only the features before `first` need.
     leaves_out: whether training reads `left_out` in place of `forward`.
     """
 
@@ -39,6 +40,7 @@ class AutoregressiveNetwork(nn.Module, ABC):
     fitted_by_gradients: bool = True
     can_compile: bool = False
     sorts_contexts: bool = False
+    skips_given: bool = False
     leaves_out: bool = False
 
     def __init__(self, shape: int | tuple[int, ...], features: int) -> None:
@@ -56,6 +58,11 @@ class AutoregressiveNetwork(nn.Module, ABC):
     def carries_state(self) -> bool:
         """Whether the state has a fixed size and holds all of the past, so that it can go on over a whole stream."""
         return False
+
+    @property
+    def elements_at_once(self) -> int | None:
+        """The elements of a batch whose layers stay in a processor's caches; None where the batch does not matter."""
+        return None
 
     @property
     def choices(self) -> int:
@@ -112,6 +119,17 @@ class AutoregressiveNetwork(nn.Module, ABC):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The features h of shape (B, D, H) from elements (B, D) and a context, classes (B,) or vectors (B, C)."""
         return self.layers(x, context)[-1]
+
+    def features_from(self, first: int, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """The features of the elements from number `first` on, shape (B, D - first, H): those that are scored.
+
+        The elements before are read as ever. A network that declares `skips_given` does not compute what only their own
+        features need.
+        """
+        if first and self.skips_given:
+            h: Tensor = self(x, context, first)
+            return h
+        return self(x, context)[:, first:]
 
     def packed(self, x: Tensor, segment_ids: Tensor) -> Tensor:
         """The features (B, D, H) that each example of a packed row would have if it were alone.

@@ -63,6 +63,7 @@ class EnsembleNetwork(AutoregressiveNetwork):
         self.members: Sequence[AutoregressiveNetwork] = nn.ModuleList(members)  # type: ignore[assignment]
         self.gate = ContextGate(members) if gated else None
         self.hindsight = Hindsight(hindsight) if hindsight else None
+        self.skips_given = not gated and not hindsight and any(member.skips_given for member in members)
 
     @property
     def receptive_field(self) -> int:
@@ -85,7 +86,13 @@ class EnsembleNetwork(AutoregressiveNetwork):
             return [*layers[:-1], self._behind(self.hindsight, [own[-1] for own in each], x)]
         return layers if self.gate is None else [*layers[:-1], self._gated(layers[-1], self.gate.before(x))]
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+    @property
+    def elements_at_once(self) -> int | None:
+        return min((m.elements_at_once for m in self.members if m.elements_at_once is not None), default=None)
+
+    def forward(self, x: Tensor, context: Tensor | None = None, first: int = 0) -> Tensor:
+        if first:  # of a plain average alone, see `skips_given`
+            return torch.cat([member.features_from(first, x, context) for member in self.members], -1)
         each = [member(x, context) for member in self.members]
         if self.hindsight is not None:
             return self._behind(self.hindsight, each, x)

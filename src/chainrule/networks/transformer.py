@@ -21,6 +21,9 @@ from chainrule.networks.packed_attention import Packing
 __all__ = ["Transformer"]
 
 
+HELD = 2**18  # features of the elements that are scored at once
+
+
 class FeedForward(nn.Module):
     """W_2 relu(W_1 x)^2 (So et al., *Primer*, 2021)."""
 
@@ -32,7 +35,11 @@ class FeedForward(nn.Module):
         nn.init.zeros_(self.out.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.out(self.dropout(F.relu(self.into(x)).square()))
+        hidden = F.relu(self.into(x))
+        squared = (
+            hidden.square() if torch.is_grad_enabled() else hidden.mul_(hidden)
+        )  # where it lies: the widest tensor
+        return self.out(self.dropout(squared))
 
 
 class TransformerBlock(nn.Module):
@@ -49,8 +56,12 @@ class TransformerBlock(nn.Module):
     def _values(self, values: Tensor | None) -> Tensor | None:
         return None if values is None else values * self.value_weight
 
-    def forward(self, x: Tensor, values: Tensor | None = None, packing: Packing | None = None) -> Tensor:
-        x = x + self.dropout(self.attention(self.attention_norm(x), self._values(values), packing))
+    def forward(
+        self, x: Tensor, values: Tensor | None = None, packing: Packing | None = None, first: int = 0
+    ) -> Tensor:
+        """The block's output of the elements from `first` on, shape (B, D - first, width)."""
+        mixed = self.attention(self.attention_norm(x), self._values(values), packing, first)
+        x = (x[:, first:] if first else x) + self.dropout(mixed)
         return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
 
     def step(
@@ -108,7 +119,7 @@ class Transformer(AutoregressiveNetwork):
     """
 
     takes_levels = takes_context = True
-    can_compile = True
+    can_compile = skips_given = True
 
     def __init__(
         self,
@@ -160,6 +171,11 @@ class Transformer(AutoregressiveNetwork):
             return everything
         return min(everything, (LONGEST if self.ngrams else 1) + self.depth * (self.window - 1))
 
+    @property
+    def elements_at_once(self) -> int:
+        """As many as leave the widest layer, of four features or more each, in 4 MB; products want a thousand rows."""
+        return max(1024, HELD // self.features)
+
     def _fits(self, length: int) -> None:
         if length > self.length:
             raise InputError(
@@ -168,14 +184,26 @@ class Transformer(AutoregressiveNetwork):
             )
 
     def layers(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
-        self._fits(x.shape[1])
-        h = [self.embedding(x, context)]
-        if self.ngrams is not None:
-            h[0] = h[0] + self.ngrams(x)
-        values = None if self.values is None else F.pad(self.values(x[:, :-1]), (0, 0, 1, 0))
+        h, values = self._read(x, context)
+        every = [h]
         for block in self.blocks:
-            h.append(block(h[-1], values))
-        return [*h[:-1], self.norm(h[-1])]
+            every.append(block(every[-1], values))
+        return [*every[:-1], self.norm(every[-1])]
+
+    def forward(self, x: Tensor, context: Tensor | None = None, first: int = 0) -> Tensor:
+        """The features of the elements from `first` on; of those before, the last block needs keys and values only."""
+        h, values = self._read(x, context)
+        for block in self.blocks[:-1]:
+            h = block(h, values)
+        return self.norm(self.blocks[-1](h, values, None, first))
+
+    def _read(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """What the first block reads, shape (B, D, width), and what is added to the values of every block."""
+        self._fits(x.shape[1])
+        h = self.embedding(x, context)
+        if self.ngrams is not None:
+            h = h + self.ngrams(x)
+        return h, None if self.values is None else F.pad(self.values(x[:, :-1]), (0, 0, 1, 0))
 
     def packed(self, x: Tensor, segment_ids: Tensor) -> Tensor:
         if self.embedding.axes:

@@ -23,6 +23,7 @@ from chainrule.likelihood import LogLikelihood, Protocol
 from chainrule.models.base import Model
 from chainrule.runs.chosen import chosen_examples, read_labels
 from chainrule.runs.progress import Progress, silent
+from chainrule.training.allocation import keep_freed_memory
 
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
@@ -126,8 +127,7 @@ def evaluate(
         examples, protocol = side_by_side(examples), replace(protocol, context=STREAM_CONTEXT)
     watched = _watched(model, examples) if model.has_conditionals else None
     scored = StreamModel(chain) if carry and chain is not None else watched or model
-    with progress("scoring", len(examples)) as update:
-        found = evaluate_examples(scored, examples, batch_size=batch_size, protocol=protocol, progress=update)
+    found = _scored(scored, examples, batch_size, protocol, progress)
     result = EvaluationResult(
         run=run.name,
         data=name,
@@ -143,6 +143,14 @@ def evaluate(
     if save is not None:
         result.save(save)
     return result
+
+
+def _scored(
+    model: Model, examples: Examples, batch_size: int | None, protocol: Protocol, progress: Progress
+) -> Evaluation:
+    keep_freed_memory()
+    with progress("scoring", len(examples)) as update:
+        return evaluate_examples(model, examples, batch_size=batch_size, protocol=protocol, progress=update)
 
 
 def _with_those_in_train(result: EvaluationResult, run: Run, examples: Examples) -> EvaluationResult:

@@ -21,6 +21,7 @@ from chainrule.evaluation.novelty import Novelty
 from chainrule.models.base import Model
 from chainrule.runs.chosen import encoded_parts, name_of, part_of
 from chainrule.runs.progress import Progress, silent
+from chainrule.training.allocation import keep_freed_memory
 
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
@@ -118,6 +119,7 @@ def score(
     parts = encoded_parts(run, source)
     if split is not None:
         parts = {split: part_of(parts, split, source)}
+    keep_freed_memory()
     with progress("scoring", sum(map(len, parts.values()))) as update:
         nats = {
             name: evaluate(model, examples, batch_size=batch_size, progress=update).nats
