@@ -1,31 +1,38 @@
 """Sampling as rows: our cached step against `generate` of Hugging Face with its cache, and against recomputing.
 
 Transformers draw 256 elements of 256 symbols, nothing cut off, from random weights in float32; theirs is a GPT-2 of the
-same layers. Images are those of `benchmarks.sampling`: same model, noise and draw on both sides, the recomputation
-measured on some of the elements. Where a compiled step pays, it has a row of its own; compiling it is apart.
+same layers. Where a compiled step pays, it has a row of its own; compiling it is apart. CTranslate2, an engine in C++,
+draws from a GPT-2 of the same layers, too, in a process of its own, against what `sample` does without a flag. Images
+are those of `benchmarks.sampling`: same model, noise and draw on both sides, the recomputation measured on some of the
+elements.
 """
 
 from __future__ import annotations
 
+import sys
 from functools import partial
+from importlib.util import find_spec
 from time import perf_counter
 from typing import Any, NamedTuple
 
 import torch
 
 from benchmarks import sampling
+from benchmarks.ctranslate import Engine
 from benchmarks.limits import limits
 from benchmarks.row import Limit, Options, Row, timed
 from benchmarks.windows import side_by_side
 from chainrule.heads.categorical import CategoricalHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.transformer import Transformer
+from chainrule.sampling.chosen_step import chosen_step, is_by_program
 from chainrule.sampling.compiled import compile_step
 
 __all__ = ["ROWS"]
 
 SYMBOLS, LENGTH = 256, 256
 FLOAT = 4  # bytes
+PAUSE = 0.3  # seconds until threads that wait for more fall asleep
 
 
 class Shape(NamedTuple):
@@ -93,6 +100,33 @@ def transformer(shape: Shape, n: int, goal: float, compiled: bool, options: Opti
     ]
 
 
+def against_engine(shape: Shape, n: int, goal: float, options: Options) -> list[Row]:
+    """The row against CTranslate2 of the step that a walk takes without being asked, its program being in the cache."""
+    if find_spec("ctranslate2") is None:
+        print("CTranslate2 is not installed (extra dev): no row", file=sys.stderr)
+        return []
+    torch.manual_seed(0)
+    length = 8 if options.quick else LENGTH
+    network = Transformer(SYMBOLS, length, shape.width, shape.depth, shape.heads)
+    model = AutoregressiveModel(network, CategoricalHead(shape.width, SYMBOLS)).eval()
+    if not options.quick:
+        compile_step(model, n)  # so that the program is in the cache
+    start = perf_counter()
+    sampler = chosen_step(model, n, length, None, None)
+    note = f"the program read in {perf_counter() - start:.2g} s" if is_by_program(sampler) else "eager"
+    peer = Engine(*shape, length, options.threads)
+    try:
+        mine, other = side_by_side(
+            lambda: sampler.sample(n, seed=0), partial(peer, n), rounds=options.rounds, pause=PAUSE
+        )
+    finally:
+        peer.close()
+    work = f"sampling without a flag, transformer {shape.depth} x {shape.width}, batch {n}"
+    limit = least(model, n, length, 2 * shape.depth * shape.width * length)
+    many = (n * length, "elements")
+    return [timed(work, "CTranslate2, float32", mine, other, done=many, goal=goal, limit=limit, note=note)]
+
+
 def images(name: str, options: Options) -> list[Row]:
     """The row of a case of `benchmarks.sampling`."""
     torch.manual_seed(0)
@@ -122,4 +156,8 @@ ROWS: dict[str, Any] = {
     "6x384-1-compiled": partial(transformer, LARGE, 1, 2.0, True),
     "6x384-64": partial(transformer, LARGE, 64, 1.5, False),
     "6x384-64-compiled": partial(transformer, LARGE, 64, 1.5, True),
+    "4x128-1-engine": partial(against_engine, SMALL, 1, 1.3),
+    "4x128-64-engine": partial(against_engine, SMALL, 64, 1.5),
+    "6x384-1-engine": partial(against_engine, LARGE, 1, 1.5),
+    "6x384-64-engine": partial(against_engine, LARGE, 64, 1.8),
 } | {name: partial(images, name) for name in sampling.CASES}

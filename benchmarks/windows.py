@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
 
-__all__ = ["TOLERANCE", "Timing", "Window", "busy", "own", "side_by_side", "window"]
+__all__ = ["TOLERANCE", "Elsewhere", "Timing", "Window", "busy", "own", "side_by_side", "window"]
 
 TOLERANCE = 0.1  # the share of the machine that others may use in a window that counts
+
+
+class Elsewhere(float):
+    """What a function returns whose work another process does: the processor seconds that it took there."""
 
 
 class Window(NamedTuple):
@@ -81,8 +85,9 @@ def own() -> float:
 def window(function: Callable[[], object]) -> Window:
     """Call a function once."""
     everything, processor, start = busy(), own(), time.perf_counter()
-    function()
+    done = function()
     seconds, processor = time.perf_counter() - start, own() - processor
+    processor += done if isinstance(done, Elsewhere) else 0.0
     others = max(0.0, busy() - everything - processor) / seconds / (os.cpu_count() or 1)
     return Window(seconds, processor, others)
 
@@ -93,11 +98,13 @@ def side_by_side(
     tolerance: float = TOLERANCE,
     patience: int = 3,
     warm: bool = True,
+    pause: float = 0.0,
 ) -> list[Timing]:
     """Time functions in turn until each has `rounds` undisturbed windows, in at most patience * rounds turns.
 
     tolerance: the share of the machine that others may use. Once a function has had `rounds` windows without a single
     undisturbed one, the machine is taken to be never quiet, and waiting ends. warm: call each once before.
+    pause: seconds before each window, in which threads that spin after their work fall asleep.
     """
     kept: list[list[Window]] = [[] for _ in functions]
     thrown: list[list[Window]] = [[] for _ in functions]
@@ -107,6 +114,7 @@ def side_by_side(
     for turn in range(patience * rounds):
         for i, function in enumerate(functions):
             if len(kept[i]) < rounds:
+                time.sleep(pause)
                 taken = window(function)._replace(turn=turn)
                 (kept if taken.others <= tolerance else thrown)[i].append(taken)
         enough = all(len(windows) >= rounds for windows in kept)

@@ -20,7 +20,7 @@ from benchmarks.memory import peak_mib
 from benchmarks.never_worse import lost, measure, page
 from benchmarks.never_worse_sets import QUICK, made
 from benchmarks.row import Limit, Options, Row, timed
-from benchmarks.windows import Timing, Window, side_by_side
+from benchmarks.windows import Elsewhere, Timing, Window, side_by_side, window
 
 ROOT = Path(__file__).parents[1]
 
@@ -274,3 +274,9 @@ def test_the_tables_of_sizes_stand_between_their_marks():
     assert "| digits, 10 x 64 | by steps | 699.5 | 700 | +0.07 % | 900 | 1,000 | 1,100 | 1, 2 |" in text
     assert "| msnbc.csv | 5,000 | **900** | 700, 90, 10 | 1,000 | 1,100 | - | - | 1, 2 |" in text
     assert coded_sizes.written(text, {}) == coded_sizes.written(before, {})
+
+
+def test_processor_time_of_another_process_counts_as_that_of_the_function():
+    there = window(lambda: Elsewhere(2.5))
+    assert 2.5 <= there.processor < 2.6
+    assert window(lambda: 2.5).processor < 0.1
