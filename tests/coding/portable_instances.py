@@ -7,13 +7,23 @@ from chainrule.coding.elements import Anchor
 from chainrule.coding.walk import Layout
 from chainrule.config.registry import averaged
 from chainrule.domain import Column
+from chainrule.heads.bernoulli import BernoulliHead
+from chainrule.heads.blend import BlendHead
+from chainrule.heads.categorical import CategoricalHead
 from chainrule.heads.columns import ColumnsHead
+from chainrule.heads.count import CountHead
 from chainrule.heads.decisions import DecisionsHead
 from chainrule.heads.first_logits import FirstLogitsHead
+from chainrule.heads.logistic_mixture import LogisticMixtureHead
 from chainrule.heads.logits import LogitsHead
+from chainrule.heads.missing import MissingHead
+from chainrule.heads.rare import RareHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.boosted_trees import BoostedTrees
+from chainrule.networks.made import MADE
+from chainrule.networks.nade import NADE
 from chainrule.networks.ngram import NGram
+from chainrule.networks.sparse_nade import SparseNADE
 from tests.laws.head_instances import decisions
 from tests.laws.network_instances import FEATURES, LENGTH, counted
 from tests.networks.test_chow_liu import random_tree
@@ -70,7 +80,67 @@ def by_hindsight(*members):
     return model
 
 
+def trained(network, head, x, scale=0.4):
+    """A network and its head with weights of a size that training gives them."""
+    torch.manual_seed(3)
+    network.initialise(x)
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            if "norm" not in name and "embedding.table" not in name:
+                weight.copy_(torch.randn_like(weight) * scale / max(1, weight.shape[-1] ** 0.5))
+    return AutoregressiveModel(network, head)
+
+
+def symbols(count=200, length=LENGTH, size=FEATURES):
+    return torch.randint(size, (count, length), generator=torch.Generator().manual_seed(1))
+
+
+def nade(**options):
+    return trained(NADE(FEATURES, LENGTH, width=24, **options), CategoricalHead(FEATURES - 1, FEATURES), symbols())
+
+
+def bits(kind):
+    """A network of bits, of which few are 1."""
+    torch.manual_seed(0)
+    return trained(kind(2, 8, width=24), BernoulliHead(1), (torch.rand(200, 8) < 0.1).long())
+
+
+def made(**options):
+    torch.manual_seed(0)
+    network = MADE(FEATURES, LENGTH, hidden=24, **options)
+    return trained(
+        network.in_order(torch.tensor([4, 1, 3, 0, 5, 2])), CategoricalHead(FEATURES - 1, FEATURES), symbols()
+    )
+
+
+def symbol_heads(features):
+    """A head of every kind for symbols."""
+    torch.manual_seed(2)
+    of = [MissingHead(CategoricalHead(features, 3)), RareHead(features, 9, frequent=4), FirstLogitsHead(features, 3)]
+    levels = LogisticMixtureHead(features, 20)
+    return ColumnsHead([*of, BlendHead([levels, CategoricalHead(features, 20)]), BernoulliHead(features)])
+
+
+def numbers_by(kind, **options):
+    """A network of numbers, counts and symbols, some of which are missing."""
+    torch.manual_seed(0)
+    of = [MissingHead(CountHead(8)), CategoricalHead(8, 3), CountHead(8), MissingHead(RareHead(8, 9, frequent=4))]
+    x = torch.tensor([[1.0, 2.0, 30.0, torch.nan], [torch.nan, 0.0, 4.0, 3.0], [5.0, 1.0, 9.0, 8.0]]).double()
+    return trained(kind(None, 4, 8, **options), ColumnsHead(of), x)
+
+
 INSTANCES = {
+    "NADE": nade,
+    "NADE of layers": lambda: nade(depth=2, ordinal=True),
+    "NADE of bits": lambda: bits(NADE),
+    "NADE of columns": lambda: trained(NADE(20, 5, 7, width=16), symbol_heads(7), symbols(200, 5, 2)),
+    "NADE of numbers": lambda: numbers_by(NADE, width=16),
+    "SparseNADE": lambda: bits(SparseNADE),
+    "MADE": made,
+    "MADE of one layer": lambda: made(depth=0, ordinal=True),
+    "MADE of numbers": lambda: numbers_by(MADE, hidden=16),
+    "an average with a net": lambda: averaged([tree(), ngrams(), nade()], weighted=True),
+    "an average with a net by hindsight": lambda: by_hindsight(ngrams(), made()),
     "a Chow-Liu tree": tree,
     "a Chow-Liu tree of columns": tree_of_columns,
     "n-grams": ngrams,

@@ -100,6 +100,11 @@ def lines_of(result: CompressResult) -> list[str]:
             f"{result.elements:,} elements in {result.code_bytes:,} bytes{of_model}, what is not coded so in "
             f"{result.side_bytes:,}, heads and checksums {head:,}; {rate:,.0f} elements/s"
         )
+    if result.rounded:
+        many = len(result.rounded) > 1
+        said = "code by whole numbers, models of their own" if many else "codes by whole numbers, a model of its own"
+        own = "" if result.own_bytes is None else f"; the run's own nats are {result.own_bytes:,.1f} bytes"
+        lines.append(f"{' and '.join(result.rounded)} {said}{own}")
     if result.others:
         lines.append("the same file: " + ", ".join(f"{name} {size:,}" for name, size in result.others.items()))
     return [*lines, result.note] if result.note else lines

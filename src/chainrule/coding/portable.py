@@ -21,7 +21,7 @@ from chainrule.heads.columns import Cell
 from chainrule.heads.decisions import Decisions
 from chainrule.heads.missing import Missing
 
-__all__ = ["PortableAverage", "PortableMass", "mass_of", "portable"]
+__all__ = ["PortableAverage", "PortableMass", "PortableMissing", "mass_of", "portable"]
 
 
 class PortableForm(Distribution):
@@ -96,17 +96,21 @@ class PortableDecisions(PortableForm):
 
 
 class PortableMissing(Distribution):
-    """Numbers that may be missing, both parts portable."""
+    """Values that may be missing, both parts portable, see `Missing`.
 
-    def __init__(self, p: Missing, value: Distribution) -> None:
-        self.p, self.value = p, value
-        self.present = portable_sigmoid(p.present.logit.double().cpu().numpy())
-        self.num_symbols: int | None = p.num_symbols
-        self.resolution: float | Tensor | None = p.resolution
+    logit: of there being a value, float64, shape (B,).
+    value: the distribution of the value.
+    """
+
+    def __init__(self, logit: Array, value: Distribution) -> None:
+        self.value = value
+        self.present, self.gone = portable_sigmoid(logit), portable_sigmoid(-logit)
+        self.num_symbols: int | None = None if value.num_symbols is None else value.num_symbols + 1
+        self.resolution: float | Tensor | None = value.resolution
 
     @property
     def batch_shape(self) -> torch.Size:
-        return self.p.batch_shape
+        return self.value.batch_shape
 
     @property
     def device(self) -> torch.device:
@@ -114,13 +118,13 @@ class PortableMissing(Distribution):
 
     @property
     def may_be_missing(self) -> bool:
-        return self.p.may_be_missing
+        return self.num_symbols is None
 
     def log_prob(self, x: Tensor) -> Tensor:
-        return self.p.log_prob(x)
+        return torch.from_numpy(mass_of(self, x)).log()
 
     def missing_share(self) -> Tensor:
-        return torch.from_numpy(portable_sigmoid(-self.p.present.logit.double().cpu().numpy()))
+        return torch.from_numpy(self.gone)
 
     def pmf(self) -> Tensor:
         value = torch.from_numpy(self.present[:, None]) * self.value.pmf()
@@ -221,7 +225,7 @@ def portable(p: Distribution) -> Distribution:
     if isinstance(p, Cell):
         return portable(p.p)
     if isinstance(p, Missing):
-        return PortableMissing(p, portable(p.value))
+        return PortableMissing(p.present.logit.double().cpu().numpy(), portable(p.value))
     if isinstance(p, Decisions):
         return PortableDecisions(p)
     if isinstance(p, Bernoulli):

@@ -1,13 +1,14 @@
 """Chains by portable arithmetic: the same archive on every machine.
 
-Boosted trees, Chow-Liu trees and n-grams have such a form, and averages of these, whose weights may depend on the
-context or on what each part has said before. What has none is refused by name: a network in float32.
+Boosted trees, Chow-Liu trees and n-grams have such a form, and NADE and MADE one by exact products, a model of its own
+beside the one in float32; so have averages of these, whose weights may depend on the context or on what each part has
+said before. What has none is refused by name.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,9 @@ from torch import Tensor
 
 from chainrule.batch import Array
 from chainrule.coding.portable import PortableAverage, PortableMass, mass_of, portable
+from chainrule.coding.portable_heads import portable_head
+from chainrule.coding.portable_made import PortableMADE
+from chainrule.coding.portable_nade import PortableNADE, portable_nade, portable_sparse_nade
 from chainrule.coding.portable_ngram import PortableNGram
 from chainrule.coding.portable_numbers import LEAST, normalised, portable_exp, portable_log
 from chainrule.coding.portable_tree import PortableTree
@@ -33,9 +37,12 @@ from chainrule.networks.chow_liu import ChowLiu
 from chainrule.networks.context_gate import ContextGate
 from chainrule.networks.ensemble import EnsembleNetwork
 from chainrule.networks.hindsight import MOST, Hindsight
+from chainrule.networks.made import MADE
+from chainrule.networks.nade import NADE
 from chainrule.networks.ngram import NGram
+from chainrule.networks.sparse_nade import SparseNADE
 
-__all__ = ["PortableChain", "refusal_of"]
+__all__ = ["PortableChain", "refusal_of", "rounded_networks"]
 
 
 class Part(ABC):
@@ -73,6 +80,25 @@ class ExactFeatures(Part):
     def next(self, d: int, x_previous: Tensor | None, state: FeaturesState) -> Distribution:
         h, state.network = self.network.step(x_previous, state.network)
         return portable(self.head.at(d, h, h.new_empty(len(h), 0)))
+
+
+class RoundedFeatures(Part):
+    """A network by exact products, whose features are multiples of 2^-16, and the portable forms of its heads.
+
+    network: the network in float32.
+    head: its head.
+    """
+
+    def __init__(self, network: AutoregressiveNetwork, head: Head) -> None:
+        self.name, self.network = type(network).__name__, ROUNDED[type(network)](network)
+        own: list[Any] = list(head.heads) if isinstance(head, ColumnsHead) else [head]
+        self.heads = [portable_head(each, self.network.bound) for each in own]
+
+    def begin(self, batch_size: int) -> Any:
+        return self.network.begin(batch_size)
+
+    def next(self, d: int, x_previous: Tensor | None, state: Any) -> Distribution:
+        return self.heads[d % len(self.heads)](self.network.next(x_previous, state))
 
 
 class Probabilities(Part):
@@ -169,6 +195,29 @@ class PortableChain:
         return torch.stack(found, 1).clone() if found else torch.zeros(batch_size, 0)
 
 
+# networks by exact products
+ROUNDED: dict[type[AutoregressiveNetwork], Callable[..., PortableNADE | PortableMADE]] = {
+    NADE: portable_nade,
+    SparseNADE: portable_sparse_nade,
+    MADE: PortableMADE,
+}
+
+
+def rounded_networks(chain: AutoregressiveModel) -> list[str]:
+    """The networks of a chain whose portable form is a model of its own, by name; a part without any weight is none.
+
+    chain: a chain with a portable form.
+    """
+    found, left = [], [PortableChain(chain).part]
+    while left:
+        part = left.pop()
+        if isinstance(part, AverageOfParts):
+            left += part.parts
+        elif isinstance(part, RoundedFeatures):
+            found.append(part.name)
+    return sorted(set(found))
+
+
 def refusal_of(chain: AutoregressiveModel) -> str | None:
     """Why a model has no portable form; None where it has one."""
     try:
@@ -187,6 +236,8 @@ def _part(network: AutoregressiveNetwork, head: Head) -> Part:
             _symbols(head, d)
         form = PortableTree(network) if isinstance(network, ChowLiu) else PortableNGram(network)
         return Probabilities(form, head)
+    if type(network) in ROUNDED:
+        return RoundedFeatures(network, head)
     if not network.is_exact:
         raise InputError(f"the numbers of a {type(network).__name__} differ in their last bits between machines")
     return ExactFeatures(network, head)

@@ -12,7 +12,16 @@ import numpy as np
 
 from chainrule.batch import Array
 
-__all__ = ["LEAST", "normalised", "ordered_sum", "portable_exp", "portable_log", "portable_sigmoid", "share_of_product"]
+__all__ = [
+    "LEAST",
+    "halved_sum",
+    "normalised",
+    "ordered_sum",
+    "portable_exp",
+    "portable_log",
+    "portable_sigmoid",
+    "share_of_product",
+]
 
 LEAST = 1e-300  # smallest probability that is told from 0
 LOG2_E = 1.4426950408889634
@@ -68,6 +77,20 @@ def portable_log(x: Array) -> Array:
 def ordered_sum(x: Array) -> Array:
     """The sum over the last axis, one term after the other, an axis of 1 in its place."""
     return np.asarray(np.cumsum(x, -1)[..., -1:])
+
+
+def halved_sum(x: Array) -> Array:
+    """The sum over the last axis by adding its second half to its first until one is left, an axis of 1 in its place.
+
+    >>> halved_sum(np.arange(5.0)).tolist()
+    [10.0]
+    """
+    while (count := x.shape[-1]) > 1:
+        half = (count + 1) // 2
+        total = x[..., :half].copy()
+        total[..., : count - half] += x[..., half:]
+        x = total
+    return x
 
 
 def normalised(p: Array) -> Array:

@@ -294,7 +294,9 @@ def _is_portable(chain: AutoregressiveModel, profile: str | None) -> bool:
         return False
     why = refusal_of(chain)
     if profile == "portable" and why is not None:
-        raise InputError(f"there is no portable archive: {why}; leave out --profile, or fit boosted trees")
+        raise InputError(
+            f"there is no portable archive: {why}; leave out --profile, or see docs/coding.md for what has one"
+        )
     return why is None
 
 

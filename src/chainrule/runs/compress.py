@@ -22,6 +22,7 @@ from chainrule.runs.counted import Counted
 from chainrule.runs.decompress import decoded_file, decoded_sequences, opened, run_of
 from chainrule.runs.places import place_of_file, write_at
 from chainrule.runs.progress import Progress, silent
+from chainrule.runs.rounded import own_bytes, rounded_of
 
 if TYPE_CHECKING:
     from chainrule.runs.run import Run
@@ -47,6 +48,8 @@ class CompressResult:
     seconds, checked_seconds: duration of coding, and of decoding back.
     bytes_in: bytes of the file; None where the elements alone were coded.
     elements, examples: how many of them there are.
+    rounded: the networks that code by whole numbers, as models of their own beside those of the run.
+    own_bytes: what the nats of the run itself come to for the same rows, where such networks code; else None.
     others: bytes of the same file by general compressors.
     note: what there is to say besides.
     """
@@ -65,6 +68,8 @@ class CompressResult:
     bytes_in: int | None = None
     elements: int = 0
     examples: int = 0
+    rounded: tuple[str, ...] = ()
+    own_bytes: float | None = None
     others: dict[str, int] = field(default_factory=dict)
     note: str = ""
 
@@ -100,7 +105,7 @@ def compress(
     split: of the run's own data, or with `elements` of a source that has splits: train, valid or test.
     lanes: sequences side by side, the batch shape of the network.
     profile: "portable" for an archive that decodes on every machine, "native" for the float32 numbers of this one; None
-        for portable where the model has such a form: boosted trees.
+        for portable where the model has such a form.
     self_contained: put the model into the archive, its weights rounded to 16 bits and all of it counted, so that
         decompressing needs no run.
     unchecked: do not decode the archive before it is written.
@@ -180,6 +185,9 @@ def _counted(made: CompressResult, work: Work, groups: list[Group]) -> CompressR
     made = replace(made, code_bytes=sizes[0], model_bytes=sizes[1], side_bytes=sizes[2])
     if work.coded is not None:
         made = replace(made, elements=work.coded.elements, examples=len(work.coded.sequences))
+        if made.way not in GENERAL:
+            rounded = rounded_of(work)
+            made = replace(made, rounded=rounded, own_bytes=own_bytes(work) if rounded else None)
     if work.content is None:
         return made
     return replace(made, bytes_in=len(work.content), others=_others(work.content))
