@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.batch import Array
+from chainrule.batch import Array, Rows
 from chainrule.data.alphabets.utf8 import as_text
-from chainrule.data.alphabets.words import WordTokens, can_be_divided
+from chainrule.data.alphabets.words import WordTokens, can_be_divided, content_of
 from chainrule.errors import InputError
 
 __all__ = ["Tokens"]
@@ -67,7 +67,7 @@ class Tokens:
         """The bytes of every token: byte-level tokenizers write each byte as a printable character."""
         byte_of = {character: byte for byte, character in enumerate(_printable())}
         level = '"ByteLevel"' in self.specification
-        special = {entry["id"] for entry in json.loads(self.specification).get("added_tokens") or ()}
+        special = {entry["id"] for entry in content_of(self.specification).get("added_tokens") or ()}
         pieces = []
         for number in range(self.size or self._known):
             token = self._tokenizer.id_to_token(number) or ""
@@ -113,11 +113,11 @@ class Tokens:
     def _encoded(self, text: str) -> Array:
         return np.array(self._tokenizer.encode(text, add_special_tokens=False).ids, dtype=self._type)
 
-    def _encoded_pieces(self, pieces: Sequence[str]) -> list[Array] | None:
-        """The tokens of each piece, by several threads; None where they do not give the pieces back."""
+    def _encoded_pieces(self, pieces: Sequence[str]) -> tuple[Array, Rows] | None:
+        """The tokens of pieces and how many each has, by several threads; None where they do not give them back."""
         groups = [pieces[k : k + TOGETHER] for k in range(0, len(pieces), TOGETHER)]
         encoded = self._tokenizer.encode_batch_fast(groups, is_pretokenized=True, add_special_tokens=False)
-        found: list[Array] = []
+        found, sizes = [], []
         for group, one in zip(groups, encoded, strict=True):
             ids = np.array(one.ids, dtype=self._type)
             if self.decode(ids) != "".join(group).encode():
@@ -127,8 +127,9 @@ class Tokens:
             stops = np.searchsorted(reached, ends) + 1
             if (reached[stops - 1] != ends).any():
                 return None
-            found += np.split(ids, stops[:-1])
-        return found
+            found.append(ids)
+            sizes.append(np.diff(stops, prepend=0))
+        return np.concatenate(found), np.concatenate(sizes)
 
     def _checked(self, symbols: Array, raw: bytes, what: str) -> Array:
         """The symbols of a text; raises InputError where they do not give it back."""

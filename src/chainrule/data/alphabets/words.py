@@ -12,19 +12,19 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
+from typing import Any
 
 import numpy as np
 
 from chainrule.batch import Array, Rows
 
-__all__ = ["WordTokens", "can_be_divided", "places_to_cut"]
+__all__ = ["WordTokens", "can_be_divided", "content_of", "places_to_cut"]
 
-MOST_KNOWN = 1 << 18  # pieces that are remembered
+MOST_KNOWN, MOST_CHARACTERS = 1 << 18, 1 << 23  # pieces that are remembered, and characters of all of them
 BETWEEN = "\n\n"
 SLAB = 1 << 20  # characters that are divided at once
 NEAR = 1 << 10  # characters, more than the longest added token has
-LONGEST_KNOWN = 64  # characters of a piece that is remembered
 SPACE, LINE_END, APOSTROPHE, ZERO, NINE, ASCII = 32, 10, 39, 48, 57, 128
 LETTERS_TO, SPACES_TO = 0x530, 0x3001  # Latin, Greek and Cyrillic letters; all white space lies below
 
@@ -38,12 +38,18 @@ PATTERNS = {
 }
 
 
+@lru_cache(maxsize=1)
+def content_of(specification: str) -> Any:
+    """The content of a `tokenizer.json`, which may have megabytes."""
+    return json.loads(specification)
+
+
 def can_be_divided(specification: str) -> bool:
     """Whether the tokens of a text are those of its pieces.
 
     specification: the content of a `tokenizer.json`.
     """
-    content = json.loads(specification)
+    content = content_of(specification)
     model, added = content["model"], content.get("added_tokens") or []
     return (
         content.get("normalizer") is None
@@ -88,15 +94,16 @@ def _splits(part: dict[str, object]) -> bool:
 class WordTokens:
     """The tokens of texts, piece by piece.
 
-    encode_pieces: the tokens of each of some pieces, by the tokenizer; None where they do not give the pieces back.
+    encode_pieces: the tokens of some pieces one after the other, by the tokenizer, and how many each has; None where
+        they do not give the pieces back.
     specification: the content of a `tokenizer.json` that `can_be_divided`; its added tokens are never cut.
     """
 
-    def __init__(self, encode_pieces: Callable[[Sequence[str]], list[Array] | None], specification: str) -> None:
+    def __init__(self, encode_pieces: Callable[[Sequence[str]], tuple[Array, Rows] | None], specification: str) -> None:
         self._encode_pieces = encode_pieces
-        added = (token["content"] for token in json.loads(specification).get("added_tokens") or ())
+        added = (token["content"] for token in content_of(specification).get("added_tokens") or ())
         self._uncut = tuple(content for content in added if len(places_to_cut(content)))
-        self._known: dict[str, Array] = {}
+        self._known = Known()
 
     def encode(self, text: str) -> Array | None:
         """The tokens of a text that is not empty; None where the tokenizer does not give back one of its pieces."""
@@ -110,21 +117,55 @@ class WordTokens:
         All texts are divided at once, so they should not be longer than some `SLAB` in all.
         """
         pieces, owner = _pieces(texts, self._uncut)
-        place = {piece: k for k, piece in enumerate(dict.fromkeys(pieces))}
-        found = {piece: ids for piece in place if (ids := self._known.get(piece)) is not None}
-        if unseen := [piece for piece in place if piece not in found]:
+        unseen = list(set(pieces).difference(self._known.number))
+        if unseen:
             encoded = self._encode_pieces(unseen)
             if encoded is None:
                 return None
-            new = dict(zip(unseen, encoded, strict=True))
-            found |= new
-            if len(self._known) + len(new) > MOST_KNOWN:
-                self._known.clear()
-            self._known.update((piece, ids) for piece, ids in new.items() if len(piece) <= LONGEST_KNOWN)
-        rows = np.fromiter(map(place.__getitem__, pieces), dtype=np.int64, count=len(pieces))
-        tokens, sizes = _gathered([found[piece] for piece in place], rows)
+            self._known.add(unseen, *encoded)
+        tokens, sizes = self._known.gathered(pieces)
+        if self._known.is_full:
+            self._known = Known()
         borders = np.cumsum(np.bincount(owner, weights=sizes, minlength=len(texts))).astype(np.int64)
         return np.split(tokens, borders[:-1])
+
+
+class Known:
+    """The tokens of the pieces that were read so far, one after the other.
+
+    number: of each piece. tokens: of all of them. sizes: how many of them each piece has. characters: of all pieces.
+    """
+
+    def __init__(self) -> None:
+        self.number: dict[str, int] = {}
+        self.tokens: Array = np.zeros(0, dtype=np.uint8)
+        self.sizes: Rows = np.zeros(0, dtype=np.int64)
+        self.characters = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether they are so many that it is time to forget them."""
+        return len(self.number) > MOST_KNOWN or self.characters > MOST_CHARACTERS
+
+    def add(self, pieces: Sequence[str], tokens: Array, sizes: Rows) -> None:
+        """Remember the tokens of pieces that were not known, one after the other, and how many each has."""
+        self.number.update(zip(pieces, range(len(self.number), len(self.number) + len(pieces)), strict=True))
+        self.tokens = np.concatenate([self.tokens, tokens])
+        self.sizes = np.concatenate([self.sizes, sizes])
+        self.characters += sum(map(len, pieces))
+
+    def gathered(self, pieces: Sequence[str]) -> tuple[Array, Rows]:
+        """The tokens of known pieces one after the other, and how many each of them has.
+
+        >>> known = Known()
+        >>> known.add(["a", "bc"], np.array([7, 8, 9]), np.array([1, 2]))
+        >>> [found.tolist() for found in known.gathered(["bc", "a", "bc"])]
+        [[8, 9, 7, 8, 9], [2, 1, 2]]
+        """
+        rows = np.fromiter(map(self.number.__getitem__, pieces), dtype=np.int64, count=len(pieces))
+        start, sizes = np.cumsum(self.sizes) - self.sizes, self.sizes[rows]
+        offset = np.cumsum(sizes) - sizes
+        return self.tokens[np.repeat(start[rows] - offset, sizes) + np.arange(sizes.sum())], sizes
 
 
 def _pieces(texts: Sequence[str], uncut: Sequence[str]) -> tuple[list[str], Rows]:
@@ -199,19 +240,3 @@ def _classes() -> tuple[Rows, Rows]:
     letter = np.array([unicodedata.category(one)[0] == "L" and ord(one) < LETTERS_TO for one in points])
     white = np.array([one.isspace() or one == "\u180e" for one in points])  # U+180E is white space to some libraries
     return letter, white
-
-
-def _gathered(parts: Sequence[Array], rows: Rows) -> tuple[Array, Rows]:
-    """The chosen parts one after the other, and the length of each.
-
-    parts: arrays of one type.
-    rows: numbers of the chosen ones, in their order, also several times.
-
-    >>> [found.tolist() for found in _gathered([np.array([7]), np.array([8, 9])], np.array([1, 0, 1]))]
-    [[8, 9, 7, 8, 9], [2, 1, 2]]
-    """
-    lengths = np.array([len(part) for part in parts])
-    start = np.cumsum(lengths) - lengths
-    sizes = lengths[rows]
-    offset = np.cumsum(sizes) - sizes
-    return np.concatenate(parts)[np.repeat(start[rows] - offset, sizes) + np.arange(sizes.sum())], sizes
