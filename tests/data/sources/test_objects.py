@@ -199,7 +199,7 @@ BAD = {
     "several columns of lists": (hugging_face({"a": RAGGED, "b": RAGGED}), "columns a, b hold lists"),
     "an empty text": (["a", ""], "the list text 2: is empty"),
     "an empty list": ([[1, 2], []], "sequence 2: is empty"),
-    "reals": (RNG.normal(size=(30, 2)), "is not an integer; quantise"),
+    "images of reals": (RNG.normal(size=(30, 2, 2)), "is not an integer; quantise"),
     "labels that are too few": ((X, Y[:5]), r"labels have the shape \(5,\)"),
     "an option of texts": (X, "'symbols' does not apply here", {"symbols": "bytes"}),
 }

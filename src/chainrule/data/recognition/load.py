@@ -31,10 +31,11 @@ OLD_OPTIONS = {"blocks": "pixel_block"}  # options as earlier versions called th
 def load(source: Any, *, test: Any = None, progress: Progress | None = None, **options: Any) -> DataSet:
     """Recognise a source by its name and content and load it: images, arrays, tables, text, sequences.
 
-    source: "digits"; a `.npy` or `.npz` file; a folder of PNG or JPEG; IDX; CSV, TSV, Parquet or Arrow; FASTA; JSON
-        lists of symbols or sets; a folder of texts; `-` or a pipe, which is read once; any other file is text, one
-        document per line where it looks like that, else one long stream; or a Python object, see `from_object`: an
-        array, a list, a frame, a data set of torch or Hugging Face, or a dictionary of them by split.
+    source: "digits"; a `.npy` or `.npz` file, where rows of reals are a table; a folder of PNG or JPEG; IDX; CSV, TSV,
+        Parquet or Arrow; FASTA; JSON lists of symbols or sets; a folder of texts; `-` or a pipe, which is read once;
+        any other file is text, one document per line where it looks like that, else one long stream; or a Python
+        object, see `from_object`: an array, a list, a frame, a data set of torch or Hugging Face, or a dictionary of
+        them by split.
     test: a test set of its own, a path or an object of the same kind, which is encoded as the source is; the source is
         then divided into train and valid only, 90/10/0 unless `split` says other shares.
     progress: shows how much of a large source is prepared, from its name and size; None shows nothing.

@@ -35,12 +35,12 @@ def are_images(clues: Clues) -> bool:
     """IDX, a folder of PNG or JPEG; an array where levels or a binarization are asked for."""
     if clues.path is not None and (idx.is_idx(clues.path) or image_folder.is_image_folder(clues.path)):
         return True
-    return are_arrays(clues) and bool(clues.options.keys() & OF_GREY)
+    return clues.holds_arrays and bool(clues.options.keys() & OF_GREY)
 
 
 def are_arrays(clues: Clues) -> bool:
-    """A `.npy` or `.npz` file, or an array."""
-    return clues.form == "arrays" or (clues.path is not None and clues.path.suffix.lower() in (".npy", ".npz"))
+    """An array, or a file of arrays; of symbols, as rows of reals are a table."""
+    return clues.holds_arrays and clues.form != "table"
 
 
 def is_binary_table(clues: Clues) -> bool:
@@ -49,7 +49,7 @@ def is_binary_table(clues: Clues) -> bool:
 
 
 def is_table(clues: Clues) -> bool:
-    """A frame, or a file or folder named like a table, unless options of text are given.
+    """A frame, rows of reals, or a file or folder named like a table, unless options of text are given.
 
     Where a file's name says nothing (a pipe has none), options of tables make it one.
     """

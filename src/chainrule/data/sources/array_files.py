@@ -17,7 +17,7 @@ from chainrule.data.sources.memory import refuse_above_memory
 from chainrule.data.sources.objects import Source, from_object
 from chainrule.errors import InputError
 
-__all__ = ["array_parts", "as_integers"]
+__all__ = ["array_parts", "as_integers", "is_array_file"]
 
 SPLITS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
 LABELS = ("label", "labels", "y")
@@ -32,6 +32,11 @@ UNREADABLE = (
     SyntaxError,
 )
 LARGEST = 2.0**53  # reals from here on are no longer exact integers
+
+
+def is_array_file(path: Path) -> bool:
+    """Whether a file is named like arrays of NumPy."""
+    return path.suffix.lower() in (".npy", ".npz")
 
 
 def array_parts(source: Source) -> dict[str, tuple[Array, Array | None]]:

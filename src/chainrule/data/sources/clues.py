@@ -7,9 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from chainrule.data.sources.array_files import array_parts, is_array_file
 from chainrule.data.sources.line_lists import is_one_per_line
 from chainrule.data.sources.objects import ObjectSource
 from chainrule.data.sources.plain_files import data_ending, unpacked
+from chainrule.data.sources.real_arrays import are_reals
 from chainrule.data.sources.sequence_files import read_sequences
 from chainrule.data.sources.text_files import read_json_lines
 from chainrule.errors import InputError
@@ -39,9 +41,16 @@ class Clues:
         """The ending of the file's name in lower case, without that of a compression; "" for an object."""
         return "" if self.path is None else data_ending(self.path.name)
 
+    @property
+    def holds_arrays(self) -> bool:
+        """Whether it is an array, or a file of arrays."""
+        return self.source.form == "arrays" if not isinstance(self.source, str) else is_array_file(Path(self.source))
+
     @cached_property
     def form(self) -> str | None:
-        """The form of an object or of JSON: "arrays", "table", "texts", "sequences" or "sets"; None for other files."""
+        """The form of an object, of arrays or of JSON: "arrays", "table", "texts", "sequences" or "sets"; or None."""
+        if self.holds_arrays:
+            return "table" if are_reals(x for x, _ in array_parts(self.source).values()) else "arrays"
         if not isinstance(self.source, str):
             form = self.source.form
             return _steps(next(iter(self.source.parts.values()))) if form == "sequences" else form

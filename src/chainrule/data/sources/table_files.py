@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from chainrule.data.examples.splits import SPLITS
+from chainrule.data.sources.array_files import array_parts, is_array_file
 from chainrule.data.sources.objects import Source, from_object
 from chainrule.data.sources.plain_files import PACKED_ENDINGS, data_ending
+from chainrule.data.sources.real_arrays import real_table
 from chainrule.errors import InputError
 
 __all__ = ["COLUMNAR", "is_columnar", "is_table", "table_parts"]
@@ -38,9 +40,15 @@ def _split_of(file: Path) -> str:
 
 
 def table_parts(source: Source) -> dict[str, Source]:
-    """The tables by split, "" for a single one; a folder holds `train`, `test` and perhaps `valid`, of any ending."""
-    if not isinstance(source, str):
-        return from_object(source).of_form("table").parts
+    """The tables by split, "" for a single one; a folder holds `train`, `test` and perhaps `valid`, of any ending.
+
+    Arrays of numbers, in memory or in a file, are tables with columns `x0`, `x1`, ...
+    """
+    found = None if isinstance(source, str) else from_object(source)
+    if found is not None and found.form != "arrays":
+        return found.of_form("table").parts
+    if found is not None or is_array_file(Path(source)):
+        return {split: real_table(x, y, str(source)) for split, (x, y) in array_parts(source).items()}
     if not Path(source).is_dir():
         return {"": source}
     parts: dict[str, Source] = {}
