@@ -25,6 +25,11 @@ FILES = {"table": "table.csv", "bits": "bits/bits.test.data", "binary": "bits/bi
 FILES |= {"sequences": "sequences.json", "fasta": "proteins.fasta"}
 NATIVE = ("table", "sequences")
 TREES = {"bits": "bits"}
+NETS = {
+    "nade": {"network": "nade", "width": 16, "experts": "chow_liu,boosted_trees"},
+    "sparse-nade": {"network": "sparse_nade", "width": 16},
+    "made": {"network": "made", "depth": 0},
+}  # by exact products
 COUNTED = ("table",)
 ALONE = {"bz2": b"a" * 10**5, "xz": bytes(range(256)) * 20, "stored": b"x"}
 ALONE |= {
@@ -52,6 +57,13 @@ def averaged(name):
     return replace(work_of_file(carried_run(carried), DATA / FILES[name], LANES, "portable"), carried=carried)
 
 
+def by_products(net):
+    """An archive in which a network travels that codes by exact products."""
+    run = cr.fit(str(DATA / "bits"), steps=60, **NETS[net])
+    carried = carried_bytes(run)
+    return replace(work_of_file(carried_run(carried), DATA / FILES["bits"], LANES, "portable"), carried=carried)
+
+
 def counted(name):
     """An archive without a run."""
     return work_of_counts(DATA / FILES[name], 60, silent)
@@ -68,6 +80,7 @@ def main():
     works = [(f"{name}-native", native, name) for name in NATIVE]
     works += [(f"{name}-portable", portable, name) for name in TREES]
     works += [(f"{name}-average-portable", averaged, name) for name in TREES]
+    works += [(f"bits-{net}-portable", by_products, net) for net in NETS]
     works += [(f"{name}-counts", counted, name) for name in COUNTED]
     for file, make, name in works:
         place = folder / f"{file}.cr"
