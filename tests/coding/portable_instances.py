@@ -14,10 +14,12 @@ from chainrule.heads.columns import ColumnsHead
 from chainrule.heads.count import CountHead
 from chainrule.heads.decisions import DecisionsHead
 from chainrule.heads.first_logits import FirstLogitsHead
+from chainrule.heads.gaussian_mixture import GaussianMixtureHead
 from chainrule.heads.logistic_mixture import LogisticMixtureHead
 from chainrule.heads.logits import LogitsHead
 from chainrule.heads.missing import MissingHead
 from chainrule.heads.rare import RareHead
+from chainrule.heads.scores import ScoresHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.boosted_trees import BoostedTrees
 from chainrule.networks.made import MADE
@@ -129,7 +131,27 @@ def numbers_by(kind, **options):
     return trained(kind(None, 4, 8, **options), ColumnsHead(of), x)
 
 
+def numbers_at_steps():
+    """A network of numbers at a step, by every head that numbers have by default."""
+    torch.manual_seed(5)
+    x = torch.cat([torch.randn(60, 3).double() * torch.tensor([2.0, 30.0, 1.0]), torch.randn(60, 1).abs() * 9], 1)
+    x = torch.round(x * 2) / 2
+    x[:, 3] = x[:, 3].round()
+    x[::3, 0] = 1.5
+    x[::5, 1] = torch.nan
+    steps = (0.5, 0.5, 0.5, 1.0)
+    blends = [
+        BlendHead([GaussianMixtureHead(8, resolution=step), ScoresHead(8, resolution=step)]) for step in steps[:2]
+    ]
+    counts = BlendHead([CountHead(8), ScoresHead(8, resolution=1.0, naturals=True)])
+    head = ColumnsHead([blends[0], MissingHead(blends[1]), GaussianMixtureHead(8, resolution=0.5), counts])
+    chain = trained(NADE(None, 4, 8, width=16), head, x, scale=0.2)
+    head.initialise(x)
+    return chain
+
+
 INSTANCES = {
+    "NADE of numbers at steps": numbers_at_steps,
     "NADE": nade,
     "NADE of layers": lambda: nade(depth=2, ordinal=True),
     "NADE of bits": lambda: bits(NADE),

@@ -11,10 +11,12 @@ import torch
 
 from tests.coding.other_settings import found, prepare, refused
 
-# The first one with a NumPy without its faster kernels, too. Here is what the processor has, AVX512 where it can.
+# The first one with a NumPy without its faster kernels, too, and both with other kernels of its products of matrices.
+# Here is what the processor has, AVX512 where it can.
+OLD = {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE", "OPENBLAS_CORETYPE": "Nehalem"}
 SETTINGS = [
-    ({"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE", "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX2 FMA3"}, 1),
-    ({"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2"}, 2),
+    (OLD | {"NPY_DISABLE_CPU_FEATURES": "AVX512F AVX2 FMA3"}, 1),
+    ({"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2", "OPENBLAS_CORETYPE": "Haswell", "OMP_NUM_THREADS": "2"}, 2),
 ]
 
 

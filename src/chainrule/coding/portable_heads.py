@@ -16,6 +16,7 @@ from chainrule.batch import Array
 from chainrule.coding.exact_products import ExactProduct, on_grid
 from chainrule.coding.portable import PortableAverage, PortableMass, PortableMissing
 from chainrule.coding.portable_elements import as_float64
+from chainrule.coding.portable_gaussians import gaussians_of, scores_of
 from chainrule.coding.portable_mixtures import PortableCount, level_masses
 from chainrule.coding.portable_numbers import normalised, portable_exp
 from chainrule.errors import InputError
@@ -25,10 +26,12 @@ from chainrule.heads.blend import BlendHead
 from chainrule.heads.categorical import CategoricalHead
 from chainrule.heads.count import CountHead
 from chainrule.heads.first_logits import FirstLogitsHead
+from chainrule.heads.gaussian_mixture import GaussianMixtureHead
 from chainrule.heads.logistic_mixture import LogisticMixtureHead
 from chainrule.heads.logits import LogitsHead
 from chainrule.heads.missing import MissingHead
 from chainrule.heads.rare import RareHead
+from chainrule.heads.scores import ScoresHead
 
 __all__ = ["PortableHead", "portable_head", "softmax"]
 
@@ -126,6 +129,16 @@ def _counts(head: CountHead, bound: Array) -> PortableHead:
     return lambda h: PortableCount(linear.of(h), softmax)
 
 
+def _gaussians(head: GaussianMixtureHead, bound: Array) -> PortableHead:
+    linear, at = ExactLinear(head.mixture.linear, bound), gaussians_of(head, softmax)
+    return lambda h: at(linear.of(h))
+
+
+def _scores(head: ScoresHead, bound: Array) -> PortableHead:
+    linear, at = ExactLinear(head.mixture.linear, bound), scores_of(head, softmax)
+    return lambda h: at(linear.of(h))
+
+
 FORMS: dict[type[Head], Callable[..., PortableHead]] = {
     BernoulliHead: _bernoulli,
     CategoricalHead: _categorical,
@@ -136,4 +149,6 @@ FORMS: dict[type[Head], Callable[..., PortableHead]] = {
     BlendHead: _blend,
     LogisticMixtureHead: _levels,
     CountHead: _counts,
+    GaussianMixtureHead: _gaussians,
+    ScoresHead: _scores,
 }

@@ -13,7 +13,7 @@ from chainrule.coding.portable_numbers import portable_exp, portable_log, portab
 from chainrule.heads.base import Distribution
 from chainrule.heads.count import LARGEST
 
-__all__ = ["PortableCount", "level_masses", "mixture_parameters"]
+__all__ = ["PortableCount", "level_masses", "mixture_parameters", "per_scale_of"]
 
 Softmax = Callable[[Array], Array]
 
@@ -30,7 +30,7 @@ def mixture_parameters(raw: Array, low: float, high: float) -> tuple[Array, Arra
     return logits, mean, low + np.minimum(rise, high - low)
 
 
-def _per_scale(log_scale: Array) -> Array:
+def per_scale_of(log_scale: Array) -> Array:
     """e^-ln s for a scale of any size."""
     e = portable_exp(-np.abs(log_scale))
     return np.where(log_scale >= 0, e, 1.0 / e)
@@ -47,7 +47,7 @@ def level_masses(raw: Array, levels: int, softmax: Softmax) -> Array:
     log_unit, log_levels = portable_log(np.array([unit, levels])).tolist()
     low, high = -7 - log_unit, max(7, log_levels) - log_unit
     logits, mean, log_scale = mixture_parameters(raw, low, high)
-    mean, per_scale = (levels - 1) / 2 + unit * mean, _per_scale(log_scale) / unit
+    mean, per_scale = (levels - 1) / 2 + unit * mean, per_scale_of(log_scale) / unit
     weights = softmax(logits)
     below = np.zeros((len(raw), levels + 1))
     for k in range(mean.shape[1]):
@@ -68,7 +68,7 @@ class PortableCount(Distribution):
 
     def __init__(self, raw: Array, softmax: Softmax) -> None:
         logits, self.mean, log_scale = mixture_parameters(raw, -12.0, 1.0)
-        self.weights, self.per_scale = softmax(logits), _per_scale(log_scale)
+        self.weights, self.per_scale = softmax(logits), per_scale_of(log_scale)
 
     @property
     def batch_shape(self) -> torch.Size:
