@@ -26,7 +26,10 @@ def on_grid(x: Array, bits: int = STEP_BITS) -> Array:
     >>> on_grid(np.array([0.3, -1.75]), 1).tolist()
     [0.5, -2.0]
     """
-    return np.asarray(np.rint(x * 2.0**bits) * 2.0**-bits)
+    steps = np.asarray(x * 2.0**bits)
+    np.rint(steps, out=steps)
+    steps *= 2.0**-bits
+    return steps
 
 
 class ExactProduct:

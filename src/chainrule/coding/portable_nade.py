@@ -8,13 +8,15 @@ import numpy as np
 from torch import Tensor, nn
 
 from chainrule.batch import Array
-from chainrule.coding.exact_products import ExactProduct, on_grid
+from chainrule.coding.exact_products import STEP_BITS, ExactProduct, on_grid
 from chainrule.coding.portable_elements import PortableElements, as_float64, refuse_context
 from chainrule.coding.portable_numbers import halved_sum, ordered_sum
 from chainrule.networks.nade import NADE
 from chainrule.networks.sparse_nade import SparseNADE
 
 __all__ = ["PortableNADE", "portable_nade", "portable_sparse_nade"]
+
+STEP = 2.0**-STEP_BITS
 
 
 @dataclass
@@ -35,16 +37,19 @@ class NormedUnits:
     """
 
     def __init__(self, norm: nn.LayerNorm) -> None:
-        self.gain, self.offset, self.epsilon = as_float64(norm.weight), as_float64(norm.bias), norm.eps
-        self.bound = np.abs(self.gain) * np.sqrt(len(self.gain)) + np.maximum(self.offset, 0.0) + 2.0**-16
+        gain, offset, self.epsilon = as_float64(norm.weight), as_float64(norm.bias), norm.eps
+        self.steps_gain, self.steps_offset = gain / STEP, offset / STEP
+        self.bound = np.abs(gain) * np.sqrt(len(gain)) + np.maximum(offset, 0.0) + STEP
 
     def of(self, u: Array) -> Array:
         """The active units, shape of u."""
         spread = np.sqrt(halved_sum(u * u) / u.shape[-1] + self.epsilon)
         a = u / spread
-        a *= self.gain
-        a += self.offset
-        return on_grid(np.maximum(a, 0.0, out=a))
+        a *= self.steps_gain
+        a += self.steps_offset
+        np.rint(np.maximum(a, 0.0, out=a), out=a)
+        a *= STEP
+        return np.asarray(a)
 
 
 class PortableNADE:
@@ -69,7 +74,7 @@ class PortableNADE:
         ]
         self.out = ExactProduct(as_float64(network.out), np.broadcast_to(self.norms[-1].bound, network.out.shape[:2]))
         self.bias = as_float64(network.bias)
-        self.bound = np.asarray((self.out.largest + np.abs(self.bias)).max(0)) + 2.0**-16
+        self.bound = np.asarray((self.out.largest + np.abs(self.bias)).max(0)) + STEP
 
     def begin(self, batch_size: int) -> PortableNADEState:
         """The state before the first element."""
