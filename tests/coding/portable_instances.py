@@ -22,9 +22,11 @@ from chainrule.heads.rare import RareHead
 from chainrule.heads.scores import ScoresHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.boosted_trees import BoostedTrees
+from chainrule.networks.causal_conv import CausalConv
 from chainrule.networks.made import MADE
 from chainrule.networks.nade import NADE
 from chainrule.networks.ngram import NGram
+from chainrule.networks.recurrent import Recurrent
 from chainrule.networks.sparse_nade import SparseNADE
 from tests.laws.head_instances import decisions
 from tests.laws.network_instances import FEATURES, LENGTH, counted
@@ -150,7 +152,24 @@ def numbers_at_steps():
     return chain
 
 
+def conv(**options):
+    torch.manual_seed(0)
+    network = CausalConv(FEATURES, LENGTH, 12, depth=3, **options)
+    return trained(network, CategoricalHead(12, FEATURES), symbols(), 1.5)
+
+
+def recurrent(**options):
+    torch.manual_seed(0)
+    network = Recurrent(FEATURES, (2, 3), 12, depth=2, **options)
+    return trained(network, CategoricalHead(12, FEATURES), symbols(), 1.5)
+
+
 INSTANCES = {
+    "causal convolutions": conv,
+    "causal convolutions over levels": lambda: conv(ordinal=True, kernel_size=2),
+    "a GRU": recurrent,
+    "an LSTM": lambda: recurrent(lstm=True),
+    "a GRU of numbers": lambda: numbers_by(Recurrent),
     "NADE of numbers at steps": numbers_at_steps,
     "NADE": nade,
     "NADE of layers": lambda: nade(depth=2, ordinal=True),

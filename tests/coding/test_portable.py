@@ -16,7 +16,7 @@ from chainrule.heads.columns import ColumnsHead
 from chainrule.heads.decisions import DecisionsHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.boosted_trees import BoostedTrees
-from chainrule.networks.causal_conv import CausalConv
+from chainrule.networks.state_space import StateSpace
 from tests.laws.head_instances import decisions
 from tests.support.random_trees import with_random_trees
 
@@ -75,8 +75,8 @@ def test_rows_come_back_in_lanes_of_any_number():
 def test_a_float32_network_and_other_heads_are_refused_by_name():
     model, *_ = rows_of_trees()
     assert refusal_of(model) is None
-    conv = AutoregressiveModel(CausalConv(3, 4, 8), CategoricalHead(8, 3))
-    assert "CausalConv differ in their last bits" in (refusal_of(conv) or "")
+    scan = AutoregressiveModel(StateSpace(3, 4, 8), CategoricalHead(8, 3))
+    assert "StateSpace differ in their last bits" in (refusal_of(scan) or "")
     trees = AutoregressiveModel(BoostedTrees(3, 4, 8), CategoricalHead(8, 3))
     assert "a Categorical has no portable form" in (refusal_of(trees) or "")
     with pytest.raises(InputError, match="no portable form; code with --profile native"):

@@ -8,9 +8,13 @@ from chainrule.coding.portable_chain import PortableChain, refusal_of
 from chainrule.coding.portable_numbers import portable_log
 from chainrule.coding.walk import decode_sequences, encode_sequences
 from chainrule.config.registry import averaged
+from chainrule.heads.categorical import CategoricalHead
+from chainrule.heads.hierarchical_softmax import HierarchicalSoftmaxHead
 from chainrule.heads.logits import LogitsHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.causal_conv import CausalConv
+from chainrule.networks.nade import NADE
+from chainrule.networks.state_space import StateSpace
 from tests.coding.portable_instances import INSTANCES, layout_of, rows_of, tree
 from tests.laws.network_instances import FEATURES, LENGTH
 from tests.networks.test_chow_liu import random_tree
@@ -79,13 +83,26 @@ def test_evidence_against_everything_is_no_division_by_zero():
 
 
 def test_a_part_without_a_portable_form_is_named():
-    conv = AutoregressiveModel(CausalConv(FEATURES, LENGTH, FEATURES, depth=1), LogitsHead(FEATURES))
-    assert "the numbers of a CausalConv differ in their last bits" in (refusal_of(averaged([tree(), conv])) or "")
-    one_sided = averaged([tree(), conv], weighted=True)
+    scan = AutoregressiveModel(StateSpace(FEATURES, LENGTH, FEATURES), LogitsHead(FEATURES))
+    assert "the numbers of a StateSpace differ in their last bits" in (refusal_of(averaged([tree(), scan])) or "")
+    one_sided = averaged([tree(), scan], weighted=True)
     one_sided.head.weigh(torch.tensor([1.0, 0.0]).double())
     assert refusal_of(one_sided) is None  # of a part without any weight nothing is read
     with pytest.raises(ValueError, match="given conditions has no portable form"):
         PortableChain(tree()).unroll(lambda d, p: p.pmf().argmax(-1), 1, None, torch.zeros(1, 2))
+
+
+def test_networks_that_are_not_portable_in_some_form_are_named():
+    plain = CausalConv(FEATURES, LENGTH, FEATURES, depth=3, gated=False)
+    given = NADE(FEATURES, LENGTH, FEATURES, num_classes=3)
+    capped = CategoricalHead(FEATURES, FEATURES, soft_cap=4.0)
+    for network, head, why in (
+        (plain, LogitsHead(FEATURES), "a CausalConv without gates has no portable form"),
+        (given, LogitsHead(FEATURES), "a NADE given conditions has no portable form"),
+        (NADE(FEATURES, LENGTH, FEATURES), capped, "a CategoricalHead with a soft cap has no portable form"),
+        (NADE(FEATURES, LENGTH, FEATURES), HierarchicalSoftmaxHead(FEATURES, FEATURES), "a HierarchicalSoftmaxHead"),
+    ):
+        assert why in (refusal_of(AutoregressiveModel(network, head)) or "")
 
 
 def test_the_logarithm_is_right():

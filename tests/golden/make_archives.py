@@ -29,6 +29,8 @@ NETS = {
     "nade": {"network": "nade", "width": 16, "experts": "chow_liu,boosted_trees"},
     "sparse-nade": {"network": "sparse_nade", "width": 16},
     "made": {"network": "made", "depth": 0},
+    "causal-conv": {"network": "causal_conv", "width": 16, "depth": 3},
+    "recurrent": {"network": "recurrent", "width": 16, "depth": 2},
 }  # by exact products
 COUNTED = ("table",)
 ALONE = {"bz2": b"a" * 10**5, "xz": bytes(range(256)) * 20, "stored": b"x"}

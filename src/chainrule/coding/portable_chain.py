@@ -1,6 +1,6 @@
 """Chains by portable arithmetic: the same archive on every machine.
 
-Boosted trees, Chow-Liu trees and n-grams have such a form, and NADE and MADE one by exact products, a model of its own
+Boosted trees, Chow-Liu trees and n-grams have such a form, and some networks one by exact products, a model of its own
 beside the one in float32; so have averages of these, whose weights may depend on the context or on what each part has
 said before. What has none is refused by name.
 """
@@ -18,11 +18,13 @@ from torch import Tensor
 
 from chainrule.batch import Array
 from chainrule.coding.portable import PortableAverage, PortableMass, mass_of, portable
+from chainrule.coding.portable_conv import PortableCausalConv
 from chainrule.coding.portable_heads import portable_head
 from chainrule.coding.portable_made import PortableMADE
 from chainrule.coding.portable_nade import PortableNADE, portable_nade, portable_sparse_nade
 from chainrule.coding.portable_ngram import PortableNGram
 from chainrule.coding.portable_numbers import LEAST, normalised, portable_exp, portable_log
+from chainrule.coding.portable_recurrent import PortableRecurrent
 from chainrule.coding.portable_tree import PortableTree
 from chainrule.errors import InputError
 from chainrule.heads.average import AverageHead
@@ -33,6 +35,7 @@ from chainrule.heads.logits import LogitsHead
 from chainrule.models.base import evaluating
 from chainrule.models.chain import AutoregressiveModel, Draw
 from chainrule.networks.base import AutoregressiveNetwork
+from chainrule.networks.causal_conv import CausalConv
 from chainrule.networks.chow_liu import ChowLiu
 from chainrule.networks.context_gate import ContextGate
 from chainrule.networks.ensemble import EnsembleNetwork
@@ -40,6 +43,7 @@ from chainrule.networks.hindsight import MOST, Hindsight
 from chainrule.networks.made import MADE
 from chainrule.networks.nade import NADE
 from chainrule.networks.ngram import NGram
+from chainrule.networks.recurrent import Recurrent
 from chainrule.networks.sparse_nade import SparseNADE
 
 __all__ = ["PortableChain", "refusal_of", "rounded_networks"]
@@ -196,10 +200,13 @@ class PortableChain:
 
 
 # networks by exact products
-ROUNDED: dict[type[AutoregressiveNetwork], Callable[..., PortableNADE | PortableMADE]] = {
+Rounded = PortableNADE | PortableMADE | PortableCausalConv | PortableRecurrent
+ROUNDED: dict[type[AutoregressiveNetwork], Callable[..., Rounded]] = {
     NADE: portable_nade,
     SparseNADE: portable_sparse_nade,
     MADE: PortableMADE,
+    CausalConv: PortableCausalConv,
+    Recurrent: PortableRecurrent,
 }
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from torch import nn
 
 from chainrule.batch import Array
-from chainrule.coding.exact_products import ExactProduct, on_grid
+from chainrule.coding.exact_products import on_grid
 from chainrule.coding.portable import PortableAverage, PortableMass, PortableMissing
-from chainrule.coding.portable_elements import as_float64
 from chainrule.coding.portable_gaussians import gaussians_of, scores_of
+from chainrule.coding.portable_layers import ExactLinear
 from chainrule.coding.portable_mixtures import PortableCount, level_masses
 from chainrule.coding.portable_numbers import normalised, portable_exp
 from chainrule.errors import InputError
@@ -60,17 +60,6 @@ def softmax(s: Array) -> Array:
     return normalised(coarse[k >> FINE_BITS] * fine[k & ((1 << FINE_BITS) - 1)])
 
 
-class ExactLinear:
-    """h -> W h + b, the products exact. linear: W and b. bound: largest absolute value of each feature, shape (H,)."""
-
-    def __init__(self, linear: nn.Linear, bound: Array) -> None:
-        self.product = ExactProduct(as_float64(linear.weight).T, bound)
-        self.bias = as_float64(linear.bias)
-
-    def of(self, h: Array) -> Array:
-        return self.product.of(h) + self.bias
-
-
 def portable_head(head: Head, bound: Array) -> PortableHead:
     """The portable form of a head of one element; raises InputError, naming it, where there is none.
 
@@ -82,15 +71,19 @@ def portable_head(head: Head, bound: Array) -> PortableHead:
     return FORMS[type(head)](head, bound)
 
 
+def _linear(linear: nn.Linear, bound: Array) -> ExactLinear:
+    return ExactLinear(linear.weight, linear.bias, bound)
+
+
 def _bernoulli(head: BernoulliHead, bound: Array) -> PortableHead:
-    linear = ExactLinear(head.linear, bound)
+    linear = _linear(head.linear, bound)
     return lambda h: PortableMass(softmax(np.concatenate([np.zeros((len(h), 1)), linear.of(h)], 1)))
 
 
 def _categorical(head: CategoricalHead, bound: Array) -> PortableHead:
     if head.soft_cap is not None:
         raise InputError("a CategoricalHead with a soft cap has no portable form")
-    linear = ExactLinear(head.linear, bound)
+    linear = _linear(head.linear, bound)
     return lambda h: PortableMass(softmax(linear.of(h)))
 
 
@@ -99,7 +92,7 @@ def _first_logits(head: FirstLogitsHead | LogitsHead, bound: Array) -> PortableH
 
 
 def _rare(head: RareHead, bound: Array) -> PortableHead:
-    linear = ExactLinear(head.linear, bound)
+    linear = _linear(head.linear, bound)
     rare = head.symbols - head.linear.out_features + 1
 
     def at(h: Array) -> Distribution:
@@ -110,32 +103,32 @@ def _rare(head: RareHead, bound: Array) -> PortableHead:
 
 
 def _missing(head: MissingHead, bound: Array) -> PortableHead:
-    linear, value = ExactLinear(head.linear, bound), portable_head(head.head, bound)
+    linear, value = _linear(head.linear, bound), portable_head(head.head, bound)
     return lambda h: PortableMissing(on_grid(linear.of(h))[:, 0], value(h))
 
 
 def _blend(head: BlendHead, bound: Array) -> PortableHead:
-    gate, parts = ExactLinear(head.gate, bound), [portable_head(part, bound) for part in head.heads]
+    gate, parts = _linear(head.gate, bound), [portable_head(part, bound) for part in head.heads]
     return lambda h: PortableAverage([part(h) for part in parts], softmax(gate.of(h)))
 
 
 def _levels(head: LogisticMixtureHead, bound: Array) -> PortableHead:
-    linear = ExactLinear(head.mixture.linear, bound)
+    linear = _linear(head.mixture.linear, bound)
     return lambda h: PortableMass(level_masses(linear.of(h), head.levels, softmax))
 
 
 def _counts(head: CountHead, bound: Array) -> PortableHead:
-    linear = ExactLinear(head.mixture.linear, bound)
+    linear = _linear(head.mixture.linear, bound)
     return lambda h: PortableCount(linear.of(h), softmax)
 
 
 def _gaussians(head: GaussianMixtureHead, bound: Array) -> PortableHead:
-    linear, at = ExactLinear(head.mixture.linear, bound), gaussians_of(head, softmax)
+    linear, at = _linear(head.mixture.linear, bound), gaussians_of(head, softmax)
     return lambda h: at(linear.of(h))
 
 
 def _scores(head: ScoresHead, bound: Array) -> PortableHead:
-    linear, at = ExactLinear(head.mixture.linear, bound), scores_of(head, softmax)
+    linear, at = _linear(head.mixture.linear, bound), scores_of(head, softmax)
     return lambda h: at(linear.of(h))
 
 
