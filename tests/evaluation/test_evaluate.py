@@ -6,7 +6,8 @@ from chainrule import AutoregressiveModel, CategoricalHead, CausalConv, InputErr
 from chainrule.baselines import IndependentElements
 from chainrule.data import ArrayExamples, StreamExamples, load
 from chainrule.data.examples.sequences import SequenceExamples
-from chainrule.evaluation.evaluate import correlated, evaluate, rows_at_once
+from chainrule.evaluation.batch_rows import rows_at_once
+from chainrule.evaluation.evaluate import correlated, evaluate
 from chainrule.likelihood import LogLikelihood, Units
 from chainrule.verification.laws import randomised
 from chainrule.verification.wrap import wrap

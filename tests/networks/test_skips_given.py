@@ -7,7 +7,7 @@ import torch
 from chainrule.batch import Batch
 from chainrule.config.registry import averaged
 from chainrule.data.examples.arrays import ArrayExamples
-from chainrule.evaluation.evaluate import batch_of
+from chainrule.evaluation.batch_rows import batch_rows
 from chainrule.heads.categorical import CategoricalHead
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.recurrent import Recurrent
@@ -81,11 +81,9 @@ def test_an_average_with_weights_by_what_was_said_before_skips_nothing():
 def test_a_batch_is_as_large_as_the_layers_of_the_network_want():
     examples = ArrayExamples(np.zeros((500, 64), dtype=np.int64))
     small, large = (Transformer(7, 64, width, 1, 2) for width in (8, 512))
-    sizes = [
-        batch_of(AutoregressiveModel(net, CategoricalHead(net.features, 7)), examples, torch.device("cpu"))
-        for net in (small, large, Recurrent(7, 64, width=512))
-    ]
-    assert sizes == [512, 16, 256]
+    networks = (small, large, Recurrent(7, 64, width=512))
+    models = [AutoregressiveModel(network, CategoricalHead(network.features, 7)) for network in networks]
+    assert [len(next(batch_rows(model, examples))) for model in models] == [500, 16, 256]
 
 
 def test_symbols_outside_are_refused_also_where_they_are_given_only():

@@ -21,7 +21,7 @@ from chainrule.atomic_files import json_value
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.in_batches import in_batches
 from chainrule.errors import InputError
-from chainrule.evaluation.evaluate import rows_at_once
+from chainrule.evaluation.batch_rows import rows_at_once
 from chainrule.likelihood import LogLikelihood, Units
 from chainrule.models.base import Model, evaluating
 from chainrule.noise import uniforms

@@ -16,7 +16,7 @@ from chainrule.batch import Batch
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.in_batches import in_batches
 from chainrule.errors import InputError
-from chainrule.evaluation.evaluate import rows_at_once
+from chainrule.evaluation.batch_rows import rows_at_once
 from chainrule.likelihood import LogLikelihood, Ratio
 from chainrule.models.base import evaluating
 from chainrule.models.chain import AutoregressiveModel

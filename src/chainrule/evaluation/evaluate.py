@@ -13,17 +13,13 @@ from torch import Tensor, nn
 
 from chainrule.batch import Batch
 from chainrule.data.examples.base import Examples
-from chainrule.data.examples.in_batches import in_batches
 from chainrule.errors import InputError
+from chainrule.evaluation.batch_rows import batch_rows
 from chainrule.evaluation.block_bootstrap import block_length
 from chainrule.likelihood import LogLikelihood, Protocol, Units
 from chainrule.models.base import Model, as_model, evaluating
 
-__all__ = ["Evaluation", "evaluate", "rows_at_once"]
-
-ELEMENTS = {"cpu": 2**14}  # of a batch: on a processor more of them would leave its caches
-MANY = 2**18  # of a batch elsewhere
-WIDE = 2**11  # features of an element, from which on there are fewer elements in a batch
+__all__ = ["Evaluation", "evaluate"]
 
 
 @dataclass(frozen=True)
@@ -86,16 +82,13 @@ def evaluate(
     5
     """
     model = as_model(model)
-    device = model.device
-    if batch_size is None:
-        batch_size = batch_of(model, examples, device)
-    if batch_size < 1:
+    if batch_size is not None and batch_size < 1:
         raise InputError(f"a batch has at least one example, got batch_size={batch_size}")
     # allocated before the first batch: results must not lie between the large blocks that all batches reuse
     nats, counts = np.empty(len(examples)), np.empty((len(examples), 3), dtype=np.int64)
     with evaluating(model):
-        for rows, batch in in_batches(examples, batch_size):
-            batch = batch.to(device)
+        for rows in batch_rows(model, examples, batch_size):
+            batch = examples.batch(rows).to(model.device)
             if batch.segment_ids is not None:
                 raise InputError(
                     "packed rows are for training, because a row is not one example; evaluate the examples one per row"
@@ -117,28 +110,6 @@ def correlated(nats: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> 
         return 1
     nats, elements = nats[possible], counts[possible, 0]
     return block_length(nats - nats.sum() / max(elements.sum(), 1) * elements)
-
-
-def rows_at_once(examples: Examples, device: torch.device) -> int:
-    """How many rows of these examples a device scores at once without losing time, all taken to be as long as any.
-
-    >>> from chainrule.data import ArrayExamples
-    >>> rows_at_once(ArrayExamples(np.zeros((500, 64), dtype=np.int64)), torch.device("cpu"))
-    256
-    """
-    if not len(examples):
-        return 1
-    lengths = examples.row_lengths
-    longest = int(np.max(lengths, initial=1)) if lengths is not None else examples.batch(np.arange(1)).x.shape[1]
-    return max(1, ELEMENTS.get(device.type, MANY) // max(1, longest))
-
-
-def batch_of(model: Model, examples: Examples, device: torch.device) -> int:
-    """How many rows are scored at once: as many as the device and the model's layers take without losing time."""
-    rows, features = rows_at_once(examples, device), model.features_per_element // WIDE
-    if device.type == "cpu" and (held := model.elements_at_once) is not None:
-        rows = rows * held // ELEMENTS["cpu"]
-    return max(1, rows // max(1, features))
 
 
 def summed(model: Model, batch: Batch) -> Tensor:

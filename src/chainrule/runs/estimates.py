@@ -13,7 +13,8 @@ import numpy as np
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.in_batches import in_batches
 from chainrule.data.examples.subset import drawn, elements_of
-from chainrule.evaluation.evaluate import rows_at_once, summed
+from chainrule.evaluation.batch_rows import rows_at_once
+from chainrule.evaluation.evaluate import summed
 from chainrule.models.base import Model, evaluating
 from chainrule.training.engine import Engine
 

@@ -10,7 +10,8 @@ import numpy as np
 from torch import nn
 
 from chainrule.data.examples.base import Examples
-from chainrule.evaluation.evaluate import rows_at_once, summed
+from chainrule.evaluation.batch_rows import rows_at_once
+from chainrule.evaluation.evaluate import summed
 from chainrule.models.base import as_model, evaluating
 from chainrule.training.batches import batches
 from chainrule.training.budget import Speed

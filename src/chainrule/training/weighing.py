@@ -11,7 +11,7 @@ from torch import Tensor
 from chainrule.batch import Array, Rows
 from chainrule.data.examples.base import Examples
 from chainrule.data.examples.in_batches import in_batches
-from chainrule.evaluation.evaluate import rows_at_once
+from chainrule.evaluation.batch_rows import rows_at_once
 from chainrule.models.base import evaluating
 from chainrule.models.chain import AutoregressiveModel
 from chainrule.networks.context_gate import ContextGate
