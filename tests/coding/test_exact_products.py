@@ -31,8 +31,6 @@ def test_sums_are_exact_in_any_order(scale, inputs):
 def test_weights_without_enough_bits_are_refused():
     with pytest.raises(InputError, match="leave too few bits"):
         ExactProduct(np.ones((2, 1)), np.array([1.0, 2.0**33]))
-    with pytest.raises(InputError, match="not finite"):
-        ExactProduct(np.array([[np.nan]]), np.ones(1))
     assert ExactProduct(np.zeros((3, 2)), np.ones(3)).of(np.ones((4, 3))).tolist() == [[0.0, 0.0]] * 4
 
 

@@ -1,5 +1,7 @@
 """Chains by portable arithmetic: the same distributions, in lanes of any number the same bits, and they decode."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -103,6 +105,16 @@ def test_networks_that_are_not_portable_in_some_form_are_named():
         (NADE(FEATURES, LENGTH, FEATURES), HierarchicalSoftmaxHead(FEATURES, FEATURES), "a HierarchicalSoftmaxHead"),
     ):
         assert why in (refusal_of(AutoregressiveModel(network, head)) or "")
+
+
+@pytest.mark.parametrize("name", ["NADE of numbers at steps", "MADE", "causal convolutions", "a GRU", "an LSTM"])
+def test_weights_that_are_not_finite_are_refused_whichever_they_are(name):
+    unread = ("network.embedding.start",) * ("NADE" in name)
+    sound = INSTANCES[name]()
+    for broken in (part for part, _ in sound.named_parameters() if part not in unread):
+        model = deepcopy(sound)
+        model.get_parameter(broken).data.view(-1)[0] = torch.nan
+        assert "not finite numbers; train it again" in (refusal_of(model) or ""), broken
 
 
 def test_the_logarithm_is_right():

@@ -14,7 +14,7 @@ from chainrule.batch import Array
 from chainrule.coding.elements import Anchor, not_on_grid
 from chainrule.coding.groups import ELEMENTS, Group
 from chainrule.coding.side import side_group
-from chainrule.coding.walk import Layout, encode_sequences
+from chainrule.coding.walk import Layout, encode_sequences, ready
 from chainrule.coding.whole_numbers import numbers
 from chainrule.data.examples.base import Examples
 from chainrule.domain import Domain
@@ -153,12 +153,12 @@ def element_groups(model: AutoregressiveModel, coded: Coded, advance: Callable[[
     coded: what is coded.
     advance: called with the number of elements that were coded since the last call.
     """
-    groups = []
+    groups, walker = [], ready(model, coded.layout)
     for start in range(0, len(coded.sequences), coded.per_group):
         rows = slice(start, start + coded.per_group)
         part = coded.sequences[rows]
         context = None if coded.context is None else torch.from_numpy(coded.context[rows])
-        code = encode_sequences(model, coded.layout, part, context, advance)
+        code = encode_sequences(walker, coded.layout, part, context, advance)
         groups.append(Group.of(ELEMENTS, plain_elements(part), code))
     if coded.told:
         groups.append(side_group(numbers([len(x) for x in coded.sequences])))

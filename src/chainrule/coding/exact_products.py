@@ -47,8 +47,6 @@ class ExactProduct:
 
     def __init__(self, weight: Array, bound: Array) -> None:
         weight = np.asarray(weight, dtype=np.float64)
-        if not np.isfinite(weight).all():
-            raise InputError("weights of the network are not finite numbers; train it again")
         widest = float(_sums(np.abs(weight) + COARSEST * np.abs(weight).max(initial=0.0), bound).max(initial=0.0))
         _, exponent = np.frexp(widest)  # widest < 2^exponent
         bits = min(FINEST, WHOLE_BITS - STEP_BITS - int(exponent))

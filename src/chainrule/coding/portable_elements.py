@@ -16,7 +16,9 @@ FARTHEST = 32.0  # standard deviations from the mean at which numbers are cut
 
 
 def as_float64(tensor: Tensor) -> Array:
-    """The numbers of a parameter, each of them exact."""
+    """The numbers of a parameter, each of them exact; raises InputError where they are not finite."""
+    if not bool(tensor.isfinite().all()):
+        raise InputError("weights of the model are not finite numbers; train it again")
     return np.asarray(tensor.detach().double().cpu().numpy())
 
 

@@ -103,7 +103,7 @@ class PortableMarginal:
             as_float64(values)[:used] for values in (marginal.centre, marginal.width, marginal.weight)
         )
         self.tail = as_float64(marginal.tail).tolist()
-        self.atom, self.share = as_float64(marginal.atom), float(marginal.share)
+        self.atom, self.share = marginal.atom.cpu().numpy(), float(marginal.share)
         self.running = np.minimum(np.append(0.0, np.cumsum(as_float64(marginal.atom_mass))), 1.0)
         self.first, self.rest = (float(side[0]) for side in self._smooth(np.array([-0.5])))
 

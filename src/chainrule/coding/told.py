@@ -15,7 +15,7 @@ from chainrule.batch import Array
 from chainrule.coding.coded import GROUP, plain_elements
 from chainrule.coding.groups import ELEMENTS, SIDE, Archive, Group
 from chainrule.coding.side import side_plain
-from chainrule.coding.walk import Layout, decode_sequences, layout_from_json
+from chainrule.coding.walk import Layout, decode_sequences, layout_from_json, ready
 from chainrule.coding.whole_numbers import read_numbers
 from chainrule.domain import Domain
 from chainrule.errors import DamagedArchive
@@ -104,13 +104,14 @@ def decoded_groups(
     found: list[Array] = []
     if not len(rows):
         return found
+    walker = ready(model, told.layout)
     first = rows.start // told.per_group
     for number in range(first, (rows.stop - 1) // told.per_group + 1):
         group = archive.of_kind(ELEMENTS)[number]
         inside = range(number * told.per_group, min((number + 1) * told.per_group, told.count))
         lengths: list[int | None] = [None if told.lengths is None else told.lengths[n] for n in inside]
         context = None if told.context is None else told.context[inside.start : inside.stop]
-        part = decode_sequences(model, told.layout, group.code, lengths, context, _bounded(group, advance))
+        part = decode_sequences(walker, told.layout, group.code, lengths, context, _bounded(group, advance))
         group.check(plain_elements(part), "it is damaged, or the model computes other numbers here after all")
         found += part
     skipped = first * told.per_group

@@ -24,7 +24,7 @@ from chainrule.errors import DamagedArchive, InputError
 from chainrule.heads.base import Distribution
 from chainrule.models.chain import AutoregressiveModel
 
-__all__ = ["Layout", "decode_sequences", "encode_sequences", "layout_from_json", "walk_once"]
+__all__ = ["Layout", "decode_sequences", "encode_sequences", "layout_from_json", "ready", "walk_once"]
 
 Advance = Callable[[int], Any]
 MOST_LANES = 1 << 16
@@ -84,8 +84,29 @@ def layout_from_json(fields: dict[str, Any], longest_window: int) -> Layout:
     return layout
 
 
+@dataclass(frozen=True)
+class Walker:
+    """The walk of a chain, ready for any number of codes, and the device of its numbers."""
+
+    walk: Callable[..., Tensor]
+    device: torch.device
+
+
+def ready(model: AutoregressiveModel | Walker, layout: Layout) -> Walker:
+    """The walk of a chain by a layout, for which portable networks round their weights once.
+
+    model: the chain; one that is ready is returned as it is.
+    layout: how it is walked.
+    """
+    if isinstance(model, Walker):
+        return model
+    if layout.portable:
+        return Walker(PortableChain(model).unroll, torch.device("cpu"))
+    return Walker(model.unroll, model.device)
+
+
 def encode_sequences(
-    model: AutoregressiveModel,
+    model: AutoregressiveModel | Walker,
     layout: Layout,
     sequences: list[Array],
     context: Tensor | None = None,
@@ -93,21 +114,21 @@ def encode_sequences(
 ) -> bytes:
     """The code of sequences, whole 32-bit words.
 
-    model: the chain.
+    model: the chain, see `ready`.
     layout: how it is walked.
     sequences: elements of each sequence, shape (T,), with the end where there is one.
     context: what each sequence is conditioned on, shape (N, ...).
     advance: called with the number of elements that were coded since the last call.
     """
-    unroll, coder = _unroll(model, layout), encoder()
+    walker, coder = ready(model, layout), encoder()
     for start in range(0, len(sequences), layout.lanes):
         lanes = _Lanes(layout, sequences[start : start + layout.lanes], [])
-        _walk(unroll, layout, Writer(coder), lanes, _part(context, start, layout.lanes), advance)
+        _walk(walker, layout, Writer(coder), lanes, _part(context, start, layout.lanes), advance)
     return coder.words().astype("<u4").tobytes()
 
 
 def decode_sequences(
-    model: AutoregressiveModel,
+    model: AutoregressiveModel | Walker,
     layout: Layout,
     code: bytes,
     lengths: list[int | None],
@@ -120,11 +141,11 @@ def decode_sequences(
     code: its result.
     lengths: number of elements of each sequence; None where it is coded by its end.
     """
-    unroll, coder = _unroll(model, layout), decoder(words_of(code))
+    walker, coder = ready(model, layout), decoder(words_of(code))
     found: list[Array] = []
     for start in range(0, len(lengths), layout.lanes):
         lanes = _Lanes(layout, [], lengths[start : start + layout.lanes])
-        _walk(unroll, layout, Reader(coder), lanes, _part(context, start, layout.lanes), advance)
+        _walk(walker, layout, Reader(coder), lanes, _part(context, start, layout.lanes), advance)
         found += lanes.sequences()
     return found
 
@@ -137,7 +158,7 @@ def walk_once(model: AutoregressiveModel, layout: Layout, coder: Coder, context:
     context: contexts of the first sequences, None for p(x).
     """
     lanes = _Lanes(layout, [], [layout.longest] * layout.lanes)
-    _walk(_unroll(model, layout), layout, coder, lanes, _part(context, 0, layout.lanes), lambda n: None)
+    _walk(ready(model, layout), layout, coder, lanes, _part(context, 0, layout.lanes), lambda n: None)
 
 
 def _part(context: Tensor | None, start: int, lanes: int) -> Tensor | None:
@@ -206,22 +227,8 @@ class _Lanes:
         return [x[:n] for x, n in zip(self.x[: self.count], self.length[: self.count].tolist(), strict=True)]
 
 
-@dataclass(frozen=True)
-class _Unroll:
-    """The walk of a chain, and the device of its numbers."""
-
-    walk: Callable[..., Tensor]
-    device: torch.device
-
-
-def _unroll(model: AutoregressiveModel, layout: Layout) -> _Unroll:
-    if layout.portable:
-        return _Unroll(PortableChain(model).unroll, torch.device("cpu"))
-    return _Unroll(model.unroll, model.device)
-
-
 def _walk(
-    unroll: _Unroll,
+    walker: Walker,
     layout: Layout,
     coder: Coder,
     lanes: _Lanes,
@@ -229,7 +236,7 @@ def _walk(
     advance: Advance,
 ) -> None:
     """Code the elements of all lanes, window by window."""
-    dtype, device = (torch.float64 if layout.real else torch.long), unroll.device
+    dtype, device = (torch.float64 if layout.real else torch.long), walker.device
     begin, scored = 0, 0
     while lanes.count_active(scored):
         stop = begin + layout.window
@@ -248,5 +255,5 @@ def _walk(
                 advance(count)
             return torch.from_numpy(values).to(device=device, dtype=dtype)
 
-        unroll.walk(draw, layout.lanes, layout.window, None if context is None else context.to(device))
+        walker.walk(draw, layout.lanes, layout.window, None if context is None else context.to(device))
         begin, scored = begin + layout.stride, stop
