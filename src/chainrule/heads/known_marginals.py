@@ -16,7 +16,7 @@ from chainrule.heads.marginal import Marginal
 
 __all__ = ["KnownMarginals"]
 
-MOST = 1 << 22  # values that are remembered
+MOST = 1 << 20  # values that are remembered
 PARTS = 4  # low, high, width, ln p
 
 
