@@ -36,7 +36,7 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
 
     alpha: the false-positive rate of `predict`.
     calibration_fraction: share of the rows that is set aside for the p-values, between 0 and 1.
-    measure: "log_prob", ln p in nats; "contrast", ln p - b ln q with q of independent columns, which is for tables of
+    measure: "log_prob", ln p in nats; "contrast", ln p - c ln q with q of independent columns, which is for tables of
         levels and names; or "typicality", -|ln p - mean| / deviation over rows that were held out of the fit: what is
         far too probable, such as a blank image, is as new as what is far too improbable. By default contrast where all
         columns are found to be levels of one scale, such as pixels, and ln p elsewhere.
@@ -113,7 +113,7 @@ class ARMNovelty(OutlierMixin, RowsEstimator):
             raise unknown_name("measure", self.measure, MEASURES)
 
     def _find_background(self, table: Any) -> None:
-        """Find q, and its share b, by the rows that the model was fitted to."""
+        """Find q, and its share c, by the rows that the model was fitted to."""
         columns = self._scorer.encoding.domain.columns
         if any(column.num_symbols is None for column in columns):
             raise InputError("contrast is a measure for levels and names, and there are numbers; take measure=None")
