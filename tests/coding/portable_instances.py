@@ -26,6 +26,7 @@ from chainrule.networks.causal_conv import CausalConv
 from chainrule.networks.made import MADE
 from chainrule.networks.nade import NADE
 from chainrule.networks.ngram import NGram
+from chainrule.networks.pixelcnn import PixelCNN
 from chainrule.networks.recurrent import Recurrent
 from chainrule.networks.sparse_nade import SparseNADE
 from tests.laws.head_instances import decisions
@@ -164,7 +165,15 @@ def recurrent(**options):
     return trained(network, CategoricalHead(12, FEATURES), symbols(), 1.5)
 
 
+def pixels(**options):
+    torch.manual_seed(0)
+    network = PixelCNN(3, (3, 4), 8, depth=2, **options)
+    return trained(network, CategoricalHead(8, 3), symbols(50, 12, 3), 0.6)
+
+
 INSTANCES = {
+    "a PixelCNN": pixels,
+    "a PixelCNN of levels, wider": lambda: pixels(ordinal=True, kernel_size=5),
     "causal convolutions": conv,
     "causal convolutions over levels": lambda: conv(ordinal=True, kernel_size=2),
     "a GRU": recurrent,

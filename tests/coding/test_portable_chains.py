@@ -107,7 +107,7 @@ def test_networks_that_are_not_portable_in_some_form_are_named():
         assert why in (refusal_of(AutoregressiveModel(network, head)) or "")
 
 
-@pytest.mark.parametrize("name", ["NADE of numbers at steps", "MADE", "causal convolutions", "a GRU", "an LSTM"])
+@pytest.mark.parametrize("name", ["NADE of numbers at steps", "MADE", "causal convolutions", "an LSTM", "a PixelCNN"])
 def test_weights_that_are_not_finite_are_refused_whichever_they_are(name):
     unread = ("network.embedding.start",) * ("NADE" in name)
     sound = INSTANCES[name]()

@@ -22,7 +22,7 @@ from tests.golden.places import GOLDEN, RUNS
 
 DATA = GOLDEN / "data"
 FILES = {"table": "table.csv", "bits": "bits/bits.test.data", "binary": "bits/bits.test.data"}
-FILES |= {"sequences": "sequences.json", "fasta": "proteins.fasta"}
+FILES |= {"grey": "grey.npy", "sequences": "sequences.json", "fasta": "proteins.fasta"}
 NATIVE = ("table", "sequences")
 TREES = {"bits": "bits"}
 NETS = {
@@ -31,7 +31,9 @@ NETS = {
     "made": {"network": "made", "depth": 0},
     "causal-conv": {"network": "causal_conv", "width": 16, "depth": 3},
     "recurrent": {"network": "recurrent", "width": 16, "depth": 2},
+    "pixelcnn": {"network": "pixelcnn", "width": 8, "depth": 2},
 }  # by exact products
+SOURCES = {net: ("grey", "grey.npy") if net == "pixelcnn" else ("bits", "bits") for net in NETS}  # and what they read
 COUNTED = ("table",)
 ALONE = {"bz2": b"a" * 10**5, "xz": bytes(range(256)) * 20, "stored": b"x"}
 ALONE |= {
@@ -61,9 +63,10 @@ def averaged(name):
 
 def by_products(net):
     """An archive in which a network travels that codes by exact products."""
-    run = cr.fit(str(DATA / "bits"), steps=60, **NETS[net])
+    name, source = SOURCES[net]
+    run = cr.fit(str(DATA / source), steps=60, **NETS[net])
     carried = carried_bytes(run)
-    return replace(work_of_file(carried_run(carried), DATA / FILES["bits"], LANES, "portable"), carried=carried)
+    return replace(work_of_file(carried_run(carried), DATA / FILES[name], LANES, "portable"), carried=carried)
 
 
 def counted(name):
@@ -82,7 +85,7 @@ def main():
     works = [(f"{name}-native", native, name) for name in NATIVE]
     works += [(f"{name}-portable", portable, name) for name in TREES]
     works += [(f"{name}-average-portable", averaged, name) for name in TREES]
-    works += [(f"bits-{net}-portable", by_products, net) for net in NETS]
+    works += [(f"{SOURCES[net][0]}-{net}-portable", by_products, net) for net in NETS]
     works += [(f"{name}-counts", counted, name) for name in COUNTED]
     for file, make, name in works:
         place = folder / f"{file}.cr"

@@ -6,12 +6,12 @@ from chainrule.coding.container import read_archive
 from chainrule.errors import OtherMachine
 from chainrule.runs.decompress import decoded_file, run_of
 from chainrule.runs.progress import silent
-from tests.golden.make_archives import ALONE, NETS
+from tests.golden.make_archives import ALONE, FILES, SOURCES
 from tests.golden.places import GOLDEN, RUNS
 
 PORTABLE = {"table-portable": "table.csv", "bits-portable": "bits/bits.test.data"}
 PORTABLE |= {"bits-average-portable": "bits/bits.test.data"}
-PORTABLE |= {f"bits-{net}-portable": "bits/bits.test.data" for net in NETS}
+PORTABLE |= {f"{name}-{net}-portable": FILES[name] for net, (name, _) in SOURCES.items()}
 COUNTED = {"table-counts": "table.csv", "bits-counts": "bits/bits.test.data"}
 NATIVE = {
     "table-native": "table.csv",

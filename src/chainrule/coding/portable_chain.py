@@ -24,6 +24,7 @@ from chainrule.coding.portable_made import PortableMADE
 from chainrule.coding.portable_nade import PortableNADE, portable_nade, portable_sparse_nade
 from chainrule.coding.portable_ngram import PortableNGram
 from chainrule.coding.portable_numbers import LEAST, normalised, portable_exp, portable_log
+from chainrule.coding.portable_pixelcnn import PortablePixelCNN
 from chainrule.coding.portable_recurrent import PortableRecurrent
 from chainrule.coding.portable_tree import PortableTree
 from chainrule.errors import InputError
@@ -43,6 +44,7 @@ from chainrule.networks.hindsight import MOST, Hindsight
 from chainrule.networks.made import MADE
 from chainrule.networks.nade import NADE
 from chainrule.networks.ngram import NGram
+from chainrule.networks.pixelcnn import PixelCNN
 from chainrule.networks.recurrent import Recurrent
 from chainrule.networks.sparse_nade import SparseNADE
 
@@ -200,13 +202,14 @@ class PortableChain:
 
 
 # networks by exact products
-Rounded = PortableNADE | PortableMADE | PortableCausalConv | PortableRecurrent
+Rounded = PortableNADE | PortableMADE | PortableCausalConv | PortableRecurrent | PortablePixelCNN
 ROUNDED: dict[type[AutoregressiveNetwork], Callable[..., Rounded]] = {
     NADE: portable_nade,
     SparseNADE: portable_sparse_nade,
     MADE: PortableMADE,
     CausalConv: PortableCausalConv,
     Recurrent: PortableRecurrent,
+    PixelCNN: PortablePixelCNN,
 }
 
 

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from chainrule.batch import Array
 from chainrule.coding.exact_products import ExactProduct, on_grid
 from chainrule.coding.portable_elements import PortableElements, as_float64
-from chainrule.coding.portable_numbers import halved_sum, portable_sigmoid
+from chainrule.coding.portable_numbers import halved_sum, portable_exp, portable_sigmoid
 from chainrule.networks.embedding import ElementEmbedding
 
-__all__ = ["ExactLinear", "PortableEmbedding", "PortableNorm", "gate", "gate_tanh"]
+__all__ = ["LARGEST", "ExactLinear", "PortableEmbedding", "PortableNorm", "concat_elu", "gate", "gate_tanh"]
 
-FARTHEST, FINENESS = 32, 256  # of the table of the sigmoid: its ends, and steps per unit
+FARTHEST, FINENESS = 32, 256  # of tables: their ends, and steps per unit
+LARGEST = 2.0**10  # at which units without a norm are cut
 
 
 @cache
@@ -50,6 +51,28 @@ def gate_tanh(s: Array) -> Array:
     return t
 
 
+@cache
+def _decay() -> tuple[Array, Array]:
+    """e^-t at multiples of 1/256 up to 32, and how much it falls to the next."""
+    value = portable_exp(-np.arange(FARTHEST * FINENESS + 1) / FINENESS)
+    return value, np.append(np.diff(value), 0.0)
+
+
+def concat_elu(x: Array) -> Array:
+    """elu(x) and elu(-x) side by side, multiples of 2^-16, cut at 1024; 2e-6 from them at most.
+
+    >>> concat_elu(np.array([[2.0, -1.0]])).round(4).tolist()
+    [[2.0, -0.6321, -0.8647, 1.0]]
+    """
+    value, fall = _decay()
+    t = np.minimum(np.abs(x), FARTHEST) * FINENESS
+    k = t.astype(np.int64)
+    less = value[k] + (t - k) * fall[k] - 1.0
+    above = x > 0
+    size = np.minimum(np.abs(x), LARGEST)
+    return on_grid(np.concatenate([np.where(above, size, less), np.where(above, less, size)], -1))
+
+
 class ExactLinear:
     """x -> W x + b, the products exact.
 
@@ -71,18 +94,21 @@ class ExactLinear:
 class PortableNorm:
     """g (x - mean) / sqrt(variance + epsilon) as multiples of 2^-16.
 
-    norm: the layer with g, without a bias.
+    norm: the layer with g, and a bias that is added if it has one.
     """
 
     def __init__(self, norm: nn.LayerNorm) -> None:
         self.gain, self.epsilon = as_float64(norm.weight), norm.eps
-        self.bound = np.abs(self.gain) * np.sqrt(len(self.gain)) + 2.0**-16
+        bias: Tensor | None = norm.bias
+        self.bias = np.zeros(len(self.gain)) if bias is None else as_float64(bias)
+        self.bound = np.abs(self.gain) * np.sqrt(len(self.gain)) + np.abs(self.bias) + 2.0**-16
 
     def of(self, x: Array) -> Array:
         """The normed values, shape of x."""
         x = x - halved_sum(x) / x.shape[-1]
         x /= np.sqrt(halved_sum(x * x) / x.shape[-1] + self.epsilon)
         x *= self.gain
+        x += self.bias
         return on_grid(x)
 
 

@@ -10,11 +10,10 @@ from torch import Tensor
 from chainrule.batch import Array
 from chainrule.coding.exact_products import ExactProduct, on_grid
 from chainrule.coding.portable_elements import PortableElements, as_float64, refuse_context
+from chainrule.coding.portable_layers import LARGEST
 from chainrule.networks.made import MADE
 
 __all__ = ["PortableMADE"]
-
-LARGEST = 2.0**10  # at which active units are cut
 
 
 @dataclass
