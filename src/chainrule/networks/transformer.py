@@ -36,9 +36,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = F.relu(self.into(x))
-        squared = (
-            hidden.square() if torch.is_grad_enabled() else hidden.mul_(hidden)
-        )  # where it lies: the widest tensor
+        # in its own place where no gradient needs it: this is the widest tensor
+        squared = hidden.square() if torch.is_grad_enabled() else hidden.mul_(hidden)
         return self.out(self.dropout(squared))
 
 
