@@ -121,9 +121,9 @@ def test_a_family_runs_and_is_recorded(tmp_path):
     record = run(tmp_path / "record.json", "evaluation")
     family = record["evaluation"]
     assert {"versions", "machine", "git", "limits", "rounds"} <= family.keys()
-    (row,) = family["rows"]
-    assert row["peer"] == "plain loop"
-    assert row["ratio"] == row["theirs"][0] / row["ours"][0]
+    assert "plain loop" in {row["peer"] for row in family["rows"]}
+    for row in family["rows"]:
+        assert row["ratio"] == row["theirs"][0] / row["ours"][0]
 
 
 @pytest.mark.soak

@@ -222,8 +222,8 @@ ONES = np.ones((3, 2), np.uint8)
 BAD = {
     "category out of range": (_scored(np.full((3, 8, 8), 17)), "17 at (0, 0), expected integers in 0..16"),
     "negative category": (_array(np.array([[0, -1], [1, 1]])), "start at 0, got -1"),
-    "NaN": (_array(np.array([[0.0, np.nan], [1, 1]])), "nan at (0, 1)"),
-    "a real among integers": (_array(np.array([[0.0, 0.5], [1, 1]])), "quantise"),
+    "NaN": (_array(np.array([[[0.0, np.nan], [1, 1]]])), "nan at (0, 0, 1)"),
+    "a real among integers": (_array(np.array([[[0.0, 0.5], [1, 1]]])), "quantise"),
     "strings": (_array(np.array([["a", "b"]])), "encode the values"),
     "too many symbols": (_array(np.array([[0, 2**40], [1, 1]])), "at most 1048576"),
     "one axis": (_array(np.arange(9)), "one axis"),

@@ -179,7 +179,7 @@ CASES = {
         archive(train=np.zeros((9, 2)), test=np.zeros((9, 3))),
         "a.npz: the splits differ in shape",
     ),
-    "reals": (archive(x=np.full((9, 2), 0.5)), "0.5 at (0, 0) is not an integer"),
+    "images of reals": (archive(x=np.full((9, 2, 2), 0.5)), "0.5 at (0, 0, 0) is not an integer"),
     "infinite numbers": (archive(x=np.full((9, 2), np.inf)), "inf at (0, 0)"),
     "negative symbols": (archive(x=np.full((9, 2), -3)), "a.npz: symbols start at 0, got -3"),
     # tables

@@ -45,8 +45,7 @@ def test_verify_gives_a_certificate(home, capsys, name):
 
 def leaky(*arguments):
     model = build_model(*arguments)
-    exact = model.network.layers
-    model.network.layers = lambda x, context=None: [h + h.mean(1, keepdim=True) for h in exact(x, context)]
+    model.network.register_forward_hook(lambda network, given, h: h + h.mean(1, keepdim=True))
     return model
 
 

@@ -151,7 +151,7 @@ def test_elements_alone_come_back_as_equal_examples(archive, tmp_path):
 def test_a_damaged_archive_ends_with_code_3_and_writes_nothing(archive, capsys, tmp_path):
     content = archive[1].read_bytes()
     damaged = tmp_path / "x.cr"
-    for changed in (content[:-1], content[:300] + b"\0" + content[301:], b"", content + b"more"):
+    for changed in (content[:-1], content[:300] + bytes([content[300] ^ 1]) + content[301:], b"", content + b"more"):
         damaged.write_bytes(changed)
         code, _, err = command(capsys, "decompress", damaged, "--model", RUNS / "binary", "--out", tmp_path / "back")
         assert code == 3, err

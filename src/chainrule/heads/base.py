@@ -93,7 +93,10 @@ class Distribution(ABC):
         return self
 
     def cdf(self, x: Tensor) -> Tensor:
-        """P(X <= x); x and the result have the batch shape."""
+        """P(X <= x); x and the result have the batch shape. On an infinite support x may have one more dimension first.
+
+        That dimension holds several numbers for each element, which a search asks about at once.
+        """
         if not self.has_pmf or self.num_symbols is None:
             raise InputError(f"{type(self).__name__} has no cdf")
         check_symbols(x, self.batch_shape, self.num_symbols)

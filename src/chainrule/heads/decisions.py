@@ -82,7 +82,8 @@ class Decisions(Distribution):
         numbers = self.numbers
         if numbers is None:
             return super().cdf(x)
-        p, leaf = self._log_leaves().exp(), numbers.leaf_of(x)
+        leaf = numbers.leaf_of(x)
+        p = self._log_leaves().exp().expand(*leaf.shape, -1)
         before = (p.cumsum(-1) - p).gather(-1, leaf.unsqueeze(-1)).squeeze(-1)
         inside = p.gather(-1, leaf.unsqueeze(-1)).squeeze(-1)
         return before + inside * numbers.cdf(numbers.position(x), leaf)

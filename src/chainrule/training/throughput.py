@@ -59,13 +59,14 @@ class Throughput:
 
     def metrics(self) -> dict[str, float]:
         """Training nats and bits, examples and elements per second, and the share of time spent waiting for data."""
+        seconds = self.seconds
         bits = {"train_bits_per_dim": self.nats / math.log(2) / max(self.dims, 1)} if self.exact else {}
         return {
             "train_nats_per_example" if self.exact else "train_estimate_per_example": self.nats / self.examples,
             **bits,
-            "examples_per_second": self.examples / self.seconds,
-            "elements_per_second": self.elements / self.seconds,
-            "waiting_share": self.waited / self.seconds,
+            "examples_per_second": self.examples / seconds,
+            "elements_per_second": self.elements / seconds,
+            "waiting_share": self.waited / seconds,
         }
 
     def state_dict(self) -> dict[str, Any]:

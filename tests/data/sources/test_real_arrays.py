@@ -74,6 +74,8 @@ def test_every_verb_takes_arrays_and_files(tmp_path):
     assert len(run.sample(2, seed=0).raw[0]) == 3
     whole = run.score(np.ones((2, 3))).columns["log_prob"]  # numbers that are whole are numbers of the table, too
     assert np.isfinite(whole).all()
+    with pytest.raises(InputError, match="expected the rows of a table"):
+        run.score(np.ones((2, 3, 1)))
     with pytest.raises(InputError, match="x3"):
         run.score(np.ones((2, 4)))
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.batch import Array
 from chainrule.data.sources.memory import refuse_above_memory
+from chainrule.errors import InputError
 
 __all__ = ["are_reals", "real_table"]
 
@@ -40,11 +41,15 @@ def real_table(x: Array, labels: Array | None, what: str) -> Any:
     labels: the labels (N,), or None.
     what: the name of the array, for errors.
 
+    Raises InputError for an array of three and more dimensions.
+
     >>> real_table(np.array([[1.5, np.nan]]), None, "the array").to_pylist()
     [{'x0': 1.5, 'x1': None}]
     """
     import pyarrow as pa
 
+    if x.ndim > 2:
+        raise InputError(f"{what}: has the shape {x.shape}, expected the rows of a table, (N, D); reshape it")
     refuse_above_memory(3.0 * x.size * max(x.itemsize, 4), what, f"holds {x.size:,} numbers of a table")
     columns = x[:, None] if x.ndim == 1 else x
     if x.dtype.kind == "f" and x.itemsize not in (4, 8):  # half and long doubles

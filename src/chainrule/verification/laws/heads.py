@@ -58,7 +58,10 @@ def log_prob_is_log_pmf(head: Head, h: Tensor) -> None:
 
 
 def icdf_inverts_cdf(head: Head, h: Tensor) -> None:
-    """icdf(u) is the smallest x with cdf(x) > u: between F(x - 1) and F(x) lies u (within 1e-5)."""
+    """icdf(u) is the smallest x with cdf(x) > u: between F(x - 1) and F(x) lies u (within 1e-5).
+
+    On an infinite support F answers several questions about an element at once as it answers each.
+    """
     p = head(h)
     u = torch.rand(p.batch_shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     x = p.icdf(u)
@@ -70,6 +73,10 @@ def icdf_inverts_cdf(head: Head, h: Tensor) -> None:
         within(float((below - u).max()), 1e-5, "icdf(u): F(x) - p(x) <= u in the order of the symbols")
         return
     within(float((u - p.cdf(x).double()).max()), 1e-5, "icdf(u): F(x) > u")
+    if p.num_symbols is None and not p.may_be_missing:
+        above = x + (1 if p.resolution is None else p.resolution)
+        together, each = p.cdf(torch.stack([x, above])).double(), torch.stack([p.cdf(x), p.cdf(above)]).double()
+        within(float((together - each).abs().max()), 1e-12, "F of several numbers at once")
     if not p.is_mass:
         within(float((p.cdf(x).double() - u).abs().max()), 1e-5, "icdf(u): F(x) = u")
     elif p.resolution is not None:
